@@ -1,0 +1,1 @@
+"""What the compiler writes: Verilog, memory images, models and reports."""

@@ -1,0 +1,1 @@
+"""Readers: one file per input format, each giving a Graph."""

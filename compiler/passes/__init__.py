@@ -1,0 +1,1 @@
+"""Passes: one file each, Graph -> Graph (or Plan), its invariant in the docstring."""

@@ -1,0 +1,1 @@
+"""FPGA families: one file each, its numbers and its tool calls."""

@@ -1,0 +1,1 @@
+"""Teachers, students, losses and training: torch in, student.pt out."""
