@@ -1,0 +1,331 @@
+"""The golden model: ``docs/semantics.md`` section 2 in NumPy, every spike and every membrane.
+
+Written from that page alone and sharing no arithmetic with the hardware, so that the two can disagree. A whole batch
+goes through each time step at once, and the weighted sums are matrix products in floating point wherever the actual
+weights prove them exact.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias, assert_never
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.errors import DataError, FitError, OptionError
+from snnc.compiler.ir import (
+    Array,
+    Dense,
+    Encoding,
+    Graph,
+    Initial,
+    InputSource,
+    IntegrateAndFire,
+    Level,
+    Population,
+    Projection,
+    Readout,
+    Reset,
+    verify,
+)
+
+__all__ = ["PopulationTrace", "Trace", "accuracy", "run", "run_batches"]
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+AnyArray: TypeAlias = npt.NDArray[Any]
+
+_EXACT: tuple[tuple[type[np.generic], int], ...] = ((np.float32, 2**24), (np.float64, 2**53), (np.int64, 2**62))
+"""Arithmetic for weighted sums, fastest first, with the magnitude below which every partial sum is exact in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PopulationTrace:
+    """What one population did.
+
+    Attributes
+    ----------
+    spikes
+        ``s``, shape ``(time, batch, neuron)``; all False for a readout.
+    membranes
+        ``V`` after the reset and the floor, shape ``(time, batch, neuron)``.
+    currents
+        ``I``, shape ``(time, batch, neuron)``; None unless asked for.
+    """
+
+    spikes: BoolArray
+    membranes: IntArray
+    currents: IntArray | None
+
+    @property
+    def firing_rate(self) -> float:
+        """Spikes per neuron and time step."""
+        return float(self.spikes.mean())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trace:
+    """What a network did with a batch.
+
+    Attributes
+    ----------
+    populations
+        By name, all but the input, in the graph's order.
+    logits
+        The readout's last membranes, shape ``(batch, class)``.
+    classes
+        Index of the largest logit, the lowest on a tie; shape ``(batch,)``.
+    synaptic_operations
+        Per projection, in the graph's order: events that take effect within the sample, times the neurons each reaches;
+        shape ``(batch,)``. A pixel of a direct input that is not 0 is one event per sample, since its current is the
+        same at every step.
+    """
+
+    populations: Mapping[str, PopulationTrace]
+    logits: IntArray
+    classes: IntArray
+    synaptic_operations: tuple[IntArray, ...]
+
+
+def run(graph: Graph, inputs: AnyArray, *, time_steps: int, currents: bool = False) -> Trace:
+    """Run a batch of samples through an integer network.
+
+    Parameters
+    ----------
+    graph
+        At `Level.INTEGER`.
+    inputs
+        Direct encoding: images ``(batch, address)``, or any ``(batch, ...)`` that flattens to that, of integers in
+        ``[0, 2**bits)``. Rate and events: spikes ``(time, batch, address)``, 0 or 1.
+    time_steps
+        ``T``, 1 to the graph's ``T_max``.
+    currents
+        Keep the input currents too.
+
+    Raises
+    ------
+    DataError
+        `inputs` does not fit the network's input.
+    OptionError
+        `time_steps` is out of range.
+    FitError
+        A membrane could leave 62 bits, so that this model could not promise exactness.
+    """
+    _check_network(graph, time_steps)
+    values = _checked_inputs(graph, inputs, time_steps)
+    sums = [_WeightedSum(graph, projection) for projection in graph.projections]
+    into = {
+        population.name: [weighted for weighted in sums if weighted.projection.target == population.name]
+        for population in graph.layers
+    }
+    for population in graph.layers:
+        _check_reach(population, into[population.name], time_steps)
+
+    batch = values.shape[1]
+    layers = [_Layer(population, time_steps, batch) for population in graph.layers]
+    outputs: dict[str, AnyArray] = {graph.input.name: values} | {layer.name: layer.spikes for layer in layers}
+    kept = {layer.name: np.empty((time_steps, batch, layer.size), dtype=np.int64) for layer in layers if currents}
+    for t in range(time_steps):
+        for layer in layers:
+            current = np.broadcast_to(layer.bias, (batch, layer.size)).copy()
+            for weighted in into[layer.name]:
+                if t >= weighted.projection.delay:
+                    current += weighted(outputs[weighted.projection.source], t - weighted.projection.delay)
+            layer.step(t, current)
+            if currents:
+                kept[layer.name][t] = current
+
+    logits = layers[-1].membranes[-1]
+    return Trace(
+        populations={
+            layer.name: PopulationTrace(spikes=layer.spikes, membranes=layer.membranes, currents=kept.get(layer.name))
+            for layer in layers
+        },
+        logits=logits,
+        classes=np.argmax(logits, axis=1),
+        synaptic_operations=tuple(weighted.operations(outputs[weighted.projection.source]) for weighted in sums),
+    )
+
+
+def run_batches(graph: Graph, inputs: AnyArray, *, time_steps: int, batch: int = 1000) -> Iterator[tuple[slice, Trace]]:
+    """`run` in pieces of `batch` samples, so that memory stays bounded; yields which samples, and their trace."""
+    inputs = np.asarray(inputs)
+    direct = graph.source.encoding is Encoding.DIRECT
+    count = inputs.shape[0] if direct or inputs.ndim < 2 else inputs.shape[1]
+    for start in range(0, count, batch):
+        samples = slice(start, min(start + batch, count))
+        piece = inputs[samples] if direct else inputs[:, samples]
+        yield samples, run(graph, piece, time_steps=time_steps)
+
+
+def accuracy(classes: AnyArray, labels: AnyArray) -> float:
+    """Fraction of samples whose class is their label."""
+    return float(np.mean(np.asarray(classes) == np.asarray(labels)))
+
+
+class _WeightedSum:
+    """``(W * s) << f`` of one projection for a batch, in the fastest arithmetic that its weights prove exact."""
+
+    def __init__(self, graph: Graph, projection: Projection) -> None:
+        source = graph.population(projection.source).neuron
+        self.projection = projection
+        self.direct = isinstance(source, InputSource) and source.encoding is Encoding.DIRECT
+        largest = 2**source.bits - 1 if isinstance(source, InputSource) and self.direct else 1
+        match projection:
+            case Dense():
+                weight = projection.weight
+                self.fan_out = weight.shape[0]
+                self.reach = int(np.abs(weight).sum(axis=1).max()) * largest
+                """Bounds the magnitude of every partial sum, in whatever order the products are added."""
+            case _ as unreachable:
+                assert_never(unreachable)
+        for kind, limit in _EXACT:
+            if self.reach < limit:
+                self.weight: AnyArray = np.ascontiguousarray(weight.T.astype(kind))
+                break
+        else:
+            raise FitError(
+                f"The weighted sums from '{projection.source}' to '{projection.target}' can reach {self.reach}; "
+                "the golden model is exact below 2^62. Use fewer input bits."
+            )
+        self._constant: IntArray | None = None
+
+    def __call__(self, emitted: AnyArray, t: int) -> IntArray:
+        """The sum for what the source emitted at step `t`; ``(time, batch, source)`` to ``(batch, target)``."""
+        if not self.direct:
+            return self._sum(emitted[t])
+        if self._constant is None:
+            self._constant = self._sum(emitted[0])
+        return self._constant
+
+    def _sum(self, values: AnyArray) -> IntArray:
+        match self.projection:
+            case Dense():
+                product = values.astype(self.weight.dtype) @ self.weight
+            case _ as unreachable:
+                assert_never(unreachable)
+        return product.astype(np.int64) << self.projection.shift
+
+    def operations(self, emitted: AnyArray) -> IntArray:
+        """Events that take effect, times the neurons that each reaches; ``(time, batch, source)`` to ``(batch,)``."""
+        effective = emitted[: max(len(emitted) - self.projection.delay, 0)]
+        if self.direct:
+            effective = effective[:1]
+        match self.projection:
+            case Dense():
+                return np.count_nonzero(effective, axis=(0, 2)).astype(np.int64) * self.fan_out
+            case _ as unreachable:
+                assert_never(unreachable)
+
+
+class _Layer:
+    """A population with a membrane: its parameters per neuron, its state and its record."""
+
+    def __init__(self, population: Population, time_steps: int, batch: int) -> None:
+        neuron = population.neuron
+        assert not isinstance(neuron, InputSource)
+        self.name, self.size, self.neuron = population.name, population.size, neuron
+        self._repeat = population.size // population.channels
+        self.bias = self._per_neuron(population.bias)
+        self.membranes: IntArray = np.empty((time_steps, batch, self.size), dtype=np.int64)
+        self.spikes: BoolArray = np.zeros((time_steps, batch, self.size), dtype=np.bool_)
+        start = np.zeros(self.size, dtype=np.int64)
+        if isinstance(neuron, IntegrateAndFire):
+            self._threshold = self._per_neuron(neuron.threshold)
+            self._floor = None if neuron.floor is None else self._per_neuron(neuron.floor)
+            match neuron.initial:
+                case Initial.ZERO:
+                    pass
+                case Initial.HALF:
+                    start = self._threshold >> 1
+                case _ as unreachable:
+                    assert_never(unreachable)
+        self._membrane: IntArray = np.broadcast_to(start, (batch, self.size))
+
+    def _per_neuron(self, channels: Array) -> IntArray:
+        return np.repeat(channels.astype(np.int64), self._repeat)
+
+    def step(self, t: int, current: IntArray) -> None:
+        """One time step for the batch; `current` is ``(batch, neuron)``."""
+        match self.neuron:
+            case IntegrateAndFire(leak_shift=leak, reset=reset):
+                before = self._leaked(leak) + current
+                spikes = before >= self._threshold
+                match reset:
+                    case Reset.SOFT:
+                        after = before - self._threshold * spikes
+                    case Reset.HARD:
+                        after = np.where(spikes, 0, before)
+                    case _ as unreachable_reset:
+                        assert_never(unreachable_reset)
+                self.spikes[t] = spikes
+                self._membrane = after if self._floor is None else np.maximum(after, self._floor)
+            case Readout():
+                self._membrane = self._membrane + current
+            case _ as unreachable:
+                assert_never(unreachable)
+        self.membranes[t] = self._membrane
+
+    def _leaked(self, shift: int | None) -> IntArray:
+        if shift is None:
+            return self._membrane
+        # 62 bits bound every membrane, so that a longer shift gives the same 0 or -1; C leaves shifts beyond 63 open.
+        return self._membrane - (self._membrane >> min(shift, 62))
+
+
+def _check_network(graph: Graph, time_steps: int) -> None:
+    if graph.level is not Level.INTEGER:
+        raise ValueError(f"'{graph.name}' is at level {graph.level.name}; the golden model runs integer networks.")
+    verify(graph)
+    if not 1 <= time_steps <= graph.time_steps:
+        raise OptionError(f"'{graph.name}' runs for 1 to {graph.time_steps} time steps, not {time_steps}.")
+
+
+def _checked_inputs(graph: Graph, inputs: AnyArray, time_steps: int) -> AnyArray:
+    """`inputs` as ``(time, batch, address)``; for a direct source a view that repeats the image at every step."""
+    inputs, source, size = np.asarray(inputs), graph.source, graph.input.size
+    if inputs.dtype.kind not in "biu":
+        raise DataError(f"The inputs of '{graph.name}' are {inputs.dtype}; it takes integers.")
+    match source.encoding:
+        case Encoding.DIRECT:
+            wanted, largest = f"(batch, {size})", 2**source.bits - 1
+            if inputs.ndim > 2:
+                inputs = inputs.reshape(len(inputs), math.prod(inputs.shape[1:]))
+            fits = inputs.ndim == 2 and inputs.shape[1] == size
+        case Encoding.RATE | Encoding.EVENTS:
+            wanted, largest = f"({time_steps}, batch, {size})", 1
+            fits = inputs.ndim == 3 and inputs.shape[::2] == (time_steps, size)
+        case _ as unreachable:
+            assert_never(unreachable)
+    if not fits:
+        raise DataError(f"The inputs of '{graph.name}' have the shape {inputs.shape}; it takes {wanted}.")
+    if inputs.size and not 0 <= int(inputs.min()) <= int(inputs.max()) <= largest:
+        raise DataError(
+            f"The inputs of '{graph.name}' reach from {inputs.min()} to {inputs.max()}; it takes 0 to {largest}."
+        )
+    return np.broadcast_to(inputs, (time_steps, *inputs.shape)) if source.encoding is Encoding.DIRECT else inputs
+
+
+def _check_reach(layer: Population, incoming: list[_WeightedSum], time_steps: int) -> None:
+    """Prove that nothing overflows int64, in Python's unbounded integers and without looking at the data.
+
+    Neither leak nor reset makes a membrane larger than the current that it adds to, and a floor lifts it to the floor
+    at most.
+    """
+    current = _largest(layer.bias) + sum(weighted.reach << weighted.projection.shift for weighted in incoming)
+    reach = time_steps * current
+    if isinstance(layer.neuron, IntegrateAndFire):
+        reach += _largest(layer.neuron.threshold)
+        reach += 0 if layer.neuron.floor is None else _largest(layer.neuron.floor)
+    if reach >= 2**62:
+        raise FitError(
+            f"The membranes of layer '{layer.name}' can reach {reach}; the golden model is exact below 2^62. "
+            "Use fewer fractional bits or a smaller bias."
+        )
+
+
+def _largest(values: Array) -> int:
+    return max(abs(int(values.min())), abs(int(values.max())))

@@ -1,0 +1,116 @@
+"""What goes into the core's input port: ``docs/timing.md``, "Beats".
+
+The beats of thousands of samples lie one after the other in flat arrays, in the order in which the port takes them.
+Only real events become beats: pixels that are not 0, spikes. A marker rides on the last event of its step; a step
+without an event is one beat that carries nothing but its marker.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, TypeAlias, assert_never
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.ir import Encoding
+
+__all__ = ["Marker", "Stimulus", "from_images", "from_spikes", "stimulus"]
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+class Marker(IntEnum):
+    """What ends with a beat."""
+
+    NONE = 0
+    STEP = 1
+    SAMPLE = 2
+    """The sample's last step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Stimulus:
+    """Input beats of many samples.
+
+    Attributes
+    ----------
+    address
+        Source neuron; 0 in a beat without an event. Shape ``(beat,)``, as the next three.
+    value
+        Of the pixel; 1 for a spike, 0 in a beat without an event.
+    event
+        Whether the beat carries an event.
+    marker
+        See `Marker`.
+    offsets
+        Sample ``i`` is the beats ``offsets[i]`` up to ``offsets[i + 1]``; shape ``(batch + 1,)``.
+    time_steps
+        Of every sample.
+    """
+
+    address: IntArray
+    value: IntArray
+    event: npt.NDArray[np.bool_]
+    marker: npt.NDArray[np.uint8]
+    offsets: IntArray
+    time_steps: int
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.offsets) - 1
+
+    @property
+    def beats(self) -> int:
+        return len(self.address)
+
+    def sample(self, index: int) -> slice:
+        """The beats of sample `index`."""
+        return slice(int(self.offsets[index]), int(self.offsets[index + 1]))
+
+
+def stimulus(encoding: Encoding, inputs: npt.NDArray[Any], *, time_steps: int) -> Stimulus:
+    """The beats for `inputs` in the shape that the golden model takes them."""
+    match encoding:
+        case Encoding.DIRECT:
+            return from_images(inputs, time_steps=time_steps)
+        case Encoding.RATE | Encoding.EVENTS:
+            if len(inputs) != time_steps:
+                raise ValueError(f"time_steps must be the spikes' first dimension, {len(inputs)}, not {time_steps}")
+            return from_spikes(inputs)
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def from_images(images: npt.NDArray[Any], *, time_steps: int) -> Stimulus:
+    """Beats of direct-encoded images ``(batch, ...)``: the pixels that are not 0 in the first step, then markers."""
+    flat = images.reshape(len(images), math.prod(images.shape[1:]))
+    sample, address = np.nonzero(flat)
+    counts = np.zeros((len(flat), time_steps), dtype=np.int64)
+    counts[:, 0] = np.bincount(sample, minlength=len(flat))
+    return _lay_out(counts, address, flat[sample, address])
+
+
+def from_spikes(spikes: npt.NDArray[Any]) -> Stimulus:
+    """Beats of spikes ``(time, batch, address)``, per step in the order of the addresses."""
+    ordered = spikes.transpose(1, 0, 2)
+    _, _, address = np.nonzero(ordered)
+    return _lay_out(np.count_nonzero(ordered, axis=2), address, np.ones_like(address))
+
+
+def _lay_out(counts: IntArray, address: IntArray, value: npt.NDArray[Any]) -> Stimulus:
+    """Place the events, given in order, and the markers; `counts` are the events per ``(batch, time)``."""
+    time_steps = counts.shape[1]
+    ends = np.cumsum(np.maximum(counts, 1).reshape(-1))  # one past the last beat of each step
+    beats = int(ends[-1]) if len(ends) else 0
+    marker = np.zeros(beats, dtype=np.uint8)
+    marker[ends - 1] = Marker.STEP
+    marker[ends[time_steps - 1 :: time_steps] - 1] = Marker.SAMPLE
+    event = np.ones(beats, dtype=np.bool_)
+    event[ends[counts.reshape(-1) == 0] - 1] = False
+    addresses, values = np.zeros(beats, dtype=np.int64), np.zeros(beats, dtype=np.int64)
+    addresses[event], values[event] = address, value
+    offsets = np.concatenate([np.zeros(1, dtype=np.int64), ends[time_steps - 1 :: time_steps]])
+    return Stimulus(address=addresses, value=values, event=event, marker=marker, offsets=offsets, time_steps=time_steps)
