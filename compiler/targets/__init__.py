@@ -1,1 +1,39 @@
-"""FPGA families: one file each, its numbers and its tool calls."""
+"""FPGA families: one file each with its numbers and its tool calls, and one line here."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+
+from snnc.compiler.errors import OptionError
+from snnc.compiler.targets.base import Device, Implementation, Package, Resource, Synthesis, Target
+
+__all__ = [
+    "TARGETS",
+    "Device",
+    "Implementation",
+    "Package",
+    "Resource",
+    "Synthesis",
+    "Target",
+    "find_device",
+    "load_target",
+]
+
+# The module of each family, which defines TARGET. Imported when asked for.
+TARGETS: Mapping[str, str] = {
+    "ice40": "snnc.compiler.targets.ice40",
+}
+
+
+def load_target(name: str) -> Target:
+    """The FPGA family of that name; :class:`OptionError` where there is none."""
+    if name not in TARGETS:
+        raise OptionError(f"There is no target {name!r}: the targets are {', '.join(TARGETS)}.")
+    target: Target = importlib.import_module(TARGETS[name]).TARGET
+    return target
+
+
+def find_device(target: str, device: str | None = None) -> Device:
+    """A device of a family by name, or the family's default; :class:`OptionError` where there is none."""
+    return load_target(target).device(device)

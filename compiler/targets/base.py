@@ -1,0 +1,221 @@
+"""What the compiler knows of a device, and what a family's tools give back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from snnc.compiler.errors import FitError, OptionError
+
+__all__ = ["Device", "Implementation", "Package", "Resource", "Synthesis", "Target"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """One housing of a device: its name as the tools spell it, and the pins that a design can use."""
+
+    name: str
+    pins: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One FPGA: data alone.
+
+    Attributes
+    ----------
+    name, family
+        ``up5k`` of ``ice40``.
+    title
+        The manufacturer's name.
+    logic_cells
+        Look-up tables, each with a flip-flop, that the data sheet grants.
+    block_rams, block_ram_bits, block_ram_modes
+        Number of block RAMs; the bits of one; and the shapes ``(words, bits per word)`` that one can take. Each has one
+        read and one write port, and the bitstream can initialise it.
+    spram_blocks, spram_mode
+        Number and shape of the large single-port RAMs, which no bitstream can initialise.
+    dsps
+        Multiplier blocks.
+    packages
+        The first is the default.
+    default_mhz
+        The clock that placement aims at unless told otherwise: a little above what a compiled core reaches, so that the
+        tools neither stop early nor trade everything for an unreachable path.
+    note
+        Where the silicon differs from the data sheet; else empty.
+    """
+
+    name: str
+    family: str
+    title: str
+    logic_cells: int
+    block_rams: int
+    block_ram_bits: int
+    block_ram_modes: tuple[tuple[int, int], ...]
+    spram_blocks: int = 0
+    spram_mode: tuple[int, int] = (0, 0)
+    dsps: int = 0
+    packages: tuple[Package, ...]
+    default_mhz: float
+    note: str = ""
+
+    def package(self, name: str | None = None) -> Package:
+        """The package of that name, or the default one; :class:`OptionError` where there is none."""
+        if name is None:
+            return self.packages[0]
+        for package in self.packages:
+            if package.name == name:
+                return package
+        known = ", ".join(package.name for package in self.packages)
+        raise OptionError(f"The device {self.name} has no package {name!r}: its packages are {known}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """How much of one kind of resource a design takes; ``name`` is the one that people use (``LC``, ``EBR``)."""
+
+    name: str
+    used: int
+    available: int
+
+    @property
+    def fits(self) -> bool:
+        return self.used <= self.available
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Synthesis:
+    """A netlist of the family's cells.
+
+    Attributes
+    ----------
+    netlist, log
+        Files.
+    cells
+        How many of each cell type.
+    seconds
+        Wall clock.
+    """
+
+    netlist: Path
+    log: Path
+    cells: Mapping[str, int]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Implementation:
+    """A placed and routed design.
+
+    Attributes
+    ----------
+    device, package, seed
+        What it was made for, and the seed of the placement.
+    resources
+        Every kind of resource that the device has, used or not.
+    fmax_mhz
+        Per clock (the name of its net): the highest frequency at which every path meets its set-up time.
+    target_mhz
+        The frequency that placement aimed at.
+    layout, report, log
+        The tools' files: the placed and routed design, the timing report, the log.
+    bitstream
+        What goes into the FPGA; None until packed.
+    seconds
+        Wall clock of placement and routing.
+    """
+
+    device: Device
+    package: Package
+    seed: int
+    resources: tuple[Resource, ...]
+    fmax_mhz: Mapping[str, float]
+    target_mhz: float
+    layout: Path
+    report: Path
+    log: Path
+    bitstream: Path | None = None
+    seconds: float
+
+    @property
+    def fmax(self) -> float | None:
+        """The slowest clock's highest frequency in MHz; None for a design without a clock."""
+        return min(self.fmax_mhz.values(), default=None)
+
+    def used(self, name: str) -> int:
+        """How many of the resource of that name are taken."""
+        return next(resource.used for resource in self.resources if resource.name == name)
+
+
+class Target(ABC):
+    """One FPGA family and its tools.
+
+    Every method writes its files beside their final place and renames them when the tool has succeeded: a failed run
+    never replaces the result of a good one. Logs are kept in either case.
+    """
+
+    name: str
+    devices: Mapping[str, Device]
+    default_device: str
+
+    def device(self, name: str | None = None) -> Device:
+        """The device of that name, or the default one; :class:`OptionError` where there is none."""
+        if name is None:
+            return self.devices[self.default_device]
+        if name not in self.devices:
+            raise OptionError(
+                f"The target {self.name} has no device {name!r}: its devices are {', '.join(self.devices)}."
+            )
+        return self.devices[name]
+
+    @abstractmethod
+    def synthesise(
+        self, sources: Sequence[Path], *, top: str, device: Device, folder: Path, timeout: float | None = None
+    ) -> Synthesis:
+        """Turn Verilog (``.v``, ``.sv``) or RTLIL (``.il``) into a netlist in ``folder``.
+
+        Memory images that a source names are looked for in ``folder`` and beside the source.
+        """
+
+    @abstractmethod
+    def place_and_route(
+        self,
+        netlist: Path,
+        *,
+        device: Device,
+        folder: Path,
+        package: str | None = None,
+        pins: Path | None = None,
+        seed: int = 1,
+        mhz: float | None = None,
+        options: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> Implementation:
+        """Place and route a netlist. A design that misses ``mhz`` is a result like any other; its Fmax says so.
+
+        Raises
+        ------
+        FitError
+            The design takes more of a resource than the device has.
+        """
+
+    @abstractmethod
+    def pack(self, implementation: Implementation, *, folder: Path, timeout: float | None = None) -> Implementation:
+        """Make the bitstream; the same implementation with its path comes back."""
+
+
+def check_fits(device: Device, resources: Sequence[Resource]) -> None:
+    """Refuse a design that takes more than the device has, in one sentence with all the numbers."""
+    over = [
+        f"{resource.used:,} {resource.name} (it has {resource.available:,})"
+        for resource in resources
+        if not resource.fits
+    ]
+    if over:
+        raise FitError(
+            f"The design does not fit {device.title} ({device.name}): it needs {' and '.join(over)}. "
+            "Choose a larger device, fewer lanes or fewer weight bits."
+        )

