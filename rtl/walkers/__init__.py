@@ -1,1 +1,8 @@
-"""Walkers: one file per projection kind, turning one event into a run of weight and membrane words."""
+"""Walkers: each turns an event beat into a run of engine operations. One file per kind, one line in `WALKERS`."""
+
+from snnc.rtl.walkers.dense import DenseWalker
+
+__all__ = ["WALKERS", "DenseWalker"]
+
+WALKERS = {"dense": DenseWalker}
+"""`ProjectionPlan.walker` to the component that walks it."""

@@ -1,0 +1,105 @@
+"""The payloads that travel between hardware units, and the operations of an engine.
+
+All of them are typed layouts; a Verilog port holds a layout as one flat vector, first field in the low bits.
+"""
+
+from enum import unique
+
+from amaranth.hdl import signed, unsigned
+from amaranth.lib import data, enum
+
+from snnc.compiler.plan import EnginePlan, InputPlan, ProjectionPlan, unsigned_bits
+from snnc.compiler.ir.neurons import Encoding
+
+__all__ = [
+    "Marker",
+    "OperationKind",
+    "digit_beat",
+    "event_beat",
+    "input_beat",
+    "operation",
+    "result_beat",
+    "spike_word",
+]
+
+
+@unique
+class Marker(enum.Enum, shape=2):
+    """What ends with this beat. It takes effect after the beat's event."""
+
+    NONE = 0
+    STEP = 1
+    SAMPLE = 2
+    """The sample, and with it its last step."""
+    CANCEL = 3
+    """Reserved."""
+
+
+@unique
+class OperationKind(enum.Enum, shape=2):
+    """What an engine does to one membrane word in one cycle."""
+
+    ACCUMULATE = 0
+    """Add a row of weights."""
+    INJECT = 1
+    """Add the stored current of the image."""
+    SWEEP = 2
+    """Spike, reset, add the bias."""
+
+
+def event_beat(addresses: int) -> data.StructLayout:
+    """One event of a population of `addresses` neurons, or a marker, or both."""
+    return data.StructLayout({"address": unsigned_bits(addresses - 1), "event": 1, "marker": Marker})
+
+
+def digit_beat(addresses: int, value_bits: int) -> data.StructLayout:
+    """One signed digit of a value: ``+-(1 << shift)`` at `address`."""
+    return data.StructLayout(
+        {
+            "address": unsigned_bits(addresses - 1),
+            "event": 1,
+            "marker": Marker,
+            "shift": unsigned_bits(value_bits),
+            "negative": 1,
+        }
+    )
+
+
+def input_beat(plan: InputPlan) -> data.StructLayout:
+    """What the core's input port takes. A value is there for direct encoding only."""
+    fields = {"address": unsigned_bits(plan.addresses - 1), "event": unsigned(1), "marker": Marker}
+    if plan.encoding is Encoding.DIRECT:
+        fields["value"] = plan.value_bits
+    return data.StructLayout(fields)
+
+
+def spike_word(engine: EnginePlan) -> data.StructLayout:
+    """The spikes of one membrane word: bit ``i`` of `mask` is neuron ``word * lanes + i``."""
+    return data.StructLayout({"word": unsigned_bits(engine.words - 1), "mask": engine.lanes, "marker": Marker})
+
+
+def operation(engine: EnginePlan, projection: ProjectionPlan) -> data.StructLayout:
+    """What a walker issues: one membrane word's worth of work.
+
+    ``row`` is the weight row of an accumulate. ``last`` marks the last word of a sweep, whose ``marker`` is the beat's.
+    ``shift`` and ``negative`` scale an accumulate after a direct-encoded source. ``clear`` makes a sweep write the
+    initial membranes without any output: how an engine starts after a reset.
+    """
+    return data.StructLayout(
+        {
+            "kind": OperationKind,
+            "word": unsigned_bits(engine.words - 1),
+            "row": unsigned_bits(projection.weights.depth - 1),
+            "last": 1,
+            "marker": Marker,
+            "shift": unsigned_bits(projection.digits.value_bits) if projection.digits else 1,
+            "negative": 1,
+            "clear": 1,
+        }
+    )
+
+
+def result_beat(readout: EnginePlan) -> data.StructLayout:
+    """What the core's output port gives: one logit per beat. ``best`` is the class of the logits so far."""
+    index = unsigned_bits(readout.neurons - 1)
+    return data.StructLayout({"logit": signed(readout.residual_bits), "index": index, "best": index, "last": 1})

@@ -1,0 +1,75 @@
+"""The core: a chain of engines between two streams."""
+
+from typing import Any
+
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from snnc.compiler.ir.neurons import Encoding
+from snnc.compiler.plan import EngineKind, Plan
+from snnc.rtl.beats import input_beat, result_beat, spike_word
+from snnc.rtl.digit_serialiser import DigitSerialiser
+from snnc.rtl.engine import Engine
+from snnc.rtl.queue import Queue
+from snnc.rtl.spike_serialiser import SpikeSerialiser
+
+__all__ = ["Core"]
+
+
+class Core(wiring.Component):
+    """A compiled network.
+
+    Engines run at the same time, joined by queues: step ``t + 1`` of one overlaps step ``t`` of the next, and a sample
+    the one before it. Markers travel with the events, so nothing controls them from outside.
+
+    Members
+    -------
+    i : In(stream of `beats.input_beat`)
+        Events or pixels of a sample, and its markers.
+    o : Out(stream of `beats.result_beat`)
+        The logits of a sample in order of their classes, then the next sample's.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        super().__init__(
+            {
+                "i": In(stream.Signature(input_beat(plan.input))),
+                "o": Out(stream.Signature(result_beat(plan.readout))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        plan = self.plan
+        source: Any = flipped(self.i)
+        left = None
+        for position, engine_plan in enumerate(plan.engines):
+            name = engine_plan.name
+            behind = None
+            if engine_plan.kind is EngineKind.SPIKING:
+                behind = plan.engines[position + 1].projections[0].queue.depth
+            engine = Engine(engine_plan, behind)
+            m.submodules[f"engine_{name}"] = engine
+            (projection,) = engine_plan.projections
+            if position == 0 and plan.input.encoding is Encoding.DIRECT:
+                m.submodules[f"digits_{name}"] = digits = DigitSerialiser(plan.input)
+                connect(m, source, digits.i)
+                connect(m, digits.o, engine.i)
+            else:
+                m.submodules[f"queue_{name}"] = queue = Queue(source.payload.shape(), projection.queue.depth)
+                connect(m, source, queue.i)
+                if position == 0:
+                    connect(m, queue.o, engine.i)
+                else:
+                    m.submodules[f"spikes_{name}"] = spikes = SpikeSerialiser(
+                        projection, spike_word(plan.engines[position - 1])
+                    )
+                    connect(m, queue.o, spikes.i)
+                    connect(m, spikes.o, engine.i)
+                    m.d.comb += left.eq(queue.left)
+            source = engine.o
+            left = getattr(engine, "left", None)
+        connect(m, source, flipped(self.o))
+        return m

@@ -1,0 +1,205 @@
+"""Memories as a plan describes them, over the primitives of ``primitives.v``."""
+
+from typing import Any, assert_never
+
+from amaranth.hdl import Array, ClockSignal, Instance, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from snnc.compiler.plan import MemoryKind, MemoryPlan, unsigned_bits
+
+__all__ = ["BlockMembrane", "Lookup", "Ring", "Rom", "image_path"]
+
+
+def image_path(name: str) -> str:
+    """Where the hardware looks for a memory's contents, relative to the build folder."""
+    return f"images/{name}.hex"
+
+
+class Rom(wiring.Component):
+    """A read-only memory, in banks where it is deeper than one block.
+
+    Members
+    -------
+    address : In(range(depth))
+    data : Out(width)
+        The word at the address of `latency` cycles before.
+
+    Attributes
+    ----------
+    latency
+        1; 2 with several banks, which have a register behind their multiplexer.
+    """
+
+    def __init__(self, plan: MemoryPlan) -> None:
+        self._plan = plan
+        self.latency = 2 if plan.banks > 1 else 1
+        super().__init__({"address": In(unsigned_bits(plan.depth - 1)), "data": Out(plan.width)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        plan = self._plan
+        match plan.kind:
+            case MemoryKind.EBR:
+                primitive = "snnc_rom_block"
+            case MemoryKind.LUT:
+                primitive = "snnc_rom_logic"
+            case MemoryKind.REGISTERS:
+                raise ValueError(f"A read-only memory cannot be of kind {plan.kind!r}")
+            case _:
+                assert_never(plan.kind)
+        row_bits = (plan.bank_depth - 1).bit_length()
+        outputs = []
+        for bank in range(plan.banks):
+            depth = min(plan.bank_depth, plan.depth - bank * plan.bank_depth)
+            name = plan.name if plan.banks == 1 else f"{plan.name}.{bank}"
+            output = Signal(plan.width, name=f"bank{bank}")
+            address_bits = unsigned_bits(depth - 1)
+            m.submodules[f"bank{bank}"] = Instance(
+                primitive,
+                p_WIDTH=plan.width,
+                p_DEPTH=depth,
+                p_ADDRESS_BITS=address_bits,
+                p_FILE=image_path(name),
+                i_clk=ClockSignal(),
+                i_address=self.address[:address_bits],
+                o_data=output,
+            )
+            outputs.append(output)
+        if len(outputs) == 1:
+            m.d.comb += self.data.eq(outputs[0])
+        else:
+            bank_index = Signal(len(self.address) - row_bits, reset_less=True)
+            m.d.sync += [bank_index.eq(self.address[row_bits:]), self.data.eq(Array(outputs)[bank_index])]
+        return m
+
+
+class Lookup(wiring.Component):
+    """Constants as logic, read in the same cycle.
+
+    Parameters
+    ----------
+    name
+        Of the image.
+    width, depth
+        Bits of a word; words.
+
+    Members
+    -------
+    address : In(range(depth))
+    data : Out(width)
+    """
+
+    def __init__(self, name: str, width: int, depth: int) -> None:
+        self._name = name
+        self._depth = depth
+        super().__init__({"address": In(unsigned_bits(depth - 1)), "data": Out(width)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.lookup = Instance(
+            "snnc_lookup",
+            p_WIDTH=len(self.data),
+            p_DEPTH=self._depth,
+            p_ADDRESS_BITS=len(self.address),
+            p_FILE=image_path(self._name),
+            i_address=self.address,
+            o_data=self.data,
+        )
+        return m
+
+
+class Ring(wiring.Component):
+    """Words in flip-flops that turn by one place per access.
+
+    Walkers visit all words in order, again and again: then the next word is always the same flip-flops, and a read
+    needs no multiplexer. `restore` puts every word back to its constant in one cycle, through the flip-flops' own set
+    and reset inputs.
+
+    Parameters
+    ----------
+    width, depth
+        Bits of a word; words.
+    initial
+        Name of the image with all words' initial values as one number, word 0 lowest; None for zeros.
+
+    Members
+    -------
+    head : Out(width)
+        The word whose turn it is.
+    tail : In(width)
+        What takes its place.
+    turn : In(1)
+        Replace the head by `tail` and go on to the next word.
+    restore : In(1)
+        Every word to its initial value, with word 0 as the head; wins over `turn`.
+    """
+
+    def __init__(self, width: int, depth: int, initial: str | None) -> None:
+        self._depth = depth
+        self._initial = initial
+        super().__init__({"head": Out(width), "tail": In(width), "turn": In(1), "restore": In(1)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        width, depth = len(self.head), self._depth
+        words = [Signal(width, name=f"word{k}", reset_less=True) for k in range(depth)]
+        constants = Signal(width * depth)
+        if self._initial is not None:
+            m.submodules.initial = initial_values = Lookup(self._initial, width * depth, 1)
+            m.d.comb += constants.eq(initial_values.data)
+        m.d.comb += self.head.eq(words[0])
+        for k, word in enumerate(words):
+            with m.If(self.restore):
+                m.d.sync += word.eq(constants[k * width : (k + 1) * width])
+            with m.Elif(self.turn):
+                m.d.sync += word.eq(words[k + 1] if k + 1 < depth else self.tail)
+        return m
+
+
+class BlockMembrane(wiring.Component):
+    """Membranes in block RAM, one word read and one written per cycle.
+
+    A word must not be read in the cycle in which it is written, nor in the one before: with at least two words that
+    are visited in turn it never is.
+
+    Members
+    -------
+    read_word : In(range(depth))
+    data : Out(width)
+        The word at `read_word` of the cycle before.
+    write : In(1)
+    write_word : In(range(depth))
+    write_data : In(width)
+    """
+
+    def __init__(self, plan: MemoryPlan) -> None:
+        if plan.depth < 2:
+            raise ValueError("Membranes in block RAM need at least two words: a single one is read while it is written")
+        self._plan = plan
+        word = unsigned_bits(plan.depth - 1)
+        super().__init__(
+            {
+                "read_word": In(word),
+                "data": Out(plan.width),
+                "write": In(1),
+                "write_word": In(word),
+                "write_data": In(plan.width),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.memory = Instance(
+            "snnc_ram_block",
+            p_WIDTH=self._plan.width,
+            p_DEPTH=self._plan.depth,
+            p_ADDRESS_BITS=len(self.read_word),
+            i_clk=ClockSignal(),
+            i_read_address=self.read_word,
+            o_read_data=self.data,
+            i_write=self.write,
+            i_write_address=self.write_word,
+            i_write_data=self.write_data,
+        )
+        return m

@@ -1,0 +1,95 @@
+"""A narrow shell, so that a core can be placed and routed on a real package."""
+
+from typing import Any
+
+from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from snnc.compiler.plan import Plan
+from snnc.rtl.beats import input_beat, result_beat
+
+__all__ = ["SerialShell"]
+
+_BIT = stream.Signature(1)
+
+
+class _Widen(wiring.Component):
+    """Collects a payload from single bits, lowest first."""
+
+    def __init__(self, shape: Any) -> None:
+        super().__init__({"i": In(_BIT), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        width = len(self.o.payload.as_value())
+        # A one walks through the register: when it falls out at the bottom, the payload is complete.
+        shift = Signal(width + 1, init=1 << width)
+        full = shift[0]
+        m.d.comb += [self.i.ready.eq(~full), self.o.valid.eq(full), self.o.payload.as_value().eq(shift[1:])]
+        with m.If(full & self.o.ready):
+            m.d.sync += shift.eq(1 << width)
+        with m.Elif(~full & self.i.valid):
+            m.d.sync += shift.eq((shift >> 1) | (self.i.payload << width))
+        return m
+
+
+class _Narrow(wiring.Component):
+    """Hands out a payload as single bits, lowest first."""
+
+    def __init__(self, shape: Any) -> None:
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(_BIT)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        width = len(self.i.payload.as_value())
+        shift = Signal(width, reset_less=True)
+        left = Signal(range(width + 1))
+        m.d.comb += [self.i.ready.eq(left == 0), self.o.valid.eq(left != 0), self.o.payload.eq(shift[0])]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [shift.eq(self.i.payload.as_value()), left.eq(width)]
+        with m.Elif(self.o.valid & self.o.ready):
+            m.d.sync += [shift.eq(shift >> 1), left.eq(left - 1)]
+        return m
+
+
+class SerialShell(wiring.Component):
+    """A core behind one bit in and one bit out, each with `valid` and `ready`; lowest bit of a beat first.
+
+    Parameters
+    ----------
+    plan
+        What the core was made from.
+    core
+        Name of the core's Verilog module.
+
+    Members
+    -------
+    i : In(stream of bits of input beats)
+    o : Out(stream of bits of result beats)
+    """
+
+    def __init__(self, plan: Plan, core: str) -> None:
+        self._plan = plan
+        self._core = core
+        super().__init__({"i": In(_BIT), "o": Out(_BIT)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.widen = widen = _Widen(input_beat(self._plan.input))
+        m.submodules.narrow = narrow = _Narrow(result_beat(self._plan.readout))
+        # By name: what is placed and routed is the very Verilog that was verified.
+        m.submodules.core = Instance(
+            self._core,
+            i_clk=ClockSignal(),
+            i_rst=ResetSignal(),
+            i_i__payload=widen.o.payload,
+            i_i__valid=widen.o.valid,
+            o_i__ready=widen.o.ready,
+            o_o__payload=narrow.i.payload,
+            o_o__valid=narrow.i.valid,
+            i_o__ready=narrow.i.ready,
+        )
+        wiring.connect(m, wiring.flipped(self.i), widen.i)
+        wiring.connect(m, narrow.o, wiring.flipped(self.o))
+        return m

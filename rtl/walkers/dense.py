@@ -1,0 +1,122 @@
+"""The walker of all-to-all synapses."""
+
+from enum import unique
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from snnc.compiler.plan import EnginePlan, ProjectionPlan
+from snnc.rtl.beats import Marker, OperationKind, digit_beat, event_beat, operation
+
+__all__ = ["DenseWalker"]
+
+
+@unique
+class _Phase(enum.Enum, shape=2):
+    EVENT = 0
+    """The beat's event, or the first operation after a beat that has none."""
+    INJECT = 1
+    SWEEP = 2
+
+
+class DenseWalker(wiring.Component):
+    """Every event touches all words of the target; every marker sweeps all of them.
+
+    Cycle formula, with ``W = engine.words``: ``W`` per event, ``W`` per marker, and ``W`` more per marker after a
+    direct-encoded source; 1 for a beat with neither (`docs/timing.md`).
+
+    Members
+    -------
+    i : In(stream of event beats, or of digit beats after a direct-encoded source)
+    allow : In(1)
+        Operations may be issued.
+    allow_sweep : In(1)
+        Sweep operations may be issued.
+    issue : Out(1)
+        `operation` is issued in this cycle.
+    operation : Out(operation)
+    """
+
+    def __init__(self, engine: EnginePlan, projection: ProjectionPlan) -> None:
+        self._engine = engine
+        self._projection = projection
+        digits = projection.digits
+        beat = digit_beat(projection.addresses, digits.value_bits) if digits else event_beat(projection.addresses)
+        super().__init__(
+            {
+                "i": In(stream.Signature(beat)),
+                "allow": In(1),
+                "allow_sweep": In(1),
+                "issue": Out(1),
+                "operation": Out(operation(engine, projection)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        direct = self._projection.digits is not None
+        words, stride = self._engine.words, self._projection.row_stride
+        beat = self.i.payload
+        phase = Signal(_Phase)
+        word = Signal.like(self.operation.word)
+        has_marker = Signal()
+        last_word = Signal()
+        m.d.comb += [has_marker.eq(beat.marker != Marker.NONE), last_word.eq(word == words - 1)]
+
+        now = Signal(_Phase)
+        m.d.comb += now.eq(phase)
+        with m.If((phase == _Phase.EVENT) & ~beat.event):
+            m.d.comb += now.eq(_Phase.INJECT if direct else _Phase.SWEEP)
+
+        kind = {
+            _Phase.EVENT: OperationKind.ACCUMULATE,
+            _Phase.INJECT: OperationKind.INJECT,
+            _Phase.SWEEP: OperationKind.SWEEP,
+        }
+        with m.Switch(now):
+            for key, value in kind.items():
+                with m.Case(key):
+                    m.d.comb += self.operation.kind.eq(value)
+        # A row is address * stride + word; a power of two as stride makes that a concatenation.
+        if stride & (stride - 1) == 0:
+            row = Cat(word[: stride.bit_length() - 1], beat.address)
+        else:
+            row = beat.address * stride + word
+        m.d.comb += [
+            self.operation.word.eq(word),
+            self.operation.row.eq(row),
+            self.operation.last.eq(last_word),
+            self.operation.marker.eq(beat.marker),
+        ]
+        if direct:
+            m.d.comb += [self.operation.shift.eq(beat.shift), self.operation.negative.eq(beat.negative)]
+
+        works = Signal()
+        done = Signal()
+        with m.Switch(now):
+            with m.Case(_Phase.EVENT):
+                m.d.comb += [works.eq(self.i.valid & self.allow), done.eq(~has_marker)]
+            with m.Case(_Phase.INJECT):
+                m.d.comb += works.eq(self.i.valid & self.allow & has_marker)
+            with m.Case(_Phase.SWEEP):
+                m.d.comb += [works.eq(self.i.valid & self.allow & self.allow_sweep & has_marker), done.eq(1)]
+        m.d.comb += self.issue.eq(works)
+        empty = ~beat.event & ~has_marker
+        m.d.comb += self.i.ready.eq((works & last_word & done) | (empty & self.allow))
+
+        with m.If(works):
+            m.d.sync += [word.eq(word + 1), phase.eq(now)]
+            with m.If(last_word):
+                m.d.sync += word.eq(0)
+                with m.Switch(now):
+                    with m.Case(_Phase.EVENT):
+                        after = _Phase.INJECT if direct else _Phase.SWEEP
+                        with m.If(has_marker):
+                            m.d.sync += phase.eq(after)
+                    with m.Case(_Phase.INJECT):
+                        m.d.sync += phase.eq(_Phase.SWEEP)
+                    with m.Case(_Phase.SWEEP):
+                        m.d.sync += phase.eq(_Phase.EVENT)
+        return m
