@@ -1,0 +1,235 @@
+"""Files: the student that is exported (``docs/checkpoint.md``) and the state of a run that can be resumed.
+
+Both are written beside their place and then renamed, so that an interruption, a full disk or a crash never leaves half
+a file where a good one was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snnc.compiler.errors import CheckpointError, TrainingError
+from snnc.compiler.ir.neurons import Encoding
+from snnc.distill.config import TrainingConfig, plain
+from snnc.distill.data import Dataset
+from snnc.distill.students import DenseLayer, Phase, Student
+
+__all__ = [
+    "TrainingState",
+    "load_state",
+    "read_checkpoint",
+    "restore_student",
+    "save_state",
+    "student_checkpoint",
+    "training_file",
+    "write_checkpoint",
+]
+
+_FORMAT = "snnc-student"
+_VERSION = 1
+_STATE_FORMAT = "snnc-training"
+
+
+def student_checkpoint(student: Student, config: TrainingConfig, dataset: Dataset) -> dict[str, Any]:
+    """The contents of ``student.pt``: plain tensors and plain values.
+
+    Weights are stored as ``d * w_int``, so that whoever divides by the step gets the integers back without a tie.
+    """
+    settings = student.config
+    layers: list[dict[str, Any]] = []
+    state: dict[str, Tensor] = {}
+    for name, layer in zip(student.names, student.dense_layers, strict=True):
+        outputs, inputs = layer.weight.shape
+        neuron = {"kind": "readout"}
+        if layer.spiking:
+            neuron = {"kind": "if", "reset": settings.reset.value, "initial": settings.initial.value}
+        layers.append(
+            {
+                "name": name,
+                "kind": "dense",
+                "in_features": inputs,
+                "out_features": outputs,
+                "weight_bits": layer.bits,
+                "fraction_bits": layer.fraction_bits,
+                "neuron": neuron,
+            }
+        )
+        state.update({f"{name}.{key}": value for key, value in _layer_state(layer).items()})
+    return {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "name": f"{config.dataset}-{config.architecture}",
+        "input": {
+            "encoding": settings.encoding.value,
+            "shape": list(dataset.shape),
+            "bits": 1 if settings.encoding is Encoding.EVENTS else settings.input_bits,
+        },
+        "time_steps": settings.time_steps,
+        "layers": layers,
+        "state": state,
+        "classes": list(dataset.classes),
+        "config": plain(config),
+        "metrics": {},
+    }
+
+
+def _layer_state(layer: DenseLayer) -> dict[str, Tensor]:
+    with torch.no_grad():
+        step = layer.step
+        folded = layer.fold()
+        w_int = folded.weight
+        if layer.norm is not None:  # the fold has negated the channels of negative gain; the checkpoint has not
+            w_int = torch.where(layer.norm.weight[:, None] < 0, -w_int, w_int)
+        state = {"weight": w_int * step[:, None], "step": step}
+        if layer.bias is not None:
+            state["bias"] = layer.bias
+        if layer.norm is not None:
+            assert layer.norm.running_mean is not None
+            assert layer.norm.running_var is not None
+            state["norm.gain"] = layer.norm.weight
+            state["norm.offset"] = layer.norm.bias
+            state["norm.mean"] = layer.norm.running_mean
+            state["norm.variance"] = layer.norm.running_var
+            state["norm.epsilon"] = torch.tensor([layer.norm.eps], dtype=torch.float64)
+        if layer.threshold is not None:
+            state["threshold"] = layer.threshold
+        # A float32 epsilon would not be the number that the student added.
+        return {
+            key: value.detach().to(torch.float64 if key == "norm.epsilon" else torch.float32).contiguous().clone()
+            for key, value in state.items()
+        }
+
+
+def write_checkpoint(path: Path, checkpoint: Mapping[str, Any]) -> None:
+    """Write ``student.pt``; the same contents give the same bytes."""
+    _write(path, dict(checkpoint))
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a student that `write_checkpoint` wrote; nothing in the file is executed."""
+    contents = _read(path, "student")
+    if contents.get("format") != _FORMAT or contents.get("version") != _VERSION:
+        raise CheckpointError(
+            f"{path} is no {_FORMAT} file of version {_VERSION}, but {contents.get('format')!r} of version "
+            f"{contents.get('version')!r}; train it again with this version of snnc distill."
+        )
+    return contents
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class TrainingState:
+    """Where a run stands, at the end of an epoch.
+
+    Attributes
+    ----------
+    config
+        As `snnc.distill.config.plain` gives it.
+    stage, epoch
+        The stage under way and how many of its epochs are done.
+    finished
+        The best weights of each finished stage, and their accuracy on validation data.
+    model, average, optimiser
+        State of the stage under way; empty at its start.
+    best
+        Weights of the best epoch so far in this stage, and their accuracy.
+    """
+
+    config: dict[str, Any]
+    stage: str = ""
+    epoch: int = 0
+    finished: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    model: dict[str, Any] = dataclasses.field(default_factory=dict)
+    average: dict[str, Any] = dataclasses.field(default_factory=dict)
+    optimiser: dict[str, Any] = dataclasses.field(default_factory=dict)
+    best: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def training_file(output: Path) -> Path:
+    """Where the state of the run that will write ``output`` is kept until then: ``student.training.pt``."""
+    return output.with_name(f"{output.stem}.training{output.suffix or '.pt'}")
+
+
+def save_state(path: Path, state: TrainingState) -> None:
+    _write(path, {"format": _STATE_FORMAT, "version": _VERSION, **_shallow(state)})
+
+
+def load_state(path: Path, config: TrainingConfig) -> TrainingState:
+    """The state of an interrupted run, which must have had the same configuration, but for its learning rate.
+
+    The learning rate may differ so that a run that diverged can go on more gently.
+    """
+    contents = _read(path, "training run")
+    if contents.pop("format", None) != _STATE_FORMAT or contents.pop("version", None) != _VERSION:
+        raise CheckpointError(
+            f"{path} is not the state of a training run of this version; start again without --resume."
+        )
+    names = {field.name for field in dataclasses.fields(TrainingState)}
+    if set(contents) != names:
+        raise CheckpointError(f"{path} is incomplete; start again without --resume.")
+    state = TrainingState(**contents)
+    wanted = plain(config)
+    for key in sorted(wanted.keys() | state.config.keys()):
+        before, now = state.config.get(key), wanted.get(key)
+        if before != now and key != "learning_rate":
+            raise CheckpointError(
+                f"{path} was begun with {key} = {before}, but now it is {now}; resume with the options it was begun "
+                "with, or start again without --resume."
+            )
+    state.config = wanted
+    return state
+
+
+def restore_student(config: TrainingConfig, weights: Mapping[str, Tensor], phase: Phase) -> Student:
+    """A student with given weights, in a given phase."""
+    student = Student(config.student)
+    student.load_state_dict(weights)
+    student.phase = phase
+    return student
+
+
+def _shallow(state: TrainingState) -> dict[str, Any]:
+    return {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+
+
+def _write(path: Path, contents: dict[str, Any]) -> None:
+    buffer = io.BytesIO()  # saved under a path, torch would write the file's name into it
+    torch.save(contents, buffer)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with beside.open("wb") as file:
+            file.write(buffer.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise TrainingError(
+            f"{path} cannot be written ({error.strerror or error}); what was there before is untouched. "
+            "Make room or choose another place with -o."
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _read(path: Path, what: str) -> dict[str, Any]:
+    try:
+        contents = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"There is no {what} at {path}.") from None
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().splitlines()
+        raise CheckpointError(
+            f"{path} cannot be read as a {what} ({reason[0][:160] if reason else type(error).__name__}); it is "
+            "truncated or foreign."
+        ) from error
+    if not isinstance(contents, dict):
+        raise CheckpointError(f"{path} holds a {type(contents).__name__}, not a {what}.")
+    return contents

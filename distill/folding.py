@@ -1,0 +1,134 @@
+"""From a trained layer to integers, inside the graph (``docs/semantics.md`` section 4).
+
+Thresholds and biases are rounded here with a straight-through gradient while training goes on, so that the student
+feels the rounding and learns around it.  All of it runs in float64, as in the compiler: a value next to a tie must
+round to the same side in both.  The results are integers held in float64; a float32 holds them exactly as well, so a
+forward pass over them *is* the integer network (sums stay below 2^24, which `check_range` verifies).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from snnc.compiler.errors import TrainingError
+from snnc.compiler.ir.neurons import Initial
+from snnc.distill.quantisers import integer_weights, round_through
+
+__all__ = ["FoldedLayer", "Norm", "check_range", "fold", "folded_initial"]
+
+_FLOAT32_EXACT = 2**24
+_CONSTANT = 2.0**-24
+"""A channel whose integer step is worth less than this part of its threshold cannot be moved by its inputs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Norm:
+    """Batch norm of fixed statistics: ``y = gain (x - mean) / sqrt(variance + epsilon) + offset``, each ``[out]``."""
+
+    gain: Tensor
+    offset: Tensor
+    mean: Tensor
+    variance: Tensor
+    epsilon: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldedLayer:
+    """The integers of a layer, differentiable in what they were rounded from.
+
+    Attributes
+    ----------
+    weight
+        ``[out, in]`` in ``-Q .. Q``.
+    bias
+        ``[out]``, added once per step.
+    threshold
+        ``[out]``, at least 1; None in the readout.
+    scale
+        Real value of one integer step of the current, ``[out]``, or ``[1]`` in the readout.
+    fraction_bits
+        ``f``: the weighted sum is shifted left by it before the bias is added.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    threshold: Tensor | None
+    scale: Tensor
+    fraction_bits: int
+
+
+def fold(
+    *,
+    weight: Tensor,
+    step: Tensor,
+    bias: Tensor | None,
+    norm: Norm | None,
+    threshold: Tensor | None,
+    unit: float,
+    bits: int,
+    fraction_bits: int,
+) -> FoldedLayer:
+    """Fold a layer into integers.
+
+    Parameters
+    ----------
+    weight, step
+        Weights ``[out, in]`` and quantiser steps ``d``, ``[out]`` or ``[1]``.
+    bias, norm, threshold
+        ``b0``, batch norm and ``theta``, per output channel; None where the layer has none.
+    unit
+        Real value of an input of 1: ``1 / (2**bits_in - 1)`` after a direct input, 1 after spikes.
+    """
+    w_int = integer_weights(weight, step, bits)
+    b0 = bias.double() if bias is not None else torch.zeros(len(weight), dtype=torch.float64)
+    if norm is None:
+        scale, b = step.double() * unit, b0
+    else:
+        g = norm.gain.double() / torch.sqrt(norm.variance.double() + norm.epsilon)
+        scale, b = g * step.double() * unit, norm.offset.double() + g * (b0 - norm.mean.double())
+    if threshold is None:
+        return FoldedLayer(
+            weight=w_int,
+            bias=round_through(2**fraction_bits * b / scale),
+            threshold=None,
+            scale=scale / 2**fraction_bits,
+            fraction_bits=fraction_bits,
+        )
+
+    theta = threshold.double()
+    flip = scale < 0  # a negative gain: negate the weights instead, the hardware knows no negative threshold
+    w_int = torch.where(flip[:, None], -w_int, w_int)
+    scale = scale.abs()
+    constant = scale < _CONSTANT * theta
+    safe = torch.where(constant, torch.ones_like(scale), scale)
+    bias_int = round_through(2**fraction_bits * b / safe)
+    threshold_int = round_through(2**fraction_bits * theta / safe).clamp(min=1)
+    return FoldedLayer(
+        weight=torch.where(constant[:, None], torch.zeros_like(w_int), w_int),
+        bias=torch.where(constant, (b >= theta / 2).double(), bias_int),
+        threshold=torch.where(constant, torch.ones_like(theta), threshold_int),
+        scale=safe / 2**fraction_bits,
+        fraction_bits=fraction_bits,
+    )
+
+
+def folded_initial(threshold: Tensor, initial: Initial) -> Tensor:
+    """``V[-1]`` of integer thresholds, ``[out]``: 0 or ``threshold >> 1``."""
+    return torch.floor(threshold.detach() / 2) if initial is Initial.HALF else torch.zeros_like(threshold)
+
+
+def check_range(name: str, folded: FoldedLayer, *, largest_input: int, time_steps: int) -> None:
+    """Refuse a layer whose membranes could leave the integers that a float32 holds exactly."""
+    with torch.no_grad():
+        reach = folded.weight.abs().sum(dim=1) * largest_input * 2**folded.fraction_bits + folded.bias.abs()
+        worst = float(reach.max()) * time_steps
+        if folded.threshold is not None:
+            worst += float(folded.threshold.max())
+    if worst >= _FLOAT32_EXACT:
+        raise TrainingError(
+            f"Layer {name!r} could reach membranes of {worst:.3g}, beyond the 2^24 up to which training counts "
+            "exactly; use fewer input bits, weight bits or fraction bits."
+        )
