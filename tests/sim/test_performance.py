@@ -17,88 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snnc.compiler.errors import UnsupportedError
-from snnc.compiler.ir import Encoding, Reset
-from snnc.compiler.plan import (
-    DigitPlan,
-    EngineKind,
-    EnginePlan,
-    InputPlan,
-    MemoryKind,
-    MemoryPlan,
-    Plan,
-    ProjectionPlan,
-    QueuePlan,
-    Range,
-)
+from snnc.compiler.ir import Encoding
+from snnc.compiler.plan import EnginePlan, Plan
 from snnc.sim.performance import digit_count, predict
 from snnc.sim.stimulus import Stimulus, stimulus
+from tests.sim.plans import make_plan
 
 NONE, STEP, SAMPLE = 0, 1, 2
-
-# Plans
-
-
-def make_plan(
-    sizes: list[int],
-    lanes: list[int],
-    *,
-    encoding: Encoding = Encoding.EVENTS,
-    bits: int = 4,
-    pipelines: list[int] | None = None,
-    depths: list[int] | None = None,
-    time_steps: int = 16,
-) -> Plan:
-    """A chain of ``sizes[0]`` addresses and an engine for each further size; what does not take time is made up."""
-    anything = Range(low=-1, high=1)
-    memory = MemoryPlan(
-        name="memory", kind=MemoryKind.LUT, width=1, depth=1, bank_depth=1, blocks=0, bits_used=1, bits_paid=1
-    )
-    direct = encoding is Encoding.DIRECT
-    engines = []
-    for index, (neurons, width) in enumerate(zip(sizes[1:], lanes, strict=True)):
-        words = -(-neurons // width)
-        projection = ProjectionPlan(
-            source=f"engine{index - 1}" if index else "input",
-            walker="dense",
-            addresses=sizes[index],
-            source_lanes=lanes[index - 1] if index else 1,
-            source_words=engines[-1].words if index else sizes[0],
-            row_stride=words,
-            weight_bits=4,
-            shift=0,
-            weights=memory,
-            queue=QueuePlan(depth=depths[index] if depths else 4),
-            digits=DigitPlan(value_bits=bits, current=anything, current_bits=2) if direct and not index else None,
-        )
-        last = index == len(lanes) - 1
-        engines.append(
-            EnginePlan(
-                name=f"engine{index}",
-                kind=EngineKind.READOUT if last else EngineKind.SPIKING,
-                neurons=neurons,
-                lanes=width,
-                words=words,
-                reset=None if last else Reset.SOFT,
-                pipeline=pipelines[index] if pipelines else 1,
-                residual_bits=8,
-                membrane=memory,
-                constants=memory,
-                input_current=anything,
-                before_reset=anything,
-                after_reset=anything,
-                projections=(projection,),
-            )
-        )
-    return Plan(
-        name="test",
-        model_hash="",
-        target="ice40",
-        device="up5k",
-        time_steps=time_steps,
-        input=InputPlan(name="input", encoding=encoding, addresses=sizes[0], value_bits=bits),
-        engines=tuple(engines),
-    )
-
 
 # The simulator
 
@@ -179,12 +104,13 @@ def operations(plan: EnginePlan, event: bool, marker: int) -> list[tuple[str, in
 def simulate(plan: Plan, stimulus: Stimulus, spikes: dict[str, np.ndarray]) -> Iterator[tuple[int, list[Engine]]]:
     """Cycles of each sample, and its engines with the absolute cycles of what they did, relative to its first beat."""
     engines = []
-    for index, engine in enumerate(plan.engines):
-        direct = engine.projections[0].digits is not None
+    for index, engine_plan in enumerate(plan.engines):
+        projection = engine_plan.projections[0]
+        direct = projection.digits is not None
         engines.append(
             Engine(
-                plan=engine,
-                queue=None if direct else Queue(depth=engine.projections[0].queue.depth),
+                plan=engine_plan,
+                queue=None if direct else Queue(depth=projection.queue.depth),
                 serialiser=Serialiser() if direct or index else None,
                 spikes=None,
             )
@@ -342,7 +268,7 @@ def workloads(draw: st.DrawFn) -> tuple[Plan, Stimulus, dict[str, np.ndarray]]:
     rate = st.sampled_from([0.0, 0.05, 0.3, 0.7, 1.0])
     if encoding is Encoding.DIRECT:
         values = generator.integers(0, 16, size=(batch, sizes[0]))
-        inputs = values * (generator.random(values.shape) < draw(rate))
+        inputs: np.ndarray = values * (generator.random(values.shape) < draw(rate))
     else:
         inputs = generator.random((steps, batch, sizes[0])) < draw(rate)
     # Each step has its own rate: a burst after a quiet step is what fills a queue.
@@ -354,13 +280,13 @@ def workloads(draw: st.DrawFn) -> tuple[Plan, Stimulus, dict[str, np.ndarray]]:
     return plan, stimulus(encoding, inputs, time_steps=steps), spikes
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(workload=workloads())
 def test_cycles_are_the_simulators(workload: tuple[Plan, Stimulus, dict[str, np.ndarray]]) -> None:
     assert_equal(*workload)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(workload=workloads(), data=st.data())
 def test_beats_that_do_nothing_take_a_cycle(
     workload: tuple[Plan, Stimulus, dict[str, np.ndarray]], data: st.DataObject

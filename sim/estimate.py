@@ -1,0 +1,130 @@
+"""Cycles without data: what ``docs/timing.md`` gives for a mean sample, for design-space exploration.
+
+`snnc.sim.performance` is exact and needs every spike; this takes mean numbers of events, and microseconds per plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from snnc.compiler.plan import EnginePlan, Plan
+from snnc.sim.performance import Prediction, digit_count
+
+__all__ = ["Activity", "Estimate", "assumed", "estimate", "measured"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """How much a mean sample asks of a network.
+
+    Attributes
+    ----------
+    events
+        Events that reach each engine, by its name: per time step; after a direct source, signed digits per sample.
+    time_steps
+        ``T``.
+    """
+
+    events: Mapping[str, float]
+    time_steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A mean sample's cycles.
+
+    Attributes
+    ----------
+    cycles
+        From the first input beat to the last output beat.
+    operations
+        Of each engine, by name: the fewest cycles that it can take.
+    """
+
+    cycles: float
+    operations: Mapping[str, float]
+
+    @property
+    def busiest(self) -> str:
+        """Name of the engine with the most operations."""
+        return max(self.operations, key=lambda name: self.operations[name])
+
+    @property
+    def bound(self) -> float:
+        """Operations of the busiest engine."""
+        return self.operations[self.busiest]
+
+    @property
+    def achieved(self) -> float:
+        """`bound` as a fraction of `cycles`."""
+        return self.bound / self.cycles
+
+
+def assumed(plan: Plan, *, density: float, firing: float, time_steps: int | None = None) -> Activity:
+    """Activity where a fraction `density` of the inputs are events and a fraction `firing` of the neurons fire.
+
+    Pixels that are not 0 are taken to be uniform. `time_steps` is the plan's ``T_max`` unless given.
+    """
+    events = {}
+    for index, engine in enumerate(plan.engines):
+        projection = engine.projections[0]
+        events[engine.name] = projection.addresses * (firing if index else density)
+        if projection.digits is not None:
+            events[engine.name] *= float(digit_count(np.arange(1, 2**projection.digits.value_bits)).mean())
+    return Activity(events=events, time_steps=plan.time_steps if time_steps is None else time_steps)
+
+
+def measured(plan: Plan, prediction: Prediction, *, time_steps: int) -> Activity:
+    """The mean activity of a predicted batch."""
+    events = {}
+    for engine, predicted in zip(plan.engines, prediction.engines, strict=True):
+        walks = float(predicted.operations.mean()) / engine.words
+        events[engine.name] = walks - 2 * time_steps if _direct(engine) else walks / time_steps - 1
+    return Activity(events=events, time_steps=time_steps)
+
+
+def estimate(plan: Plan, activity: Activity) -> Estimate:
+    """Follow a mean sample through a chain, step by step and engine by engine.
+
+    An engine begins a step when it is done with the last one and the first spike word of the engine before it has
+    arrived; it cannot sweep before the last word has, and the engine before it cannot go on before that word has found
+    room. Spikes are taken to be spread evenly over the words.
+    """
+    free = [1.0] * len(plan.engines)  # the next cycle in which each engine can issue
+    for t in range(activity.time_steps):
+        first_word = last_word = 1.0  # when the words of this step are offered to the engine
+        share = 0.0  # of the step's events that come with the last word
+        for index, engine in enumerate(plan.engines):
+            walk = engine.words * activity.events[engine.name]
+            if _direct(engine):
+                walk = engine.words + (walk if t == 0 else 0)
+            begin = max(free[index], first_word)
+            if index and (waiting := _waiting(plan, index, activity)):
+                free[index - 1] = max(free[index - 1], begin + waiting * walk)
+            sweep = max(begin + walk, last_word + share * walk)
+            free[index] = sweep + engine.words
+            first_word = sweep + engine.pipeline + 2
+            last_word = free[index] - 1 + engine.pipeline + 2
+            share = 1 / engine.words
+    steps = activity.time_steps
+    operations = {
+        engine.name: engine.words * (events + 2 * steps if _direct(engine) else (events + 1) * steps)
+        for engine, events in ((engine, activity.events[engine.name]) for engine in plan.engines)
+    }
+    last_execute = free[-1] - 1 + plan.readout.pipeline
+    return Estimate(cycles=last_execute + 2 + plan.readout.neurons, operations=operations)
+
+
+def _waiting(plan: Plan, index: int, activity: Activity) -> float:
+    """Fraction of an engine's step that must be walked before the queue in front of it has room for the last word."""
+    source, engine = plan.engines[index - 1], plan.engines[index]
+    silent = max(0.0, 1 - activity.events[engine.name] / source.neurons) ** source.lanes
+    entering = (source.words - 1) * (1 - silent) + 1  # only words with a spike, and the last one
+    return max(0.0, 1 - engine.projections[0].queue.depth / entering)
+
+
+def _direct(engine: EnginePlan) -> bool:
+    return engine.projections[0].digits is not None

@@ -1,0 +1,79 @@
+"""Plans without a network behind them, for tests that only ask when things happen."""
+
+from __future__ import annotations
+
+from snnc.compiler.ir import Encoding, Reset
+from snnc.compiler.plan import (
+    DigitPlan,
+    EngineKind,
+    EnginePlan,
+    InputPlan,
+    MemoryKind,
+    MemoryPlan,
+    Plan,
+    ProjectionPlan,
+    QueuePlan,
+    Range,
+)
+
+
+def make_plan(
+    sizes: list[int],
+    lanes: list[int],
+    *,
+    encoding: Encoding = Encoding.EVENTS,
+    bits: int = 4,
+    pipelines: list[int] | None = None,
+    depths: list[int] | None = None,
+    time_steps: int = 16,
+) -> Plan:
+    """A chain of ``sizes[0]`` addresses and an engine for each further size; what does not take time is made up."""
+    anything = Range(low=-1, high=1)
+    memory = MemoryPlan(
+        name="memory", kind=MemoryKind.LUT, width=1, depth=1, bank_depth=1, blocks=0, bits_used=1, bits_paid=1
+    )
+    direct = encoding is Encoding.DIRECT
+    engines: list[EnginePlan] = []
+    for index, (neurons, width) in enumerate(zip(sizes[1:], lanes, strict=True)):
+        words = -(-neurons // width)
+        projection = ProjectionPlan(
+            source=f"engine{index - 1}" if index else "input",
+            walker="dense",
+            addresses=sizes[index],
+            source_lanes=lanes[index - 1] if index else 1,
+            source_words=engines[-1].words if index else sizes[0],
+            row_stride=words,
+            weight_bits=4,
+            shift=0,
+            weights=memory,
+            queue=QueuePlan(depth=depths[index] if depths else 4),
+            digits=DigitPlan(value_bits=bits, current=anything, current_bits=2) if direct and not index else None,
+        )
+        last = index == len(lanes) - 1
+        engines.append(
+            EnginePlan(
+                name=f"engine{index}",
+                kind=EngineKind.READOUT if last else EngineKind.SPIKING,
+                neurons=neurons,
+                lanes=width,
+                words=words,
+                reset=None if last else Reset.SOFT,
+                pipeline=pipelines[index] if pipelines else 1,
+                residual_bits=8,
+                membrane=memory,
+                constants=memory,
+                input_current=anything,
+                before_reset=anything,
+                after_reset=anything,
+                projections=(projection,),
+            )
+        )
+    return Plan(
+        name="test",
+        model_hash="",
+        target="ice40",
+        device="up5k",
+        time_steps=time_steps,
+        input=InputPlan(name="input", encoding=encoding, addresses=sizes[0], value_bits=bits),
+        engines=tuple(engines),
+    )
