@@ -95,6 +95,9 @@ class Dense:
     step
         Quantiser step per output channel ``(target.channels,)`` or ``(1,)``; None where none was trained, and at
         `Level.INTEGER`.
+    gain
+        Factor of the weighted sum per output channel ``(target.channels,)``, left by a folded batch norm (``g`` of
+        ``docs/semantics.md``, of either sign); None for 1, and at `Level.INTEGER`.
     bits
         Width of a signed weight, 2 to 8: ``|weight| <= 2**(bits - 1) - 1``. None: not yet chosen.
     shift
@@ -107,6 +110,7 @@ class Dense:
     target: str
     weight: Array
     step: Array | None = None
+    gain: Array | None = None
     bits: int | None = None
     shift: int = 0
     delay: int = 0
@@ -240,14 +244,26 @@ def _verify_projection(graph: Graph, projection: Projection) -> None:
     source, target = graph.population(projection.source), graph.population(projection.target)
     where = f"the weights from '{source.name}' to '{target.name}'"
     _verify_array(projection.weight, where, (target.size, source.size), graph.level)
+    for what, array, shapes in (
+        ("step", projection.step, ((target.channels,), (1,))),
+        ("gain", projection.gain, ((target.channels,),)),
+    ):
+        if array is None:
+            continue
+        if graph.level is Level.INTEGER or array.shape not in shapes or not np.isfinite(array).all():
+            raise CheckpointError(f"{_capital(where)} have a {what} that cannot be at level {graph.level.name}.")
     if graph.level is Level.INTEGER:
         if projection.bits is None or not 2 <= projection.bits <= 8:
-            raise CheckpointError(f"{where[0].upper()}{where[1:]} have {projection.bits} bits; 2 to 8 are possible.")
+            raise CheckpointError(f"{_capital(where)} have {projection.bits} bits; 2 to 8 are possible.")
         largest, allowed = int(np.abs(projection.weight).max()), 2 ** (projection.bits - 1) - 1
         if largest > allowed:
-            raise CheckpointError(f"{where[0].upper()}{where[1:]} reach {largest}; {projection.bits} bits hold {allowed}.")
+            raise CheckpointError(f"{_capital(where)} reach {largest}; {projection.bits} bits hold {allowed}.")
     if not 0 <= projection.shift <= 16 or projection.delay < 0:
-        raise CheckpointError(f"{where[0].upper()}{where[1:]}: shift {projection.shift}, delay {projection.delay}.")
+        raise CheckpointError(f"{_capital(where)}: shift {projection.shift}, delay {projection.delay}.")
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _verify_array(array: Array, what: str, shape: tuple[int, ...], level: Level) -> None:

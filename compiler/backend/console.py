@@ -1,0 +1,78 @@
+"""What the commands print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from snnc.compiler.design import Design
+from snnc.compiler.passes.area import total_cells
+from snnc.compiler.passes.place import fit_problems, place_anyway
+from snnc.compiler.passes.schedule import expected_cycles
+from snnc.compiler.targets import Device
+
+__all__ = ["show_build", "show_devices"]
+
+
+def show_build(folder: Path, design: Design) -> None:
+    """A table of the layers of a finished build."""
+    plan = design.plan
+    assert plan is not None
+    table = Table(title=f"{plan.name} on {design.device.title}", title_justify="left")
+    for heading in ("layer", "shape", "weights", "lanes", "membrane", "weights in", "membranes in"):
+        table.add_column(heading)
+    for engine in plan.engines:
+        (projection,) = engine.projections
+        weights = projection.weights
+        where = f"{weights.blocks} EBR" if weights.blocks else weights.kind.value
+        table.add_row(
+            engine.name,
+            f"{projection.addresses} x {engine.neurons}",
+            f"{projection.weight_bits} bits",
+            str(engine.lanes),
+            f"{engine.residual_bits} bits",
+            f"{where}, {weights.bits_used / weights.bits_paid:.0%} used",
+            f"{engine.membrane.blocks} EBR" if engine.membrane.blocks else engine.membrane.kind.value,
+        )
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{plan.blocks} of {design.device.block_rams} EBR, about {total_cells(plan):,} of "
+        f"{design.device.logic_cells:,} LCs; about {expected_cycles(plan):,.0f} cycles a sample of "
+        f"{plan.time_steps} steps at the activity in report.md.",
+        highlight=False,
+    )
+    done = f"Written to {folder}. Next: snnc verify {folder}, snnc synth {folder}."
+    console.print(done, highlight=False, soft_wrap=True)
+
+
+def show_devices(name: str, candidates: Sequence[tuple[Device, Design]]) -> None:
+    """Which of a family's devices a network fits, and what is missing where it does not."""
+    table = Table(title=f"{name} on each device", title_justify="left")
+    for heading, justify in (
+        ("device", "left"),
+        ("lanes", "left"),
+        ("EBR", "right"),
+        ("LC, about", "right"),
+        ("", "left"),
+    ):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for device, design in candidates:
+        plan = place_anyway(design)
+        problems = fit_problems(plan, device)
+        verdict = (
+            f"[red]needs {' and '.join(problems)}[/red]"
+            if problems
+            else f"fits, about {expected_cycles(plan):,.0f} cycles"
+        )
+        table.add_row(
+            device.name,
+            ", ".join(str(lanes) for lanes in design.lanes),
+            f"{plan.blocks} of {device.block_rams}",
+            f"{total_cells(plan):,} of {device.logic_cells:,}",
+            verdict,
+        )
+    Console().print(table)

@@ -1,0 +1,53 @@
+"""The hardware of a plan as Verilog: Amaranth gives RTLIL, Yosys writes it down."""
+
+from __future__ import annotations
+
+import importlib.resources
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from snnc.compiler.plan import Plan
+from snnc.compiler.toolchain import run_tool
+
+__all__ = ["emit_verilog"]
+
+_PRIMITIVES: Final = "primitives.v"
+
+# What amaranth.back.verilog does, without the source attributes; both designs in one process, which is what takes time.
+_SCRIPT: Final = """\
+read_rtlil {name}.il
+proc -nomux -norom
+memory_collect
+write_verilog -norename -noattr {name}.v
+design -reset
+"""
+
+
+def emit_verilog(plan: Plan) -> Mapping[str, str]:
+    """Verilog sources by file name, relative to the build folder.
+
+    ``rtl/core.v`` (top ``snnc_core``) and ``rtl/primitives.v`` are the core; ``rtl/shell.v`` (top ``snnc_shell``)
+    instantiates it behind a serial link.
+
+    Raises
+    ------
+    ToolError
+        Yosys is missing or failed.
+    """
+    # Amaranth is not needed for anything before this.
+    from snnc.rtl.emit import emit_core, emit_shell
+
+    designs = {"core": emit_core(plan), "shell": emit_shell(plan)}
+    with tempfile.TemporaryDirectory(prefix="snnc-") as name:
+        folder = Path(name)
+        for design, rtlil in designs.items():
+            (folder / f"{design}.il").write_text(rtlil, encoding="utf-8")
+        script = "".join(_SCRIPT.format(name=design) for design in designs)
+        (folder / "write.ys").write_text(script, encoding="utf-8")
+        run_tool("yosys", ["-s", "write.ys"], cwd=folder, log=folder / "yosys.log", timeout=300)
+        files = {f"rtl/{design}.v": (folder / f"{design}.v").read_text(encoding="utf-8") for design in designs}
+    primitives = importlib.resources.files("snnc.rtl").joinpath(_PRIMITIVES)
+    files[f"rtl/{_PRIMITIVES}"] = primitives.read_text(encoding="utf-8")
+    return files

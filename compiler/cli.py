@@ -1,0 +1,85 @@
+"""The command line: `snnc COMMAND`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import click
+
+from snnc.compiler import __version__
+from snnc.compiler.errors import SnncError
+
+__all__ = ["COMMANDS", "cli", "main"]
+
+COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "distill": "snnc.distill.commands:distill",
+        "compile": "snnc.compiler.commands.compile:compile_command",
+        "verify": "snnc.sim.commands:verify",
+        "synth": "snnc.compiler.commands.synth:synth_command",
+        "demo": "snnc.compiler.commands.demo:demo_command",
+    }
+)
+"""Module and object of every command. Only the one that was asked for is imported: some bring torch with them."""
+
+_SUMMARIES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "distill": "Train a teacher and distil it into a spiking student: student.pt.",
+        "compile": "Compile a student into an integer model, Verilog and memory images.",
+        "verify": "Prove a build equal to its golden model in simulation.",
+        "synth": "Synthesise, place and route a build, and make its bitstream.",
+        "demo": "All of it on bundled data, in about a minute.",
+    }
+)
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # click's own would import every command for its first sentence.
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_SUMMARIES.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="snnc")
+def cli() -> None:
+    """Compiles distilled spiking neural networks into bit-exact event-driven FPGA cores, with open tools only."""
+
+
+def main() -> None:
+    """Run the command line. Exit status: 1 after a `SnncError`, 2 after wrong usage, 130 after Ctrl-C."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and give the exit status."""
+    try:
+        status: Any = cli.main(arguments, prog_name="snnc", standalone_mode=False)
+    except SnncError as error:
+        click.echo(f"snnc: error: {error}", err=True)
+        return 1
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("snnc: interrupted; nothing was left half-written.", err=True)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone, such as `head`; a second failure at exit would print a traceback.
+        sys.stdout = None  # type: ignore[assignment]
+        return 0
+    return status if isinstance(status, int) else 0

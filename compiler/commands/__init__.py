@@ -1,0 +1,1 @@
+"""One file per command of the compiler; the table is `snnc.compiler.cli.COMMANDS`."""

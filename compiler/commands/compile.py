@@ -1,0 +1,116 @@
+"""`snnc compile`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from snnc.compiler.design import Options
+from snnc.compiler.errors import OptionError
+from snnc.compiler.frontend import FORMATS, RandomNetwork
+from snnc.compiler.frontend.random_network import parse_shape
+from snnc.compiler.ir import Encoding
+from snnc.compiler.passes.schedule import schedule
+from snnc.compiler.pipeline import PASS_NAMES, begin, compile_network, passes_before, run_passes
+from snnc.compiler.targets import TARGETS, find_device, load_target
+
+__all__ = ["compile_command"]
+
+
+@click.command("compile")
+@click.argument("student", type=click.Path(path_type=Path), required=False)
+@click.option("--target", default="ice40", show_default=True, help=f"FPGA family: {', '.join(TARGETS)}.")
+@click.option("--device", help="Chip of the family; by default up5k of ice40.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Build folder; by default build/NAME.")
+@click.option("--time-steps", type=int, metavar="N", help="Most time steps of a sample; by default as trained.")
+@click.option("--lanes", metavar="N,N", help="Neurons updated per cycle, one number per layer; by default chosen.")
+@click.option("--weight-bits", type=click.IntRange(2, 8), metavar="N", help="Quantise again, to 2 to 8 bits.")
+@click.option("--dry-run", is_flag=True, help="Write nothing; show which devices of the family it fits.")
+@click.option("--print-after", type=click.Choice(PASS_NAMES), multiple=True, help="Show what a pass decided.")
+@click.option("--random", "shape", metavar="SHAPE", help="Compile a random network, such as 784-128-10, instead.")
+@click.option(
+    "--encoding",
+    type=click.Choice([item.value for item in Encoding]),
+    default="events",
+    show_default=True,
+    help="Of a random network's input.",
+)
+@click.option(
+    "--density",
+    type=click.FloatRange(0.001, 1),
+    default=0.15,
+    show_default=True,
+    help="Fraction of a random network's inputs that are active, for which its thresholds are set.",
+)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of a random network.")
+def compile_command(
+    student: Path | None,
+    target: str,
+    device: str | None,
+    output: Path | None,
+    time_steps: int | None,
+    lanes: str | None,
+    weight_bits: int | None,
+    dry_run: bool,
+    print_after: tuple[str, ...],
+    shape: str | None,
+    encoding: str,
+    density: float,
+    seed: int,
+) -> None:
+    """Compile STUDENT into a build folder: integer model, plan, Verilog, memory images, bench and report."""
+    options = Options(time_steps=time_steps, lanes=_lanes(lanes), weight_bits=weight_bits)
+    source: Path | RandomNetwork
+    if (student is None) == (shape is None):
+        raise click.UsageError(f"Give either a network file ({', '.join(FORMATS)}) or --random SHAPE.")
+    if shape is not None:
+        source = RandomNetwork(
+            sizes=parse_shape(shape),
+            encoding=Encoding(encoding),
+            weight_bits=weight_bits or 4,
+            time_steps=time_steps or 10,
+            density=density,
+            seed=seed,
+        )
+    else:
+        assert student is not None
+        source = student
+    chosen = find_device(target, device)
+    if dry_run:
+        _dry_run(source, target, options)
+        return
+    wanted = set(print_after)
+
+    def observe(name: str, text: str) -> None:
+        if name in wanted:
+            click.echo(text)
+
+    design, plan = compile_network(source, chosen, options, observe=observe)
+    # The rest is needed only from here on.
+    from snnc.compiler.artefacts import write_build
+    from snnc.compiler.backend import emit
+    from snnc.compiler.backend.console import show_build
+
+    folder = output or Path("build") / (plan.name if source is not student else student.stem)
+    write_build(folder, emit(design), source=str(student) if student else f"--random {shape} --seed {seed}")
+    show_build(folder, design)
+
+
+def _lanes(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    fields = text.split(",")
+    if not all(item.strip().isascii() and item.strip().isdigit() and len(item) < 9 for item in fields):
+        raise OptionError(f"--lanes '{text}' is not a list of numbers such as 16,10.")
+    return tuple(int(item) for item in fields)
+
+
+def _dry_run(source: Path | RandomNetwork, target: str, options: Options) -> None:
+    from snnc.compiler.backend.console import show_devices
+
+    family = load_target(target)
+    bounded = run_passes(begin(source, family.device(), options), passes_before("schedule"))
+    candidates = [(device, schedule(dataclasses.replace(bounded, device=device))) for device in family.devices.values()]
+    show_devices(bounded.graph.name, candidates)

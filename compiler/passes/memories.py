@@ -1,0 +1,85 @@
+"""The ways to build one memory, and what each costs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from snnc.compiler.plan import MemoryKind, MemoryPlan
+from snnc.compiler.targets import Device
+
+__all__ = ["TINY_LOGIC", "block_memory", "logic_cells", "logic_memory", "register_memory"]
+
+TINY_LOGIC: Final = 48
+"""Logic cells of a read-only memory that is not worth a block RAM."""
+
+_LUT_ROWS: Final = 16
+"""Words of one bit that a look-up table with four inputs holds."""
+
+_LUT_JOIN: Final = 0.35
+"""Further cells per look-up table of a deep read-only memory, for the multiplexers that join them."""
+
+
+def block_memory(
+    device: Device, name: str, *, width: int, depth: int, bits_used: int, banked: bool
+) -> MemoryPlan | None:
+    """In block RAM, in the shape that takes the fewest blocks, then the fewest banks; None where no shape will do.
+
+    Synthesis finds the shape again from a bank's depth, so that a bank never has more words than one block.
+    """
+    best: MemoryPlan | None = None
+    for mode_depth, mode_width in device.block_ram_modes:
+        banks = -(-depth // mode_depth)
+        if banks > 1 and not banked:
+            continue
+        blocks = banks * -(-width // mode_width)
+        plan = MemoryPlan(
+            name=name,
+            kind=MemoryKind.EBR,
+            width=width,
+            depth=depth,
+            bank_depth=mode_depth if banks > 1 else depth,
+            blocks=blocks,
+            bits_used=bits_used,
+            bits_paid=blocks * device.block_ram_bits,
+        )
+        if best is None or (blocks, banks) < (best.blocks, best.banks):
+            best = plan
+    return best
+
+
+def logic_memory(name: str, *, width: int, depth: int, bits_used: int) -> MemoryPlan:
+    """Read-only, as logic."""
+    return _plain(MemoryKind.LUT, name, width, depth, bits_used)
+
+
+def register_memory(name: str, *, width: int, depth: int, bits_used: int) -> MemoryPlan:
+    """In flip-flops."""
+    return _plain(MemoryKind.REGISTERS, name, width, depth, bits_used)
+
+
+def logic_cells(memory: MemoryPlan) -> int:
+    """Estimated logic cells of a memory itself."""
+    match memory.kind:
+        case MemoryKind.EBR:
+            # One column of multiplexers joins the banks.
+            return memory.width * (memory.banks - 1) * 2 // 3
+        case MemoryKind.REGISTERS:
+            return memory.width * memory.depth
+        case MemoryKind.LUT:
+            if memory.depth <= 2:
+                return 0
+            tables = -(-memory.depth // _LUT_ROWS)
+            return round(memory.width * tables * (1 + _LUT_JOIN * (tables > 1)))
+
+
+def _plain(kind: MemoryKind, name: str, width: int, depth: int, bits_used: int) -> MemoryPlan:
+    return MemoryPlan(
+        name=name,
+        kind=kind,
+        width=width,
+        depth=depth,
+        bank_depth=depth,
+        blocks=0,
+        bits_used=bits_used,
+        bits_paid=width * depth,
+    )

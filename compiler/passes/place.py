@@ -1,0 +1,226 @@
+"""Every memory gets a home, and the plan is complete."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+from snnc.compiler.design import Design
+from snnc.compiler.errors import FitError
+from snnc.compiler.ir import Encoding, InputSource, IntegrateAndFire, Population, Projection
+from snnc.compiler.model import model_hash
+from snnc.compiler.passes.area import total_cells
+from snnc.compiler.passes.memories import TINY_LOGIC, block_memory, logic_cells, logic_memory, register_memory
+from snnc.compiler.plan import (
+    DigitPlan,
+    EngineKind,
+    EnginePlan,
+    InputPlan,
+    MemoryKind,
+    MemoryPlan,
+    Plan,
+    ProjectionPlan,
+    QueuePlan,
+)
+from snnc.compiler.targets import Device
+
+__all__ = ["fit_problems", "place", "place_anyway"]
+
+INPUT_QUEUE: Final = 2
+SPIKE_QUEUE: Final = 4
+
+RING_WORDS: Final = 4
+"""Membranes of at most so many words stay in flip-flops, which need no address."""
+
+_Choices: TypeAlias = tuple[MemoryPlan, ...]
+"""The ways to build one memory, the preferred one first."""
+
+
+def place(design: Design) -> Design:
+    """Choose the kind and shape of every memory, and write the plan.
+
+    Invariant: the plan fits the device's block RAMs, and by estimate its logic cells; block RAM goes where it saves the
+    most logic. Raises `FitError` with the numbers otherwise.
+    """
+    plan = place_anyway(design)
+    problems = fit_problems(plan, design.device)
+    if problems:
+        raise FitError(
+            f"'{design.graph.name}' does not fit {design.device.title} ({design.device.name}) with "
+            f"{', '.join(str(lanes) for lanes in design.lanes)} lanes: it needs {' and '.join(problems)}. "
+            f"{_advice(design)}"
+        )
+    return dataclasses.replace(design, plan=plan)
+
+
+def fit_problems(plan: Plan, device: Device) -> list[str]:
+    """What the plan needs beyond what the device has; empty if it fits."""
+    problems = []
+    if plan.blocks > device.block_rams:
+        problems.append(f"{plan.blocks} EBR (it has {device.block_rams})")
+    cells = total_cells(plan)
+    if cells > device.logic_cells:
+        problems.append(f"about {cells:,} LCs (it has {device.logic_cells:,})")
+    return problems
+
+
+def place_anyway(design: Design) -> Plan:
+    """The best plan for the device, whether or not it fits."""
+    graph = design.graph
+    layers = [
+        _Layer(design, position, population, graph.into(population.name)[0])
+        for position, population in enumerate(graph.layers)
+    ]
+    chosen = _within_blocks([choices for layer in layers for choices in layer.memories], design.device)
+    engines: list[EnginePlan] = []
+    for layer, position in zip(layers, range(0, len(chosen), 3), strict=True):
+        weights, membrane, constants = chosen[position : position + 3]
+        engines.append(layer.engine(weights, membrane, constants, engines[-1] if engines else None))
+    return Plan(
+        name=graph.name,
+        model_hash=model_hash(graph),
+        target=design.device.family,
+        device=design.device.name,
+        time_steps=graph.time_steps,
+        input=InputPlan(
+            name=graph.input.name,
+            encoding=graph.source.encoding,
+            addresses=graph.input.size,
+            value_bits=graph.source.bits,
+        ),
+        engines=tuple(engines),
+    )
+
+
+class _Layer:
+    """One layer's memories, each with its choices, and then its engine."""
+
+    def __init__(self, design: Design, position: int, population: Population, projection: Projection) -> None:
+        assert projection.bits is not None
+        self._device = design.device
+        self._population = population
+        self._projection = projection
+        self._source = design.graph.population(projection.source)
+        self._bounds = design.bounds[position]
+        self._lanes = design.lanes[position]
+        self._words = -(-population.size // self._lanes)
+        self._spiking = isinstance(population.neuron, IntegrateAndFire)
+        self._weight_bits = projection.bits
+        self._row_stride, weights = self._weights()
+        membrane = self._membrane()
+        # With room for the third field where the membranes may be in block RAM.
+        self.memories: tuple[_Choices, ...] = (weights, membrane, self._constants(membrane[0]))
+
+    def engine(
+        self, weights: MemoryPlan, membrane: MemoryPlan, constants: MemoryPlan, before: EnginePlan | None
+    ) -> EnginePlan:
+        """The engine with these of the choices; `before` is the engine that it listens to."""
+        neuron, bounds = self._population.neuron, self._bounds
+        digits = None
+        match self._source.neuron:
+            case InputSource(encoding=Encoding.DIRECT, bits=bits):
+                current = bounds.weighted[0]
+                digits = DigitPlan(value_bits=bits, current=current, current_bits=current.bits)
+        return EnginePlan(
+            name=self._population.name,
+            kind=EngineKind.SPIKING if self._spiking else EngineKind.READOUT,
+            neurons=self._population.size,
+            lanes=self._lanes,
+            words=self._words,
+            reset=neuron.reset if isinstance(neuron, IntegrateAndFire) else None,
+            pipeline=1 + (weights.banks > 1) + (digits is not None),
+            residual_bits=bounds.residual.bits,
+            membrane=membrane,
+            constants=next(choice for choice in self._constants(membrane) if choice.kind is constants.kind),
+            input_current=bounds.input_current,
+            before_reset=bounds.before_reset,
+            after_reset=bounds.after_reset,
+            projections=(
+                ProjectionPlan(
+                    source=self._projection.source,
+                    walker="dense",
+                    addresses=self._source.size,
+                    source_lanes=before.lanes if before else 1,
+                    source_words=before.words if before else self._source.size,
+                    row_stride=self._row_stride,
+                    weight_bits=self._weight_bits,
+                    shift=self._projection.shift,
+                    weights=weights,
+                    queue=QueuePlan(depth=_queue_depth(before)),
+                    digits=digits,
+                ),
+            ),
+        )
+
+    def _weights(self) -> tuple[int, _Choices]:
+        """Row stride and memory: a power of two as stride makes a row's address a concatenation, where it is free."""
+        name, width = f"{self._population.name}.weights", self._lanes * self._weight_bits
+        used = self._projection.weight.size * self._weight_bits
+        strides = (1 << (self._words - 1).bit_length(), self._words)
+        aligned, tight = (
+            block_memory(self._device, name, width=width, depth=self._source.size * stride, bits_used=used, banked=True)
+            for stride in strides
+        )
+        assert aligned is not None
+        assert tight is not None
+        stride, block = (strides[0], aligned) if aligned.blocks <= tight.blocks else (strides[1], tight)
+        logic = logic_memory(name, width=width, depth=block.depth, bits_used=used)
+        return stride, (logic, block) if logic_cells(logic) <= TINY_LOGIC else (block, logic)
+
+    def _membrane(self) -> _Choices:
+        name, width = f"{self._population.name}.membrane", self._lanes * self._bounds.residual.bits
+        used = self._population.size * self._bounds.residual.bits
+        ring = register_memory(name, width=width, depth=self._words, bits_used=used)
+        if not self._spiking or self._words <= RING_WORDS:
+            return (ring,)
+        block = block_memory(self._device, name, width=width, depth=self._words, bits_used=used, banked=False)
+        return (ring,) if block is None else (block, ring)
+
+    def _constants(self, membrane: MemoryPlan) -> _Choices:
+        """``bias``; where it spikes, ``bias - threshold``; with its membranes in block RAM, the initial residual."""
+        fields = 1 + self._spiking + (self._spiking and membrane.kind is MemoryKind.EBR)
+        name, width = f"{self._population.name}.constants", self._lanes * self._bounds.residual.bits * fields
+        used = self._population.size * self._bounds.residual.bits * fields
+        logic = logic_memory(name, width=width, depth=self._words, bits_used=used)
+        block = block_memory(self._device, name, width=width, depth=self._words, bits_used=used, banked=False)
+        # The hardware reads logic in the same cycle, which is as good as a register while it is shallow.
+        if block is None or self._words <= RING_WORDS or logic_cells(logic) <= TINY_LOGIC:
+            return (logic,)
+        return block, logic
+
+
+def _queue_depth(before: EnginePlan | None) -> int:
+    """Room for the spike words of a pipeline full of sweeps, so that an engine never waits for itself."""
+    return INPUT_QUEUE if before is None else max(SPIKE_QUEUE, before.pipeline + 2)
+
+
+def _within_blocks(slots: Sequence[_Choices], device: Device) -> list[MemoryPlan]:
+    """One choice per memory: the preferred one, but while there are too few blocks, give up those that save least."""
+    chosen = [choices[0] for choices in slots]
+    while sum(memory.blocks for memory in chosen) > device.block_rams:
+        exchanges = [
+            ((logic_cells(other) - logic_cells(memory)) / (memory.blocks - other.blocks), position, other)
+            for position, (memory, choices) in enumerate(zip(chosen, slots, strict=True))
+            for other in choices
+            if other.blocks < memory.blocks
+        ]
+        if not exchanges:
+            break
+        _, position, other = min(exchanges, key=lambda exchange: exchange[:2])
+        chosen[position] = other
+    return chosen
+
+
+def _advice(design: Design) -> str:
+    roomy = place_anyway(dataclasses.replace(design, device=dataclasses.replace(design.device, block_rams=2**20)))
+    largest = max(roomy.engines, key=lambda engine: engine.projections[0].weights.bits_used)
+    weights = largest.projections[0].weights
+    blocks = ""
+    if roomy.blocks > design.device.block_rams:
+        blocks = f"All its memories as block RAM would be {roomy.blocks} EBR (it has {design.device.block_rams}). "
+    return (
+        f"{blocks}The largest memory is '{weights.name}' with {weights.bits_used:,} bits. Use fewer weight bits "
+        f"(--weight-bits), fewer neurons in '{largest.name}', fewer lanes (--lanes), or a larger device "
+        "(--dry-run shows which fit)."
+    )

@@ -1,0 +1,88 @@
+"""How many neurons each engine updates per cycle."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from snnc.compiler.design import Design
+from snnc.compiler.errors import OptionError, UnsupportedError
+from snnc.compiler.ir import Graph, Population
+from snnc.compiler.passes.place import fit_problems, place_anyway
+from snnc.compiler.plan import Plan
+from snnc.sim.estimate import assumed, estimate
+
+__all__ = ["LANES_LIMIT", "TYPICAL_DENSITY", "TYPICAL_FIRING", "expected_cycles", "schedule"]
+
+LANES_LIMIT: Final = 64
+"""Of an engine, where a user asks; a wider row makes a chip slower, not faster."""
+
+DEFAULT_LANES: Final = 16
+
+TYPICAL_DENSITY: Final = 0.2
+TYPICAL_FIRING: Final = 0.15
+"""Fractions of inputs and of hidden neurons that are active in a step, where nothing is known yet."""
+
+
+def schedule(design: Design) -> Design:
+    """Choose the lanes.
+
+    Invariant: one lane count per layer. Unless the user fixed them: at most 16 each, a power of two in hidden layers
+    and all classes at once in the readout; while the network does not fit the device, the engine whose halving costs
+    the least time is halved.
+    """
+    graph = design.graph
+    for population in graph.layers:
+        if len(graph.into(population.name)) != 1 or len(graph.out_of(population.name)) > 1:
+            raise UnsupportedError(f"Layer '{population.name}' branches or joins; only chains are built.")
+    if design.options.lanes is not None:
+        return dataclasses.replace(design, lanes=_checked(design.options.lanes, graph))
+    lanes = tuple(_widest(population, last=population is graph.readout) for population in graph.layers)
+    widest = dataclasses.replace(design, lanes=lanes)
+    candidate: Design | None = widest
+    while candidate is not None:
+        if not fit_problems(place_anyway(candidate), design.device):
+            return candidate
+        candidate = _narrowed(candidate)
+    # Nothing fits: `place` refuses the fastest with its numbers.
+    return widest
+
+
+def expected_cycles(plan: Plan) -> float:
+    """Of a sample of typical activity."""
+    return estimate(plan, assumed(plan, density=TYPICAL_DENSITY, firing=TYPICAL_FIRING)).cycles
+
+
+def _checked(lanes: tuple[int, ...], graph: Graph) -> tuple[int, ...]:
+    layers = graph.layers
+    if len(lanes) != len(layers):
+        names = ", ".join(population.name for population in layers)
+        raise OptionError(f"--lanes gives {len(lanes)} numbers for {len(layers)} layers ({names}); give one for each.")
+    for count, population in zip(lanes, layers, strict=True):
+        if not 1 <= count <= min(LANES_LIMIT, _ceil_power(population.size)):
+            raise OptionError(
+                f"--lanes gives {count} for layer '{population.name}' with {population.size} neurons; "
+                f"1 to {min(LANES_LIMIT, _ceil_power(population.size))} are possible."
+            )
+    return lanes
+
+
+def _narrowed(design: Design) -> Design | None:
+    """The design with one layer's lanes halved, at the least cost in cycles; None if every layer has one lane."""
+    candidates = [
+        dataclasses.replace(design, lanes=(*design.lanes[:position], -(-count // 2), *design.lanes[position + 1 :]))
+        for position, count in enumerate(design.lanes)
+        if count > 1
+    ]
+    return min(candidates, key=lambda candidate: expected_cycles(place_anyway(candidate)), default=None)
+
+
+def _widest(population: Population, *, last: bool) -> int:
+    if last:
+        words = -(-population.size // DEFAULT_LANES)
+        return -(-population.size // words)
+    return min(DEFAULT_LANES, _ceil_power(population.size))
+
+
+def _ceil_power(number: int) -> int:
+    return 1 << (number - 1).bit_length()

@@ -1,0 +1,144 @@
+"""The compile pipeline: a visible tuple of passes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from snnc.compiler.design import Design, Options
+from snnc.compiler.errors import OptionError
+from snnc.compiler.frontend import RandomNetwork, import_network
+from snnc.compiler.ir import format_graph, verify
+from snnc.compiler.passes.bound import bound
+from snnc.compiler.passes.normalise import normalise
+from snnc.compiler.passes.place import place
+from snnc.compiler.passes.quantise import quantise
+from snnc.compiler.passes.schedule import schedule
+from snnc.compiler.plan import Plan, plan_to_json
+from snnc.compiler.targets import Device
+
+__all__ = ["IMPORT", "PASSES", "PASS_NAMES", "Pass", "begin", "compile_network", "passes_before", "run_passes"]
+
+IMPORT: Final = "import"
+
+TIME_STEPS_LIMIT: Final = 2**16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """One step of the pipeline.
+
+    Attributes
+    ----------
+    name
+        What `--print-after` calls it.
+    apply
+        The new design; the argument is never changed. Its docstring states the invariant that it establishes.
+    show
+        What it decided, for people.
+    """
+
+    name: str
+    apply: Callable[[Design], Design]
+    show: Callable[[Design], str]
+
+
+def _show_graph(design: Design) -> str:
+    return format_graph(design.graph)
+
+
+def _show_bounds(design: Design) -> str:
+    lines = [_show_graph(design)]
+    for population, bounds in zip(design.graph.layers, design.bounds, strict=True):
+        for what, found in (
+            ("I", bounds.input_current),
+            ("U", bounds.before_reset),
+            ("V", bounds.after_reset),
+            ("residual", bounds.residual),
+        ):
+            lines.append(f"  bound {population.name}  {what} in [{found.low}, {found.high}], {found.bits} bits")
+    return "\n".join(lines)
+
+
+def _show_lanes(design: Design) -> str:
+    lines = [
+        f"lanes {population.name}  {lanes} for {population.size} neurons: {-(-population.size // lanes)} words"
+        for population, lanes in zip(design.graph.layers, design.lanes, strict=True)
+    ]
+    return "\n".join(lines)
+
+
+def _show_plan(design: Design) -> str:
+    assert design.plan is not None
+    return plan_to_json(design.plan).rstrip("\n")
+
+
+PASSES: Final[tuple[Pass, ...]] = (
+    Pass(name="normalise", apply=normalise, show=_show_graph),
+    Pass(name="quantise", apply=quantise, show=_show_graph),
+    Pass(name="bound", apply=bound, show=_show_bounds),
+    Pass(name="schedule", apply=schedule, show=_show_lanes),
+    Pass(name="place", apply=place, show=_show_plan),
+)
+"""In order. Before them stands the import (`snnc.compiler.frontend`), after them the writing of the build
+(`snnc.compiler.backend`)."""
+
+PASS_NAMES: Final = (IMPORT, *(step.name for step in PASSES))
+
+
+def passes_before(name: str) -> tuple[Pass, ...]:
+    """The passes that come before the one of that name."""
+    return PASSES[: [step.name for step in PASSES].index(name)]
+
+
+def begin(source: Path | RandomNetwork, device: Device, options: Options) -> Design:
+    """Import a network."""
+    if options.time_steps is not None and not 1 <= options.time_steps <= TIME_STEPS_LIMIT:
+        raise OptionError(f"--time-steps is {options.time_steps}; 1 to {TIME_STEPS_LIMIT} are possible.")
+    graph = import_network(source)
+    if options.time_steps is not None:
+        graph = dataclasses.replace(graph, time_steps=options.time_steps)
+    verify(graph)
+    return Design(graph=graph, options=options, device=device)
+
+
+def run_passes(
+    design: Design, passes: Sequence[Pass] = PASSES, *, observe: Callable[[str, str], None] | None = None
+) -> Design:
+    """Apply passes in order, checking the network after each one.
+
+    Parameters
+    ----------
+    observe
+        Called with the name of each pass, the import included, and what it decided.
+    """
+    if observe is not None:
+        observe(IMPORT, _show_graph(design))
+    for step in passes:
+        design = step.apply(design)
+        verify(design.graph)
+        if observe is not None:
+            observe(step.name, step.show(design))
+    return design
+
+
+def compile_network(
+    source: Path | RandomNetwork,
+    device: Device,
+    options: Options,
+    *,
+    observe: Callable[[str, str], None] | None = None,
+) -> tuple[Design, Plan]:
+    """From a network to a complete design and its plan.
+
+    Raises
+    ------
+    OptionError, CheckpointError, UnsupportedError, FitError
+        See `snnc.compiler.errors`.
+    """
+    design = run_passes(begin(source, device, options), observe=observe)
+    assert design.plan is not None
+    return design, design.plan
