@@ -301,6 +301,15 @@ def test_beats_that_do_nothing_take_a_cycle(
     assert_equal(plan, dataclasses.replace(made, event=event, value=value), spikes)
 
 
+@pytest.mark.parametrize(("depth", "first_issue"), [(1, 5), (2, 3)])
+def test_a_source_queue_of_one_entry_lets_through_every_other_cycle(depth: int, first_issue: int) -> None:
+    plan = make_plan([4, 6], [2], depths=[depth])
+    made = stimulus(Encoding.EVENTS, np.ones((2, 1, 4), dtype=bool), time_steps=2)
+    made = dataclasses.replace(made, event=np.arange(made.beats) >= 2)
+    assert_equal(plan, made, {})
+    assert predict(plan, made, {}).engines[0].first_issue.tolist() == [first_issue]
+
+
 def test_back_pressure_reaches_through_several_engines() -> None:
     """A slow readout holds up the sweeps of every engine before it; the case is tight, and predicted."""
     plan = make_plan([4, 8, 8, 8, 5], [1, 1, 1, 1], depths=[2, 2, 2, 2], pipelines=[1, 2, 1, 3])
