@@ -6,6 +6,7 @@ others are the parameters, each in the narrowest integer type that holds it. The
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
@@ -50,6 +51,7 @@ _DAMAGE: Final = (
 )
 
 
+@functools.lru_cache(maxsize=4)  # graphs never change, and the passes ask again and again
 def model_hash(graph: Graph) -> str:
     """SHA-256 of the contract's version, the structure and every parameter, in hexadecimal."""
     structure, arrays = _to_plain(graph)

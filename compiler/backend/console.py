@@ -10,7 +10,7 @@ from rich.table import Table
 
 from snnc.compiler.design import Design
 from snnc.compiler.passes.area import total_cells
-from snnc.compiler.passes.place import fit_problems, place_anyway
+from snnc.compiler.passes.place import best_fit
 from snnc.compiler.passes.schedule import expected_cycles
 from snnc.compiler.targets import Device
 
@@ -61,18 +61,14 @@ def show_devices(name: str, candidates: Sequence[tuple[Device, Design]]) -> None
     ):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     for device, design in candidates:
-        plan = place_anyway(design)
-        problems = fit_problems(plan, device)
-        verdict = (
-            f"[red]needs {' and '.join(problems)}[/red]"
-            if problems
-            else f"fits, about {expected_cycles(plan):,.0f} cycles"
-        )
+        fit = best_fit(design)
+        verdict = f"needs {fit.problem}" if fit.problem else f"fits, about {expected_cycles(fit.plan):,.0f} cycles"
         table.add_row(
             device.name,
             ", ".join(str(lanes) for lanes in design.lanes),
-            f"{plan.blocks} of {device.block_rams}",
-            f"{total_cells(plan):,} of {device.logic_cells:,}",
+            f"{fit.plan.blocks} of {device.block_rams}",
+            f"{total_cells(fit.plan):,} of {device.logic_cells:,}",
             verdict,
+            style="" if fit.problem else "green",
         )
     Console().print(table)

@@ -96,7 +96,7 @@ def layer_bounds(graph: Graph, population: Population) -> Bounds:
 
 
 def _weighted(graph: Graph, projection: Projection) -> Interval:
-    """Range of one step's weighted sum before the shift: all inputs of negative weights at their largest, or of positive."""
+    """Range of one step's weighted sum before the shift: only negative weights get an input, or only positive ones."""
     match graph.population(projection.source).neuron:
         case InputSource(encoding=Encoding.DIRECT, bits=bits):
             largest = 2**bits - 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from snnc.compiler.design import Design
@@ -25,13 +27,22 @@ from snnc.compiler.plan import (
 )
 from snnc.compiler.targets import Device
 
-__all__ = ["fit_problems", "place", "place_anyway"]
+__all__ = ["Fit", "best_fit", "place", "place_anyway"]
 
 INPUT_QUEUE: Final = 2
 SPIKE_QUEUE: Final = 4
 
 RING_WORDS: Final = 4
 """Membranes of at most so many words stay in flip-flops, which need no address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """A plan, and what it needs beyond what its device has, as the object of a sentence; empty if it fits."""
+
+    plan: Plan
+    problem: str
+
 
 _Choices: TypeAlias = tuple[MemoryPlan, ...]
 """The ways to build one memory, the preferred one first."""
@@ -43,30 +54,45 @@ def place(design: Design) -> Design:
     Invariant: the plan fits the device's block RAMs, and by estimate its logic cells; block RAM goes where it saves the
     most logic. Raises `FitError` with the numbers otherwise.
     """
-    plan = place_anyway(design)
-    problems = fit_problems(plan, design.device)
-    if problems:
+    fit = best_fit(design)
+    if fit.problem:
+        weights = max(
+            (engine.projections[0].weights for engine in fit.plan.engines), key=lambda memory: memory.bits_used
+        )
         raise FitError(
             f"'{design.graph.name}' does not fit {design.device.title} ({design.device.name}) with "
-            f"{', '.join(str(lanes) for lanes in design.lanes)} lanes: it needs {' and '.join(problems)}. "
-            f"{_advice(design)}"
+            f"{', '.join(str(lanes) for lanes in design.lanes)} lanes: it needs {fit.problem}. The largest memory is "
+            f"'{weights.name}' with {weights.bits_used:,} bits. Use fewer weight bits (--weight-bits), fewer neurons, "
+            "fewer lanes (--lanes), or a larger device (--dry-run shows which fit)."
         )
-    return dataclasses.replace(design, plan=plan)
+    return dataclasses.replace(design, plan=fit.plan)
 
 
-def fit_problems(plan: Plan, device: Device) -> list[str]:
-    """What the plan needs beyond what the device has; empty if it fits."""
-    problems = []
+def best_fit(design: Design) -> Fit:
+    """A plan for the device; where there is none, the plan with the fewest block RAMs that has logic enough."""
+    device = design.device
+
+    def with_blocks(blocks: int) -> Plan:
+        return place_anyway(dataclasses.replace(design, device=dataclasses.replace(device, block_rams=blocks)))
+
+    plan = with_blocks(device.block_rams)
+    if plan.blocks > device.block_rams or total_cells(plan) > device.logic_cells:
+        # More block RAM never costs logic.
+        more = range(device.block_rams + 1, max(device.block_rams + 1, with_blocks(2**31).blocks))
+        enough = bisect.bisect_left(
+            more, True, key=lambda blocks: total_cells(with_blocks(blocks)) <= device.logic_cells
+        )
+        plan = with_blocks(device.block_rams + 1 + enough)
+    lacks = []
     if plan.blocks > device.block_rams:
-        problems.append(f"{plan.blocks} EBR (it has {device.block_rams})")
-    cells = total_cells(plan)
-    if cells > device.logic_cells:
-        problems.append(f"about {cells:,} LCs (it has {device.logic_cells:,})")
-    return problems
+        lacks.append(f"{plan.blocks} EBR (it has {device.block_rams})")
+    if total_cells(plan) > device.logic_cells:
+        lacks.append(f"about {total_cells(plan):,} LCs (it has {device.logic_cells:,})")
+    return Fit(plan=plan, problem=" and ".join(lacks))
 
 
 def place_anyway(design: Design) -> Plan:
-    """The best plan for the device, whether or not it fits."""
+    """The plan that leaves as little as possible to logic, whether or not it fits the device."""
     graph = design.graph
     layers = [
         _Layer(design, position, population, graph.into(population.name)[0])
@@ -210,17 +236,3 @@ def _within_blocks(slots: Sequence[_Choices], device: Device) -> list[MemoryPlan
         _, position, other = min(exchanges, key=lambda exchange: exchange[:2])
         chosen[position] = other
     return chosen
-
-
-def _advice(design: Design) -> str:
-    roomy = place_anyway(dataclasses.replace(design, device=dataclasses.replace(design.device, block_rams=2**20)))
-    largest = max(roomy.engines, key=lambda engine: engine.projections[0].weights.bits_used)
-    weights = largest.projections[0].weights
-    blocks = ""
-    if roomy.blocks > design.device.block_rams:
-        blocks = f"All its memories as block RAM would be {roomy.blocks} EBR (it has {design.device.block_rams}). "
-    return (
-        f"{blocks}The largest memory is '{weights.name}' with {weights.bits_used:,} bits. Use fewer weight bits "
-        f"(--weight-bits), fewer neurons in '{largest.name}', fewer lanes (--lanes), or a larger device "
-        "(--dry-run shows which fit)."
-    )

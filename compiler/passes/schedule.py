@@ -8,7 +8,7 @@ from typing import Final
 from snnc.compiler.design import Design
 from snnc.compiler.errors import OptionError, UnsupportedError
 from snnc.compiler.ir import Graph, Population
-from snnc.compiler.passes.place import fit_problems, place_anyway
+from snnc.compiler.passes.place import best_fit, place_anyway
 from snnc.compiler.plan import Plan
 from snnc.sim.estimate import assumed, estimate
 
@@ -41,7 +41,7 @@ def schedule(design: Design) -> Design:
     widest = dataclasses.replace(design, lanes=lanes)
     candidate: Design | None = widest
     while candidate is not None:
-        if not fit_problems(place_anyway(candidate), design.device):
+        if not best_fit(candidate).problem:
             return candidate
         candidate = _narrowed(candidate)
     # Nothing fits: `place` refuses the fastest with its numbers.

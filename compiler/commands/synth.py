@@ -1,0 +1,168 @@
+"""`snnc synth`: from a build folder to a bitstream."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import statistics
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from snnc.compiler.artefacts import Build, open_build, replace_file
+from snnc.compiler.backend.report import Section, update_report
+from snnc.compiler.errors import BuildError, OptionError
+from snnc.compiler.targets import Implementation, load_target
+from snnc.compiler.toolchain import tool_versions
+
+__all__ = ["FOLDER", "TOP", "SynthesisResult", "parse_seeds", "synth_command", "synthesise_build"]
+
+FOLDER: Final = "synth"
+RESULT: Final = "result.json"
+TOP: Final = "snnc_shell"
+"""The core behind a serial link, so that it routes on a real package and nothing is optimised away."""
+
+_SEEDS_LIMIT: Final = 100
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SynthesisResult:
+    """What the tools made of a build.
+
+    Attributes
+    ----------
+    runs
+        One placement and routing per seed, in the order of the seeds.
+    best
+        The fastest of them, with its bitstream.
+    median_mhz
+        Median Fmax over the seeds.
+    seconds
+        Wall clock of synthesis.
+    """
+
+    runs: tuple[Implementation, ...]
+    best: Implementation
+    median_mhz: float
+    seconds: float
+
+
+@click.command("synth")
+@click.argument("build", type=click.Path(path_type=Path))
+@click.option("--seed", "seeds", default="1", show_default=True, metavar="N", help="Of the placement: 3, 1-5 or 1,4,7.")
+@click.option("--seeds", "seeds", metavar="N-M", help="The same.")
+@click.option("--package", help="Housing of the device; by default its first.")
+@click.option("--mhz", type=click.FloatRange(1, 1000), help="Clock that placement aims at.")
+@click.option("--timeout", type=click.FloatRange(1), metavar="SECONDS", help="For each tool.")
+def synth_command(build: Path, seeds: str, package: str | None, mhz: float | None, timeout: float | None) -> None:
+    """Synthesise, place and route BUILD, and make its bitstream."""
+    opened = open_build(build)
+    wanted = parse_seeds(seeds)
+    result = synthesise_build(opened, seeds=wanted, package=package, mhz=mhz, timeout=timeout)
+    section = _section(opened, result)
+    click.echo(section.summary.replace("`", "").replace("**", ""))
+    for name, value in section.rows:
+        click.echo(f"  {name:<22} {value.replace('`', '')}")
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """``"3"``, ``"1-5"`` or ``"1,4,7"`` as numbers."""
+    seeds: list[int] = []
+    for field in text.split(","):
+        first, dash, last = field.strip().partition("-")
+        ends = (first, last if dash else first)
+        if not all(end.isascii() and end.isdigit() and len(end) < 9 for end in ends):
+            raise OptionError(f"--seeds '{text}' is not a number, a range such as 1-5 or a list such as 1,4,7.")
+        seeds.extend(range(int(ends[0]), min(int(ends[1]), int(ends[0]) + _SEEDS_LIMIT) + 1))
+    if not seeds or len(seeds) > _SEEDS_LIMIT or len(set(seeds)) != len(seeds):
+        raise OptionError(f"--seeds '{text}' must give 1 to {_SEEDS_LIMIT} different seeds.")
+    return tuple(seeds)
+
+
+def synthesise_build(
+    build: Build,
+    *,
+    seeds: Sequence[int] = (1,),
+    package: str | None = None,
+    mhz: float | None = None,
+    timeout: float | None = None,
+) -> SynthesisResult:
+    """Run the device's tools on a build; results go into its folder ``synth/`` and into its report.
+
+    Raises
+    ------
+    FitError
+        It takes more than the device has.
+    ToolError
+        A tool is missing or failed.
+    """
+    target = load_target(build.plan.target)
+    device = target.device(build.plan.device)
+    device.package(package)
+    folder = build.path / FOLDER
+    try:
+        folder.mkdir(exist_ok=True)
+        (folder / RESULT).unlink(missing_ok=True)
+        # Paths of images are relative to the build folder, and the tools run in this one.
+        images = folder / "images"
+        if not images.is_symlink():
+            images.symlink_to(Path("..") / "images")
+    except OSError as error:
+        raise BuildError(f"'{folder}' cannot be written: {error.strerror or error}.") from None
+    synthesis = target.synthesise(build.verilog, top=TOP, device=device, folder=folder, timeout=timeout)
+
+    def implement(seed: int) -> Implementation:
+        return target.place_and_route(
+            synthesis.netlist, device=device, folder=folder, package=package, seed=seed, mhz=mhz, timeout=timeout
+        )
+
+    with ThreadPoolExecutor(max_workers=min(len(seeds), os.cpu_count() or 1)) as pool:
+        runs = tuple(pool.map(implement, seeds))
+    best = target.pack(max(runs, key=lambda run: run.fmax or 0.0), folder=folder, timeout=timeout)
+    result = SynthesisResult(
+        runs=runs,
+        best=best,
+        median_mhz=statistics.median(run.fmax or 0.0 for run in runs),
+        seconds=synthesis.seconds,
+    )
+    section = _section(build, result)
+    replace_file(folder / RESULT, json.dumps(section.facts, indent=2) + "\n")
+    update_report(build.path, section)
+    return result
+
+
+def _section(build: Build, result: SynthesisResult) -> Section:
+    best = result.best
+    assert best.bitstream is not None
+    seeds = ", ".join(str(run.seed) for run in result.runs)
+    speeds = ", ".join(f"{run.fmax or 0.0:.1f}" for run in result.runs)
+    used = [resource for resource in best.resources if resource.used]
+    rows = [
+        *((resource.name, f"{resource.used:,} of {resource.available:,}") for resource in used),
+        ("Fmax", f"{speeds} MHz (seed {seeds})"),
+        ("median Fmax", f"{result.median_mhz:.1f} MHz"),
+        ("bitstream", f"`{best.bitstream.relative_to(build.path)}` (seed {best.seed})"),
+    ]
+    facts: dict[str, Any] = {
+        "device": best.device.name,
+        "package": best.package.name,
+        "model_hash": build.model_hash,
+        "resources": {
+            resource.name: {"used": resource.used, "available": resource.available} for resource in best.resources
+        },
+        "fmax_mhz": {str(run.seed): round(run.fmax or 0.0, 3) for run in result.runs},
+        "median_fmax_mhz": round(result.median_mhz, 3),
+        "target_mhz": best.target_mhz,
+        "bitstream": best.bitstream.relative_to(build.path).as_posix(),
+        "seconds": {
+            "synthesis": round(result.seconds, 1),
+            "place_and_route": [round(run.seconds, 1) for run in result.runs],
+        },
+        "tools": tool_versions(),
+    }
+    summary = f"Placed and routed with its serial shell on {best.device.title}, package {best.package.name}."
+    return Section(title="Synthesis", summary=summary, rows=rows, facts=facts)
