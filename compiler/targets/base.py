@@ -173,11 +173,18 @@ class Target(ABC):
 
     @abstractmethod
     def synthesise(
-        self, sources: Sequence[Path], *, top: str, device: Device, folder: Path, timeout: float | None = None
+        self,
+        sources: Sequence[Path],
+        *,
+        top: str,
+        device: Device,
+        folder: Path,
+        base: Path | None = None,
+        timeout: float | None = None,
     ) -> Synthesis:
         """Turn Verilog (``.v``, ``.sv``) or RTLIL (``.il``) into a netlist in ``folder``.
 
-        Memory images that a source names are looked for in ``folder`` and beside the source.
+        Memory images that a source names are looked for in ``base`` (``folder`` unless given), then beside the source.
         """
 
     @abstractmethod

@@ -12,6 +12,7 @@ import dataclasses
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -118,26 +119,33 @@ class Ice40(Target):
     default_device = "up5k"
 
     def synthesise(
-        self, sources: Sequence[Path], *, top: str, device: Device, folder: Path, timeout: float | None = None
+        self,
+        sources: Sequence[Path],
+        *,
+        top: str,
+        device: Device,
+        folder: Path,
+        base: Path | None = None,
+        timeout: float | None = None,
     ) -> Synthesis:
         folder.mkdir(parents=True, exist_ok=True)
+        cwd = folder if base is None else base
         netlist = folder / f"{top}.json"
-        part = netlist.with_suffix(".json.part")
+        part = netlist.with_name(netlist.name + ".part")
         # The delays that abc maps for: HX, LP, or the two Ultra families, which share theirs.
         speed = {"h": "hx", "l": "lp", "u": "u"}[device.name[0]]
         lines = [
-            *(_read_command(source, folder) for source in sources),
-            f"synth_ice40 -device {speed} -top {top} -json {part.name}",
-            "tee -o cells.json stat -json",
+            *(_read_command(source, cwd) for source in sources),
+            f'synth_ice40 -device {speed} -top {top} -json "{_relative(part, cwd)}"',
         ]
         script = folder / "synth.ys"
         script.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        result = run_tool("yosys", ["-s", script.name], cwd=folder, log=folder / "yosys.log", timeout=timeout)
-        statistics = json.loads((folder / "cells.json").read_text(encoding="utf-8"))
+        arguments = ["-s", _relative(script, cwd)]
+        result = run_tool("yosys", arguments, cwd=cwd, log=folder / "yosys.log", timeout=timeout)
+        design = json.loads(part.read_text(encoding="utf-8"))
+        cells = Counter(cell["type"] for cell in design["modules"][top]["cells"].values())
         part.replace(netlist)
-        return Synthesis(
-            netlist=netlist, log=result.log, cells=statistics["design"]["num_cells_by_type"], seconds=result.seconds
-        )
+        return Synthesis(netlist=netlist, log=result.log, cells=cells, seconds=result.seconds)
 
     def place_and_route(
         self,

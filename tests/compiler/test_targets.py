@@ -178,10 +178,13 @@ def test_a_failed_run_leaves_the_good_result(tmp_path):
     assert good.netlist.read_bytes() == before
 
 
-def test_memory_images_are_found_beside_the_source(tmp_path):
+@pytest.mark.parametrize("base", [None, "images"])
+def test_memory_images_are_found_beside_the_source_or_in_the_base(base, tmp_path):
     source, out = tmp_path / "rtl", tmp_path / "out folder"
     source.mkdir()
-    (source / "image.hex").write_text("\n".join(f"{word * word % 13:x}" for word in range(256)))
+    place = tmp_path / base if base else source
+    place.mkdir(exist_ok=True)
+    (place / "image.hex").write_text("\n".join(f"{word * word % 13:x}" for word in range(256)))
     (source / "top.v").write_text(
         "module top(input clk, input [7:0] a, output reg [3:0] q);\n"
         '    (* rom_style = "block" *) reg [3:0] memory [0:255];\n'
@@ -190,8 +193,15 @@ def test_memory_images_are_found_beside_the_source(tmp_path):
         "endmodule\n"
     )
     target = load_target("ice40")
-    synthesis = target.synthesise([source / "top.v"], top="top", device=target.device(), folder=out)
+    synthesis = target.synthesise(
+        [source / "top.v"],
+        top="top",
+        device=target.device(),
+        folder=out,
+        base=tmp_path / base if base else None,
+    )
     assert synthesis.cells["SB_RAM40_4K"] == 1
+    assert synthesis.netlist == out / "top.json"
 
 
 def test_a_source_of_an_unknown_kind_is_refused(tmp_path):
