@@ -14,7 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.errors import OptionError
-from snnc.compiler.ir import Dense, Encoding, Graph, InputSource, IntegrateAndFire, Level, Population, Readout, frozen
+from snnc.compiler.ir import (
+    Dense,
+    Encoding,
+    Graph,
+    InputSource,
+    IntegrateAndFire,
+    Level,
+    Neuron,
+    Population,
+    Readout,
+    frozen,
+)
 
 __all__ = ["FIRING_TARGET", "RandomNetwork", "parse_shape", "random_graph"]
 
@@ -81,7 +92,8 @@ def random_graph(options: RandomNetwork) -> Graph:
         inputs, largest = options.sizes[position - 1], 2 ** (options.weight_bits - 1) - 1
         weight = generator.integers(-largest, largest, size=(outputs, inputs), endpoint=True)
         current = spikes @ weight.T
-        bias, neuron = np.zeros(outputs, np.int64), Readout()
+        bias = np.zeros(outputs, np.int64)
+        neuron: Neuron = Readout()
         name = "readout" if last else f"hidden{position - 1}"
         if not last:
             bias, threshold = _calibrate(current)

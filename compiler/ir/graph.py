@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias, overload
 
 import numpy as np
+import numpy.typing as npt
 
 from snnc.compiler.errors import CheckpointError, UnsupportedError
 from snnc.compiler.ir.neurons import Array, InputSource, IntegrateAndFire, Neuron, Readout
@@ -30,16 +31,20 @@ class Level(IntEnum):
     """Every parameter is an int64 under ``docs/semantics.md``."""
 
 
-def frozen(array: Array) -> Array:
+@overload
+def frozen(array: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]: ...
+@overload
+def frozen(array: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]: ...
+def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """A read-only, contiguous copy of `array`."""
-    result: Array = np.array(array, order="C", copy=True)
+    result = np.array(array, order="C", copy=True)
     result.setflags(write=False)
     return result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BatchNorm:
-    """``y = gain * (x - mean) / sqrt(variance + epsilon) + offset``, all per channel ``(C,)``, `x` including the bias."""
+    """``y = gain * (x - mean) / sqrt(variance + epsilon) + offset``, per channel ``(C,)``, `x` with the bias."""
 
     gain: Array
     offset: Array
@@ -193,8 +198,14 @@ def verify(graph: Graph) -> None:
     """
     names = [population.name for population in graph.populations]
     if len(set(names)) != len(names):
-        raise CheckpointError(f"Two layers of '{graph.name}' have the same name: {', '.join(sorted(names))}. Rename one.")
-    if len(names) < 2 or not isinstance(graph.input.neuron, InputSource) or not isinstance(graph.readout.neuron, Readout):
+        raise CheckpointError(
+            f"Two layers of '{graph.name}' have the same name: {', '.join(sorted(names))}. Rename one."
+        )
+    if (
+        len(names) < 2
+        or not isinstance(graph.input.neuron, InputSource)
+        or not isinstance(graph.readout.neuron, Readout)
+    ):
         raise CheckpointError(f"'{graph.name}' needs an input population first and a readout last.")
     if graph.time_steps < 1:
         raise CheckpointError(f"'{graph.name}' runs for {graph.time_steps} time steps; at least 1 is needed.")
@@ -285,7 +296,9 @@ def format_graph(graph: Graph) -> str:
                 model = f"input, {source.encoding.value}, {source.bits} bits"
             case IntegrateAndFire() as neuron:
                 low, high = neuron.threshold.min(), neuron.threshold.max()
-                model = f"IF, {neuron.reset.value} reset, threshold {low:.6g} to {high:.6g}, from {neuron.initial.value}"
+                model = (
+                    f"IF, {neuron.reset.value} reset, threshold {low:.6g} to {high:.6g}, from {neuron.initial.value}"
+                )
             case Readout():
                 model = "readout"
         norm = ", batch norm" if population.norm is not None else ""

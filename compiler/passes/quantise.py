@@ -11,6 +11,7 @@ import numpy.typing as npt
 from snnc.compiler.design import Design
 from snnc.compiler.errors import FitError, UnsupportedError
 from snnc.compiler.ir import (
+    Array,
     Dense,
     Encoding,
     Graph,
@@ -136,15 +137,16 @@ def _quantiser(projection: Dense, override: int | None, *, per_tensor: bool) -> 
     return bits, _full_scale(weight.reshape(1, -1) if per_tensor else weight, 2 ** (bits - 1) - 1)
 
 
-def _scaled(value: _Float, scale: _Float, shift: int) -> _Float:
-    return np.rint(2.0**shift * value / scale)
+def _scaled(value: Array, scale: _Float, shift: int) -> _Float:
+    return np.rint(2.0**shift * value.astype(np.float64) / scale)
 
 
-def _integers(value: _Float, what: str) -> npt.NDArray[np.int64]:
+def _integers(value: Array, what: str) -> npt.NDArray[np.int64]:
     largest = np.abs(value).max()
     if not largest < _LIMIT:
         raise FitError(
             f"As an integer, {what} is {largest:.3g}, beyond any accumulator: its weights are too small against it. "
             "Train again, or look at the layer's scale."
         )
-    return frozen(value.astype(np.int64))  # type: ignore[return-value]
+    integers: npt.NDArray[np.int64] = value.astype(np.int64)
+    return frozen(integers)
