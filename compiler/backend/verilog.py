@@ -15,12 +15,12 @@ __all__ = ["emit_verilog"]
 
 _PRIMITIVES: Final = "primitives.v"
 
-# What amaranth.back.verilog does, without the source attributes; both designs in one process, which is what takes time.
+# Processes become assignments: an `always @*` that reads nothing never runs in simulation. Both designs in one process,
+# which is what takes time.
 _SCRIPT: Final = """\
 read_rtlil {name}.il
-proc -nomux -norom
-memory_collect
-write_verilog -norename -noattr {name}.v
+proc
+write_verilog -noattr {name}.v
 design -reset
 """
 

@@ -1,0 +1,85 @@
+"""cocotb: the core's two ports with random gaps before inputs and random stalls of outputs."""
+
+import json
+import os
+import random
+from pathlib import Path
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
+
+PATIENCE = 200_000
+"""Cycles after which the core counts as hung."""
+
+_vectors = json.loads(Path(os.environ["SNNC_VECTORS"]).read_text())
+
+
+async def _start(dut):  # type: ignore[no-untyped-def]
+    dut.i__valid.value = 0
+    dut.i__payload.value = 0
+    dut.o__ready.value = 0
+    dut.rst.value = 1
+    Clock(dut.clk, 10, unit="ns").start()
+    for _ in range(3):
+        await RisingEdge(dut.clk)
+    await FallingEdge(dut.clk)
+    dut.rst.value = 0
+
+
+async def _send(dut, beats, gap, generator):  # type: ignore[no-untyped-def]
+    """Offer each beat until it is taken, after a random pause.
+
+    Values change at falling edges; what the ports show once that has settled is what the next rising edge samples.
+    """
+    for beat in beats:
+        while generator.random() < gap:
+            await FallingEdge(dut.clk)
+        dut.i__payload.value = beat
+        dut.i__valid.value = 1
+        taken = False
+        while not taken:
+            await ReadOnly()
+            taken = bool(dut.i__ready.value)
+            await FallingEdge(dut.clk)
+        dut.i__valid.value = 0
+
+
+async def _receive(dut, expected, stall, generator):  # type: ignore[no-untyped-def]
+    waited = 0
+    offered = None
+    for position, result in enumerate(expected):
+        while True:
+            await FallingEdge(dut.clk)
+            take = generator.random() >= stall
+            dut.o__ready.value = int(take)
+            await ReadOnly()
+            valid = bool(dut.o__valid.value)
+            payload = int(dut.o__payload.value) if valid else None
+            if offered is not None:
+                assert payload == offered, f"result {position} changed while it waited: {offered:#x} to {payload}"
+            offered = None
+            if valid and take:
+                assert payload == result, f"result {position}: expected {result:#x}, got {payload:#x}"
+                waited = 0
+                break
+            offered = payload
+            waited += 1
+            assert waited < PATIENCE, f"no result {position} within {PATIENCE} cycles"
+    await FallingEdge(dut.clk)
+    dut.o__ready.value = 1
+    for _ in range(100):
+        await FallingEdge(dut.clk)
+        await ReadOnly()
+        assert not dut.o__valid.value, "the core gave more results than there were"
+
+
+@cocotb.test()
+@cocotb.parametrize(gap=[0.0, 0.3, 0.9], stall=[0.0, 0.5, 0.9])
+async def gaps_and_stalls(dut, gap, stall):  # type: ignore[no-untyped-def]
+    """Samples follow each other without a pause of the bench's own."""
+    seed = os.environ.get("SNNC_SEED", "0")
+    await _start(dut)
+    await FallingEdge(dut.clk)
+    cocotb.start_soon(_send(dut, _vectors["beats"], gap, random.Random(f"{seed} send")))
+    await _receive(dut, _vectors["results"], stall, random.Random(f"{seed} receive"))

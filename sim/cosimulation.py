@@ -1,0 +1,267 @@
+"""Builds and runs the emitted Verilog in Verilator under cocotb. The one file that knows cocotb's runner.
+
+Executables are cached by a hash of everything that goes into them: memory images are read when a simulation starts, so
+networks of the same plan share one. Verilator's own run-time library, most of a build's time, is compiled once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import logging
+import os
+import shutil
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from snnc.compiler.artefacts import Build
+from snnc.compiler.errors import ToolError, VerificationError
+from snnc.compiler.toolchain import relevant_line, tool_versions, verilator_environment
+from snnc.sim.harness import HARNESS_TOP, Capture, harness_verilog, read_capture, write_stimulus
+from snnc.sim.stimulus import Stimulus
+
+__all__ = ["Executable", "build_executable", "cache_folder", "prepare", "run_bench", "simulate"]
+
+_BENCH: Final = "snnc.sim.benches.self_driving"
+_WAIVERS: Final = Path(__file__).parent / "verilator.vlt"
+
+_ARGUMENTS: Final = (
+    "-O3",
+    # Registers without a reset start with random values: what depends on one differs from run to run.
+    "--x-initial",
+    "unique",
+    # cocotb makes every signal public, which keeps Verilator from optimising anything: a third of the speed.
+    "--no-public-flat-rw",
+    "--public-depth",
+    "1",
+    "--timing",
+    # The wheel was configured without a compiler at hand and does not know how to ask for coroutines.
+    "-CFLAGS",
+    "-std=c++20 -fcoroutines",
+)
+# For the same reason it does not know how to include a precompiled header.
+_MAKE_VARIABLES: Final = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O2"
+_RUNTIME: Final = ("verilated", "verilated_dpi", "verilated_vpi", "verilated_threads", "verilated_timing", "verilator")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executable:
+    """A compiled simulation: the folder it lies in, and the Verilog module at its top."""
+
+    folder: Path
+    top: str
+
+
+def cache_folder() -> Path:
+    """Where compiled simulations are kept: ``SNNC_CACHE``, or ``snnc`` in the user's cache folder."""
+    if chosen := os.environ.get("SNNC_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "snnc"
+
+
+def simulate(build: Build, stimulus: Stimulus, *, overlap: bool = False, seed: int = 1) -> Capture:
+    """Send `stimulus` through the core of `build` and capture everything that it does.
+
+    Parameters
+    ----------
+    overlap
+        Send a sample while the one before is still in the core. Values must not change; cycles then count from the
+        start of the run to each sample's end.
+    seed
+        Of the values that registers without a reset start with.
+
+    Raises
+    ------
+    ToolError
+        Verilator is missing or failed.
+    VerificationError
+        The core hangs, or does not give what a run must give.
+    """
+    executable = prepare(build)
+    with tempfile.TemporaryDirectory(prefix="snnc-") as name:
+        work = Path(name)
+        write_stimulus(build.plan, stimulus, work / "stimulus.bin")
+        plusargs = [f"+work={work}", f"+samples={len(stimulus)}", "+verilator+rand+reset+2", f"+verilator+seed+{seed}"]
+        run_bench(executable, _BENCH, cwd=build.path, plusargs=[*plusargs, *(["+overlap"] if overlap else [])])
+        return read_capture(build.plan, work, samples=len(stimulus), time_steps=stimulus.time_steps)
+
+
+def prepare(build: Build) -> Executable:
+    """Compile the self-driving bench of a build, unless it is in the cache."""
+    return build_executable(_core_sources(build), {"harness.v": harness_verilog(build.plan)}, HARNESS_TOP)
+
+
+def _core_sources(build: Build) -> tuple[Path, ...]:
+    return tuple(path for path in build.verilog if path.name != "shell.v")
+
+
+def build_executable(sources: Sequence[Path], generated: Mapping[str, str], top: str) -> Executable:
+    """Compile Verilog files and generated Verilog texts; from the cache if it was done before."""
+    texts = [path.read_text(encoding="utf-8") for path in sources]
+    key = hashlib.sha256()
+    for part in (*texts, *generated.values(), _WAIVERS.read_text(), top, *_ARGUMENTS, *sorted(tool_versions().values())):
+        key.update(part.encode() + b"\0")
+    folder = cache_folder() / "simulation" / key.hexdigest()[:32]
+    executable = Executable(folder=folder, top=top)
+    if (folder / top).exists():
+        return executable
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".", suffix=".part", dir=folder.parent) as name:
+        work = Path(name)
+        for source, text in zip(sources, texts, strict=True):
+            (work / source.name).write_text(text, encoding="utf-8")
+        for file, text in generated.items():
+            (work / file).write_text(text, encoding="utf-8")
+        _compile(work, [source.name for source in sources] + list(generated), top)
+        done = work / "done"
+        done.mkdir()
+        (work / "objects" / top).rename(done / top)
+        # Somebody else may have finished the same one meanwhile.
+        with contextlib.suppress(OSError):
+            done.rename(folder)
+    return executable
+
+
+def _compile(work: Path, files: Sequence[str], top: str) -> None:
+    from cocotb_tools.runner import VerilatorControlFile, get_runner
+
+    objects = work / "objects"
+    objects.mkdir()
+    runtime = cache_folder() / "runtime" / hashlib.sha256(
+        # The top decides whether there are delays in the design, and that changes what the library is compiled with.
+        "\0".join((top, *_ARGUMENTS, _MAKE_VARIABLES, *sorted(tool_versions().values()))).encode()
+    ).hexdigest()[:32]
+    for module in _RUNTIME:
+        if (runtime / f"{module}.o").exists():
+            shutil.copyfile(runtime / f"{module}.o", objects / f"{module}.o")
+    log = work / "build.log"
+    with _quiet(), _environment(verilator_environment() | {"MAKEFLAGS": _MAKE_VARIABLES}):
+        try:
+            get_runner("verilator").build(
+                sources=[VerilatorControlFile(_WAIVERS), *(work / file for file in files)],
+                hdl_toplevel=top,
+                build_dir=objects,
+                build_args=list(_ARGUMENTS),
+                timescale=("1ns", "1ps"),
+                always=True,
+                log_file=log,
+            )
+        except (RuntimeError, SystemExit) as error:
+            text = log.read_text(errors="replace") if log.exists() else str(error)
+            kept = _keep(log)
+            raise ToolError(f"Verilator failed: {relevant_line(text)} (log: {kept}).") from None
+    if not (runtime / "verilated.o").exists():
+        _fill_runtime(objects, runtime)
+
+
+def _fill_runtime(objects: Path, runtime: Path) -> None:
+    """Keep the objects that do not depend on the design."""
+    runtime.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".", dir=runtime.parent) as name:
+        filled = Path(name) / "filled"
+        filled.mkdir()
+        for module in _RUNTIME:
+            if (objects / f"{module}.o").exists():
+                shutil.copyfile(objects / f"{module}.o", filled / f"{module}.o")
+        with contextlib.suppress(OSError):
+            filled.rename(runtime)
+
+
+def run_bench(
+    executable: Executable,
+    module: str,
+    *,
+    cwd: Path,
+    plusargs: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Run the cocotb bench `module` in folder `cwd`, where the core finds its memory images.
+
+    Raises
+    ------
+    VerificationError
+        A test of the bench failed; the message quotes it.
+    ToolError
+        The simulation itself failed.
+    """
+    from cocotb_tools.runner import get_runner
+
+    with tempfile.TemporaryDirectory(prefix="snnc-") as name:
+        log, results = Path(name) / "simulation.log", Path(name) / "results.xml"
+        with _quiet(), _environment(verilator_environment()):
+            try:
+                get_runner("verilator").test(
+                    test_module=module,
+                    hdl_toplevel=executable.top,
+                    build_dir=executable.folder,
+                    hdl_toplevel_lang="verilog",
+                    test_dir=cwd,
+                    plusargs=list(plusargs),
+                    extra_env=dict(environment or {}),
+                    log_file=log,
+                    results_xml=str(results),
+                )
+            except (RuntimeError, SystemExit) as error:
+                text = log.read_text(errors="replace") if log.exists() else str(error)
+                kept = _keep(log)
+                raise ToolError(f"The simulation ended early: {relevant_line(text)} (log: {kept}).") from None
+        _check_results(results, log)
+
+
+def _check_results(results: Path, log: Path) -> None:
+    if not results.exists():
+        raise ToolError(f"The simulation left no results (log: {_keep(log)}).")
+    cases = list(ElementTree.parse(results).getroot().iter("testcase"))
+    if not cases:
+        raise ToolError(f"The simulation ran no test (log: {_keep(log)}).")
+    for case in cases:
+        for failure in (*case.iter("failure"), *case.iter("error")):
+            text = failure.get("error_msg") or failure.get("message") or failure.text or "no reason was given"
+            raise VerificationError(f"Bench '{case.get('name')}' failed: {text.strip()} (log: {_keep(log)}).")
+
+
+def _keep(log: Path) -> Path:
+    """Move a log out of its temporary folder."""
+    if not log.exists():
+        return log
+    folder = cache_folder() / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f"{log.stem}-", suffix=".log", dir=folder)
+    os.close(handle)
+    return Path(shutil.copyfile(log, name))
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for a while: the runner passes on its own process's, an outer make's flags included."""
+    before = {name: os.environ.get(name) for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", *variables)}
+    for name in before:
+        os.environ.pop(name, None)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the runner's own messages off the terminal; its output goes to log files."""
+    logger: Any = logging.getLogger()
+    level = logger.level
+    logging.disable(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+        logger.setLevel(level)

@@ -1,0 +1,177 @@
+"""The self-driving bench and the files that it reads and writes.
+
+``stimulus.bin``
+    One input beat per 8 bytes, big endian: the payload of the core's input port, zero-extended.
+``results.bin``
+    Per sample, 32-bit words, little endian: the logits (two's complement in `residual_bits`), the class, the cycles,
+    then per engine the operations executed and the cycles, from the sample's first handshake, of the first and last.
+``trace_<engine>.bin``
+    Per swept membrane word, in order of sample, step and word: spikes (`lanes` bits), then the membranes as the
+    hardware keeps them (`lanes` fields of `residual_bits`), zero-extended to whole 32-bit words, little endian.
+
+Everything is captured: at these sizes a signature would save nothing, and a difference is found where it happened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import jinja2
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.errors import VerificationError
+from snnc.compiler.ir import Encoding
+from snnc.compiler.plan import EngineKind, EnginePlan, Plan, unsigned_bits
+from snnc.sim.stimulus import Stimulus
+
+__all__ = ["HARNESS_TOP", "Capture", "EngineCapture", "harness_verilog", "read_capture", "write_stimulus"]
+
+HARNESS_TOP = "snnc_harness"
+PATIENCE = 1 << 20
+"""Cycles without any handshake after which the bench gives up."""
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EngineCapture:
+    """What one engine did.
+
+    Attributes
+    ----------
+    spikes
+        ``(time, batch, neuron)``; None for a readout.
+    residuals
+        Membranes as the hardware keeps them after each step (`snnc.compiler.plan`), ``(time, batch, neuron)``.
+    operations
+        Membrane words written per sample, ``(batch,)``.
+    first, last
+        Cycle of the first and last of them, counted from the sample's first handshake, ``(batch,)``.
+    """
+
+    spikes: npt.NDArray[np.bool_] | None
+    residuals: IntArray
+    operations: IntArray
+    first: IntArray
+    last: IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Capture:
+    """What the core did: `logits` ``(batch, class)``, `classes` and `cycles` ``(batch,)``, and every engine."""
+
+    logits: IntArray
+    classes: IntArray
+    cycles: IntArray
+    engines: dict[str, EngineCapture]
+
+
+def harness_verilog(plan: Plan) -> str:
+    """The bench for `plan`, top `HARNESS_TOP`."""
+    address = unsigned_bits(plan.input.addresses - 1)
+    value = plan.input.value_bits if plan.input.encoding is Encoding.DIRECT else 0
+    index = unsigned_bits(plan.readout.neurons - 1)
+    logit = plan.readout.residual_bits
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+    template = environment.from_string((Path(__file__).parent / "harness.v.j2").read_text())
+    return template.render(
+        input_bits=address + 3 + value,
+        marker_at=address + 1,
+        result_bits=logit + 2 * index + 1,
+        logit_bits=logit,
+        index_bits=index,
+        best_at=logit + index,
+        last_at=logit + 2 * index,
+        patience=PATIENCE,
+        settle=4 + 2 * max(engine.words for engine in plan.engines),
+        engines=[{"name": engine.name, "padding": _record_words(engine) * 32 - _record_bits(engine)} for engine in plan.engines],
+    )
+
+
+def write_stimulus(plan: Plan, stimulus: Stimulus, path: Path) -> None:
+    """Write ``stimulus.bin``; the fields lie as in `snnc.rtl.beats.input_beat`, stated here once more on purpose."""
+    address = unsigned_bits(plan.input.addresses - 1)
+    words = stimulus.address.astype(np.uint64)
+    words |= stimulus.event.astype(np.uint64) << np.uint64(address)
+    words |= stimulus.marker.astype(np.uint64) << np.uint64(address + 1)
+    if plan.input.encoding is Encoding.DIRECT:
+        words |= stimulus.value.astype(np.uint64) << np.uint64(address + 3)
+    words.astype(">u8").tofile(path)
+
+
+def read_capture(plan: Plan, folder: Path, *, samples: int, time_steps: int) -> Capture:
+    """Read what the bench wrote in `folder`.
+
+    Raises
+    ------
+    VerificationError
+        A file is shorter or longer than the run must have made it: the core lost or invented something.
+    """
+    classes = plan.readout.neurons
+    width = classes + 2 + 3 * len(plan.engines)
+    words = _read(folder / "results.bin", samples * width).reshape(samples, width).astype(np.int64)
+    engines = {}
+    for position, engine in enumerate(plan.engines):
+        at = classes + 2 + 3 * position
+        spikes, residuals = _read_trace(engine, folder, samples, time_steps)
+        engines[engine.name] = EngineCapture(
+            spikes=spikes,
+            residuals=residuals,
+            operations=words[:, at],
+            first=words[:, at + 1],
+            last=words[:, at + 2],
+        )
+    return Capture(
+        logits=_signed(words[:, :classes], plan.readout.residual_bits),
+        classes=words[:, classes],
+        cycles=words[:, classes + 1],
+        engines=engines,
+    )
+
+
+def _record_bits(engine: EnginePlan) -> int:
+    return engine.lanes * (1 + engine.residual_bits)
+
+
+def _record_words(engine: EnginePlan) -> int:
+    # At least one bit of padding: an empty replication is not Verilog.
+    return _record_bits(engine) // 32 + 1
+
+
+def _read(path: Path, words: int) -> npt.NDArray[np.uint32]:
+    found = path.stat().st_size if path.exists() else 0
+    if found != words * 4:
+        raise VerificationError(
+            f"The hardware wrote {found} bytes to {path.name} where {words * 4} were due: it lost or invented a word."
+        )
+    return np.fromfile(path, dtype="<u4")
+
+
+def _read_trace(
+    engine: EnginePlan, folder: Path, samples: int, time_steps: int
+) -> tuple[npt.NDArray[np.bool_] | None, IntArray]:
+    record = _record_words(engine)
+    count = samples * time_steps * engine.words
+    raw = _read(folder / f"trace_{engine.name}.bin", count * record).reshape(count, record)
+    bits = np.unpackbits(raw.view(np.uint8), axis=1, bitorder="little")
+    lanes, width = engine.lanes, engine.residual_bits
+    spikes = bits[:, :lanes].astype(np.bool_)
+    fields = bits[:, lanes : lanes * (1 + width)].reshape(count, lanes, width)
+    values = np.zeros((count, lanes), dtype=np.int64)
+    for position in range(width):
+        values += fields[:, :, position].astype(np.int64) << position
+
+    def by_step(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+        return array.reshape(samples, time_steps, engine.words * lanes)[:, :, : engine.neurons].transpose(1, 0, 2)
+
+    residuals = by_step(_signed(values, width)).astype(np.int64, copy=False)
+    if engine.kind is EngineKind.READOUT:
+        return None, residuals
+    return by_step(spikes).astype(np.bool_, copy=False), residuals
+
+
+def _signed(values: IntArray, bits: int) -> IntArray:
+    return np.where(values >> (bits - 1) & 1, values - (1 << bits), values)
