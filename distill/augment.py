@@ -75,24 +75,34 @@ def _augment_chunk(images: Tensor, amount: Augmentation, generator: torch.Genera
     # Sampling coordinates run from -1 to 1 over the image: two units are the whole width.
     shift_x, shift_y = draw(2 * amount.shift / width), draw(2 * amount.shift / height)
     cos, sin = torch.cos(angle), torch.sin(angle)
-    maps = torch.stack(
-        [
-            torch.stack([scale_x * cos, scale_x * (shear * cos - sin), shift_x], dim=1),
-            torch.stack([scale_y * sin, scale_y * (shear * sin + cos), shift_y], dim=1),
-        ],
-        dim=1,
-    )  # [n, 2, 3]
-    grid = F.affine_grid(maps, [count, 1, height, width], align_corners=False)  # [n, H, W, 2]
+    x = torch.linspace(1 / width - 1, 1 - 1 / width, width)  # centres of the pixels
+    y = torch.linspace(1 / height - 1, 1 - 1 / height, height)[:, None]
+    grid = torch.empty(count, height, width, 2)
+    grid[..., 0] = _affine(x, y, scale_x * cos, scale_x * (shear * cos - sin), shift_x)
+    grid[..., 1] = _affine(x, y, scale_y * sin, scale_y * (shear * sin + cos), shift_y)
     if amount.elastic:
-        grid = grid + _smooth_field(count, height, width, amount.elastic, generator)
+        grid += _smooth_field(count, height, width, amount.elastic, generator)
     moved = F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     return moved.round_().clamp_(0, 255).to(torch.uint8)
 
 
+def _affine(x: Tensor, y: Tensor, along_x: Tensor, along_y: Tensor, offset: Tensor) -> Tensor:
+    """One coordinate of an affine map: positions ``[W]`` and ``[H, 1]``, coefficients ``[n]``, to ``[n, H, W]``."""
+    return along_x[:, None, None] * x + (along_y[:, None, None] * y + offset[:, None, None])
+
+
 def _smooth_field(count: int, height: int, width: int, rms: float, generator: torch.Generator) -> Tensor:
-    """Displacements ``[n, H, W, 2]`` in sampling coordinates: a coarse random grid, interpolated bicubically."""
-    knots = max(3, min(height, width) // 5)  # a knot every five pixels: strokes bend, but do not tear
-    coarse = torch.randn(count, 2, knots, knots, generator=generator)
-    field = F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=True)
-    field = field * (rms / field.square().mean().sqrt())
-    return field.permute(0, 2, 3, 1) * torch.tensor([2 / width, 2 / height])
+    """Displacements ``[n, H, W, 2]`` in sampling coordinates: a coarse random grid under wide Gaussians."""
+    knots = max(3, min(height, width) // 5)  # one every five pixels: strokes bend, but do not tear
+    coarse = torch.randn(count, knots, knots, 2, generator=generator)
+    rows, columns = _bumps(height, knots), _bumps(width, knots)
+    # Scaled so that the field, a sum of independent normal numbers, has the variance `rms^2` on average.
+    rows, columns = rows / rows.square().sum(dim=1).mean().sqrt(), columns / columns.square().sum(dim=1).mean().sqrt()
+    field = torch.einsum("hr,nrcd,wc->nhwd", rows, coarse, columns)
+    return field * torch.tensor([2 * rms / width, 2 * rms / height])
+
+
+def _bumps(size: int, knots: int) -> Tensor:
+    """Gaussians at ``knots`` evenly spaced places, sampled at ``size`` pixels: ``[size, knots]``."""
+    distance = torch.linspace(0, knots - 1, size)[:, None] - torch.arange(knots)
+    return torch.exp(-2 * distance.square())

@@ -140,10 +140,9 @@ def _progress() -> Iterator[Callable[[EpochReport], None]]:
 
 def _summarise(output: Path, checkpoint: dict[str, Any]) -> None:
     metrics = checkpoint["metrics"]
-    console = Console(highlight=False)
-    console.print(f"[bold]{output}[/]: {checkpoint['name']}, T = {checkpoint['time_steps']}")
-    console.print(f"  float student    validation {metrics['float_validation']:.2%}   test {metrics['float_test']:.2%}")
-    console.print(
-        f"  integer network  validation {metrics['integer_validation']:.2%}   test {metrics['integer_test']:.2%}"
+    click.echo(
+        f"{output}: {checkpoint['name']}, T = {checkpoint['time_steps']}\n"
+        f"  float student    validation {metrics['float_validation']:.2%}   test {metrics['float_test']:.2%}\n"
+        f"  integer network  validation {metrics['integer_validation']:.2%}   test {metrics['integer_test']:.2%}\n"
+        "  the exported integers equal the trained student, spike for spike, on all validation data"
     )
-    console.print("  exported integers equal to the trained student, spike for spike, on all validation data")

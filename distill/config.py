@@ -127,6 +127,7 @@ DEFAULTS: Mapping[str, TrainingConfig] = MappingProxyType(
         "digits": TrainingConfig(
             dataset="digits",
             architecture="64-32-10",
+            teacher=TeacherKind.MLP,
             teacher_epochs=30,
             epochs=200,
             batch_size=64,
@@ -139,7 +140,7 @@ DEFAULTS: Mapping[str, TrainingConfig] = MappingProxyType(
         "mnist": TrainingConfig(
             dataset="mnist",
             architecture="784-32-10",
-            teacher_epochs=12,
+            teacher_epochs=8,
             epochs=100,
             batch_size=256,
             learning_rate=3e-3,

@@ -25,7 +25,7 @@ from snnc.distill.fitting import EpochReport, Stage, fit
 from snnc.distill.losses import METHODS
 from snnc.distill.losses.interface import LossInputs, Need
 from snnc.distill.students import Phase, Student
-from snnc.distill.teachers import build_teacher, teacher_logits
+from snnc.distill.teachers import as_input, build_teacher, teacher_logits
 
 __all__ = ["distil_student"]
 
@@ -153,7 +153,7 @@ def _train_teacher(
         images = copies.images(epoch)
         torch.manual_seed(_seed(config, Purpose.DROPOUT, epoch))  # dropout draws from the global generator only
         for batch in shuffled(len(copies), config.batch_size, generator(config.seed, Purpose.ORDER, epoch)):
-            yield F.cross_entropy(teacher(images[batch].float() / 255), copies.labels[batch])
+            yield F.cross_entropy(teacher(as_input(images[batch])), copies.labels[batch])
 
     fit(
         teacher,

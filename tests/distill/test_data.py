@@ -1,0 +1,150 @@
+"""Data sets: the fixed split, idx files good and hostile, and what is said when they are missing."""
+
+import gzip
+import hashlib
+import struct
+
+import numpy as np
+import pytest
+
+from snnc.compiler.errors import DataError, OptionError
+from snnc.distill.data import DATA_VARIABLE, load
+from snnc.distill.idx import find_idx, read_idx
+
+PAYLOAD = bytes(range(24))
+
+
+def idx_bytes(shape, payload=PAYLOAD, code=0x08):
+    return struct.pack(f">BBBB{len(shape)}I", 0, 0, code, len(shape), *shape) + payload
+
+
+def test_digits_are_split_once_and_for_all():
+    digits = load("digits")
+    assert digits.shape == (1, 8, 8)
+    assert (len(digits.train), len(digits.validation), len(digits.test)) == (1077, 360, 360)
+    for part in (digits.train, digits.validation, digits.test):
+        assert part.images.shape == (len(part), 1, 8, 8)
+        assert part.images.dtype == np.uint8
+        share = np.bincount(part.labels, minlength=10) / len(part)
+        assert share == pytest.approx(np.full(10, 0.1), abs=0.01)
+    # Whoever changes the split makes every recorded accuracy incomparable.
+    assert hashlib.sha256(digits.test.images.tobytes()).hexdigest()[:16] == "18d14dcfccad097e"
+    assert hashlib.sha256(digits.validation.images.tobytes()).hexdigest()[:16] == "33b749145e6c368d"
+
+
+def test_no_sample_is_in_two_parts():
+    digits = load("digits")
+    parts = [{image.tobytes() for image in part.images} for part in (digits.train, digits.validation, digits.test)]
+    assert not parts[0] & parts[1]
+    assert not parts[0] & parts[2]
+    assert not parts[1] & parts[2]
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_idx_round_trip(tmp_path, zipped):
+    contents = idx_bytes((2, 3, 4))
+    name = "train-images-idx3-ubyte"
+    (tmp_path / (name + ".gz" * zipped)).write_bytes(gzip.compress(contents) if zipped else contents)
+    path = find_idx(tmp_path, name)
+    assert path is not None
+    np.testing.assert_array_equal(read_idx(path, (2, 3, 4)).ravel(), np.arange(24))
+
+
+def test_both_spellings_of_the_name_are_found(tmp_path):
+    (tmp_path / "train-labels.idx1-ubyte").write_bytes(idx_bytes((24,)))
+    assert find_idx(tmp_path, "train-labels-idx1-ubyte") == tmp_path / "train-labels.idx1-ubyte"
+    assert find_idx(tmp_path, "t10k-labels-idx1-ubyte") is None
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        (b"", "missing"),
+        (b"PK\x03\x04 a zip file", "504b0304"),
+        (idx_bytes((2, 3, 4), code=0x0D), "00000d03"),
+        (idx_bytes((2, 3, 4))[:9], "inside its header"),
+        (idx_bytes((2, 3, 4))[:-1], "23 of 24 bytes"),
+        (idx_bytes((2, 3, 4)) + b"x", "goes on after"),
+        (idx_bytes((2**32 - 1, 2**32 - 1, 2**32 - 1)), "4294967295"),  # refused before memory is taken
+        (idx_bytes((3, 2, 4)), r"\(3, 2, 4\), but \(2, 3, 4\)"),
+    ],
+)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_hostile_idx_files_are_refused_by_name(tmp_path, contents, message, zipped):
+    path = tmp_path / ("images.gz" if zipped else "images")
+    path.write_bytes(gzip.compress(contents) if zipped else contents)
+    with pytest.raises(DataError, match=message) as caught:
+        read_idx(path, (2, 3, 4))
+    assert str(path) in str(caught.value)
+
+
+def test_an_endless_gzip_costs_no_memory(tmp_path):
+    path = tmp_path / "bomb.gz"
+    path.write_bytes(gzip.compress(idx_bytes((2, 3, 4)) + bytes(20_000_000), compresslevel=9))
+    with pytest.raises(DataError, match="goes on after"):
+        read_idx(path, (2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda z: z[:-12], lambda z: z[:30] + b"\xff\xff\xff" + z[33:], lambda z: b"no gzip"]
+)
+def test_damaged_gzip_files_are_refused(tmp_path, damage):
+    noise = np.random.default_rng(0).integers(0, 256, 5000, dtype=np.uint8).tobytes()
+    path = tmp_path / "labels.gz"
+    path.write_bytes(damage(gzip.compress(idx_bytes((5000,), noise))))
+    with pytest.raises(DataError, match=r"labels\.gz"):
+        read_idx(path, (5000,))
+
+
+def test_missing_files_are_named(tmp_path):
+    with pytest.raises(DataError) as caught:
+        load("mnist", tmp_path)
+    message = str(caught.value)
+    assert str(tmp_path) in message
+    for stem in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        assert stem in message
+
+
+def test_a_missing_folder_names_option_and_variable(monkeypatch):
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    with pytest.raises(DataError, match=f"--data.*{DATA_VARIABLE}"):
+        load("fashion-mnist")
+
+
+def test_unknown_data_sets_are_refused():
+    with pytest.raises(OptionError, match=r"cifar.*digits, mnist"):
+        load("cifar")
+
+
+@pytest.fixture(scope="module")
+def blank_mnist(tmp_path_factory):
+    """MNIST's four files with blank images: gzipped, a few kB."""
+    root = tmp_path_factory.mktemp("data")
+    folder = root / "mnist"
+    folder.mkdir()
+    for part, count in (("train", 60_000), ("t10k", 10_000)):
+        labels = (np.arange(count) % 10).astype(np.uint8).tobytes()
+        for stem, contents in (
+            (f"{part}-labels-idx1-ubyte", idx_bytes((count,), labels)),
+            (f"{part}-images-idx3-ubyte", idx_bytes((count, 28, 28), bytes(count * 784))),
+        ):
+            (folder / f"{stem}.gz").write_bytes(gzip.compress(contents, compresslevel=1))
+    return root
+
+
+def test_mnist_keeps_its_test_images_in_order(blank_mnist, monkeypatch):
+    monkeypatch.setenv(DATA_VARIABLE, str(blank_mnist))
+    mnist = load("mnist")
+    assert (len(mnist.train), len(mnist.validation), len(mnist.test)) == (55_000, 5_000, 10_000)
+    assert mnist.test.labels.tolist() == [i % 10 for i in range(10_000)]
+    assert np.bincount(mnist.validation.labels).tolist() == [500] * 10
+    assert len(load("mnist", blank_mnist / "mnist").test) == 10_000  # the folder itself works too
+
+
+def test_classes_out_of_range_are_refused(blank_mnist, tmp_path):
+    for path in (blank_mnist / "mnist").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "t10k-labels-idx1-ubyte.gz").unlink()
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(idx_bytes((10_000,), b"\x0a" * 10_000))
+    with pytest.raises(DataError, match="class 10"):
+        load("mnist", tmp_path)

@@ -1,0 +1,187 @@
+"""Fold and integer network: equal on every student, and unequal as soon as anything is changed."""
+
+import copy
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from snnc.compiler.errors import TrainingError
+from snnc.compiler.ir.neurons import Encoding, Initial, Reset
+from snnc.distill.checkpoint import student_checkpoint
+from snnc.distill.config import DEFAULTS
+from snnc.distill.data import Dataset, Split
+from snnc.distill.exactness import check_exact, encode_integers, integer_layers, simulate
+from snnc.distill.folding import check_range, fold
+from snnc.distill.students import Phase, Student
+
+BLANK = Split(images=np.zeros((1, 1, 2, 3), np.uint8), labels=np.zeros(1, np.int64))
+SHAPE = Dataset(name="blank", shape=(1, 2, 3), classes=("a", "b", "c"), train=BLANK, validation=BLANK, test=BLANK)
+CONFIG = dataclasses.replace(DEFAULTS["digits"], architecture="6-5-4-3")
+
+
+def random_student(config, seed=0):
+    """A folded student whose every parameter and statistic is random, negative gains included."""
+    torch.manual_seed(seed)
+    student = Student(config.student)
+    with torch.no_grad():
+        for layer in student.dense_layers:
+            layer.weight.normal_(std=0.5)
+            if layer.norm is not None:
+                layer.norm.weight.normal_(mean=0.5)
+                layer.norm.bias.normal_()
+                layer.norm.get_buffer("running_mean").normal_()
+                layer.norm.get_buffer("running_var").uniform_(0.1, 2)
+            if layer.bias is not None:
+                layer.bias.normal_()
+    student.enter(Phase.QUANTISED)
+    student.enter(Phase.FOLDED)
+    return student
+
+
+def random_inputs(config, seed=0, batch=20):
+    random = np.random.default_rng(seed)
+    if config.encoding is Encoding.DIRECT:
+        x = random.integers(0, 2**config.input_bits, (batch, 6))
+        return np.broadcast_to(x, (config.time_steps, batch, 6))
+    return random.integers(0, 2, (config.time_steps, batch, 6))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**31),
+    architecture=st.sampled_from(["6-3", "6-5-3", "6-5-4-3"]),
+    weight_bits=st.integers(2, 8),
+    fraction_bits=st.integers(0, 3),
+    input_bits=st.integers(1, 8),
+    time_steps=st.integers(1, 6),
+    encoding=st.sampled_from(Encoding),
+    reset=st.sampled_from(Reset),
+    initial=st.sampled_from(Initial),
+)
+def test_every_folded_student_equals_its_integer_network(seed, **options):
+    config = dataclasses.replace(CONFIG, **options)
+    student = random_student(config, seed)
+    inputs = random_inputs(config, seed)
+    trace = check_exact(student_checkpoint(student, config, SHAPE), student.double(), inputs)
+    assert trace.logits.shape == (20, 3)
+
+
+def test_float32_counts_as_exactly_as_float64():
+    student = random_student(CONFIG)
+    x = torch.from_numpy(random_inputs(CONFIG)[0].copy())
+    single = student(x.float())
+    double = copy.deepcopy(student).double()(x.double())
+    for a, b in zip(single.spikes, double.spikes, strict=True):
+        assert torch.equal(a.double(), b)
+    assert torch.equal(single.readout.double(), double.readout)
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("hidden0.weight", lambda v, step: v[0].add_(3 * step[0])),
+        ("hidden0.threshold", lambda v, step: v.mul_(0.8)),
+        ("hidden0.norm.offset", lambda v, step: v.add_(0.3)),
+        ("hidden1.weight", lambda v, step: v.neg_()),
+        ("readout.bias", lambda v, step: v[0].add_(step[0])),
+        ("readout.weight", lambda v, step: v.add_(step[0])),
+    ],
+)
+def test_any_mutation_is_found(key, change):
+    student = random_student(CONFIG)
+    checkpoint = student_checkpoint(student, CONFIG, SHAPE)
+    change(checkpoint["state"][key], checkpoint["state"][f"{key.split('.')[0]}.step"])
+    with pytest.raises(TrainingError, match="differs from the trained student"):
+        check_exact(checkpoint, student.double(), random_inputs(CONFIG, batch=200))
+
+
+@pytest.mark.parametrize(("field", "value"), [("reset", "hard"), ("initial", "zero")])
+def test_a_wrong_neuron_is_found(field, value):
+    student = random_student(CONFIG)
+    checkpoint = student_checkpoint(student, CONFIG, SHAPE)
+    checkpoint["layers"][0]["neuron"][field] = value
+    with pytest.raises(TrainingError, match="'hidden0'"):
+        check_exact(checkpoint, student.double(), random_inputs(CONFIG, batch=200))
+
+
+def test_a_hand_computed_network():
+    """Two inputs, one neuron, one class; worked out on paper from the contract."""
+    checkpoint = {
+        "input": {"encoding": "direct", "bits": 2},
+        "time_steps": 3,
+        "layers": [
+            {"name": "a", "weight_bits": 3, "fraction_bits": 0, "neuron": {"kind": "if", "initial": "half"}},
+            {"name": "b", "weight_bits": 3, "fraction_bits": 0, "neuron": {"kind": "readout"}},
+        ],
+        "state": {
+            "a.weight": torch.tensor([[1.0, -0.5]]),  # 2, -1 steps of 0.5
+            "a.step": torch.tensor([0.5]),
+            "a.bias": torch.tensor([0.17]),  # k = 0.5 / 3: 1.02 -> 1
+            "a.threshold": torch.tensor([1.0]),  # 6
+            "b.weight": torch.tensor([[0.75]]),  # 3 steps
+            "b.step": torch.tensor([0.25]),
+            "b.bias": torch.tensor([-0.25]),  # -1
+        },
+    }
+    images = np.array([[170, 85]], np.uint8).reshape(1, 1, 1, 2)  # 2 bits: 2, 1; current 2*2 - 1 + 1 = 4
+    trace = simulate(integer_layers(checkpoint), encode_integers(checkpoint, images))
+    assert trace.spikes[0].ravel().tolist() == [1, 0, 1]  # 3+4=7 -> 1, 5, 9 -> 3
+    assert trace.logits.tolist() == [[3 - 1 - 1 + 3 - 1]]
+
+
+def folded(gain, offset=0.0):
+    student = random_student(CONFIG)
+    layer = student.dense_layers[0]
+    with torch.no_grad():
+        layer.norm.weight.fill_(gain)
+        layer.norm.bias.fill_(offset)
+    return student, layer.fold()
+
+
+@pytest.mark.parametrize(("offset", "bias"), [(0.6, 1), (0.4, 0)])
+@pytest.mark.parametrize("gain", [0.0, 1e-12, -1e-12])
+def test_a_channel_without_gain_is_constant(gain, offset, bias):
+    student, layer = folded(gain, offset)
+    assert layer.weight.abs().max() == 0
+    assert layer.threshold.tolist() == [1] * 5
+    assert layer.bias.tolist() == [bias] * 5
+    checkpoint = student_checkpoint(student, CONFIG, SHAPE)
+    check_exact(checkpoint, student.double(), random_inputs(CONFIG))
+
+
+def test_a_negative_gain_negates_weights_not_thresholds():
+    _, positive = folded(0.7)
+    _, negative = folded(-0.7)
+    assert torch.equal(positive.weight, -negative.weight)
+    assert torch.equal(positive.threshold, negative.threshold)
+    assert (negative.threshold >= 1).all()
+
+
+def test_the_fold_can_be_trained_through():
+    student = random_student(CONFIG)
+    x = torch.from_numpy(random_inputs(CONFIG)[0].copy()).float()
+    student(x).step_logits.square().mean().backward()
+    layer = student.dense_layers[1]
+    for parameter in (layer.weight, layer.log_step, layer.norm.weight, layer.norm.bias):
+        assert torch.isfinite(parameter.grad).all()
+        assert parameter.grad.abs().max() > 0
+
+
+def test_membranes_beyond_exact_floats_are_refused():
+    layer = fold(
+        weight=torch.full((1, 1000), 0.7),
+        step=torch.tensor([0.1]),
+        bias=None,
+        norm=None,
+        threshold=torch.ones(1),
+        unit=1 / 255,
+        bits=4,
+        fraction_bits=0,
+    )
+    check_range("hidden0", layer, largest_input=255, time_steps=4)
+    with pytest.raises(TrainingError, match=r"'hidden0'.*2\^24"):
+        check_range("hidden0", layer, largest_input=255, time_steps=40)

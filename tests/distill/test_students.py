@@ -1,0 +1,41 @@
+"""The students that ship: each reaches the accuracy that is recorded beside it."""
+
+import hashlib
+import json
+
+import pytest
+
+from snnc.distill.checkpoint import read_checkpoint
+from snnc.distill.data import load
+from snnc.distill.exactness import encode_integers, integer_layers, simulate
+
+
+@pytest.fixture
+def students(repository):
+    return repository / "examples" / "students"
+
+
+def test_every_student_has_its_record_and_is_small(students):
+    paths = sorted(students.glob("*.pt"))
+    assert paths
+    for path in paths:
+        record = json.loads(path.with_suffix(".json").read_text())
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == record["sha256"]
+        assert path.stat().st_size == record["bytes"] < 300_000
+        checkpoint = read_checkpoint(path)
+        assert checkpoint["metrics"] == record["metrics"]
+        assert checkpoint["config"]["seed"] == record["seed"]
+        assert record["command"].startswith("snnc distill ")
+        assert path.stem in record["command"]
+        assert all(layer["weight_bits"] == 4 for layer in checkpoint["layers"])
+        assert checkpoint["time_steps"] <= 4
+
+
+def test_the_digits_student_keeps_its_promise(students):
+    checkpoint = read_checkpoint(students / "digits-64-32-10-int4.pt")
+    test = load("digits").test
+    trace = simulate(integer_layers(checkpoint), encode_integers(checkpoint, test.images))
+    accuracy = float((trace.classes == test.labels).mean())
+    assert accuracy == checkpoint["metrics"]["integer_test"]
+    assert accuracy >= 0.96
+    assert accuracy >= checkpoint["metrics"]["float_test"] - 0.01
