@@ -96,6 +96,7 @@ def write_build(path: Path, files: Mapping[str, bytes], *, source: str) -> None:
     BuildError
         There is something at `path` that is no build folder of ours, or it cannot be written.
     """
+    _finish_exchange(path)
     _refuse_foreign(path)
     kept = _edited_bench(path)
     contents = {**files, **kept}
@@ -124,6 +125,7 @@ def open_build(path: Path) -> Build:
     BuildError
         It is none, a file is missing or was edited, or another version wrote it; the message names the file.
     """
+    _finish_exchange(path)
     manifest = _manifest(path)
     if manifest is None:
         raise BuildError(f"'{path}' is no build folder of snnc (it has no {MANIFEST}); make one with 'snnc compile'.")
@@ -134,6 +136,8 @@ def open_build(path: Path) -> Build:
         raise BuildError(f"'{path / MANIFEST}' does not list what was built; compile again.")
     for name, digest in files.items():
         file = path / name
+        if not file.resolve().is_relative_to(path.resolve()):
+            raise BuildError(f"'{path / MANIFEST}' names '{name}', which is outside the build; compile again.")
         try:
             data = file.read_bytes()
         except OSError as error:
@@ -184,6 +188,16 @@ def _swap(new: Path, path: Path) -> None:
         aside.rename(path)
         raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _finish_exchange(path: Path) -> None:
+    """Put back a build that a process set aside and then did not live to replace."""
+    if not path.exists():
+        for aside in path.parent.glob(f".{path.name}.*.old"):
+            if _manifest(aside) is not None:
+                with contextlib.suppress(OSError):
+                    aside.rename(path)
+                return
 
 
 def _refuse_foreign(path: Path) -> None:

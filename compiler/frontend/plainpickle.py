@@ -105,8 +105,8 @@ class _Machine:
         self._memo: dict[int, object] = {}
 
     def result(self) -> object:
-        if len(self._stack) != 1:
-            raise ValueError("the pickle holds more than one value")
+        if len(self._stack) != 1 or self._stack[0] is _MARK:
+            raise ValueError("the pickle does not hold one value")
         return self._stack[0]
 
     def step(self, opcode: str, argument: object) -> None:

@@ -72,9 +72,13 @@ def student_graph(checkpoint: Mapping[Any, Any]) -> Graph:
     if version != VERSION:
         raise UnsupportedError(f"The checkpoint has version {version}; this compiler reads version {VERSION}.")
     source, name = _input(root.reader("input")), root.text("name")
-    layers = [_Reader(layer, f"layers[{position}]") for position, layer in enumerate(root.sequence("layers"))]
+    layers = [_Reader(layer, f"layer {position}") for position, layer in enumerate(root.sequence("layers"))]
     if not layers:
         raise CheckpointError("The checkpoint has no layers.")
+    names = [source.name, *(layer.text("name") for layer in layers)]
+    for position, layer_name in enumerate(names):
+        if layer_name in names[:position]:
+            raise CheckpointError(f"Two layers have the same name '{layer_name}'; rename one.")
     state = _State(root.mapping("state"))
     populations, projections = [source], []
     for position, layer in enumerate(layers):
@@ -143,9 +147,9 @@ def _neuron(reader: _Reader, name: str, tensors: _Tensors, outputs: int, *, last
     kind = reader.text("kind")
     if kind not in _NEURON_KEYS:
         raise UnsupportedError(f"The neurons of layer '{name}' are '{kind}'; built are {', '.join(_NEURON_KEYS)}.")
-    reader.allow(_NEURON_KEYS[kind])
     if (kind == "readout") != last:
         raise CheckpointError(f"Layer '{name}' is {'' if last else 'not '}the last one, but its neurons are '{kind}'.")
+    reader.allow(_NEURON_KEYS[kind])
     if kind == "readout":
         return Readout()
     return IntegrateAndFire(

@@ -1,0 +1,146 @@
+"""The proven ranges: never left, and tight."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from snnc.compiler.errors import FitError
+from snnc.compiler.ir import Encoding, Graph, Initial, IntegrateAndFire, Reset
+from snnc.compiler.passes.bound import bound, layer_bounds
+from snnc.compiler.plan import Range, signed_bits
+from snnc.sim import golden
+from tests.compiler.networks import design_of, integer_chain
+
+
+def observed(graph: Graph, inputs: np.ndarray) -> dict[str, dict[str, Range]]:
+    """Ranges of ``I``, ``U``, ``V`` and the stored residual over actual runs, from the golden model."""
+    trace = golden.run(graph, inputs, time_steps=graph.time_steps, currents=True)
+    result = {}
+    for layer in graph.layers:
+        seen = trace.populations[layer.name]
+        start = np.zeros_like(seen.membranes[:1])
+        offset = np.zeros(layer.size, np.int64)
+        if isinstance(layer.neuron, IntegrateAndFire):
+            if layer.neuron.initial is Initial.HALF:
+                start = start + (layer.neuron.threshold >> 1)
+            offset = layer.bias - layer.neuron.threshold
+        after = np.concatenate([start, seen.membranes])
+        before = after[:-1] + seen.currents
+        residual = [after + offset]
+        if isinstance(layer.neuron, IntegrateAndFire):
+            residual.append(before - layer.neuron.threshold)
+        result[layer.name] = {
+            "input_current": span(seen.currents),
+            "before_reset": span(before),
+            "after_reset": span(after),
+            "residual": span(np.concatenate(residual)),
+        }
+    return result
+
+
+def span(values: np.ndarray) -> Range:
+    return Range(low=int(values.min()), high=int(values.max()))
+
+
+def every_input(graph: Graph) -> np.ndarray:
+    """All inputs that there are: images, or spike trains."""
+    size, steps = graph.input.size, graph.time_steps
+    if graph.source.encoding is Encoding.DIRECT:
+        return np.array(list(itertools.product(range(2**graph.source.bits), repeat=size)))
+    trains = np.array(list(itertools.product((0, 1), repeat=size * steps))).reshape(-1, steps, size)
+    return trains.transpose(1, 0, 2)
+
+
+@st.composite
+def small_chains(draw) -> Graph:
+    inputs, hidden = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    weight = st.integers(-7, 7)
+    matrices = [
+        draw(st.lists(st.lists(weight, min_size=inputs, max_size=inputs), min_size=hidden, max_size=hidden)),
+        draw(st.lists(st.lists(weight, min_size=hidden, max_size=hidden), min_size=2, max_size=2)),
+    ]
+    return integer_chain(
+        matrices,
+        [draw(st.lists(st.integers(1, 12), min_size=hidden, max_size=hidden))],
+        [
+            draw(st.lists(st.integers(-5, 5), min_size=hidden, max_size=hidden)),
+            draw(st.lists(st.integers(-5, 5), min_size=2, max_size=2)),
+        ],
+        encoding=draw(st.sampled_from([Encoding.EVENTS, Encoding.DIRECT])),
+        shift=draw(st.integers(0, 2)),
+        reset=draw(st.sampled_from(Reset)),
+        initial=draw(st.sampled_from(Initial)),
+        time_steps=draw(st.integers(1, 3)),
+    )
+
+
+@settings(max_examples=150)
+@given(graph=small_chains())
+def test_no_input_leaves_the_ranges(graph):
+    """Every possible input of the network, by brute force."""
+    runs = observed(graph, every_input(graph))
+    for layer in graph.layers:
+        proven = layer_bounds(graph, layer)
+        for what, seen in runs[layer.name].items():
+            claimed = getattr(proven, what)
+            assert claimed.low <= seen.low <= seen.high <= claimed.high, (layer.name, what)
+
+
+@settings(max_examples=150)
+@given(graph=small_chains())
+def test_the_first_layer_reaches_its_currents(graph):
+    """Its inputs are free, so that the ranges of its current, and of its lowest membrane, are met exactly."""
+    layer = graph.layers[0]
+    proven, seen = layer_bounds(graph, layer), observed(graph, every_input(graph))[layer.name]
+    assert proven.input_current == seen["input_current"]
+    assert proven.before_reset.high >= seen["before_reset"].high
+    if proven.before_reset.low < 0:
+        assert proven.before_reset.low == seen["before_reset"].low
+
+
+def test_known_ranges():
+    graph = integer_chain([[[3, -2]], [[4], [-1]]], [[2]], [[1], [0, 5]], time_steps=3)
+    hidden, readout = (layer_bounds(graph, layer) for layer in graph.layers)
+    assert hidden.weighted == (Range(low=-2, high=3),)
+    assert hidden.input_current == Range(low=-1, high=4)
+    # Up: 4 - 2 = 2, 6 - 2 = 4, 8 - 2 = 6. Down: -1 a step.
+    assert hidden.before_reset == Range(low=-3, high=8)
+    assert hidden.after_reset == Range(low=-3, high=6)
+    # V + bias - threshold from -4 to 5, U - threshold from -5 to 6.
+    assert hidden.residual == Range(low=-5, high=6)
+    assert readout.input_current == Range(low=0, high=5)
+    assert readout.after_reset == Range(low=0, high=15)
+    assert readout.residual == readout.after_reset
+
+
+def test_hard_reset_and_half():
+    graph = integer_chain([[[7]], [[1]]], [[5]], reset=Reset.HARD, initial=Initial.HALF, time_steps=9)
+    hidden = layer_bounds(graph, graph.layers[0])
+    assert hidden.before_reset == Range(low=0, high=11)
+    assert hidden.after_reset == Range(low=0, high=4)
+
+
+def test_a_long_run_settles():
+    """A membrane that cannot grow is not followed for 60,000 steps."""
+    graph = integer_chain([[[1, 1]], [[1]]], [[8]], time_steps=60_000)
+    assert layer_bounds(graph, graph.layers[0]).after_reset == Range(low=0, high=7)
+
+
+def test_more_than_32_bits_are_refused():
+    fits = integer_chain([[[7]], [[1]]], [[3]], encoding=Encoding.DIRECT, shift=16, time_steps=1000)
+    assert bound(design_of(fits)).bounds[0].residual.bits <= 32
+    graph = integer_chain([[[7]], [[1]]], [[3]], encoding=Encoding.DIRECT, shift=16, time_steps=2000)
+    with pytest.raises(FitError, match="'hidden0' need 33 bits over 2000 time steps"):
+        bound(design_of(graph))
+
+
+@given(low=st.integers(-(2**40), 0), high=st.integers(0, 2**40))
+def test_signed_bits(low, high):
+    bits = signed_bits(low, high)
+    assert -(2 ** (bits - 1)) <= low <= high < 2 ** (bits - 1)
+    assert bits == 1 or not (-(2 ** (bits - 2)) <= low and high < 2 ** (bits - 2))

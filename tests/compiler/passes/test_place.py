@@ -1,0 +1,174 @@
+"""Memories: the cheapest shape, what is given up when block RAM is short, and refusals with numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snnc.compiler.design import Options
+from snnc.compiler.errors import FitError
+from snnc.compiler.frontend.random_network import RandomNetwork, random_graph
+from snnc.compiler.ir import Encoding
+from snnc.compiler.model import model_hash
+from snnc.compiler.passes.area import total_cells
+from snnc.compiler.passes.bound import bound
+from snnc.compiler.passes.memories import block_memory, logic_cells, logic_memory, register_memory
+from snnc.compiler.passes.place import place, place_anyway
+from snnc.compiler.passes.schedule import schedule
+from snnc.compiler.plan import EngineKind, MemoryKind, plan_from_json, plan_to_json
+from snnc.compiler.targets import find_device, load_target
+from tests.compiler.networks import design_of, random_design
+
+UP5K = find_device("ice40", "up5k")
+
+
+@pytest.mark.parametrize(
+    ("width", "depth", "blocks", "banks"),
+    [
+        (64, 1568, 28, 7),  # MNIST 784-32, 16 lanes of 4 bits
+        (16, 256, 1, 1),
+        (2, 2048, 1, 1),
+        (17, 256, 2, 1),
+        (16, 257, 2, 1),  # two blocks of 512 x 8 need no multiplexer, two banks of 256 x 16 do
+        (1, 1, 1, 1),
+        (3, 1025, 2, 1),
+    ],
+)
+def test_the_cheapest_shape(width, depth, blocks, banks):
+    memory = block_memory(UP5K, "m", width=width, depth=depth, bits_used=width * depth, banked=True)
+    assert (memory.blocks, memory.banks) == (blocks, banks)
+    assert memory.bits_paid == blocks * 4096
+
+
+@given(width=st.integers(1, 200), depth=st.integers(1, 5000))
+def test_every_shape_holds_its_words(width, depth):
+    memory = block_memory(UP5K, "m", width=width, depth=depth, bits_used=width * depth, banked=True)
+    rows = dict(UP5K.block_ram_modes)
+    smallest = min(-(-depth // mode_depth) * -(-width // mode_width) for mode_depth, mode_width in UP5K.block_ram_modes)
+    assert memory.blocks == smallest
+    assert memory.banks == 1 or memory.bank_depth in rows
+    assert memory.bits_used <= memory.bits_paid
+
+
+def test_what_cannot_be_banked_must_fit_one_shape():
+    assert block_memory(UP5K, "m", width=8, depth=2049, bits_used=1, banked=False) is None
+    assert block_memory(UP5K, "m", width=8, depth=2048, bits_used=1, banked=False).blocks == 4
+
+
+def test_logic_costs():
+    assert logic_cells(logic_memory("m", width=40, depth=2, bits_used=1)) == 0
+    assert logic_cells(logic_memory("m", width=40, depth=16, bits_used=1)) == 40
+    assert logic_cells(register_memory("m", width=40, depth=3, bits_used=1)) == 120
+    deeper = [logic_cells(logic_memory("m", width=8, depth=16 * k, bits_used=1)) for k in range(1, 20)]
+    assert deeper == sorted(deeper)
+
+
+def test_mnist_fits_the_up5k():
+    design = random_design((784, 32, 10), encoding=Encoding.DIRECT)
+    plan = design.plan
+    hidden, readout = plan.engines
+    assert design.lanes == (16, 10)
+    assert hidden.projections[0].weights.blocks == 28
+    assert (hidden.words, hidden.pipeline, hidden.projections[0].row_stride) == (2, 3, 2)
+    # Three more blocks would be one too many: the readout's weights become logic.
+    assert readout.projections[0].weights.kind is MemoryKind.LUT
+    assert plan.blocks == 28
+    assert total_cells(plan) < 5280
+
+
+def test_roomy_networks_use_block_ram():
+    hidden, readout = random_design((64, 32, 10)).plan.engines
+    assert hidden.projections[0].weights.kind is readout.projections[0].weights.kind is MemoryKind.EBR
+    assert hidden.membrane.kind is readout.membrane.kind is MemoryKind.REGISTERS
+    assert hidden.pipeline == readout.pipeline == 1
+    deep = random_design((64, 128, 10)).plan.engines[0]
+    assert deep.membrane.kind is MemoryKind.EBR
+    assert deep.constants.width == 3 * deep.lanes * deep.residual_bits
+
+
+def test_little_block_ram_goes_where_it_saves_most():
+    """With fewer and fewer blocks, logic grows, and the hardware's rules hold for every plan on the way."""
+    bounded = schedule(bound(design_of(random_graph(RandomNetwork(sizes=(64, 128, 10))))))
+    before = None
+    for blocks in range(40, -1, -1):
+        device = dataclasses.replace(bounded.device, block_rams=blocks)
+        plan = place_anyway(dataclasses.replace(bounded, device=device))
+        check(plan)
+        assert plan.blocks <= blocks
+        cells = total_cells(plan)
+        assert before is None or cells >= before
+        before = cells
+
+
+def check(plan) -> None:
+    """What the hardware takes for granted."""
+    names = [memory.name for engine in plan.engines for memory in engine.memories]
+    assert len(set(names)) == len(names)
+    for position, engine in enumerate(plan.engines):
+        (projection,) = engine.projections
+        weights, digits = projection.weights, projection.digits
+        spiking = engine.kind is EngineKind.SPIKING
+        assert engine.words * engine.lanes >= engine.neurons > (engine.words - 1) * engine.lanes
+        assert projection.row_stride >= engine.words
+        assert weights.depth == projection.addresses * projection.row_stride
+        assert weights.width == engine.lanes * projection.weight_bits
+        assert engine.pipeline == 1 + (weights.banks > 1) + (digits is not None)
+        assert weights.kind is MemoryKind.EBR or weights.banks == 1
+        assert engine.membrane.depth == engine.words == engine.constants.depth
+        assert engine.membrane.width == engine.lanes * engine.residual_bits
+        assert engine.membrane.kind is not MemoryKind.EBR or (spiking and engine.words >= 2)
+        fields = 1 + spiking + (engine.membrane.kind is MemoryKind.EBR)
+        assert engine.constants.width == fields * engine.membrane.width
+        assert engine.constants.banks == 1
+        assert all(memory.bits_used <= memory.bits_paid for memory in engine.memories)
+        if position:
+            before = plan.engines[position - 1]
+            assert (projection.source_lanes, projection.source_words) == (before.lanes, before.words)
+            assert projection.queue.depth >= before.pipeline + 2
+            assert digits is None
+        assert (digits is not None) == (position == 0 and plan.input.encoding is Encoding.DIRECT)
+
+
+shapes = st.lists(st.integers(1, 90), min_size=2, max_size=4).map(tuple)
+
+
+@given(
+    shape=shapes, encoding=st.sampled_from(Encoding), bits=st.integers(2, 8), device=st.sampled_from(["hx8k", "lp1k"])
+)
+def test_every_plan_keeps_the_rules(shape, encoding, bits, device):
+    graph = random_graph(RandomNetwork(sizes=shape, encoding=encoding, weight_bits=bits, time_steps=3))
+    design = schedule(bound(design_of(graph, device=device)))
+    plan = place_anyway(design)
+    check(plan)
+    assert plan.model_hash == model_hash(graph)
+    assert plan_from_json(plan_to_json(plan)) == plan
+
+
+def test_a_stride_of_a_power_of_two_only_where_it_is_free():
+    (hidden, _) = random_design((64, 24, 10), lanes=(8, 10)).plan.engines  # 3 words; 192 or 256 rows of one block
+    assert hidden.projections[0].row_stride == 4
+    (hidden, _) = random_design((80, 24, 10), lanes=(8, 10)).plan.engines  # 240 rows of 256 x 16, or 320
+    assert (hidden.words, hidden.projections[0].row_stride) == (3, 3)
+
+
+@pytest.mark.parametrize("device", load_target("ice40").devices)
+def test_a_network_that_fits_nowhere_is_refused_with_numbers(device):
+    graph = random_graph(RandomNetwork(sizes=(784, 512, 10)))
+    design = schedule(bound(design_of(graph, device=device)))
+    with pytest.raises(FitError) as caught:
+        place(design)
+    message = str(caught.value)
+    assert f"({device})" in message
+    assert f"EBR (it has {design.device.block_rams})" in message
+    assert "'hidden0.weights' with 1,605,632 bits" in message
+    assert "--weight-bits" in message
+
+
+def test_too_many_cells_are_refused_with_numbers():
+    graph = random_graph(RandomNetwork(sizes=(64, 64, 10)))
+    design = schedule(bound(design_of(graph, device="hx1k", options=Options(lanes=(32, 10)))))
+    with pytest.raises(FitError, match=r"32, 10 lanes: it needs .*about [\d,]+ LCs \(it has 1,280\)"):
+        place(design)

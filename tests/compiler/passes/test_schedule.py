@@ -1,0 +1,78 @@
+"""Lanes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from snnc.compiler.design import Options
+from snnc.compiler.errors import OptionError, UnsupportedError
+from snnc.compiler.frontend.random_network import RandomNetwork, random_graph
+from snnc.compiler.passes.bound import bound
+from snnc.compiler.passes.place import best_fit
+from snnc.compiler.passes.schedule import schedule
+from tests.compiler.networks import design_of
+
+
+def scheduled(sizes, *, device=None, lanes=None, bits=4):
+    graph = random_graph(RandomNetwork(sizes=sizes, weight_bits=bits))
+    return schedule(bound(design_of(graph, device=device, options=Options(lanes=lanes))))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "lanes"),
+    [
+        ((64, 32, 10), (16, 10)),
+        ((64, 10, 10), (16, 10)),
+        ((64, 5, 3), (8, 3)),
+        ((64, 1, 1), (1, 1)),
+        ((64, 10), (10,)),
+        ((20, 16, 26), (16, 13)),
+        ((20, 16, 16), (16, 16)),
+        ((20, 40, 40, 17), (16, 16, 9)),
+    ],
+    ids=str,
+)
+def test_sixteen_where_there_is_room(sizes, lanes):
+    assert scheduled(sizes, device="hx8k").lanes == lanes
+
+
+def test_a_small_device_gets_fewer():
+    wide, narrow = scheduled((64, 64, 10)), scheduled((64, 64, 10), device="hx1k")
+    assert sum(narrow.lanes) < sum(wide.lanes)
+    assert not best_fit(narrow).problem
+
+
+def test_what_fits_nowhere_keeps_the_fastest():
+    assert scheduled((784, 512, 10)).lanes == (16, 10)
+
+
+def test_the_users_lanes():
+    assert scheduled((64, 32, 10), lanes=(5, 3)).lanes == (5, 3)
+    assert scheduled((64, 32, 10), lanes=(32, 16)).lanes == (32, 16)
+
+
+@pytest.mark.parametrize(
+    ("lanes", "named"),
+    [
+        ((16,), "1 numbers for 2 layers (hidden0, readout)"),
+        ((16, 10, 10), "3 numbers"),
+        ((0, 10), "0 for layer 'hidden0' with 32 neurons"),
+        ((64, 10), "64 for layer 'hidden0'"),
+        ((16, 17), "17 for layer 'readout' with 10 neurons; 1 to 16"),
+    ],
+)
+def test_impossible_lanes_are_refused(lanes, named):
+    with pytest.raises(OptionError) as caught:
+        scheduled((64, 32, 10), lanes=lanes)
+    assert named in str(caught.value)
+
+
+def test_branches_are_refused_by_name():
+    graph = random_graph(RandomNetwork(sizes=(8, 4, 4, 2)))
+    skip = dataclasses.replace(graph.projections[1], target="readout", weight=graph.projections[2].weight)
+    design = bound(design_of(graph))
+    branched = dataclasses.replace(design, graph=dataclasses.replace(graph, projections=(*graph.projections, skip)))
+    with pytest.raises(UnsupportedError, match="'hidden0' branches or joins"):
+        schedule(branched)
