@@ -104,8 +104,16 @@ def encode_integers(checkpoint: Mapping[str, Any], images: npt.NDArray[np.uint8]
     return np.diff(fired, axis=0)
 
 
-def simulate(layers: tuple[IntegerLayer, ...], inputs: Integers) -> IntegerTrace:
-    """Section 2: run the network on inputs ``[T, B, F]``."""
+def simulate(layers: tuple[IntegerLayer, ...], inputs: Integers, *, batch: int = 1000) -> IntegerTrace:
+    """Section 2: run the network on inputs ``[T, B, F]``, ``batch`` samples at a time."""
+    parts = [_simulate(layers, inputs[:, start : start + batch]) for start in range(0, inputs.shape[1], batch)]
+    return IntegerTrace(
+        spikes=tuple(np.concatenate(layer, axis=1) for layer in zip(*(p.spikes for p in parts), strict=True)),
+        logits=np.concatenate([p.logits for p in parts]),
+    )
+
+
+def _simulate(layers: tuple[IntegerLayer, ...], inputs: Integers) -> IntegerTrace:
     signal = inputs
     spikes: list[Integers] = []
     for layer in layers:

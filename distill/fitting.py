@@ -96,15 +96,13 @@ def fit(
             for group in optimiser.param_groups:
                 group["lr"] = stage.learning_rate * _schedule(update / total)
             if not math.isfinite(loss.item()):
-                raise TrainingError(
-                    f"The loss became {loss.item()} in epoch {epoch + 1} of stage {stage.name!r}; go on from the last "
-                    f"good state with --resume and a --learning-rate below {stage.learning_rate:g}."
-                )
+                raise _diverged(f"The loss became {loss.item()}", stage, epoch)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             _update_average(average, model, min(stage.average, (1 + update) / (10 + update)))
 
+        _check_finite(model, stage, epoch)
         accuracy = validate(average)
         if not state.best or accuracy >= state.best["accuracy"]:  # of equals the later: its rate is lower
             state.best = {"accuracy": accuracy, "weights": copy.deepcopy(average.state_dict())}
@@ -126,6 +124,19 @@ def fit(
     state.stage, state.epoch, state.best = "", 0, {}
     state.model, state.average, state.optimiser = {}, {}, {}
     model.load_state_dict(state.finished[stage.name]["weights"])
+
+
+def _check_finite(model: nn.Module, stage: Stage, epoch: int) -> None:
+    """Keep weights that the last update of an epoch spoilt out of the saved state."""
+    if not all(bool(value.isfinite().all()) for value in model.state_dict().values()):
+        raise _diverged("A weight became infinite or NaN", stage, epoch)
+
+
+def _diverged(what: str, stage: Stage, epoch: int) -> TrainingError:
+    return TrainingError(
+        f"{what} in epoch {epoch + 1} of stage {stage.name!r}, at a learning rate of up to {stage.learning_rate:g}; "
+        "go on from the last good state with --resume and a smaller --learning-rate."
+    )
 
 
 def _schedule(done: float) -> float:

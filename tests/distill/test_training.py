@@ -110,6 +110,22 @@ def test_a_loss_that_is_not_a_number_stops_the_run(digits, monkeypatch):
     assert saved == [1, 2]
 
 
+def test_weights_that_are_not_numbers_are_never_saved(digits, monkeypatch):
+    """A finite loss may have an infinite gradient: here that of the square root at 0, in the last batch of an epoch."""
+    calls = itertools.count(1)
+    last = 2 * (len(digits.train) // QUICK.batch_size)
+
+    def loss(inputs, settings):
+        return (inputs.step_logits * (0.0 if next(calls) == last else 1.0)).square().sum().sqrt()
+
+    method = dataclasses.replace(METHODS["cross-entropy"], loss=loss)
+    monkeypatch.setattr(train, "METHODS", {"cross-entropy": method})
+    saved = []
+    with pytest.raises(TrainingError, match="A weight became infinite or NaN in epoch 2"):
+        run(dataclasses.replace(QUICK, loss="cross-entropy", epochs=30), digits, save=lambda s: saved.append(s.epoch))
+    assert saved == [1]
+
+
 @pytest.mark.parametrize("architecture", ["63-12-10", "64-12-9"])
 def test_sizes_that_do_not_fit_the_data_are_refused(digits, architecture):
     with pytest.raises(OptionError, match="64 pixels and 10 classes"):
