@@ -132,7 +132,8 @@ class Ice40(Target):
         cwd = folder if base is None else base
         netlist = folder / f"{top}.json"
         part = netlist.with_name(netlist.name + ".part")
-        # The delays that abc maps for: HX, LP, or the two Ultra families, which share theirs.
+        # The delays that abc maps for: HX, LP, or the two Ultra families, which share theirs. Not -dff: it gains 5 % of
+        # Fmax by changing registers in ways that no check of ours covers yet.
         speed = {"h": "hx", "l": "lp", "u": "u"}[device.name[0]]
         lines = [
             *(_read_command(source, cwd) for source in sources),
