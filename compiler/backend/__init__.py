@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from snnc.compiler.artefacts import MODEL, PLAN
+from snnc.compiler.backend.bench import bench_files
 from snnc.compiler.backend.images import memory_images
 from snnc.compiler.backend.report import REPORT_JSON, REPORT_MARKDOWN, compile_report, render_report, report_json
 from snnc.compiler.backend.verilog import emit_verilog
@@ -24,6 +25,7 @@ def emit(design: Design) -> Mapping[str, bytes]:
         PLAN: plan_to_json(plan),
         **emit_verilog(plan),
         **memory_images(plan, design.graph),
+        **bench_files(plan),
         REPORT_JSON: report_json(report),
         REPORT_MARKDOWN: render_report(report),
     }

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from snnc.compiler import __version__
 from snnc.compiler.artefacts import replace_file
+from snnc.compiler.backend.templates import render
 from snnc.compiler.design import Design
 from snnc.compiler.passes.area import total_cells
 from snnc.compiler.passes.schedule import TYPICAL_DENSITY, TYPICAL_FIRING
@@ -98,16 +99,7 @@ def compile_report(design: Design) -> dict[str, Any]:
 
 def render_report(report: Mapping[str, Any]) -> str:
     """The report as Markdown."""
-    # Rendering is not needed where a command stops early.
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("snnc.compiler.backend", ""),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        autoescape=False,  # Markdown
-    )
-    return environment.get_template(_TEMPLATE).render(report)
+    return render(_TEMPLATE, report)
 
 
 def update_report(folder: Path, section: Section) -> None:

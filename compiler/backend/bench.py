@@ -1,0 +1,26 @@
+"""The bench in ``tb/``: a small cocotb test that the user may edit, and the script that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from snnc.compiler.backend.templates import render
+from snnc.compiler.ir import Encoding
+from snnc.compiler.plan import Plan, unsigned_bits
+
+__all__ = ["bench_files"]
+
+
+def bench_files(plan: Plan) -> Mapping[str, str]:
+    """Texts by file name, relative to the build folder."""
+    facts = {
+        "plan": plan,
+        "direct": plan.input.encoding is Encoding.DIRECT,
+        "address_bits": unsigned_bits(plan.input.addresses - 1),
+        "logit_bits": plan.readout.residual_bits,
+        "index_bits": unsigned_bits(plan.readout.neurons - 1),
+    }
+    return {
+        "tb/run.py": render("bench_run.py.j2", facts),
+        "tb/test_core.py": render("bench_core.py.j2", facts),
+    }
