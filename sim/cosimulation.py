@@ -13,6 +13,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,9 +45,9 @@ _ARGUMENTS: Final = (
     "-CFLAGS",
     "-std=c++20 -fcoroutines",
 )
-# For the same reason it does not know how to include a precompiled header.
-_MAKE_VARIABLES: Final = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O2"
-_RUNTIME: Final = ("verilated", "verilated_dpi", "verilated_vpi", "verilated_threads", "verilated_timing", "verilator")
+# For the same reason it does not know how to include a precompiled header: one compilation unit needs none.
+_MAKE_VARIABLES: Final = "VM_PARALLEL_BUILDS=0 OPT_FAST=-O2"
+_RUNTIME: Final = ("verilated", "verilated_dpi", "verilated_vpi", "verilated_threads", "verilated_timing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,10 @@ def _core_sources(build: Build) -> tuple[Path, ...]:
 
 
 def build_executable(sources: Sequence[Path], generated: Mapping[str, str], top: str) -> Executable:
-    """Compile Verilog files and generated Verilog texts; from the cache if it was done before."""
+    """Compile Verilog files and generated Verilog texts; from the cache if it was done before.
+
+    The design must contain a delay (benches make their own clock): what is compiled once depends on that.
+    """
     texts = [path.read_text(encoding="utf-8") for path in sources]
     key = hashlib.sha256()
     for part in (*texts, *generated.values(), _WAIVERS.read_text(), top, *_ARGUMENTS, *sorted(tool_versions().values())):
@@ -133,12 +137,14 @@ def _compile(work: Path, files: Sequence[str], top: str) -> None:
     objects = work / "objects"
     objects.mkdir()
     runtime = cache_folder() / "runtime" / hashlib.sha256(
-        # The top decides whether there are delays in the design, and that changes what the library is compiled with.
-        "\0".join((top, *_ARGUMENTS, _MAKE_VARIABLES, *sorted(tool_versions().values()))).encode()
+        "\0".join((*_ARGUMENTS, _MAKE_VARIABLES, *sorted(tool_versions().values()))).encode()
     ).hexdigest()[:32]
     for module in _RUNTIME:
         if (runtime / f"{module}.o").exists():
             shutil.copyfile(runtime / f"{module}.o", objects / f"{module}.o")
+            # Else make would find it older than the makefile that is about to be written.
+            later = time.time() + 3600
+            os.utime(objects / f"{module}.o", (later, later))
     log = work / "build.log"
     with _quiet(), _environment(verilator_environment() | {"MAKEFLAGS": _MAKE_VARIABLES}):
         try:

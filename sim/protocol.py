@@ -17,9 +17,24 @@ from snnc.sim import golden
 from snnc.sim.cosimulation import build_executable, run_bench
 from snnc.sim.stimulus import Stimulus, stimulus
 
-__all__ = ["CORE_TOP", "vectors", "verify_protocol"]
+__all__ = ["vectors", "verify_protocol"]
 
-CORE_TOP = "snnc_core"
+_TOP = "snnc_protocol"
+_WRAPPER = """\
+`timescale 1ns/1ps
+module snnc_protocol (
+    output reg clk, input wire rst,
+    input wire i__valid, output wire i__ready, input wire [{input_bits}-1:0] i__payload,
+    output wire o__valid, input wire o__ready, output wire [{output_bits}-1:0] o__payload
+);
+    initial clk = 0;
+    always #1 clk = ~clk;
+    snnc_core core (
+        .clk(clk), .rst(rst), .i__valid(i__valid), .i__ready(i__ready), .i__payload(i__payload),
+        .o__valid(o__valid), .o__ready(o__ready), .o__payload(o__payload)
+    );
+endmodule
+"""
 _BENCH = "snnc.sim.benches.protocol"
 
 
@@ -77,10 +92,12 @@ def verify_protocol(build: Build, inputs: npt.NDArray[Any], *, time_steps: int, 
         A value changed, was lost or invented, or an offer was withdrawn or altered before it was taken.
     """
     sources = tuple(path for path in build.verilog if path.name != "shell.v")
-    executable = build_executable(sources, {}, CORE_TOP)
+    content = vectors(build, inputs, time_steps=time_steps)
+    widths = {f"{port}put_bits": sum(fields.values()) for port, fields in zip(("in", "out"), content["widths"].values(), strict=True)}
+    executable = build_executable(sources, {"protocol.v": _WRAPPER.format(**widths)}, _TOP)
     with tempfile.TemporaryDirectory(prefix="snnc-") as name:
         path = Path(name) / "vectors.json"
-        path.write_text(json.dumps(vectors(build, inputs, time_steps=time_steps)))
+        path.write_text(json.dumps(content))
         run_bench(
             executable,
             _BENCH,

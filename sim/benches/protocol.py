@@ -6,7 +6,6 @@ import random
 from pathlib import Path
 
 import cocotb
-from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
 
 PATIENCE = 200_000
@@ -20,7 +19,6 @@ async def _start(dut):  # type: ignore[no-untyped-def]
     dut.i__payload.value = 0
     dut.o__ready.value = 0
     dut.rst.value = 1
-    Clock(dut.clk, 10, unit="ns").start()
     for _ in range(3):
         await RisingEdge(dut.clk)
     await FallingEdge(dut.clk)
