@@ -26,13 +26,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from snnc.compiler.errors import ToolError
 
-__all__ = ["TOOLS", "Tool", "ToolResult", "relevant_line", "run_tool", "tool_versions", "verilator_environment"]
+__all__ = [
+    "TOOLS",
+    "Tool",
+    "ToolResult",
+    "relevant_line",
+    "run_tool",
+    "tool_pool",
+    "tool_versions",
+    "verilator_environment",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +137,10 @@ class ToolResult:
     seconds: float
 
 
+# What is running now, in whichever thread, for tool_pool to end.
+_running: set[subprocess.Popen[bytes]] = set()
+
+
 def run_tool(
     tool: str,
     arguments: Sequence[str | Path],
@@ -163,6 +177,7 @@ def run_tool(
             )
         except OSError as error:
             raise ToolError(f"{entry.title} could not be started ({error.strerror}): {command[0]}.") from error
+        _running.add(process)
         try:
             status = process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -174,6 +189,8 @@ def run_tool(
         except BaseException:  # Ctrl-C: the tool's own group does not hear it from the terminal
             _end(process)
             raise
+        finally:
+            _running.discard(process)
     seconds = time.monotonic() - start
     output = log.read_text(encoding="utf-8", errors="replace")
     if status < 0:
@@ -183,6 +200,22 @@ def run_tool(
     if status > 0:
         raise ToolError(f"{entry.title} failed: {relevant_line(output)} (the whole log: {log})")
     return ToolResult(log=log, output=output, seconds=seconds)
+
+
+@contextlib.contextmanager
+def tool_pool(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that run tools side by side, all of which end when the body fails or is interrupted.
+
+    A plain pool would wait for them instead: Ctrl-C reaches the main thread alone, and none of the tools.
+    """
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in tuple(_running):
+                _end(process)
+            raise
 
 
 def relevant_line(output: str) -> str:

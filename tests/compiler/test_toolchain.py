@@ -14,7 +14,7 @@ import pytest
 
 from snnc.compiler import toolchain
 from snnc.compiler.errors import ToolError
-from snnc.compiler.toolchain import TOOLS, relevant_line, run_tool, tool_versions, verilator_environment
+from snnc.compiler.toolchain import TOOLS, relevant_line, run_tool, tool_pool, tool_versions, verilator_environment
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +36,7 @@ def fake(monkeypatch):
 
 
 def run_yosys(folder: Path, script: str, **options):
+    folder.mkdir(exist_ok=True)
     (folder / "script.ys").write_text(script)
     return run_tool("yosys", ["-s", "script.ys"], cwd=folder, log=folder / "log" / "yosys.log", **options)
 
@@ -114,6 +115,19 @@ def test_an_endless_run_is_stopped_with_its_children(tmp_path, fake):
     while child.exists() and child.read_text().rsplit(")", 1)[1].split()[0] != "Z":
         assert time.monotonic() < deadline, "the child goes on"
         time.sleep(0.05)
+
+
+def test_an_interrupt_ends_the_tools_of_a_pool(tmp_path, fake):
+    fake("import time; time.sleep(600)")
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), tool_pool(2) as pool:  # noqa: PT012
+        runs = [pool.submit(run_yosys, folder, "") for folder in (tmp_path / "a", tmp_path / "b", tmp_path / "c")]
+        while len(toolchain._running) < 2:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+    assert time.monotonic() - start < 60
+    assert not toolchain._running
+    assert [run.cancelled() for run in runs] == [False, False, True]
 
 
 def test_a_tool_that_is_killed_is_reported_by_the_signal(tmp_path, fake):
