@@ -78,8 +78,4 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("snnc: interrupted; nothing was left half-written.", err=True)
         return 130
-    except BrokenPipeError:
-        # The reader of our output has gone, such as `head`; a second failure at exit would print a traceback.
-        sys.stdout = None
-        return 0
     return status if isinstance(status, int) else 0

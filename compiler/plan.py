@@ -302,7 +302,9 @@ def plan_from_json(text: str) -> Plan:
     except (ValueError, KeyError, TypeError):
         raise BuildError("The plan is not readable; compile the network again.") from None
     if version != PLAN_VERSION:
-        raise BuildError(f"The plan has version {version}, this program reads {PLAN_VERSION}; compile the network again.")
+        raise BuildError(
+            f"The plan has version {version}, this program reads {PLAN_VERSION}; compile the network again."
+        )
     try:
         return _from_plain(Plan, plain)
     except (KeyError, TypeError, ValueError):

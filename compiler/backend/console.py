@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -21,7 +22,7 @@ def show_build(folder: Path, design: Design) -> None:
     """A table of the layers of a finished build."""
     plan = design.plan
     assert plan is not None
-    table = Table(title=f"{plan.name} on {design.device.title}", title_justify="left")
+    table = Table(title=f"{plan.name} on {design.device.title}", title_justify="left", box=box.SIMPLE_HEAD)
     for heading in ("layer", "shape", "weights", "lanes", "membrane", "weights in", "membranes in"):
         table.add_column(heading)
     for engine in plan.engines:
@@ -37,21 +38,20 @@ def show_build(folder: Path, design: Design) -> None:
             f"{where}, {weights.bits_used / weights.bits_paid:.0%} used",
             f"{engine.membrane.blocks} EBR" if engine.membrane.blocks else engine.membrane.kind.value,
         )
-    console = Console()
+    console = _console()
     console.print(table)
     console.print(
         f"{plan.blocks} of {design.device.block_rams} EBR, about {total_cells(plan):,} of "
         f"{design.device.logic_cells:,} LCs; about {expected_cycles(plan):,.0f} cycles a sample of "
         f"{plan.time_steps} steps at the activity in report.md.",
-        highlight=False,
     )
     done = f"Written to {folder}. Next: snnc verify {folder}, snnc synth {folder}."
-    console.print(done, highlight=False, soft_wrap=True)
+    console.print(done, soft_wrap=True)
 
 
 def show_devices(name: str, candidates: Sequence[tuple[Device, Design]]) -> None:
     """Which of a family's devices a network fits, and what is missing where it does not."""
-    table = Table(title=f"{name} on each device", title_justify="left")
+    table = Table(title=f"{name} on each device", title_justify="left", box=box.SIMPLE_HEAD)
     for heading, justify in (
         ("device", "left"),
         ("lanes", "left"),
@@ -71,4 +71,10 @@ def show_devices(name: str, candidates: Sequence[tuple[Device, Design]]) -> None
             verdict,
             style="" if fit.problem else "green",
         )
-    Console().print(table)
+    _console().print(table)
+
+
+def _console() -> Console:
+    """The terminal; a pipe or a file has no width to break lines at."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=160)

@@ -15,8 +15,17 @@ TINY_LOGIC: Final = 48
 _LUT_ROWS: Final = 16
 """Words of one bit that a look-up table with four inputs holds."""
 
-_LUT_JOIN: Final = 0.35
+_LUT_JOIN: Final = 0.5
 """Further cells per look-up table of a deep read-only memory, for the multiplexers that join them."""
+
+_LUT_SHALLOW: Final = 0.6
+"""Cells per bit of at most 16 words: some bits are the same as others, or constant."""
+
+_BANK_JOIN: Final = 0.75
+"""Cells per bit and further bank."""
+
+_RING_WORD: Final = 0.6
+"""Cells per bit of a ring's words but its last, which shares the adder's cells: some share a cell with other logic."""
 
 
 def block_memory(
@@ -58,18 +67,17 @@ def register_memory(name: str, *, width: int, depth: int, bits_used: int) -> Mem
 
 
 def logic_cells(memory: MemoryPlan) -> int:
-    """Estimated logic cells of a memory itself."""
+    """Estimated logic cells of a memory itself; see `snnc.compiler.passes.area`."""
     match memory.kind:
         case MemoryKind.EBR:
-            # One column of multiplexers joins the banks.
-            return memory.width * (memory.banks - 1) * 2 // 3
+            return round(memory.width * (memory.banks - 1) * _BANK_JOIN)
         case MemoryKind.REGISTERS:
-            return memory.width * memory.depth
+            return round(memory.width * (memory.depth - 1) * _RING_WORD)
         case MemoryKind.LUT:
             if memory.depth <= 2:
                 return 0
             tables = -(-memory.depth // _LUT_ROWS)
-            return round(memory.width * tables * (1 + _LUT_JOIN * (tables > 1)))
+            return round(memory.width * (tables * (1 + _LUT_JOIN) if tables > 1 else _LUT_SHALLOW))
 
 
 def _plain(kind: MemoryKind, name: str, width: int, depth: int, bits_used: int) -> MemoryPlan:

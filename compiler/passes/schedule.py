@@ -8,6 +8,7 @@ from typing import Final
 from snnc.compiler.design import Design
 from snnc.compiler.errors import OptionError, UnsupportedError
 from snnc.compiler.ir import Graph, Population
+from snnc.compiler.passes.area import total_cells
 from snnc.compiler.passes.place import best_fit, place_anyway
 from snnc.compiler.plan import Plan
 from snnc.sim.estimate import assumed, estimate
@@ -18,6 +19,9 @@ LANES_LIMIT: Final = 64
 """Of an engine, where a user asks; a wider row makes a chip slower, not faster."""
 
 DEFAULT_LANES: Final = 16
+
+COMFORT: Final = 0.9
+"""Fraction of a device's logic cells that an estimate may fill before fewer lanes are chosen: it may be a tenth low."""
 
 TYPICAL_DENSITY: Final = 0.2
 TYPICAL_FIRING: Final = 0.15
@@ -39,13 +43,17 @@ def schedule(design: Design) -> Design:
         return dataclasses.replace(design, lanes=_checked(design.options.lanes, graph))
     lanes = tuple(_widest(population, last=population is graph.readout) for population in graph.layers)
     widest = dataclasses.replace(design, lanes=lanes)
+    narrowest: Design | None = None
     candidate: Design | None = widest
     while candidate is not None:
-        if not best_fit(candidate).problem:
-            return candidate
+        fit = best_fit(candidate)
+        if not fit.problem:
+            narrowest = candidate
+            if total_cells(fit.plan) <= COMFORT * design.device.logic_cells:
+                return candidate
         candidate = _narrowed(candidate)
-    # Nothing fits: `place` refuses the fastest with its numbers.
-    return widest
+    # If nothing fits, `place` refuses the fastest with its numbers.
+    return narrowest or widest
 
 
 def expected_cycles(plan: Plan) -> float:

@@ -60,8 +60,9 @@ def test_what_cannot_be_banked_must_fit_one_shape():
 
 def test_logic_costs():
     assert logic_cells(logic_memory("m", width=40, depth=2, bits_used=1)) == 0
-    assert logic_cells(logic_memory("m", width=40, depth=16, bits_used=1)) == 40
-    assert logic_cells(register_memory("m", width=40, depth=3, bits_used=1)) == 120
+    assert logic_cells(logic_memory("m", width=40, depth=16, bits_used=1)) == 24
+    assert logic_cells(logic_memory("m", width=40, depth=32, bits_used=1)) == 120
+    assert logic_cells(register_memory("m", width=40, depth=3, bits_used=1)) == 48
     deeper = [logic_cells(logic_memory("m", width=8, depth=16 * k, bits_used=1)) for k in range(1, 20)]
     assert deeper == sorted(deeper)
 

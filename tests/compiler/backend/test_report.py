@@ -1,0 +1,75 @@
+"""The report of a build."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from snnc.compiler.backend.report import Section, compile_report, render_report, report_json, update_report
+from snnc.compiler.ir import Encoding
+from snnc.sim.estimate import assumed, estimate
+from tests.compiler.networks import random_design
+
+DESIGN = random_design((784, 32, 10), encoding=Encoding.DIRECT)
+SECTION = Section(title="Verification", summary="All equal.", rows=[("samples", "3")], facts={"samples": 3})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    report = compile_report(DESIGN)
+    (tmp_path / "report.json").write_text(report_json(report))
+    (tmp_path / "report.md").write_text(render_report(report))
+    return tmp_path
+
+
+def test_it_says_what_was_decided(folder):
+    text = (folder / "report.md").read_text()
+    plan = DESIGN.plan
+    assert plan.model_hash in text
+    rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
+    for engine in plan.engines:
+        for memory in engine.memories:
+            row = rows[memory.name]
+            assert f"{memory.bits_used:,}" in row
+            assert f"{memory.bits_paid:,}" in row
+            assert f"| {memory.blocks} |" in row
+    cycles = estimate(plan, assumed(plan, density=0.2, firing=0.15)).cycles
+    assert f"{cycles:,.0f} cycles" in text
+
+
+def test_tables_are_tables(folder):
+    """Every row of a Markdown table has the columns of its heading, and an empty line ends it."""
+    update_report(folder, SECTION)
+    columns = None
+    for line in (folder / "report.md").read_text().splitlines():
+        if not line.startswith("|"):
+            assert not columns or not line, f"{line!r} follows a table"
+            columns = None
+            continue
+        columns = columns or line.count("|")
+        assert line.count("|") == columns
+
+
+def test_sections_come_and_are_replaced(folder):
+    update_report(folder, SECTION)
+    update_report(folder, Section(title="Synthesis", summary="Done.", facts={"lc": 7}))
+    update_report(folder, Section(title="Verification", summary="Again equal.", facts={"samples": 4}))
+    report = json.loads((folder / "report.json").read_text())
+    assert {section["title"]: section["facts"] for section in report["sections"]} == {
+        "Synthesis": {"lc": 7},
+        "Verification": {"samples": 4},
+    }
+    text = (folder / "report.md").read_text()
+    assert "Again equal." in text
+    assert "All equal." not in text
+    assert sorted(path.name for path in folder.iterdir()) == ["report.json", "report.md"]
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"sections": 3}'])
+def test_a_report_that_the_user_changed_stays(text, folder):
+    (folder / "report.json").unlink()
+    if text is not None:
+        (folder / "report.json").write_text(text)
+    update_report(folder, SECTION)
+    assert text is None or (folder / "report.json").read_text() == text

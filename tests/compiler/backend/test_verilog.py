@@ -1,0 +1,37 @@
+"""The emitted Verilog: its modules and their ports."""
+
+from __future__ import annotations
+
+import re
+
+from snnc.compiler.backend.verilog import emit_verilog
+from snnc.compiler.plan import unsigned_bits
+from tests.compiler.networks import random_design
+
+
+def ports(text: str, module: str) -> dict[str, tuple[str, int]]:
+    """Direction and width of every port."""
+    body = re.search(rf"^module {module}\(.*?^endmodule", text, re.MULTILINE | re.DOTALL)
+    assert body is not None
+    found = re.findall(r"^  (input|output) (?:\[(\d+):0\] )?(\w+) ?;", body[0], re.MULTILINE)
+    return {name: (direction, int(high or 0) + 1) for direction, high, name in found}
+
+
+def test_modules_and_ports():
+    plan = random_design((12, 6, 3)).plan
+    files = emit_verilog(plan)
+    assert set(files) == {"rtl/core.v", "rtl/shell.v", "rtl/primitives.v"}
+    readout = plan.readout.residual_bits + 2 * unsigned_bits(plan.readout.neurons - 1) + 1
+    assert ports(files["rtl/core.v"], "snnc_core") == {
+        "clk": ("input", 1),
+        "rst": ("input", 1),
+        "i__valid": ("input", 1),
+        "i__ready": ("output", 1),
+        "i__payload": ("input", 4 + 1 + 2),
+        "o__valid": ("output", 1),
+        "o__ready": ("input", 1),
+        "o__payload": ("output", readout),
+    }
+    assert "snnc_core" in files["rtl/shell.v"]
+    assert len(ports(files["rtl/shell.v"], "snnc_shell")) == 8
+    assert emit_verilog(plan) == files
