@@ -8,8 +8,8 @@ from enum import unique
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data, enum
 
-from snnc.compiler.plan import EnginePlan, InputPlan, ProjectionPlan, unsigned_bits
 from snnc.compiler.ir.neurons import Encoding
+from snnc.compiler.plan import EnginePlan, InputPlan, ProjectionPlan, unsigned_bits
 
 __all__ = [
     "Marker",

@@ -119,9 +119,7 @@ class Engine(wiring.Component):
         # After a direct-encoded source, events go to the stored current and leave the membranes alone.
         turns = valid & (now.kind != OperationKind.ACCUMULATE) if projection.digits else valid
         if plan.membrane.kind is MemoryKind.REGISTERS:
-            m.submodules.membrane = ring = Ring(
-                lanes * width, plan.words, f"{plan.name}.initial" if spiking else None
-            )
+            m.submodules.membrane = ring = Ring(lanes * width, plan.words, f"{plan.name}.initial" if spiking else None)
             m.d.comb += [head.eq(ring.head), ring.tail.eq(total), ring.turn.eq(turns)]
             if spiking:
                 m.d.comb += ring.restore.eq(end_of_sample)
@@ -162,7 +160,7 @@ class Engine(wiring.Component):
         return m
 
     def _operand(self, m: Module, operations: list[Any], valids: list[Signal], end_of_sample: Signal) -> list[Any]:
-        """Per lane, what an accumulate or an inject adds; connects the weight memory and, if any, the stored current."""
+        """Per lane, what an accumulate or an inject adds; connects weight memory and stored current."""
         plan, projection = self._plan, self._projection
         lanes, depth = plan.lanes, plan.pipeline
         m.submodules.weights = weights = Rom(projection.weights)

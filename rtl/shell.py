@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Signal
+from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -22,11 +22,11 @@ class _Widen(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        width = len(self.o.payload.as_value())
+        width = len(Value.cast(self.o.payload))
         # A one walks through the register: when it falls out at the bottom, the payload is complete.
         shift = Signal(width + 1, init=1 << width)
         full = shift[0]
-        m.d.comb += [self.i.ready.eq(~full), self.o.valid.eq(full), self.o.payload.as_value().eq(shift[1:])]
+        m.d.comb += [self.i.ready.eq(~full), self.o.valid.eq(full), Value.cast(self.o.payload).eq(shift[1:])]
         with m.If(full & self.o.ready):
             m.d.sync += shift.eq(1 << width)
         with m.Elif(~full & self.i.valid):
@@ -42,12 +42,12 @@ class _Narrow(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        width = len(self.i.payload.as_value())
+        width = len(Value.cast(self.i.payload))
         shift = Signal(width, reset_less=True)
         left = Signal(range(width + 1))
         m.d.comb += [self.i.ready.eq(left == 0), self.o.valid.eq(left != 0), self.o.payload.eq(shift[0])]
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [shift.eq(self.i.payload.as_value()), left.eq(width)]
+            m.d.sync += [shift.eq(Value.cast(self.i.payload)), left.eq(width)]
         with m.Elif(self.o.valid & self.o.ready):
             m.d.sync += [shift.eq(shift >> 1), left.eq(left - 1)]
         return m

@@ -28,9 +28,13 @@ RESULT = "result.json"
 
 @click.command("verify")
 @click.argument("build", type=click.Path(path_type=Path))
-@click.option("--dataset", metavar="NAME", help="Test samples of digits, mnist or fashion-mnist. Default: random inputs.")
+@click.option(
+    "--dataset", metavar="NAME", help="Test samples of digits, mnist or fashion-mnist. Default: random inputs."
+)
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's files.")
-@click.option("--samples", type=click.IntRange(min=1), help="How many. Default: 100 random ones, or the whole test set.")
+@click.option(
+    "--samples", type=click.IntRange(min=1), help="How many. Default: 100 random ones, or the whole test set."
+)
 @click.option("--time-steps", type=click.IntRange(min=1), help="Steps of every sample. Default: the compiled T_max.")
 @click.option("--density", type=click.FloatRange(0, 1), default=0.15, show_default=True, help="Of random inputs.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of random inputs and gaps.")
@@ -55,9 +59,7 @@ def verify(
     if dataset is None:
         inputs = random_inputs(opened.plan, samples or 100, time_steps=steps, density=density, seed=seed)
     else:
-        inputs, labels = dataset_inputs(
-            opened.plan, dataset, data=data, samples=samples, time_steps=steps, seed=seed
-        )
+        inputs, labels = dataset_inputs(opened.plan, dataset, data=data, samples=samples, time_steps=steps, seed=seed)
     verdict = run(opened, inputs, labels=labels, time_steps=steps, source=dataset or "random inputs", seed=seed)
     for line in _lines(verdict):
         click.echo(line)
@@ -149,7 +151,10 @@ def _section(build: Build, verdict: Verdict, source: str) -> Section:
         ("samples", f"{verdict.samples:,} ({source}), T = {verdict.time_steps}"),
         ("spikes equal", f"{verdict.spikes:,} of {verdict.spikes:,}"),
         ("membranes equal", f"{verdict.membranes:,} of {verdict.membranes:,}"),
-        ("cycles a sample", f"{verdict.cycles_mean:.1f} ({verdict.cycles_least} to {verdict.cycles_most}), as predicted"),
+        (
+            "cycles a sample",
+            f"{verdict.cycles_mean:.1f} ({verdict.cycles_least} to {verdict.cycles_most}), as predicted",
+        ),
         ("busiest layer", f"{verdict.busiest}, writing in {verdict.busy:.1%} of its cycles"),
         *((f"firing rate of {name}", f"{rate:.1%}") for name, rate in verdict.firing_rates.items()),
         ("simulation", f"{verdict.cycles_per_second:,.0f} cycles a second"),

@@ -108,7 +108,14 @@ def build_executable(sources: Sequence[Path], generated: Mapping[str, str], top:
     """
     texts = [path.read_text(encoding="utf-8") for path in sources]
     key = hashlib.sha256()
-    for part in (*texts, *generated.values(), _WAIVERS.read_text(), top, *_ARGUMENTS, *sorted(tool_versions().values())):
+    for part in (
+        *texts,
+        *generated.values(),
+        _WAIVERS.read_text(),
+        top,
+        *_ARGUMENTS,
+        *sorted(tool_versions().values()),
+    ):
         key.update(part.encode() + b"\0")
     folder = cache_folder() / "simulation" / key.hexdigest()[:32]
     executable = Executable(folder=folder, top=top)
@@ -136,9 +143,13 @@ def _compile(work: Path, files: Sequence[str], top: str) -> None:
 
     objects = work / "objects"
     objects.mkdir()
-    runtime = cache_folder() / "runtime" / hashlib.sha256(
-        "\0".join((*_ARGUMENTS, _MAKE_VARIABLES, *sorted(tool_versions().values()))).encode()
-    ).hexdigest()[:32]
+    runtime = (
+        cache_folder()
+        / "runtime"
+        / hashlib.sha256(
+            "\0".join((*_ARGUMENTS, _MAKE_VARIABLES, *sorted(tool_versions().values()))).encode()
+        ).hexdigest()[:32]
+    )
     for module in _RUNTIME:
         if (runtime / f"{module}.o").exists():
             shutil.copyfile(runtime / f"{module}.o", objects / f"{module}.o")

@@ -87,7 +87,10 @@ def harness_verilog(plan: Plan) -> str:
         last_at=logit + 2 * index,
         patience=PATIENCE,
         settle=4 + 2 * max(engine.words for engine in plan.engines),
-        engines=[{"name": engine.name, "padding": _record_words(engine) * 32 - _record_bits(engine)} for engine in plan.engines],
+        engines=[
+            {"name": engine.name, "padding": _record_words(engine) * 32 - _record_bits(engine)}
+            for engine in plan.engines
+        ],
     )
 
 

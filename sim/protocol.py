@@ -52,9 +52,7 @@ def vectors(build: Build, inputs: npt.NDArray[Any], *, time_steps: int) -> dict[
         for k, value in enumerate(logits):
             best = int(np.argmax(logits[: k + 1]))
             last = k == len(logits) - 1
-            results.append(
-                (value & (1 << logit) - 1) | k << logit | best << logit + index | last << logit + 2 * index
-            )
+            results.append((value & (1 << logit) - 1) | k << logit | best << logit + index | last << logit + 2 * index)
     direct = plan.input.encoding is Encoding.DIRECT
     return {
         "widths": {
@@ -93,7 +91,10 @@ def verify_protocol(build: Build, inputs: npt.NDArray[Any], *, time_steps: int, 
     """
     sources = tuple(path for path in build.verilog if path.name != "shell.v")
     content = vectors(build, inputs, time_steps=time_steps)
-    widths = {f"{port}put_bits": sum(fields.values()) for port, fields in zip(("in", "out"), content["widths"].values(), strict=True)}
+    widths = {
+        f"{port}put_bits": sum(fields.values())
+        for port, fields in zip(("in", "out"), content["widths"].values(), strict=True)
+    }
     executable = build_executable(sources, {"protocol.v": _WRAPPER.format(**widths)}, _TOP)
     with tempfile.TemporaryDirectory(prefix="snnc-") as name:
         path = Path(name) / "vectors.json"

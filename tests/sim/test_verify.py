@@ -1,0 +1,198 @@
+"""Hardware against models, in Verilator. Each network is another corner of the plan."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from snnc.compiler.artefacts import Build
+from snnc.compiler.errors import VerificationError
+from snnc.compiler.ir import Encoding, Initial, Reset
+from snnc.compiler.plan import EngineKind, MemoryKind
+from snnc.sim import golden, performance, verify
+from snnc.sim.commands import random_inputs
+from snnc.sim.harness import Capture, EngineCapture
+from snnc.sim.protocol import verify_protocol
+from snnc.sim.stimulus import stimulus
+from snnc.sim.verify import compare, verify_build
+from tests.networks import build_graph, random_graph
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corner:
+    """A network, its lanes, and how dense its input is."""
+
+    graph: dict[str, Any]
+    lanes: tuple[int, ...]
+    density: float = 0.3
+    protocol: bool = False
+
+
+CORNERS = {
+    "padded lanes, three words, half membranes": Corner(
+        graph={"sizes": (24, 20, 6), "initial": Initial.HALF}, lanes=(8, 6), protocol=True
+    ),
+    "direct, hard reset, membranes in block RAM": Corner(
+        graph={
+            "sizes": (40, 24, 10),
+            "encoding": Encoding.DIRECT,
+            "value_bits": 8,
+            "reset": Reset.HARD,
+            "initial": Initial.HALF,
+        },
+        lanes=(4, 4),
+        protocol=True,
+    ),
+    "direct straight into the readout": Corner(
+        graph={"sizes": (30, 10), "encoding": Encoding.DIRECT, "time_steps": 3}, lanes=(4,)
+    ),
+    "deep, one lane, fraction bits": Corner(
+        graph={"sizes": (16, 33, 17, 9, 5), "shift": 1, "reset": Reset.HARD, "bits": 5}, lanes=(16, 1, 8, 5)
+    ),
+    "banked weights": Corner(graph={"sizes": (2100, 4, 3), "time_steps": 2}, lanes=(2, 3), density=0.2),
+    "one word, every input in every step": Corner(
+        graph={"sizes": (20, 8, 3), "bits": 2, "time_steps": 10}, lanes=(8, 3), density=1.0
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Build]:
+    folder = tmp_path_factory.mktemp("builds")
+    return {
+        name: build_graph(random_graph(**corner.graph, seed=number), folder / str(number), lanes=corner.lanes)
+        for number, (name, corner) in enumerate(CORNERS.items())
+    }
+
+
+def _inputs(build: Build, density: float, samples: int = 40) -> np.ndarray:
+    return random_inputs(build.plan, samples, time_steps=build.plan.time_steps, density=density, seed=7)
+
+
+@pytest.mark.parametrize("name", CORNERS)
+def test_hardware_equals_models(builds: dict[str, Build], name: str) -> None:
+    build, corner = builds[name], CORNERS[name]
+    inputs = _inputs(build, corner.density)
+    verdict = verify_build(build, inputs)
+    assert verdict.samples == 40
+    # A silent network would prove nothing.
+    assert all(0.05 < rate < 0.9 for rate in verdict.firing_rates.values()), verdict.firing_rates
+    if corner.protocol:
+        few = inputs[:3] if build.plan.input.encoding is Encoding.DIRECT else inputs[:, :3]
+        verify_protocol(build, few, time_steps=build.plan.time_steps)
+
+
+def test_fewer_steps_than_compiled_for(builds: dict[str, Build]) -> None:
+    build = builds["padded lanes, three words, half membranes"]
+    inputs = random_inputs(build.plan, 20, time_steps=2, density=0.3, seed=1)
+    assert verify_build(build, inputs, time_steps=2).time_steps == 2
+
+
+def test_corners_are_covered(builds: dict[str, Build]) -> None:
+    engines = [engine for build in builds.values() for engine in build.plan.engines]
+    assert {engine.membrane.kind for engine in engines} == {MemoryKind.REGISTERS, MemoryKind.EBR}
+    assert {engine.projections[0].weights.kind for engine in engines} == {MemoryKind.EBR, MemoryKind.LUT}
+    assert {engine.constants.kind for engine in engines} == {MemoryKind.EBR, MemoryKind.LUT}
+    assert {engine.pipeline for engine in engines} >= {1, 2}
+    assert any(engine.projections[0].weights.banks > 1 for engine in engines)
+    assert any(engine.kind is EngineKind.READOUT and engine.words > 1 for engine in engines)
+    assert any(engine.neurons % engine.lanes for engine in engines)
+
+
+def _flip_lowest_bit(path: Path, line: int) -> None:
+    lines = path.read_text().splitlines()
+    lines[line] = f"{int(lines[line], 16) ^ 1:0{len(lines[line])}x}"
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("image", "layer"),
+    [("hidden0.weights", "hidden0"), ("hidden0.constants", "hidden0"), ("readout.weights", "readout")],
+)
+def test_a_flipped_bit_is_found_and_named(builds: dict[str, Build], tmp_path: Path, image: str, layer: str) -> None:
+    corner = "padded lanes, three words, half membranes"
+    broken = build_graph(
+        random_graph(**CORNERS[corner].graph, seed=0), tmp_path / "broken", lanes=CORNERS[corner].lanes
+    )
+    _flip_lowest_bit(broken.path / "images" / f"{image}.hex", 0)
+    with pytest.raises(
+        VerificationError, match=rf"sample \d+, layer '{layer}', step \d+, neuron 0: expected -?\d+, got"
+    ):
+        verify_build(broken, _inputs(broken, 0.5))
+
+
+def test_a_wrong_prediction_is_found(builds: dict[str, Build], monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*arguments: Any) -> performance.Prediction:
+        found = performance.predict(*arguments)
+        cycles = found.cycles.copy()
+        cycles[3] += 1
+        return dataclasses.replace(found, cycles=cycles)
+
+    monkeypatch.setattr(verify, "predict", late)
+    build = builds["one word, every input in every step"]
+    with pytest.raises(VerificationError, match=r"Number of cycles of sample 3: expected \d+, got \d+"):
+        verify_build(build, _inputs(build, 1.0))
+
+
+def _perfect(build: Build) -> tuple[golden.Trace, performance.Prediction, Capture, dict[str, Any]]:
+    graph, plan = build.load_graph(), build.plan
+    inputs = _inputs(build, 0.3, samples=5)
+    trace = golden.run(graph, inputs, time_steps=plan.time_steps)
+    beats = stimulus(plan.input.encoding, inputs, time_steps=plan.time_steps)
+    prediction = performance.predict(plan, beats, {name: layer.spikes for name, layer in trace.populations.items()})
+    between = {layer.name: verify._threshold_minus_bias(layer) for layer in graph.layers}
+    engines = {
+        engine.name: EngineCapture(
+            spikes=None if engine.name == "readout" else trace.populations[engine.name].spikes.copy(),
+            residuals=trace.populations[engine.name].membranes - between[engine.name],
+            operations=engine.operations.copy(),
+            first=engine.first_execute,
+            last=engine.last_execute,
+        )
+        for engine in prediction.engines
+    }
+    capture = Capture(
+        logits=trace.logits.copy(), classes=trace.classes.copy(), cycles=prediction.cycles.copy(), engines=engines
+    )
+    return trace, prediction, capture, between
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("spikes", "Spike of sample 2, layer 'hidden0', step 1, neuron 4: expected"),
+        ("residuals", "Membrane of sample 2, layer 'hidden0', step 1, neuron 4: expected"),
+        ("operations", "Operations in 'hidden0' of sample 2: expected"),
+        ("logits", "Logit of sample 2, neuron 4: expected"),
+        ("classes", "Class of sample 2: expected"),
+        ("cycles", "Number of cycles of sample 2: expected"),
+    ],
+)
+def test_every_comparison_can_fail(builds: dict[str, Build], place: str, message: str) -> None:
+    build = builds["padded lanes, three words, half membranes"]
+    trace, prediction, capture, between = _perfect(build)
+    graph, plan = build.load_graph(), build.plan
+    assert compare(graph, plan, trace, prediction, capture, between) is None
+    match place:
+        case "spikes":
+            spikes = capture.engines["hidden0"].spikes
+            assert spikes is not None
+            spikes[1, 2, 4] ^= True
+            spikes[0, 3, 0] ^= True  # a later sample, although an earlier step
+        case "residuals":
+            capture.engines["hidden0"].residuals[1, 2, 4] += 1
+            capture.engines["readout"].residuals[1, 2, 0] += 1  # a later layer
+        case "operations":
+            capture.engines["hidden0"].operations[2] += 1
+        case "logits":
+            capture.logits[2, 4] += 1
+        case "classes":
+            capture.classes[2] += 1
+        case "cycles":
+            capture.cycles[2] += 1
+    assert str(compare(graph, plan, trace, prediction, capture, between)).startswith(message)
