@@ -76,3 +76,10 @@ class Design:
     bounds: tuple[Bounds, ...] = ()
     lanes: tuple[int, ...] = ()
     plan: Plan | None = None
+
+    @property
+    def complete_plan(self) -> Plan:
+        """`plan`, of a design that has passed `place`."""
+        if self.plan is None:
+            raise ValueError(f"The design of '{self.graph.name}' is not placed yet")
+        return self.plan

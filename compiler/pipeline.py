@@ -17,7 +17,7 @@ from snnc.compiler.passes.normalise import normalise
 from snnc.compiler.passes.place import place
 from snnc.compiler.passes.quantise import quantise
 from snnc.compiler.passes.schedule import schedule
-from snnc.compiler.plan import Plan, plan_to_json
+from snnc.compiler.plan import plan_to_json
 from snnc.compiler.targets import Device
 
 __all__ = ["IMPORT", "PASSES", "PASS_NAMES", "Pass", "begin", "compile_network", "passes_before", "run_passes"]
@@ -72,8 +72,7 @@ def _show_lanes(design: Design) -> str:
 
 
 def _show_plan(design: Design) -> str:
-    assert design.plan is not None
-    return plan_to_json(design.plan).rstrip("\n")
+    return plan_to_json(design.complete_plan).rstrip("\n")
 
 
 PASSES: Final[tuple[Pass, ...]] = (
@@ -131,14 +130,12 @@ def compile_network(
     options: Options,
     *,
     observe: Callable[[str, str], None] | None = None,
-) -> tuple[Design, Plan]:
-    """From a network to a complete design and its plan.
+) -> Design:
+    """From a network to a complete design.
 
     Raises
     ------
     OptionError, CheckpointError, UnsupportedError, FitError
         See `snnc.compiler.errors`.
     """
-    design = run_passes(begin(source, device, options), observe=observe)
-    assert design.plan is not None
-    return design, design.plan
+    return run_passes(begin(source, device, options), observe=observe)

@@ -18,8 +18,7 @@ __all__ = ["emit"]
 
 def emit(design: Design) -> Mapping[str, bytes]:
     """Every file of the build by its name relative to the build folder, but for the manifest."""
-    plan = design.plan
-    assert plan is not None
+    plan = design.complete_plan
     report = compile_report(design)
     texts = {
         PLAN: plan_to_json(plan),

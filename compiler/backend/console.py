@@ -20,8 +20,7 @@ __all__ = ["show_build", "show_devices"]
 
 def show_build(folder: Path, design: Design) -> None:
     """A table of the layers of a finished build."""
-    plan = design.plan
-    assert plan is not None
+    plan = design.complete_plan
     table = Table(title=f"{plan.name} on {design.device.title}", title_justify="left", box=box.SIMPLE_HEAD)
     for heading in ("layer", "shape", "weights", "lanes", "membrane", "weights in", "membranes in"):
         table.add_column(heading)

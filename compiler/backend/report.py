@@ -60,8 +60,7 @@ class Section:
 
 def compile_report(design: Design) -> dict[str, Any]:
     """The facts of a compiled design; plain values only."""
-    plan, device = design.plan, design.device
-    assert plan is not None
+    plan, device = design.complete_plan, design.device
     mean = estimate(plan, assumed(plan, density=TYPICAL_DENSITY, firing=TYPICAL_FIRING))
     return {
         "versions": {"snnc": __version__, "semantics": SEMANTICS_VERSION},

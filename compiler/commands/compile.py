@@ -87,13 +87,13 @@ def compile_command(
         if name in wanted:
             click.echo(text)
 
-    design, plan = compile_network(source, chosen, options, observe=observe)
+    design = compile_network(source, chosen, options, observe=observe)
     # The rest is needed only from here on.
     from snnc.compiler.artefacts import write_build
     from snnc.compiler.backend import emit
     from snnc.compiler.backend.console import show_build
 
-    folder = output or Path("build") / (plan.name if source is not student else student.stem)
+    folder = output or Path("build") / (student.stem if student else design.graph.name)
     write_build(folder, emit(design), source=str(student) if student else f"--random {shape} --seed {seed}")
     show_build(folder, design)
 

@@ -23,7 +23,7 @@ OTHER = random_design((12, 5, 3))
 def files(design=DESIGN, **more: bytes) -> dict[str, bytes]:
     return {
         "model.npz": model_to_bytes(design.graph),
-        "plan.json": plan_to_json(design.plan).encode(),
+        "plan.json": plan_to_json(design.complete_plan).encode(),
         "rtl/core.v": b"module snnc_core; endmodule\n",
         "images/a.hex": b"00\n",
         "tb/test_core.py": b"# bench\n",
@@ -46,7 +46,7 @@ def alone(path) -> bool:
 
 def test_there_and_back(build):
     opened = open_build(build)
-    assert opened.plan == DESIGN.plan
+    assert opened.plan == DESIGN.complete_plan
     assert opened.model_hash == model_hash(DESIGN.graph) == model_hash(opened.load_graph())
     assert [path.name for path in opened.verilog] == ["core.v"]
     assert opened.manifest["versions"]["semantics"] == 1
@@ -83,7 +83,7 @@ def test_what_the_user_wrote_survives(build):
         write_build(build, files(OTHER), source="another test")
         assert (build / "tb/test_core.py").read_text() == "mine\n"
         assert (build / "tb/extra.py").read_text() == "also mine\n"
-    assert open_build(build).plan == OTHER.plan
+    assert open_build(build).plan == OTHER.complete_plan
 
 
 def test_an_unedited_bench_is_renewed(build):
@@ -130,7 +130,7 @@ def test_a_failure_while_writing_keeps_the_old_build(name, build, monkeypatch):
     with pytest.raises(BuildError, match="No space left"):
         write_build(build, files(OTHER), source="another test")
     monkeypatch.undo()
-    assert open_build(build).plan == DESIGN.plan
+    assert open_build(build).plan == DESIGN.complete_plan
     assert alone(build)
 
 
@@ -146,7 +146,7 @@ def test_a_failure_of_the_exchange_keeps_the_old_build(build, monkeypatch):
     with pytest.raises(BuildError, match="Input/output error"):
         write_build(build, files(OTHER), source="another test")
     monkeypatch.undo()
-    assert open_build(build).plan == DESIGN.plan
+    assert open_build(build).plan == DESIGN.complete_plan
     assert alone(build)
 
 
@@ -170,7 +170,7 @@ artefacts.write_build(pathlib.Path({str(build)!r}), files(OTHER), source="anothe
 """
     environment = {**os.environ, "PYTHONPATH": str(repository)}
     assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 9
-    assert open_build(build).plan == DESIGN.plan
+    assert open_build(build).plan == DESIGN.complete_plan
 
 
 @pytest.mark.parametrize("then", ["open", "write"])
@@ -179,7 +179,7 @@ def test_a_kill_within_the_exchange_is_undone(then, build):
     build.rename(build.with_name(".build.abc.old"))
     if then == "write":
         write_build(build, files(OTHER), source="another test")
-    assert open_build(build).plan == (DESIGN if then == "open" else OTHER).plan
+    assert open_build(build).plan == (DESIGN if then == "open" else OTHER).complete_plan
     assert alone(build)
 
 
@@ -208,7 +208,7 @@ def test_names_cannot_leave_the_folder(build, tmp_path):
 
 
 def test_model_and_plan_of_different_networks(tmp_path):
-    mixed = files() | {"plan.json": plan_to_json(OTHER.plan).encode()}
+    mixed = files() | {"plan.json": plan_to_json(OTHER.complete_plan).encode()}
     write_build(tmp_path / "build", mixed, source="a test")
     with pytest.raises(BuildError, match="different networks"):
         open_build(tmp_path / "build").load_graph()

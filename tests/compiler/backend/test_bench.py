@@ -44,7 +44,7 @@ def test_what_the_user_checks_counts(build, tmp_path):
 
 @pytest.mark.parametrize("encoding", Encoding)
 def test_it_describes_the_ports(encoding):
-    plan = random_design((100, 6, 3), encoding=encoding).plan
+    plan = random_design((100, 6, 3), encoding=encoding).complete_plan
     text = bench_files(plan)["tb/test_core.py"]
     assert " 7 bits)" in text
     assert ("value (4 bits)" in text) == (encoding is Encoding.DIRECT)

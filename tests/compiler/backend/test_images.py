@@ -41,7 +41,7 @@ def fields(word: int, bits: int, count: int) -> list[int]:
 )
 def test_images_hold_the_network(sizes, lanes, encoding):
     design = random_design(sizes, lanes=lanes, encoding=encoding, device="hx8k")
-    plan, graph = design.plan, design.graph
+    plan, graph = design.complete_plan, design.graph
     images = memory_images(plan, graph)
     used = set()
     for engine, layer, projection in zip(plan.engines, graph.layers, graph.projections, strict=True):
@@ -86,7 +86,7 @@ def test_images_hold_the_network(sizes, lanes, encoding):
 def test_half_thresholds_start_half_way():
     graph = integer_chain([[[1], [2], [3]], [[1, 1, 1]]], [[5, 6, 1]], [[0, -1, 2], [0]], initial=Initial.HALF)
     design = run_passes(design_of(graph))
-    engine = design.plan.engines[0]
-    (line,) = memory_images(design.plan, design.graph)["images/hidden0.initial.hex"].split()
+    engine = design.complete_plan.engines[0]
+    (line,) = memory_images(design.complete_plan, design.graph)["images/hidden0.initial.hex"].split()
     expected = [2 + 0 - 5, 3 - 1 - 6, 0 + 2 - 1, -1]
     assert fields(int(line, 16), engine.residual_bits, 4) == expected

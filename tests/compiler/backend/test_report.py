@@ -25,7 +25,7 @@ def folder(tmp_path):
 
 def test_it_says_what_was_decided(folder):
     text = (folder / "report.md").read_text()
-    plan = DESIGN.plan
+    plan = DESIGN.complete_plan
     assert plan.model_hash in text
     rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
     for engine in plan.engines:

@@ -18,7 +18,7 @@ def ports(text: str, module: str) -> dict[str, tuple[str, int]]:
 
 
 def test_modules_and_ports():
-    plan = random_design((12, 6, 3)).plan
+    plan = random_design((12, 6, 3)).complete_plan
     files = emit_verilog(plan)
     assert set(files) == {"rtl/core.v", "rtl/shell.v", "rtl/primitives.v"}
     readout = plan.readout.residual_bits + 2 * unsigned_bits(plan.readout.neurons - 1) + 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,7 @@ def test_hidden_layers_fire_at_10_to_30_percent(encoding, sizes):
     graph = random_graph(network)
     verify(graph)
     generator = np.random.default_rng(99)
+    inputs: Any
     if encoding is Encoding.DIRECT:
         inputs = generator.integers(1, 16, (50, sizes[0])) * (generator.random((50, sizes[0])) < network.density)
     else:

@@ -25,6 +25,7 @@ def test_a_sound_checkpoint():
     first, second = graph.projections
     assert (first.source, first.target, first.bits, first.shift, second.shift) == ("input", "hidden0", 4, 1, 0)
     assert np.array_equal(first.weight, plain["state"]["hidden0.weight"].astype(np.float64))
+    assert hidden.norm is not None
     assert np.array_equal(hidden.norm.mean, plain["state"]["hidden0.norm.mean"].astype(np.float64))
     assert hidden.norm.epsilon == float(np.float32(1e-5))
 

@@ -29,10 +29,10 @@ PACKED = [
 @pytest.mark.parametrize(("sizes", "encoding", "bits", "lanes", "cells"), PACKED, ids=str)
 def test_within_a_sixth_of_what_was_packed(sizes, encoding, bits, lanes, cells):
     design = random_design(sizes, encoding=encoding, weight_bits=bits, lanes=lanes, time_steps=10)
-    assert total_cells(design.plan) == pytest.approx(cells, rel=1 / 6)
+    assert total_cells(design.complete_plan) == pytest.approx(cells, rel=1 / 6)
 
 
 def test_more_lanes_take_more_cells():
-    plans = [random_design((64, 32, 10), lanes=(lanes, 10)).plan for lanes in (1, 2, 4, 16, 32)]
+    plans = [random_design((64, 32, 10), lanes=(lanes, 10)).complete_plan for lanes in (1, 2, 4, 16, 32)]
     cells = [engine_cells(plan.engines[0]) for plan in plans]
     assert cells == sorted(cells)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,11 +24,12 @@ def observed(graph: Graph, inputs: np.ndarray) -> dict[str, dict[str, Range]]:
     result = {}
     for layer in graph.layers:
         seen = trace.populations[layer.name]
-        start = np.zeros_like(seen.membranes[:1])
-        offset = np.zeros(layer.size, np.int64)
+        assert seen.currents is not None
+        start: Any = np.zeros_like(seen.membranes[:1])
+        offset: Any = np.zeros(layer.size, np.int64)
         if isinstance(layer.neuron, IntegrateAndFire):
             if layer.neuron.initial is Initial.HALF:
-                start = start + (layer.neuron.threshold >> 1)
+                start = start + layer.neuron.threshold // 2
             offset = layer.bias - layer.neuron.threshold
         after = np.concatenate([start, seen.membranes])
         before = after[:-1] + seen.currents

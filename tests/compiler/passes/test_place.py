@@ -39,6 +39,7 @@ UP5K = find_device("ice40", "up5k")
 )
 def test_the_cheapest_shape(width, depth, blocks, banks):
     memory = block_memory(UP5K, "m", width=width, depth=depth, bits_used=width * depth, banked=True)
+    assert memory is not None
     assert (memory.blocks, memory.banks) == (blocks, banks)
     assert memory.bits_paid == blocks * 4096
 
@@ -46,6 +47,7 @@ def test_the_cheapest_shape(width, depth, blocks, banks):
 @given(width=st.integers(1, 200), depth=st.integers(1, 5000))
 def test_every_shape_holds_its_words(width, depth):
     memory = block_memory(UP5K, "m", width=width, depth=depth, bits_used=width * depth, banked=True)
+    assert memory is not None
     rows = dict(UP5K.block_ram_modes)
     smallest = min(-(-depth // mode_depth) * -(-width // mode_width) for mode_depth, mode_width in UP5K.block_ram_modes)
     assert memory.blocks == smallest
@@ -55,7 +57,9 @@ def test_every_shape_holds_its_words(width, depth):
 
 def test_what_cannot_be_banked_must_fit_one_shape():
     assert block_memory(UP5K, "m", width=8, depth=2049, bits_used=1, banked=False) is None
-    assert block_memory(UP5K, "m", width=8, depth=2048, bits_used=1, banked=False).blocks == 4
+    widest = block_memory(UP5K, "m", width=8, depth=2048, bits_used=1, banked=False)
+    assert widest is not None
+    assert widest.blocks == 4
 
 
 def test_logic_costs():
@@ -69,7 +73,7 @@ def test_logic_costs():
 
 def test_mnist_fits_the_up5k():
     design = random_design((784, 32, 10), encoding=Encoding.DIRECT)
-    plan = design.plan
+    plan = design.complete_plan
     hidden, readout = plan.engines
     assert design.lanes == (16, 10)
     assert hidden.projections[0].weights.blocks == 28
@@ -81,11 +85,11 @@ def test_mnist_fits_the_up5k():
 
 
 def test_roomy_networks_use_block_ram():
-    hidden, readout = random_design((64, 32, 10)).plan.engines
+    hidden, readout = random_design((64, 32, 10)).complete_plan.engines
     assert hidden.projections[0].weights.kind is readout.projections[0].weights.kind is MemoryKind.EBR
     assert hidden.membrane.kind is readout.membrane.kind is MemoryKind.REGISTERS
     assert hidden.pipeline == readout.pipeline == 1
-    deep = random_design((64, 128, 10)).plan.engines[0]
+    deep = random_design((64, 128, 10)).complete_plan.engines[0]
     assert deep.membrane.kind is MemoryKind.EBR
     assert deep.constants.width == 3 * deep.lanes * deep.residual_bits
 
@@ -149,9 +153,9 @@ def test_every_plan_keeps_the_rules(shape, encoding, bits, device):
 
 
 def test_a_stride_of_a_power_of_two_only_where_it_is_free():
-    (hidden, _) = random_design((64, 24, 10), lanes=(8, 10)).plan.engines  # 3 words; 192 or 256 rows of one block
+    (hidden, _) = random_design((64, 24, 10), lanes=(8, 10)).complete_plan.engines  # 3 words: 192 or 256 rows
     assert hidden.projections[0].row_stride == 4
-    (hidden, _) = random_design((80, 24, 10), lanes=(8, 10)).plan.engines  # 240 rows of 256 x 16, or 320
+    (hidden, _) = random_design((80, 24, 10), lanes=(8, 10)).complete_plan.engines  # 240 rows of 256 x 16, or 320
     assert (hidden.words, hidden.projections[0].row_stride) == (3, 3)
 
 

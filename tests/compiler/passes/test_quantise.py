@@ -37,7 +37,7 @@ def oracle(plain, name: str, unit: float):
     entry = next(layer for layer in plain["layers"] if layer["name"] == name)
     get = {key.removeprefix(f"{name}."): value.astype(np.float64) for key, value in plain["state"].items()}
     scale, largest = 2.0 ** entry["fraction_bits"], 2 ** (entry["weight_bits"] - 1) - 1
-    rows = []
+    rows: list[tuple[list[int], int, int | None]] = []
     for n in range(entry["out_features"]):
         d = get["step"][n % len(get["step"])]
         w = [max(-largest, min(largest, round(x / d))) for x in get["weight"][n]]
