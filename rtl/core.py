@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -31,6 +31,9 @@ class Core(wiring.Component):
         The logits of a sample in order of their classes, then the next sample's.
     """
 
+    i: stream.Interface
+    o: stream.Interface
+
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         super().__init__(
@@ -44,7 +47,7 @@ class Core(wiring.Component):
         m = Module()
         plan = self.plan
         source: Any = flipped(self.i)
-        left = None
+        left: Signal | None = None
         for position, engine_plan in enumerate(plan.engines):
             name = engine_plan.name
             behind = None
@@ -68,8 +71,9 @@ class Core(wiring.Component):
                     )
                     connect(m, queue.o, spikes.i)
                     connect(m, spikes.o, engine.i)
+                    assert left is not None  # every engine but the last is a spiking one
                     m.d.comb += left.eq(queue.left)
             source = engine.o
-            left = getattr(engine, "left", None)
+            left = engine.left if engine_plan.kind is EngineKind.SPIKING else None
         connect(m, source, flipped(self.o))
         return m

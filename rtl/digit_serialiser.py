@@ -31,6 +31,9 @@ class DigitSerialiser(wiring.Component):
     o : Out(stream of digit beats)
     """
 
+    i: stream.Interface
+    o: stream.Interface
+
     def __init__(self, plan: InputPlan) -> None:
         self._plan = plan
         super().__init__(

@@ -1,6 +1,6 @@
 """From a plan to RTLIL text."""
 
-from amaranth.back import rtlil
+from amaranth.back import rtlil  # type: ignore[attr-defined]  # amaranth-stubs lacks it
 
 from snnc.compiler.plan import Plan
 from snnc.rtl.core import Core

@@ -45,6 +45,10 @@ class Engine(wiring.Component):
     Signals named ``probe_*`` say what executes: `sim` reads them by these names.
     """
 
+    i: stream.Interface
+    o: stream.Interface
+    left: Signal
+
     def __init__(self, plan: EnginePlan, behind: int | None) -> None:
         self._plan = plan
         self._behind = behind
@@ -72,7 +76,8 @@ class Engine(wiring.Component):
         # --- issue: what the walker wants, or the clearing sweep after a reset ---
         layout = operation(plan, projection)
         valids = [Signal(name=f"valid{k}") for k in range(depth + 1)]
-        operations = [Signal(layout, name=f"operation{k}", reset_less=True) for k in range(depth + 1)]
+        # Any: a signal of a layout is a view with the layout's fields, which the types do not know.
+        operations: list[Any] = [Signal(layout, name=f"operation{k}", reset_less=True) for k in range(depth + 1)]
         clearing = Signal(init=1)
         clear_word = Signal.like(operations[0].word)
         m.d.comb += [valids[0].eq(walker.issue | clearing), operations[0].eq(walker.operation)]

@@ -31,6 +31,9 @@ class Rom(wiring.Component):
         1; 2 with several banks, which have a register behind their multiplexer.
     """
 
+    address: Signal
+    data: Signal
+
     def __init__(self, plan: MemoryPlan) -> None:
         self._plan = plan
         self.latency = 2 if plan.banks > 1 else 1
@@ -90,6 +93,9 @@ class Lookup(wiring.Component):
     data : Out(width)
     """
 
+    address: Signal
+    data: Signal
+
     def __init__(self, name: str, width: int, depth: int) -> None:
         self._name = name
         self._depth = depth
@@ -135,6 +141,11 @@ class Ring(wiring.Component):
         Every word to its initial value, with word 0 as the head; wins over `turn`.
     """
 
+    head: Signal
+    tail: Signal
+    turn: Signal
+    restore: Signal
+
     def __init__(self, width: int, depth: int, initial: str | None) -> None:
         self._depth = depth
         self._initial = initial
@@ -172,6 +183,12 @@ class BlockMembrane(wiring.Component):
     write_word : In(range(depth))
     write_data : In(width)
     """
+
+    read_word: Signal
+    data: Signal
+    write: Signal
+    write_word: Signal
+    write_data: Signal
 
     def __init__(self, plan: MemoryPlan) -> None:
         if plan.depth < 2:

@@ -32,6 +32,10 @@ class Queue(wiring.Component):
         High in the cycles in which an entry leaves.
     """
 
+    i: stream.Interface
+    o: stream.Interface
+    left: Signal
+
     def __init__(self, shape: Any, depth: int) -> None:
         if depth < 1:
             raise ValueError(f"A queue's depth must be at least 1, not {depth!r}")

@@ -32,6 +32,13 @@ class ReadoutPort(wiring.Component):
     o : Out(stream of result beats)
     """
 
+    start: Signal
+    head: Signal
+    next_word: Signal
+    restore: Signal
+    finished: Signal
+    o: stream.Interface
+
     def __init__(self, plan: EnginePlan) -> None:
         self._plan = plan
         super().__init__(

@@ -17,6 +17,9 @@ _BIT = stream.Signature(1)
 class _Widen(wiring.Component):
     """Collects a payload from single bits, lowest first."""
 
+    i: stream.Interface
+    o: stream.Interface
+
     def __init__(self, shape: Any) -> None:
         super().__init__({"i": In(_BIT), "o": Out(stream.Signature(shape))})
 
@@ -36,6 +39,9 @@ class _Widen(wiring.Component):
 
 class _Narrow(wiring.Component):
     """Hands out a payload as single bits, lowest first."""
+
+    i: stream.Interface
+    o: stream.Interface
 
     def __init__(self, shape: Any) -> None:
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(_BIT)})
@@ -68,6 +74,9 @@ class SerialShell(wiring.Component):
     i : In(stream of bits of input beats)
     o : Out(stream of bits of result beats)
     """
+
+    i: stream.Interface
+    o: stream.Interface
 
     def __init__(self, plan: Plan, core: str) -> None:
         self._plan = plan

@@ -66,6 +66,9 @@ class SpikeSerialiser(wiring.Component):
     o : Out(stream of event beats)
     """
 
+    i: stream.Interface
+    o: stream.Interface
+
     def __init__(self, plan: ProjectionPlan, word_shape: Any) -> None:
         self._plan = plan
         super().__init__(

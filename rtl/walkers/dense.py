@@ -4,7 +4,7 @@ from enum import unique
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import enum, stream, wiring
+from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import EnginePlan, ProjectionPlan
@@ -38,6 +38,12 @@ class DenseWalker(wiring.Component):
         `operation` is issued in this cycle.
     operation : Out(operation)
     """
+
+    i: stream.Interface
+    allow: Signal
+    allow_sweep: Signal
+    issue: Signal
+    operation: data.View
 
     def __init__(self, engine: EnginePlan, projection: ProjectionPlan) -> None:
         self._engine = engine

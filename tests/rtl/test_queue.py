@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from snnc.rtl.queue import Queue
@@ -30,9 +32,9 @@ def test_fills_to_its_depth_and_no_further() -> None:
     from amaranth.sim import Simulator
 
     queue = Queue(8, 3)
-    accepted = []
+    accepted: list[int] = []
 
-    async def bench(ctx):  # type: ignore[no-untyped-def]
+    async def bench(ctx: Any) -> None:
         ctx.set(queue.i.valid, 1)
         for _ in range(8):
             accepted.append(ctx.get(queue.i.ready))

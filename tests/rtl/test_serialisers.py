@@ -53,7 +53,7 @@ def test_spike_words_become_events(lanes: int, words: int, stall: float) -> None
             continue
         inputs.append({"word": word, "mask": mask, "marker": marker})
         events = [word * lanes + k for k in range(lanes) if mask >> k & 1]
-        beats = [(address, 1, 0) for address in events] or [(None, 0, 0)]
+        beats: list[tuple[int | None, int, int]] = [(address, 1, 0) for address in events] or [(None, 0, 0)]
         beats[-1] = (*beats[-1][:2], marker.value)
         expected += beats
         needed.append(len(beats))
@@ -69,7 +69,7 @@ def test_spike_words_become_events(lanes: int, words: int, stall: float) -> None
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_every_value_becomes_its_non_adjacent_form(bits: int) -> None:
     plan = InputPlan(name="input", encoding=Encoding.DIRECT, addresses=300, value_bits=bits)
-    inputs = [
+    inputs: list[dict[str, Any]] = [
         {"address": value, "event": 1, "marker": Marker.STEP if value % 3 == 0 else Marker.NONE, "value": value}
         for value in range(1, 2**bits)
     ]

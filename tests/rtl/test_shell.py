@@ -12,6 +12,9 @@ from tests.rtl.streams import exchange
 class _BackToBack(wiring.Component):
     """A payload to bits and back."""
 
+    i: stream.Interface
+    o: stream.Interface
+
     def __init__(self, width: int) -> None:
         self._width = width
         super().__init__({"i": In(stream.Signature(width)), "o": Out(stream.Signature(width))})
