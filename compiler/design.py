@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from snnc.compiler.ir import Graph
 from snnc.compiler.plan import Plan, Range
@@ -68,6 +70,8 @@ class Design:
         Neurons per cycle, per layer; empty before the pass `schedule`.
     plan
         Every decision of the hardware; None before the pass `place`.
+    files
+        The build's files by name; empty before the pass `emit`.
     """
 
     graph: Graph
@@ -76,6 +80,7 @@ class Design:
     bounds: tuple[Bounds, ...] = ()
     lanes: tuple[int, ...] = ()
     plan: Plan | None = None
+    files: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def complete_plan(self) -> Plan:

@@ -75,15 +75,26 @@ def _show_plan(design: Design) -> str:
     return plan_to_json(design.complete_plan).rstrip("\n")
 
 
+def _show_files(design: Design) -> str:
+    return "\n".join(f"file {name}  {len(data):,} bytes" for name, data in sorted(design.files.items()))
+
+
+def _emit(design: Design) -> Design:
+    # It brings Amaranth and the templates with it, which a dry run does not need.
+    from snnc.compiler.backend import emit
+
+    return emit(design)
+
+
 PASSES: Final[tuple[Pass, ...]] = (
     Pass(name="normalise", apply=normalise, show=_show_graph),
     Pass(name="quantise", apply=quantise, show=_show_graph),
     Pass(name="bound", apply=bound, show=_show_bounds),
     Pass(name="schedule", apply=schedule, show=_show_lanes),
     Pass(name="place", apply=place, show=_show_plan),
+    Pass(name="emit", apply=_emit, show=_show_files),
 )
-"""In order. Before them stands the import (`snnc.compiler.frontend`), after them the writing of the build
-(`snnc.compiler.backend`)."""
+"""In order, after the import (`snnc.compiler.frontend`)."""
 
 PASS_NAMES: Final = (IMPORT, *(step.name for step in PASSES))
 
@@ -135,7 +146,7 @@ def compile_network(
 
     Raises
     ------
-    OptionError, CheckpointError, UnsupportedError, FitError
+    OptionError, CheckpointError, UnsupportedError, FitError, ToolError
         See `snnc.compiler.errors`.
     """
     return run_passes(begin(source, device, options), observe=observe)

@@ -1,8 +1,9 @@
-"""From a complete design to the files of a build."""
+"""The last pass, and what it writes: model, plan, Verilog, memory images, bench and report."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from types import MappingProxyType
 
 from snnc.compiler.artefacts import MODEL, PLAN
 from snnc.compiler.backend.bench import bench_files
@@ -16,8 +17,12 @@ from snnc.compiler.plan import plan_to_json
 __all__ = ["emit"]
 
 
-def emit(design: Design) -> Mapping[str, bytes]:
-    """Every file of the build by its name relative to the build folder, but for the manifest."""
+def emit(design: Design) -> Design:
+    """Write everything down.
+
+    Invariant: `files` holds the whole build but for its manifest, and follows from network and plan alone: the same
+    design gives the same bytes.
+    """
     plan = design.complete_plan
     report = compile_report(design)
     texts = {
@@ -28,4 +33,5 @@ def emit(design: Design) -> Mapping[str, bytes]:
         REPORT_JSON: report_json(report),
         REPORT_MARKDOWN: render_report(report),
     }
-    return {MODEL: model_to_bytes(design.graph), **{name: text.encode() for name, text in texts.items()}}
+    files = {MODEL: model_to_bytes(design.graph), **{name: text.encode() for name, text in texts.items()}}
+    return dataclasses.replace(design, files=MappingProxyType(files))

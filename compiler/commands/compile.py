@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from snnc.compiler.artefacts import write_build
 from snnc.compiler.design import Options
 from snnc.compiler.errors import OptionError
 from snnc.compiler.frontend import FORMATS, RandomNetwork
@@ -88,13 +89,11 @@ def compile_command(
             click.echo(text)
 
     design = compile_network(source, chosen, options, observe=observe)
-    # The rest is needed only from here on.
-    from snnc.compiler.artefacts import write_build
-    from snnc.compiler.backend import emit
+    # rich is needed only from here on.
     from snnc.compiler.backend.console import show_build
 
     folder = output or Path("build") / (student.stem if student else design.graph.name)
-    write_build(folder, emit(design), source=str(student) if student else f"--random {shape} --seed {seed}")
+    write_build(folder, design.files, source=str(student) if student else f"--random {shape} --seed {seed}")
     show_build(folder, design)
 
 

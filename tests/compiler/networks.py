@@ -23,7 +23,7 @@ from snnc.compiler.ir import (
     Reset,
     frozen,
 )
-from snnc.compiler.pipeline import run_passes
+from snnc.compiler.pipeline import passes_before, run_passes
 from snnc.compiler.targets import find_device
 
 
@@ -158,6 +158,8 @@ def random_design(
     weight_bits: int = 4,
     time_steps: int = 4,
 ) -> Design:
-    """A random network after all passes."""
+    """A random network after all passes but `emit`."""
     network = RandomNetwork(sizes=sizes, encoding=encoding, weight_bits=weight_bits, time_steps=time_steps)
-    return run_passes(design_of(random_graph(network), device=device, options=Options(lanes=lanes)))
+    return run_passes(
+        design_of(random_graph(network), device=device, options=Options(lanes=lanes)), passes_before("emit")
+    )

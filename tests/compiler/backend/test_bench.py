@@ -19,7 +19,7 @@ DESIGN = random_design((12, 6, 3), time_steps=3)
 @pytest.fixture(scope="module")
 def build(tmp_path_factory):
     path = tmp_path_factory.mktemp("bench") / "build"
-    write_build(path, emit(DESIGN), source="a test")
+    write_build(path, emit(DESIGN).files, source="a test")
     return path
 
 

@@ -24,7 +24,7 @@ DESIGN = random_design((12, 6, 3))
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory):
     path = tmp_path_factory.mktemp("synth") / "build"
-    write_build(path, emit(DESIGN), source="a test")
+    write_build(path, emit(DESIGN).files, source="a test")
     return path
 
 
