@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -193,7 +194,7 @@ def _swap(new: Path, path: Path) -> None:
 def _finish_exchange(path: Path) -> None:
     """Put back a build that a process set aside and then did not live to replace."""
     if not path.exists():
-        for aside in path.parent.glob(f".{path.name}.*.old"):
+        for aside in path.parent.glob(f".{glob.escape(path.name)}.*.old"):
             if _manifest(aside) is not None:
                 with contextlib.suppress(OSError):
                     aside.rename(path)

@@ -70,7 +70,9 @@ def run(arguments: list[str]) -> int:
     try:
         status: Any = cli.main(arguments, prog_name="snnc", standalone_mode=False)
     except SnncError as error:
-        click.echo(f"snnc: error: {error}", err=True)
+        # Messages quote from files: nothing in one may end the line or command the terminal.
+        message = "".join(character if character.isprintable() else "?" for character in str(error))
+        click.echo(f"snnc: error: {message}", err=True)
         return 1
     except click.ClickException as error:
         error.show()

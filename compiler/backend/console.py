@@ -75,5 +75,5 @@ def show_devices(name: str, candidates: Sequence[tuple[Device, Design]]) -> None
 
 def _console() -> Console:
     """The terminal; a pipe or a file has no width to break lines at."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=160)
+    console = Console(highlight=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=160)

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from snnc.compiler.artefacts import write_build
 from snnc.compiler.design import Options
@@ -66,6 +67,10 @@ def compile_command(
     source: Path | RandomNetwork
     if (student is None) == (shape is None):
         raise click.UsageError(f"Give either a network file ({', '.join(FORMATS)}) or --random SHAPE.")
+    given = click.get_current_context().get_parameter_source
+    for name in ("encoding", "density", "seed"):
+        if student is not None and given(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name} belongs to --random; {student} says its own.")
     if shape is not None:
         source = RandomNetwork(
             sizes=parse_shape(shape),

@@ -7,6 +7,7 @@ Immutable: passes build new graphs (`dataclasses.replace`). Arrays are read-only
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, TypeAlias, overload
@@ -18,6 +19,9 @@ from snnc.compiler.errors import CheckpointError, UnsupportedError
 from snnc.compiler.ir.neurons import Array, InputSource, IntegrateAndFire, Neuron, Readout
 
 __all__ = ["BatchNorm", "Dense", "Graph", "Level", "Population", "Projection", "format_graph", "frozen", "verify"]
+
+
+_TITLE = re.compile(r"[A-Za-z0-9 _.,+-]{1,100}")
 
 
 class Level(IntEnum):
@@ -196,6 +200,11 @@ def verify(graph: Graph) -> None:
     UnsupportedError
         It is sound, but its structure is not built (loops, branches).
     """
+    if not _TITLE.fullmatch(graph.name):
+        # It is written into generated source files.
+        raise CheckpointError(
+            f"The network's name {graph.name[:60]!r} must be 1 to 100 letters, digits, spaces and any of '_.,+-'."
+        )
     names = [population.name for population in graph.populations]
     if len(set(names)) != len(names):
         raise CheckpointError(

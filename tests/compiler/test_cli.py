@@ -230,6 +230,7 @@ def test_errors_are_one_sentence_and_status_1(arguments, named, tmp_path, capsys
             ["compile", "a.pt", "--random", "2-1"],
             ["compile", "a.pt", "--unknown"],
         ),
+        *(["compile", "a.pt", "--seed", "3"], ["compile", "a.pt", "--encoding", "rate"]),
         *(["compile", "a.pt", "--weight-bits", "9"], ["compile", "a.pt", "--print-after", "lunch"]),
     ],
     ids=" ".join,
@@ -238,6 +239,15 @@ def test_wrong_usage_is_status_2(arguments, capsys):
     status, out, err = run(capsys, *arguments)
     assert status == 2
     assert "Usage" in err + out
+
+
+def test_nothing_from_a_file_reaches_the_terminal(tmp_path, capsys):
+    plain = checkpoint()
+    plain["layers"][0]["\x1b[2J\n"] = 1
+    status, _, err = run(capsys, "compile", save(plain, tmp_path / "student.pt"))
+    assert status == 1
+    assert "unknown setting '?[2J?'" in err
+    assert err.count("\n") == 1
 
 
 def test_statuses_of_the_process(tmp_path):
