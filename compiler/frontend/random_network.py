@@ -33,6 +33,7 @@ FIRING_TARGET: Final = 0.2
 """Spikes per neuron and step; single neurons spread around it."""
 
 _SAMPLES: Final = 32
+_STEPS_LIMIT: Final = 64
 _BISECTIONS: Final = 24
 _SIZE_LIMIT: Final = 2**16
 
@@ -53,7 +54,7 @@ class RandomNetwork:
     weight_bits
         2 to 8.
     time_steps
-        ``T_max``, and the length of the calibration run.
+        ``T_max``, and the length of the calibration run, but for very long ones.
     density
         Fraction of input addresses that are not zero in a step.
     seed
@@ -91,7 +92,8 @@ def random_graph(options: RandomNetwork) -> Graph:
         last = position == len(options.sizes) - 1
         inputs, largest = options.sizes[position - 1], 2 ** (options.weight_bits - 1) - 1
         weight = generator.integers(-largest, largest, size=(outputs, inputs), endpoint=True)
-        current = spikes @ weight.T
+        # In floating point, where matrix products are fast; sums of such sizes are exact.
+        current = (spikes.astype(np.float64) @ weight.T.astype(np.float64)).astype(np.int64)
         bias = np.zeros(outputs, np.int64)
         neuron: Neuron = Readout()
         name = "readout" if last else f"hidden{position - 1}"
@@ -113,7 +115,7 @@ def random_graph(options: RandomNetwork) -> Graph:
 
 
 def _input_run(options: RandomNetwork, bits: int, generator: np.random.Generator) -> _Spikes:
-    shape = (options.time_steps, _SAMPLES, options.sizes[0])
+    shape = (min(options.time_steps, _STEPS_LIMIT), _SAMPLES, options.sizes[0])
     match options.encoding:
         case Encoding.DIRECT:
             image = generator.integers(1, 2**bits, size=shape[1:]) * (generator.random(shape[1:]) < options.density)
