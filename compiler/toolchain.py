@@ -226,6 +226,7 @@ def relevant_line(output: str) -> str:
         r"\bERROR:",  # Yosys (after the file and line), nextpnr
         r"\b(fatal )?error:",  # compilers
         r"\b[A-Za-z]*(Error|Exception):",  # a Python traceback ends with it
+        r"%Warning",  # Verilator, where it takes a warning as an error
     )
     for pattern in patterns:
         for line in lines:

@@ -6,7 +6,7 @@ from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from snnc.compiler.plan import EnginePlan
+from snnc.compiler.plan import EnginePlan, unsigned_bits
 from snnc.rtl.beats import result_beat
 
 __all__ = ["ReadoutPort"]
@@ -58,7 +58,7 @@ class ReadoutPort(wiring.Component):
         beat = self.o.payload
 
         reading = Signal()
-        lane = Signal(range(plan.lanes))
+        lane = Signal(unsigned_bits(plan.lanes - 1))
         index = Signal.like(beat.index, reset_less=True)
         load = Signal()
         last = Signal()

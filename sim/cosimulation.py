@@ -102,10 +102,7 @@ def _core_sources(build: Build) -> tuple[Path, ...]:
 
 
 def build_executable(sources: Sequence[Path], generated: Mapping[str, str], top: str) -> Executable:
-    """Compile Verilog files and generated Verilog texts; from the cache if it was done before.
-
-    The design must contain a delay (benches make their own clock): what is compiled once depends on that.
-    """
+    """Compile Verilog files and generated Verilog texts; from the cache if it was done before."""
     texts = [path.read_text(encoding="utf-8") for path in sources]
     key = hashlib.sha256()
     for part in (
@@ -143,11 +140,13 @@ def _compile(work: Path, files: Sequence[str], top: str) -> None:
 
     objects = work / "objects"
     objects.mkdir()
+    # Designs with delays (benches that make their own clock) and without need the library compiled differently.
+    delays = any("always #" in (work / file).read_text(encoding="utf-8") for file in files)
     runtime = (
         cache_folder()
         / "runtime"
         / hashlib.sha256(
-            "\0".join((*_ARGUMENTS, _MAKE_VARIABLES, *sorted(tool_versions().values()))).encode()
+            "\0".join((str(delays), *_ARGUMENTS, _MAKE_VARIABLES, *sorted(tool_versions().values()))).encode()
         ).hexdigest()[:32]
     )
     for module in _RUNTIME:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from snnc.compiler.artefacts import Build, open_build, write_build
-from snnc.compiler.backend import emit
 from snnc.compiler.design import Design, Options
 from snnc.compiler.ir import (
     Dense,
@@ -84,5 +83,5 @@ def build_graph(graph: Graph, folder: Path, *, lanes: Sequence[int] | None = Non
     options = Options(lanes=None if lanes is None else tuple(lanes))
     passes = [step for step in PASSES if step.name not in ("normalise", "quantise")]
     design = run_passes(Design(graph=graph, options=options, device=find_device("ice40", device)), passes)
-    write_build(folder, emit(design), source="a test")
+    write_build(folder, design.files, source="a test")
     return open_build(folder)
