@@ -47,8 +47,6 @@ def test_fills_to_its_depth_and_no_further() -> None:
     assert accepted == [1, 1, 1, 0, 0, 0, 0, 0]
 
 
-# Amaranth notices that the refused queue was never used, which is the point.
-@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
 def test_refuses_to_be_empty() -> None:
     with pytest.raises(ValueError, match="depth must be at least 1"):
         Queue(8, 0)
