@@ -27,6 +27,7 @@ from snnc.distill.config import DEFAULTS, TrainingConfig, plain
 from snnc.distill.data import DATASETS, load
 from snnc.distill.fitting import EpochReport
 from snnc.distill.losses import METHODS
+from snnc.distill.optimisers import Optimiser
 from snnc.distill.teachers import TeacherKind
 from snnc.distill.train import distil_student
 
@@ -55,6 +56,7 @@ def _enumerated(kind: type[Enum]) -> click.Choice[str]:
 @click.option("--teacher-epochs", type=int)
 @click.option("--epochs", type=int, help="Epochs of the student, all phases together.")
 @click.option("--batch-size", type=int)
+@click.option("--optimiser", type=_enumerated(Optimiser), help="Of the student.")
 @click.option("--learning-rate", type=float)
 @click.option("--weight-decay", type=float)
 @click.option("--copies", type=int, help="Distorted copies of the training images; 1 is no augmentation.")

@@ -18,6 +18,7 @@ from snnc.distill.augment import Augmentation
 from snnc.distill.losses import METHODS
 from snnc.distill.losses.interface import LossSettings
 from snnc.distill.neurons import Surrogate
+from snnc.distill.optimisers import Optimiser
 from snnc.distill.students import Phase, StudentConfig, parse_sizes
 from snnc.distill.teachers import TeacherKind
 
@@ -37,6 +38,8 @@ class TrainingConfig:
         Of the student, all phases together.
     copies
         Distorted copies of the training set that the student's epochs go through in turn; copy 0 is undistorted.
+    augmentation, teacher_augmentation
+        How far copies are distorted. A teacher gains from more than a small student has the capacity to learn.
     average
         Decay per update of the moving average of the weights; the average is what is validated and exported.
     threads
@@ -60,10 +63,12 @@ class TrainingConfig:
     teacher_epochs: int
     epochs: int
     batch_size: int
+    optimiser: Optimiser
     learning_rate: float
     weight_decay: float
     copies: int
     augmentation: Augmentation
+    teacher_augmentation: Augmentation
     average: float
     seed: int = 0
     threads: int = 1
@@ -131,34 +136,46 @@ DEFAULTS: Mapping[str, TrainingConfig] = MappingProxyType(
             teacher_epochs=30,
             epochs=200,
             batch_size=64,
+            optimiser=Optimiser.ADAMW,
             learning_rate=5e-3,
             weight_decay=1e-3,
             copies=20,
             augmentation=Augmentation(shift=0.7, rotation=10, scale=0.1, shear=0.1),
+            teacher_augmentation=Augmentation(shift=0.7, rotation=10, scale=0.1, shear=0.1),
             average=0.98,
         ),
         "mnist": TrainingConfig(
             dataset="mnist",
             architecture="784-32-10",
+            surrogate=Surrogate.ATAN,
+            temperature=2.0,
+            alpha=0.8,
             teacher_epochs=8,
-            epochs=100,
+            epochs=150,
             batch_size=256,
-            learning_rate=3e-3,
-            weight_decay=1e-4,
-            copies=12,
-            augmentation=Augmentation(shift=1.5, rotation=8, scale=0.1, shear=0.1, elastic=0.6),
+            optimiser=Optimiser.SGD,
+            learning_rate=0.3,
+            weight_decay=2e-5,
+            copies=15,
+            augmentation=Augmentation(shift=0.5, rotation=5, scale=0.05, shear=0.05, elastic=0.3),
+            teacher_augmentation=Augmentation(shift=1.5, rotation=8, scale=0.1, shear=0.1, elastic=0.6),
             average=0.999,
         ),
         "fashion-mnist": TrainingConfig(
             dataset="fashion-mnist",
             architecture="784-32-10",
+            surrogate=Surrogate.ATAN,
+            temperature=2.0,
+            alpha=0.8,
             teacher_epochs=15,
             epochs=60,
             batch_size=256,
-            learning_rate=3e-3,
-            weight_decay=1e-4,
+            optimiser=Optimiser.SGD,
+            learning_rate=0.3,
+            weight_decay=5e-5,
             copies=8,
-            augmentation=Augmentation(shift=1.0, rotation=3, scale=0.05),
+            augmentation=Augmentation(shift=0.5, rotation=2, scale=0.03),
+            teacher_augmentation=Augmentation(shift=1.0, rotation=3, scale=0.05),
             average=0.999,
         ),
     }

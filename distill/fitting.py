@@ -9,13 +9,13 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from snnc.compiler.errors import TrainingError
 from snnc.distill.checkpoint import TrainingState
+from snnc.distill.optimisers import Optimiser, build_optimiser
 
 __all__ = ["EpochReport", "Stage", "fit"]
 
@@ -30,7 +30,7 @@ class Stage:
     Attributes
     ----------
     learning_rate
-        Peak of AdamW's rate.
+        Peak of the optimiser's rate.
     weight_decay
         On weight matrices only: biases, batch norms and quantiser steps have no decay.
     average
@@ -39,6 +39,7 @@ class Stage:
 
     name: str
     epochs: int
+    optimiser: Optimiser
     learning_rate: float
     weight_decay: float
     average: float
@@ -81,7 +82,9 @@ def fit(
         model.load_state_dict(state.finished[stage.name]["weights"])
         return
     average = copy.deepcopy(model)
-    optimiser = torch.optim.AdamW(_parameter_groups(model, stage.weight_decay), lr=stage.learning_rate)
+    optimiser = build_optimiser(
+        stage.optimiser, model, learning_rate=stage.learning_rate, weight_decay=stage.weight_decay
+    )
     if state.stage == stage.name:
         model.load_state_dict(state.model)
         average.load_state_dict(state.average)
@@ -144,14 +147,6 @@ def _schedule(done: float) -> float:
     if done < _WARM_UP:
         return done / _WARM_UP
     return 0.5 * (1 + math.cos(math.pi * (done - _WARM_UP) / (1 - _WARM_UP)))
-
-
-def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    parameters = list(model.parameters())
-    return [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
-    ]
 
 
 @torch.no_grad()

@@ -24,6 +24,7 @@ from snnc.distill.exactness import check_exact, encode_integers, integer_layers,
 from snnc.distill.fitting import EpochReport, Stage, fit
 from snnc.distill.losses import METHODS
 from snnc.distill.losses.interface import LossInputs, Need
+from snnc.distill.optimisers import Optimiser
 from snnc.distill.students import Phase, Student
 from snnc.distill.teachers import as_input, build_teacher, teacher_logits
 
@@ -82,6 +83,7 @@ def distil_student(
         stage = Stage(
             name=phase.value,
             epochs=config.phase_epochs(phase),
+            optimiser=config.optimiser,
             learning_rate=config.learning_rate * _RELATIVE_RATE[phase],
             weight_decay=config.weight_decay,
             average=config.average,
@@ -143,7 +145,7 @@ def _train_teacher(
     teacher = build_teacher(config.teacher, dataset.shape, len(dataset.classes))
     copies = Copies(
         dataset.train,
-        config.augmentation,
+        config.teacher_augmentation,
         count=config.teacher_epochs,
         seed=config.seed,
         purpose=Purpose.TEACHER_IMAGES,
@@ -160,6 +162,7 @@ def _train_teacher(
         Stage(
             name="teacher",
             epochs=config.teacher_epochs,
+            optimiser=Optimiser.ADAMW,
             learning_rate=_TEACHER_RATE,
             weight_decay=_TEACHER_DECAY,
             average=config.average,
