@@ -138,11 +138,14 @@ class DigitPlan:
         Proven range of the weighted sum of an image, without bias.
     current_bits
         Width of a stored current.
+    memory
+        Where the image's current is kept: a ring of registers, with a word for each of the membrane's.
     """
 
     value_bits: int
     current: Range
     current_bits: int
+    memory: MemoryPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +233,8 @@ class EnginePlan:
 
     @property
     def memories(self) -> tuple[MemoryPlan, ...]:
-        return (*(projection.weights for projection in self.projections), self.membrane, self.constants)
+        currents = (projection.digits.memory for projection in self.projections if projection.digits is not None)
+        return (*(projection.weights for projection in self.projections), *currents, self.membrane, self.constants)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

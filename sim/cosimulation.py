@@ -223,6 +223,9 @@ def run_bench(
                     results_xml=str(results),
                 )
             except (RuntimeError, SystemExit) as error:
+                # A failing bench ends the simulator with an error of its own; what the bench says counts more.
+                if results.exists():
+                    _check_results(results, log)
                 text = log.read_text(errors="replace") if log.exists() else str(error)
                 kept = _keep(log)
                 raise ToolError(f"The simulation ended early: {relevant_line(text)} (log: {kept}).") from None

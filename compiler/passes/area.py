@@ -19,8 +19,8 @@ ENGINE: Final = 205
 STATE_BIT: Final = 2.3
 """Per bit of a membrane word: the adder with the ring's last word, and the choice of what is added."""
 
-CURRENT_BIT: Final = 1.0
-"""Per bit of the stored current of an image: a flip-flop and, in one word, an adder."""
+CURRENT_BIT: Final = 1.4
+"""Per bit of a word of an image's stored current: the adder with the ring's last word."""
 
 SHIFTER_BIT: Final = 0.9
 """Per bit of a shifted weight and per level of its shifter."""
@@ -39,6 +39,6 @@ def engine_cells(engine: EnginePlan) -> int:
     if projection.digits is not None:
         scaled = projection.weight_bits + projection.digits.value_bits
         levels = unsigned_bits(projection.digits.value_bits)
-        cells += CURRENT_BIT * engine.lanes * projection.digits.current_bits * engine.words
+        cells += CURRENT_BIT * projection.digits.memory.width
         cells += SHIFTER_BIT * engine.lanes * scaled * levels
     return round(cells)

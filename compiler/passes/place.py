@@ -147,7 +147,13 @@ class _Layer:
         match self._source.neuron:
             case InputSource(encoding=Encoding.DIRECT, bits=bits):
                 current = bounds.weighted[0]
-                digits = DigitPlan(value_bits=bits, current=current, current_bits=current.bits)
+                memory = register_memory(
+                    f"{self._population.name}.current",
+                    width=self._lanes * current.bits,
+                    depth=self._words,
+                    bits_used=self._population.size * current.bits,
+                )
+                digits = DigitPlan(value_bits=bits, current=current, current_bits=current.bits, memory=memory)
         return EnginePlan(
             name=self._population.name,
             kind=EngineKind.SPIKING if self._spiking else EngineKind.READOUT,

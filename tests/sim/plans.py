@@ -32,6 +32,7 @@ def make_plan(
     memory = MemoryPlan(
         name="memory", kind=MemoryKind.LUT, width=1, depth=1, bank_depth=1, blocks=0, bits_used=1, bits_paid=1
     )
+    digits = DigitPlan(value_bits=bits, current=anything, current_bits=2, memory=memory)
     direct = encoding is Encoding.DIRECT
     engines: list[EnginePlan] = []
     for index, (neurons, width) in enumerate(zip(sizes[1:], lanes, strict=True)):
@@ -47,7 +48,7 @@ def make_plan(
             shift=0,
             weights=memory,
             queue=QueuePlan(depth=depths[index] if depths else 4),
-            digits=DigitPlan(value_bits=bits, current=anything, current_bits=2) if direct and not index else None,
+            digits=digits if direct and not index else None,
         )
         last = index == len(lanes) - 1
         engines.append(

@@ -14,7 +14,7 @@ from snnc.compiler.artefacts import Build
 from snnc.compiler.errors import VerificationError
 from snnc.compiler.ir import Encoding, Initial, Reset
 from snnc.compiler.plan import EngineKind, MemoryKind
-from snnc.sim import golden, performance, verify
+from snnc.sim import golden, performance, protocol, verify
 from snnc.sim.commands import random_inputs
 from snnc.sim.harness import Capture, EngineCapture
 from snnc.sim.protocol import verify_protocol
@@ -137,6 +137,16 @@ def test_a_wrong_prediction_is_found(builds: dict[str, Build], monkeypatch: pyte
     build = builds["one word, every input in every step"]
     with pytest.raises(VerificationError, match=r"Number of cycles of sample 3: expected \d+, got \d+"):
         verify_build(build, _inputs(build, 1.0))
+
+
+def test_a_wrong_result_fails_the_protocol_bench(builds: dict[str, Build], monkeypatch: pytest.MonkeyPatch) -> None:
+    build = builds["padded lanes, three words, half membranes"]
+    inputs = _inputs(build, 0.3)[:, :3]
+    right = protocol.vectors(build, inputs, time_steps=build.plan.time_steps)
+    right["results"][7] ^= 1
+    monkeypatch.setattr(protocol, "vectors", lambda *_, **__: right)
+    with pytest.raises(VerificationError, match=r"'gaps_and_stalls.*failed: .*result 7: expected 0x[0-9a-f]+, got"):
+        verify_protocol(build, inputs, time_steps=build.plan.time_steps)
 
 
 def _perfect(build: Build) -> tuple[golden.Trace, performance.Prediction, Capture, dict[str, Any]]:
