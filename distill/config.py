@@ -57,8 +57,8 @@ class TrainingConfig:
     initial: Initial = Initial.HALF
     surrogate: Surrogate = Surrogate.TRIANGLE
     loss: str = "kdsnn-response"
-    temperature: float = 4.0
-    alpha: float = 0.9
+    temperature: float = 2.0
+    alpha: float = 0.8
     teacher: TeacherKind = TeacherKind.CNN
     teacher_epochs: int
     epochs: int
@@ -148,8 +148,6 @@ DEFAULTS: Mapping[str, TrainingConfig] = MappingProxyType(
             dataset="mnist",
             architecture="784-32-10",
             surrogate=Surrogate.ATAN,
-            temperature=2.0,
-            alpha=0.8,
             teacher_epochs=8,
             epochs=150,
             batch_size=256,
@@ -165,8 +163,6 @@ DEFAULTS: Mapping[str, TrainingConfig] = MappingProxyType(
             dataset="fashion-mnist",
             architecture="784-32-10",
             surrogate=Surrogate.ATAN,
-            temperature=2.0,
-            alpha=0.8,
             teacher_epochs=15,
             epochs=60,
             batch_size=256,

@@ -8,7 +8,7 @@ teacher's softened distribution as its target: ``-sum_k Q_T[k] log Q_S[k]``.  It
 divergence of Hinton et al. (2015) by the entropy of the teacher, a constant, so the gradients are the same.  ``tau^2``
 keeps their size independent of the temperature.
 
-After the authors' slides; their temperature and weight are not published.  ``tau = 4``, ``alpha = 0.9`` are ours.
+After the authors' slides; their temperature and weight are not published.  Ours are ``docs/distillation.md``'s.
 """
 
 from __future__ import annotations
