@@ -225,7 +225,7 @@ def relevant_line(output: str) -> str:
         r"%Error(?!: Exiting)",  # Verilator; its last line only counts the errors
         r"\bERROR:",  # Yosys (after the file and line), nextpnr
         r"\b(fatal )?error:",  # compilers
-        r"\b[A-Za-z]*(Error|Exception):",  # a Python traceback ends with it
+        r"(?<!%)\b[A-Za-z]*(Error|Exception):",  # a Python traceback ends with it
         r"%Warning",  # Verilator, where it takes a warning as an error
     )
     for pattern in patterns:
@@ -270,6 +270,23 @@ def verilator_environment() -> dict[str, str]:
     package = _package_folder(entry)
     # The perl script calls python3 helpers and finds its own files through VERILATOR_ROOT.
     return {"PATH": f"{package / 'bin'}{os.pathsep}{path}", "VERILATOR_ROOT": str(package)}
+
+
+def yosys_folder() -> Path:
+    """Where Yosys keeps its own files, the models of FPGA cells among them.
+
+    Raises
+    ------
+    ToolError
+        Yosys is missing, or a native one is not installed as usual.
+    """
+    entry = TOOLS["yosys"]
+    if not os.environ.get(entry.variable):
+        return _package_folder(entry) / "share"
+    folder = Path(_native(entry)).resolve().parents[1] / "share" / "yosys"
+    if not folder.is_dir():
+        raise ToolError(f"Yosys's own files are not at {folder}: unset {entry.variable} to use the package's.")
+    return folder
 
 
 def _command(entry: Tool) -> list[str]:

@@ -61,7 +61,7 @@ class Executable:
 def cache_folder() -> Path:
     """Where compiled simulations are kept: ``SNNC_CACHE``, or ``snnc`` in the user's cache folder."""
     if chosen := os.environ.get("SNNC_CACHE"):
-        return Path(chosen)
+        return Path(chosen).absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "snnc"
 
 
@@ -118,20 +118,15 @@ def build_executable(sources: Sequence[Path], generated: Mapping[str, str], top:
     executable = Executable(folder=folder, top=top)
     if (folder / top).exists():
         return executable
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".", suffix=".part", dir=folder.parent) as name:
+    # Not in the cache: make cannot build in a folder with a space in its path, which a user's home may have.
+    with tempfile.TemporaryDirectory(prefix="snnc-") as name:
         work = Path(name)
         for source, text in zip(sources, texts, strict=True):
             (work / source.name).write_text(text, encoding="utf-8")
         for file, text in generated.items():
             (work / file).write_text(text, encoding="utf-8")
         _compile(work, [source.name for source in sources] + list(generated), top)
-        done = work / "done"
-        done.mkdir()
-        (work / "objects" / top).rename(done / top)
-        # Somebody else may have finished the same one meanwhile.
-        with contextlib.suppress(OSError):
-            done.rename(folder)
+        _store([work / "objects" / top], folder)
     return executable
 
 
@@ -172,20 +167,25 @@ def _compile(work: Path, files: Sequence[str], top: str) -> None:
             kept = _keep(log)
             raise ToolError(f"Verilator failed: {relevant_line(text)} (log: {kept}).") from None
     if not (runtime / "verilated.o").exists():
-        _fill_runtime(objects, runtime)
+        _store([path for module in _RUNTIME if (path := objects / f"{module}.o").exists()], runtime)
 
 
-def _fill_runtime(objects: Path, runtime: Path) -> None:
-    """Keep the objects that do not depend on the design."""
-    runtime.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".", dir=runtime.parent) as name:
-        filled = Path(name) / "filled"
-        filled.mkdir()
-        for module in _RUNTIME:
-            if (objects / f"{module}.o").exists():
-                shutil.copyfile(objects / f"{module}.o", filled / f"{module}.o")
-        with contextlib.suppress(OSError):
-            filled.rename(runtime)
+def _store(files: Sequence[Path], folder: Path) -> None:
+    """Copy files to a new folder of the cache, which appears whole or not at all."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".", suffix=".part", dir=folder.parent) as name:
+            filled = Path(name) / "filled"
+            filled.mkdir()
+            for file in files:
+                shutil.copy(file, filled)
+            # Somebody else may have finished the same one meanwhile.
+            with contextlib.suppress(OSError):
+                filled.rename(folder)
+    except OSError as error:
+        raise ToolError(
+            f"The cache '{folder.parent}' cannot be written: {error.strerror or error}; name another in SNNC_CACHE."
+        ) from None
 
 
 def run_bench(

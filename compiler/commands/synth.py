@@ -7,7 +7,6 @@ import json
 import os
 import statistics
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +16,9 @@ from snnc.compiler.artefacts import Build, open_build, replace_file
 from snnc.compiler.backend.report import Section, update_report
 from snnc.compiler.errors import BuildError, OptionError
 from snnc.compiler.targets import Implementation, load_target
-from snnc.compiler.toolchain import tool_versions
+from snnc.compiler.toolchain import tool_pool, tool_versions
 
-__all__ = ["FOLDER", "TOP", "SynthesisResult", "parse_seeds", "synth_command", "synthesise_build"]
+__all__ = ["FOLDER", "TOP", "SynthesisResult", "check_netlist", "parse_seeds", "synth_command", "synthesise_build"]
 
 FOLDER: Final = "synth"
 RESULT: Final = "result.json"
@@ -58,15 +57,39 @@ class SynthesisResult:
 @click.option("--package", help="Housing of the device; by default its first.")
 @click.option("--mhz", type=click.FloatRange(1, 1000), help="Clock that placement aims at.")
 @click.option("--timeout", type=click.FloatRange(1), metavar="SECONDS", help="For each tool.")
-def synth_command(build: Path, seeds: str, package: str | None, mhz: float | None, timeout: float | None) -> None:
+@click.option("--check", type=click.IntRange(1, 1000), metavar="N", help="Simulate the netlist too, with N samples.")
+def synth_command(
+    build: Path, seeds: str, package: str | None, mhz: float | None, timeout: float | None, check: int | None
+) -> None:
     """Synthesise, place and route BUILD, and make its bitstream."""
     opened = open_build(build)
     wanted = parse_seeds(seeds)
     result = synthesise_build(opened, seeds=wanted, package=package, mhz=mhz, timeout=timeout)
+    if check is not None:
+        bits = check_netlist(opened, check, timeout=timeout)
+        click.echo(f"The netlist equals the golden model: {check} random samples, {bits:,} result bits.")
     section = _section(opened, result)
     click.echo(section.summary.replace("`", "").replace("**", ""))
     for name, value in section.rows:
         click.echo(f"  {name:<22} {value.replace('`', '')}")
+
+
+def check_netlist(build: Build, samples: int, *, timeout: float | None = None) -> int:
+    """Simulate the netlist of a synthesised build on random inputs; the number of result bits that were compared.
+
+    Raises
+    ------
+    VerificationError
+        The netlist differs from the golden model: synthesis, or a memory's contents, went wrong.
+    """
+    # Simulation is not needed for anything else here.
+    from snnc.sim.commands import random_inputs
+    from snnc.sim.netlist import verify_netlist
+
+    folder, steps = build.path / FOLDER, build.plan.time_steps
+    netlist = load_target(build.plan.target).netlist_verilog(folder / f"{TOP}.json", folder=folder, timeout=timeout)
+    inputs = random_inputs(build.plan, samples, time_steps=steps, density=0.2, seed=0)
+    return verify_netlist(build, netlist, inputs, time_steps=steps)
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -107,20 +130,18 @@ def synthesise_build(
     try:
         folder.mkdir(exist_ok=True)
         (folder / RESULT).unlink(missing_ok=True)
-        # Paths of images are relative to the build folder, and the tools run in this one.
-        images = folder / "images"
-        if not images.is_symlink():
-            images.symlink_to(Path("..") / "images")
     except OSError as error:
         raise BuildError(f"'{folder}' cannot be written: {error.strerror or error}.") from None
-    synthesis = target.synthesise(build.verilog, top=TOP, device=device, folder=folder, timeout=timeout)
+    synthesis = target.synthesise(
+        build.verilog, top=TOP, device=device, folder=folder, base=build.path, timeout=timeout
+    )
 
     def implement(seed: int) -> Implementation:
         return target.place_and_route(
             synthesis.netlist, device=device, folder=folder, package=package, seed=seed, mhz=mhz, timeout=timeout
         )
 
-    with ThreadPoolExecutor(max_workers=min(len(seeds), os.cpu_count() or 1)) as pool:
+    with tool_pool(min(len(seeds), os.cpu_count() or 1)) as pool:
         runs = tuple(pool.map(implement, seeds))
     best = target.pack(max(runs, key=lambda run: run.fmax or 0.0), folder=folder, timeout=timeout)
     result = SynthesisResult(

@@ -188,6 +188,10 @@ class Target(ABC):
         """
 
     @abstractmethod
+    def netlist_verilog(self, netlist: Path, *, folder: Path, timeout: float | None = None) -> tuple[Path, ...]:
+        """The netlist as Verilog in ``folder``, and the models of the family's cells: for gate-level simulation."""
+
+    @abstractmethod
     def place_and_route(
         self,
         netlist: Path,

@@ -19,7 +19,7 @@ from typing import Any
 
 from snnc.compiler.errors import OptionError, ToolError
 from snnc.compiler.targets.base import Device, Implementation, Package, Resource, Synthesis, Target, check_fits
-from snnc.compiler.toolchain import run_tool
+from snnc.compiler.toolchain import run_tool, yosys_folder
 
 __all__ = ["DEVICES", "TARGET", "Ice40"]
 
@@ -147,6 +147,15 @@ class Ice40(Target):
         cells = Counter(cell["type"] for cell in design["modules"][top]["cells"].values())
         part.replace(netlist)
         return Synthesis(netlist=netlist, log=result.log, cells=cells, seconds=result.seconds)
+
+    def netlist_verilog(self, netlist: Path, *, folder: Path, timeout: float | None = None) -> tuple[Path, ...]:
+        verilog, script = folder / "netlist.v", folder / "netlist.ys"
+        part = verilog.with_name(verilog.name + ".part")
+        lines = [f'read_json "{_relative(netlist, folder)}"', f'write_verilog -noattr "{part.name}"']
+        script.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        run_tool("yosys", ["-s", script.name], cwd=folder, log=folder / "netlist.log", timeout=timeout)
+        part.replace(verilog)
+        return verilog, yosys_folder() / "ice40" / "cells_sim.v"
 
     def place_and_route(
         self,

@@ -1,0 +1,75 @@
+"""Gate level: does the synthesised netlist still compute the golden model's logits?
+
+What is simulated is the design that is placed and routed, the core in its serial shell, as look-up tables, carries,
+flip-flops and block RAMs with the contents that synthesis gave them. Inside it there is nothing left to compare but
+what leaves it, so that this comes after `snnc.sim.verify`, not in its place.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from snnc.compiler.artefacts import Build
+from snnc.sim.cosimulation import build_executable, run_bench
+from snnc.sim.protocol import vectors
+
+__all__ = ["verify_netlist"]
+
+_TOP = "snnc_gates"
+_BENCH = "snnc.sim.benches.serial"
+_WRAPPER = """\
+`timescale 1ns/1ps
+module snnc_gates (
+    output reg clk, input wire rst,
+    input wire i__valid, output wire i__ready, input wire i__payload,
+    output wire o__valid, input wire o__ready, output wire o__payload
+);
+    initial clk = 0;
+    always #1 clk = ~clk;
+    snnc_shell shell (
+        .clk(clk), .rst(rst), .i__valid(i__valid), .i__ready(i__ready), .i__payload(i__payload),
+        .o__valid(o__valid), .o__ready(o__ready), .o__payload(o__payload)
+    );
+endmodule
+"""
+
+
+def verify_netlist(build: Build, netlist: Sequence[Path], inputs: npt.NDArray[Any], *, time_steps: int) -> int:
+    """Send samples through the netlist bit by bit; returns the number of result bits compared.
+
+    Parameters
+    ----------
+    netlist
+        Verilog of the mapped shell and its cells (`snnc.compiler.targets.Target.netlist_verilog`).
+    inputs
+        As `snnc.sim.golden.run` takes them.
+
+    Raises
+    ------
+    VerificationError
+        A bit differs, is lost or invented.
+    """
+    content = vectors(build, inputs, time_steps=time_steps)
+    widths = {port: sum(fields.values()) for port, fields in content["widths"].items()}
+    bits = {
+        "inputs": _bits(content["beats"], widths["i"]),
+        "results": _bits(content["results"], widths["o"]),
+        "result_bits": widths["o"],
+    }
+    executable = build_executable(netlist, {"gates.v": _WRAPPER}, _TOP)
+    with tempfile.TemporaryDirectory(prefix="snnc-") as name:
+        path = Path(name) / "bits.json"
+        path.write_text(json.dumps(bits))
+        run_bench(executable, _BENCH, cwd=build.path, environment={"SNNC_BITS": str(path)})
+    return len(bits["results"])
+
+
+def _bits(payloads: list[int], width: int) -> str:
+    """All payloads in order, each from its lowest bit, as text of 0 and 1."""
+    return "".join(f"{payload:0{width}b}"[::-1] for payload in payloads)
