@@ -32,7 +32,7 @@ from snnc.compiler.ir import Graph
 from snnc.compiler.model import load_model, model_hash
 from snnc.compiler.plan import PLAN_VERSION, SEMANTICS_VERSION, Plan, plan_from_json
 
-__all__ = ["Build", "open_build", "replace_file", "replacing_folder", "write_build"]
+__all__ = ["Build", "empty_results", "open_build", "replace_file", "replacing_folder", "write_build"]
 
 FORMAT: Final = "snnc-build"
 VERSION: Final = 1
@@ -76,8 +76,8 @@ class Build:
 
     @property
     def verilog(self) -> tuple[Path, ...]:
-        """The Verilog sources."""
-        return tuple(sorted((self.path / "rtl").glob("*.v")))
+        """The Verilog sources that were generated; other files may lie beside them."""
+        return tuple(sorted(self.path / name for name in self.manifest["files"] if name.startswith("rtl/")))
 
 
 def write_build(path: Path, files: Mapping[str, bytes], *, source: str) -> None:
@@ -156,6 +156,7 @@ def open_build(path: Path) -> Build:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """A new folder beside `path` to fill; it takes the place of `path` only if the block ends without an exception."""
     folder = None
+    path = _place(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
@@ -170,10 +171,39 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write beside `path`, then rename."""
+    """Write beside `path`, then rename.
+
+    Raises
+    ------
+    BuildError
+        It cannot be written.
+    """
     part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise BuildError(f"'{path}' cannot be written: {error.strerror or error}.") from None
+
+
+def empty_results(folder: Path, result: str) -> None:
+    """Make a command's folder in a build, and remove the file `result` of an earlier run.
+
+    Raises
+    ------
+    BuildError
+        It cannot be written.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+        (folder / result).unlink(missing_ok=True)
+    except OSError as error:
+        raise BuildError(f"'{folder}' cannot be written: {error.strerror or error}.") from None
+
+
+def _place(path: Path) -> Path:
+    """Where the folder itself lies: a link to it stays a link."""
+    return path.resolve() if path.is_symlink() else path
 
 
 def _swap(new: Path, path: Path) -> None:
@@ -193,6 +223,7 @@ def _swap(new: Path, path: Path) -> None:
 
 def _finish_exchange(path: Path) -> None:
     """Put back a build that a process set aside and then did not live to replace."""
+    path = _place(path)
     if not path.exists():
         for aside in path.parent.glob(f".{glob.escape(path.name)}.*.old"):
             if _manifest(aside) is not None:

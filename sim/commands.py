@@ -11,7 +11,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.artefacts import Build, open_build, replace_file
+from snnc.compiler.artefacts import Build, empty_results, open_build, replace_file
 from snnc.compiler.backend.report import Section, update_report
 from snnc.compiler.errors import OptionError
 from snnc.compiler.ir import Encoding
@@ -80,7 +80,8 @@ def run(
 
     direct = build.plan.input.encoding is Encoding.DIRECT
     count = len(inputs) if direct else inputs.shape[1]
-    (build.path / FOLDER / RESULT).unlink(missing_ok=True)
+    folder = build.path / FOLDER
+    empty_results(folder, RESULT)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("compiling and simulating", total=count)
         verdict = verify_build(
@@ -94,8 +95,6 @@ def run(
         bar.update(task, description="random gaps and stalls")
         verify_protocol(build, inputs[:8] if direct else inputs[:, :8], time_steps=time_steps, seed=seed)
     section = _section(build, verdict, source)
-    folder = build.path / FOLDER
-    folder.mkdir(exist_ok=True)
     replace_file(folder / RESULT, json.dumps(section.facts, indent=2) + "\n")
     update_report(build.path, section)
     return verdict

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import click
 
-from snnc.compiler.artefacts import Build, open_build, replace_file
+from snnc.compiler.artefacts import Build, empty_results, open_build, replace_file
 from snnc.compiler.backend.report import Section, update_report
-from snnc.compiler.errors import BuildError, OptionError
+from snnc.compiler.errors import OptionError
 from snnc.compiler.targets import Implementation, load_target
 from snnc.compiler.toolchain import tool_pool, tool_versions
 
@@ -127,11 +127,7 @@ def synthesise_build(
     device = target.device(build.plan.device)
     device.package(package)
     folder = build.path / FOLDER
-    try:
-        folder.mkdir(exist_ok=True)
-        (folder / RESULT).unlink(missing_ok=True)
-    except OSError as error:
-        raise BuildError(f"'{folder}' cannot be written: {error.strerror or error}.") from None
+    empty_results(folder, RESULT)
     synthesis = target.synthesise(
         build.verilog, top=TOP, device=device, folder=folder, base=build.path, timeout=timeout
     )

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from snnc.compiler import artefacts
-from snnc.compiler.artefacts import MANIFEST, open_build, write_build
+from snnc.compiler.artefacts import MANIFEST, empty_results, open_build, replace_file, write_build
 from snnc.compiler.errors import BuildError
 from snnc.compiler.model import model_hash, model_to_bytes
 from snnc.compiler.plan import plan_to_json
@@ -74,6 +74,28 @@ def test_the_bench_and_the_report_may_be_edited(build):
     (build / "report.md").unlink()
     (build / "synth").mkdir()
     open_build(build)
+
+
+def test_a_source_that_was_put_beside_the_generated_ones_is_not_used(build):
+    (build / "rtl/aaa.v").write_text("module snnc_core; endmodule\n")
+    assert [path.name for path in open_build(build).verilog] == ["core.v"]
+
+
+def test_a_link_to_a_build_stays_a_link(build, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to("build")
+    write_build(link, files(OTHER), source="another test")
+    assert link.is_symlink()
+    assert open_build(build).plan == open_build(link).plan == OTHER.complete_plan
+    assert {entry.name for entry in tmp_path.iterdir()} == {"build", "link"}
+
+
+def test_results_that_cannot_be_written_are_named(build):
+    (build / "verify").write_text("in the way\n")
+    with pytest.raises(BuildError, match=r"verify' cannot be written: File exists"):
+        empty_results(build / "verify", "result.json")
+    with pytest.raises(BuildError, match=r"no/result\.json' cannot be written: No such file"):
+        replace_file(build / "no" / "result.json", "")
 
 
 def test_what_the_user_wrote_survives(build):
