@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,7 +45,8 @@ def show_build(folder: Path, design: Design) -> None:
         f"{design.device.logic_cells:,} LCs; about {expected_cycles(plan):,.0f} cycles a sample of "
         f"{plan.time_steps} steps at the activity in report.md.",
     )
-    done = f"Written to {folder}. Next: snnc verify {folder}, snnc synth {folder}."
+    argument = shlex.quote(str(folder))
+    done = f"Written to {folder}. Next: snnc verify {argument}, snnc synth {argument}."
     console.print(done, soft_wrap=True)
 
 

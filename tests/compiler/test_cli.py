@@ -146,6 +146,12 @@ def test_the_default_folder_has_the_name_of_the_network(student, tmp_path, capsy
 
 
 @pytest.mark.usefixtures("fake_rtl")
+def test_the_next_commands_can_be_pasted(student, tmp_path, capsys):
+    _, out, _ = run(capsys, "compile", student, "-o", tmp_path / "my build")
+    assert f"snnc verify '{tmp_path}/my build', snnc synth '{tmp_path}/my build'" in out
+
+
+@pytest.mark.usefixtures("fake_rtl")
 @pytest.mark.parametrize("name", PASS_NAMES)
 def test_print_after(name, student, tmp_path, capsys):
     status, out, _ = run(capsys, "compile", student, "-o", tmp_path / "b", "--print-after", name)
