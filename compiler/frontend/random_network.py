@@ -7,6 +7,7 @@ short seeded run so that the layer fires at `FIRING_TARGET`.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,6 +37,8 @@ _SAMPLES: Final = 32
 _STEPS_LIMIT: Final = 64
 _BISECTIONS: Final = 24
 _SIZE_LIMIT: Final = 2**16
+_WEIGHTS_LIMIT: Final = 2**24
+"""Far beyond what the block RAM of any device holds, and still drawn in a second."""
 
 _Spikes = npt.NDArray[np.int64]
 """(time, sample, neuron)"""
@@ -76,6 +79,11 @@ def parse_shape(text: str) -> tuple[int, ...]:
     sizes = tuple(int(size) for size in fields if size.isascii() and size.isdigit() and len(size) < 9)
     if len(sizes) != len(fields) or len(sizes) < 2 or not all(1 <= size <= _SIZE_LIMIT for size in sizes):
         raise OptionError(f"'{text}' is no network shape; join sizes of 1 to {_SIZE_LIMIT} by '-', such as 784-128-10.")
+    weights = sum(inputs * outputs for inputs, outputs in itertools.pairwise(sizes))
+    if weights > _WEIGHTS_LIMIT:
+        raise OptionError(
+            f"'{text}' has {weights:,} weights; at most {_WEIGHTS_LIMIT:,} are drawn. Use smaller layers."
+        )
     return sizes
 
 

@@ -51,3 +51,5 @@ def test_shapes():
     for text in ("", "10", "10-", "-10", "10-x", "0-10", "10--3", "10-99999999", "١-2", "1-" + "9" * 5000):
         with pytest.raises(OptionError, match="784-128-10"):
             parse_shape(text)
+    with pytest.raises(OptionError, match="has 4,294,967,296 weights"):
+        parse_shape("65536-65536")
