@@ -268,6 +268,8 @@ def verilator_environment() -> dict[str, str]:
         folder = Path(_native(entry)).parent
         return {"PATH": f"{folder}{os.pathsep}{path}"}
     package = _package_folder(entry)
+    if len(str(package).split()) > 1:
+        raise ToolError(f"Verilator lies in '{package}', and make cannot use a path with a space: move it elsewhere.")
     # The perl script calls python3 helpers and finds its own files through VERILATOR_ROOT.
     return {"PATH": f"{package / 'bin'}{os.pathsep}{path}", "VERILATOR_ROOT": str(package)}
 

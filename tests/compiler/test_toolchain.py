@@ -64,6 +64,7 @@ def test_a_failure_quotes_the_line_that_matters_and_names_the_log(tmp_path):
             "x.cpp:1: fatal error: no such file",
         ),
         ("Traceback (most recent call last):\n  x\nRuntimeError: unreachable\n", "RuntimeError: unreachable"),
+        ("%Warning-WIDTH: x\n%Error: Exiting due to 1 warning(s)\nmake: left\n", "%Warning-WIDTH: x"),
         ("the last thing said\n\n", "the last thing said"),
         ("", "it printed nothing"),
     ],
@@ -159,6 +160,12 @@ def test_run_tool_runs_verilator_itself(tmp_path):
     (tmp_path / "broken.v").write_text("module top(input clock output y); endmodule\n")
     with pytest.raises(ToolError, match=r"Verilator failed: %Error: broken\.v:1"):
         run_tool("verilator", ["--lint-only", "broken.v"], cwd=tmp_path, log=tmp_path / "log")
+
+
+def test_a_verilator_that_make_cannot_use_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(toolchain, "_package_folder", lambda entry: tmp_path / "my tools" / "verilator")
+    with pytest.raises(ToolError, match=r"Verilator lies in '.*/my tools/verilator', and make cannot"):
+        verilator_environment()
 
 
 @pytest.mark.parametrize("program", ["perl", "make", "g++"])
