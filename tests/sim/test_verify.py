@@ -20,6 +20,7 @@ from snnc.sim.harness import Capture, EngineCapture
 from snnc.sim.protocol import verify_protocol
 from snnc.sim.stimulus import stimulus
 from snnc.sim.verify import compare, verify_build
+from tests.compiler.networks import integer_chain
 from tests.networks import build_graph, random_graph
 
 
@@ -85,6 +86,13 @@ def test_hardware_equals_models(builds: dict[str, Build], name: str) -> None:
     if corner.protocol:
         few = inputs[:3] if build.plan.input.encoding is Encoding.DIRECT else inputs[:, :3]
         verify_protocol(build, few, time_steps=build.plan.time_steps)
+
+
+def test_a_readout_as_wide_as_the_bench_records(tmp_path: Path) -> None:
+    graph = integer_chain([[[1, -1, 2], [3, 1, -2]]], [], [[2**30, -(2**30)]], time_steps=1)
+    build = build_graph(graph, tmp_path / "build")
+    assert build.plan.readout.residual_bits == 32
+    assert verify_build(build, _inputs(build, 0.5, samples=3)).samples == 3
 
 
 def test_fewer_steps_than_compiled_for(builds: dict[str, Build]) -> None:
