@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import click
 from click.core import ParameterSource
@@ -15,10 +17,13 @@ from snnc.compiler.frontend import FORMATS, RandomNetwork
 from snnc.compiler.frontend.random_network import parse_shape
 from snnc.compiler.ir import Encoding
 from snnc.compiler.passes.schedule import schedule
-from snnc.compiler.pipeline import PASS_NAMES, begin, compile_network, passes_before, run_passes
+from snnc.compiler.pipeline import IMPORT, PASS_NAMES, begin, compile_network, passes_before, run_passes
 from snnc.compiler.targets import TARGETS, find_device, load_target
 
 __all__ = ["compile_command"]
+
+_DEVICE_INDEPENDENT: Final = passes_before("schedule")
+_DRY_PASSES: Final = (IMPORT, *(step.name for step in _DEVICE_INDEPENDENT))
 
 
 @click.command("compile")
@@ -63,6 +68,9 @@ def compile_command(
     seed: int,
 ) -> None:
     """Compile STUDENT into a build folder: integer model, plan, Verilog, memory images, bench and report."""
+    for name in print_after:
+        if dry_run and name not in _DRY_PASSES:
+            raise click.UsageError(f"--dry-run shows nothing after '{name}'; it does after {', '.join(_DRY_PASSES)}.")
     options = Options(time_steps=time_steps, lanes=_lanes(lanes), weight_bits=weight_bits)
     source: Path | RandomNetwork
     if (student is None) == (shape is None):
@@ -84,14 +92,14 @@ def compile_command(
         assert student is not None
         source = student
     chosen = find_device(target, device)
-    if dry_run:
-        _dry_run(source, target, options)
-        return
-    wanted = set(print_after)
 
     def observe(name: str, text: str) -> None:
-        if name in wanted:
+        if name in print_after:
             click.echo(text)
+
+    if dry_run:
+        _dry_run(source, target, options, observe)
+        return
 
     design = compile_network(source, chosen, options, observe=observe)
     # rich is needed only from here on.
@@ -111,10 +119,10 @@ def _lanes(text: str | None) -> tuple[int, ...] | None:
     return tuple(int(item) for item in fields)
 
 
-def _dry_run(source: Path | RandomNetwork, target: str, options: Options) -> None:
+def _dry_run(source: Path | RandomNetwork, target: str, options: Options, observe: Callable[[str, str], None]) -> None:
     from snnc.compiler.backend.console import show_devices
 
     family = load_target(target)
-    bounded = run_passes(begin(source, family.device(), options), passes_before("schedule"))
+    bounded = run_passes(begin(source, family.device(), options), _DEVICE_INDEPENDENT, observe=observe)
     candidates = [(device, schedule(dataclasses.replace(bounded, device=device))) for device in family.devices.values()]
     show_devices(bounded.graph.name, candidates)

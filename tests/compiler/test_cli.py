@@ -168,6 +168,7 @@ def test_dry_run_lists_every_device_and_writes_nothing(student, tmp_path, capsys
         assert device in out
     assert "fits" in out
     assert "EBR (it has" in " ".join(run(capsys, "compile", "--random", "784-512-10", "--dry-run")[1].split())
+    assert "bound readout" in run(capsys, "compile", student, "--dry-run", "--print-after", "bound")[1]
     assert list(tmp_path.iterdir()) == [student]
 
 
@@ -238,6 +239,7 @@ def test_errors_are_one_sentence_and_status_1(arguments, named, tmp_path, capsys
         ),
         *(["compile", "a.pt", "--seed", "3"], ["compile", "a.pt", "--encoding", "rate"]),
         *(["compile", "a.pt", "--weight-bits", "9"], ["compile", "a.pt", "--print-after", "lunch"]),
+        ["compile", "a.pt", "--dry-run", "--print-after", "place"],
     ],
     ids=" ".join,
 )
