@@ -52,10 +52,10 @@ class FakeTarget:
     def device(self, name):
         return load_target("ice40").device(name)
 
-    def synthesise(self, sources, *, top, device, folder, timeout=None):
+    def synthesise(self, sources, *, top, device, folder, base, timeout=None):
         assert top == "snnc_shell"
         assert [path.name for path in sources] == ["core.v", "primitives.v", "shell.v"]
-        assert all((folder / name).exists() for name in ("images/hidden0.weights.hex",))
+        assert (base / "images/hidden0.weights.hex").exists()
         if self.fails:
             raise ToolError("Yosys failed: ERROR: no such module.")
         return Synthesis(netlist=folder / "n.json", log=folder / "yosys.log", cells={}, seconds=1.0)
