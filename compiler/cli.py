@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import signal
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -36,6 +38,14 @@ _SUMMARIES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+_FAULTS: Final = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR),
+    }
+)
+"""Of the machine or of a path that was given, not of this program: a full disk, a missing permission."""
+
 
 class _LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -61,8 +71,21 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line. Exit status: 1 after a `SnncError`, 2 after wrong usage, 130 after Ctrl-C."""
-    sys.exit(run(sys.argv[1:]))
+    """Run the command line.
+
+    Exit status: 1 after a `SnncError` or a fault of the machine, 2 after wrong usage, 130 after Ctrl-C, 143 after
+    SIGTERM, which is cleaned up after like Ctrl-C.
+    """
+    terminated = False
+
+    def terminate(*_: object) -> None:
+        nonlocal terminated
+        terminated = True
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, terminate)
+    status = run(sys.argv[1:])
+    sys.exit(128 + signal.SIGTERM if terminated else status)
 
 
 def run(arguments: list[str]) -> int:
@@ -70,9 +93,16 @@ def run(arguments: list[str]) -> int:
     try:
         status: Any = cli.main(arguments, prog_name="snnc", standalone_mode=False)
     except SnncError as error:
-        # Messages quote from files: nothing in one may end the line or command the terminal.
-        message = "".join(character if character.isprintable() else "?" for character in str(error))
-        click.echo(f"snnc: error: {message}", err=True)
+        _complain(str(error))
+        return 1
+    except OSError as error:
+        if error.errno not in _FAULTS:
+            raise
+        what = "A file" if error.filename is None else f"'{error.filename}'"
+        _complain(
+            f"{what} cannot be read or written: {error.strerror}; make room where the output and the temporary files "
+            "(TMPDIR) lie, or choose other places."
+        )
         return 1
     except click.ClickException as error:
         error.show()
@@ -81,3 +111,9 @@ def run(arguments: list[str]) -> int:
         click.echo("snnc: interrupted; nothing was left half-written.", err=True)
         return 130
     return status if isinstance(status, int) else 0
+
+
+def _complain(text: str) -> None:
+    # Messages quote from files: nothing in one may end the line or command the terminal.
+    message = "".join(character if character.isprintable() else "?" for character in text)
+    click.echo(f"snnc: error: {message}", err=True)
