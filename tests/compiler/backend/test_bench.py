@@ -40,6 +40,7 @@ def test_what_the_user_checks_counts(build, tmp_path):
     result = run(build, tmp_path)
     assert result.returncode != 0
     assert "expected (" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize("encoding", Encoding)
