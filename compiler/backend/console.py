@@ -22,7 +22,9 @@ __all__ = ["show_build", "show_devices"]
 def show_build(folder: Path, design: Design) -> None:
     """A table of the layers of a finished build."""
     plan = design.complete_plan
-    table = Table(title=f"{plan.name} on {design.device.title}", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        title=f"{plan.name} on {design.device.title}", title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True
+    )
     for heading in ("layer", "shape", "weights", "lanes", "membrane", "weights in", "membranes in"):
         table.add_column(heading)
     for engine in plan.engines:
@@ -52,7 +54,7 @@ def show_build(folder: Path, design: Design) -> None:
 
 def show_devices(name: str, candidates: Sequence[tuple[Device, Design]]) -> None:
     """Which of a family's devices a network fits, and what is missing where it does not."""
-    table = Table(title=f"{name} on each device", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=f"{name} on each device", title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True)
     for heading, justify in (
         ("device", "left"),
         ("lanes", "left"),
