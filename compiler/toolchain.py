@@ -25,6 +25,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -164,7 +165,9 @@ def run_tool(
     environment = {**os.environ, **(verilator_environment() if tool == "verilator" else {})}
     log.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    with log.open("wb") as stream:
+    # A tool that is ended cannot remove its own temporary files.
+    with tempfile.TemporaryDirectory(prefix="snnc-", ignore_cleanup_errors=True) as scratch, log.open("wb") as stream:
+        environment["TMPDIR"] = scratch
         try:
             process = subprocess.Popen(
                 command,

@@ -151,7 +151,9 @@ def _compile(work: Path, files: Sequence[str], top: str) -> None:
             later = time.time() + 3600
             os.utime(objects / f"{module}.o", (later, later))
     log = work / "build.log"
-    with _quiet(), _environment(verilator_environment() | {"MAKEFLAGS": _MAKE_VARIABLES}):
+    # A compiler that is stopped cannot remove its own temporary files: they go where all of this goes.
+    variables = verilator_environment() | {"MAKEFLAGS": _MAKE_VARIABLES, "TMPDIR": str(work)}
+    with _quiet(), _environment(variables):
         try:
             get_runner("verilator").build(
                 sources=[VerilatorControlFile(_WAIVERS), *(work / file for file in files)],

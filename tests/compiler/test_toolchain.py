@@ -7,6 +7,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -175,3 +176,11 @@ def test_a_missing_system_program_is_named(program, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolError, match=rf"Verilator needs {program.replace('+', '.')}, which is not on the PATH"):
         verilator_environment()
+
+
+def test_temporary_files_of_a_tool_that_is_stopped_are_removed(tmp_path, fake, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    fake("import tempfile, time\ntempfile.mkdtemp()\ntime.sleep(60)")
+    with pytest.raises(ToolError, match="was stopped after"):
+        run_yosys(tmp_path / "build", "", timeout=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["build"]
