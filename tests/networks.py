@@ -1,10 +1,11 @@
-"""Random integer networks for the tests of the hardware, and builds of them."""
+"""Integer networks for tests of the compiler and of the hardware, and builds of them."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,60 +23,88 @@ from snnc.compiler.ir import (
     Readout,
     Reset,
     frozen,
-    verify,
 )
 from snnc.compiler.pipeline import PASSES, run_passes
 from snnc.compiler.targets import find_device
 
 
-def random_graph(
+def integer_chain(
+    weights: list[Any],
+    thresholds: list[Any],
+    biases: list[Any] | None = None,
+    *,
+    encoding: Encoding = Encoding.EVENTS,
+    value_bits: int = 2,
+    bits: int = 4,
+    shift: int = 0,
+    reset: Reset = Reset.SOFT,
+    initial: Initial = Initial.ZERO,
+    time_steps: int = 3,
+) -> Graph:
+    """A dense chain of given integers; one threshold array per hidden layer, one weight matrix per layer."""
+    arrays = [np.asarray(weight, np.int64) for weight in weights]
+    inputs = arrays[0].shape[1]
+    source = InputSource(encoding=encoding, bits=value_bits if encoding is not Encoding.EVENTS else 1)
+    populations = [
+        Population(name="input", shape=(inputs, 1, 1), neuron=source, bias=frozen(np.zeros(inputs, np.int64)))
+    ]
+    projections = []
+    for index, weight in enumerate(arrays):
+        last = index == len(arrays) - 1
+        size = len(weight)
+        bias = np.zeros(size, np.int64) if biases is None else np.asarray(biases[index], np.int64)
+        neuron: Any = Readout()
+        if not last:
+            threshold = frozen(np.asarray(thresholds[index], np.int64))
+            neuron = IntegrateAndFire(threshold=threshold, reset=reset, initial=initial)
+        name = "readout" if last else f"hidden{index}"
+        populations.append(Population(name=name, shape=(size, 1, 1), neuron=neuron, bias=frozen(bias)))
+        projections.append(
+            Dense(source=populations[-2].name, target=name, weight=frozen(weight), bits=bits, shift=shift)
+        )
+    return Graph(
+        name="chain",
+        level=Level.INTEGER,
+        populations=tuple(populations),
+        projections=tuple(projections),
+        time_steps=time_steps,
+    )
+
+
+def random_chain(
     sizes: Sequence[int],
     *,
     encoding: Encoding = Encoding.EVENTS,
     bits: int = 4,
     value_bits: int = 4,
     shift: int = 0,
-    reset: Reset = Reset.SOFT,
-    initial: Initial = Initial.ZERO,
     time_steps: int = 6,
     seed: int = 0,
+    **settings: Any,
 ) -> Graph:
     """A chain whose thresholds lie near the spread of its input currents, so that its neurons fire, but not always."""
     generator = np.random.default_rng(seed)
-    direct = encoding is Encoding.DIRECT
     largest = 2 ** (bits - 1) - 1
-    populations = [
-        Population(
-            name="input",
-            shape=(sizes[0], 1, 1),
-            neuron=InputSource(encoding=encoding, bits=value_bits if direct else 1),
-            bias=frozen(np.zeros(sizes[0], dtype=np.int64)),
-        )
-    ]
-    projections = []
+    weights, thresholds, biases = [], [], []
     for k, (sources, targets) in enumerate(itertools.pairwise(sizes)):
-        last = k == len(sizes) - 2
-        name = "readout" if last else f"hidden{k}"
         weight = generator.integers(-largest, largest + 1, (targets, sources))
         # Mean square of a source's value: a few steps' current then reaches the threshold.
-        power = (2**value_bits) ** 2 / 8 if direct and k == 0 else 0.2
+        power = (2**value_bits) ** 2 / 8 if encoding is Encoding.DIRECT and k == 0 else 0.2
         spread = np.sqrt((weight.astype(float) ** 2).sum(axis=1) * power) * 2**shift
-        threshold = np.maximum(1, np.rint(spread * generator.uniform(0.7, 1.5, targets))).astype(np.int64)
-        bias = np.rint(spread * generator.uniform(-0.2, 0.3, targets)).astype(np.int64)
-        neuron = Readout() if last else IntegrateAndFire(threshold=frozen(threshold), reset=reset, initial=initial)
-        populations.append(Population(name=name, shape=(targets, 1, 1), neuron=neuron, bias=frozen(bias)))
-        projections.append(
-            Dense(source=populations[-2].name, target=name, weight=frozen(weight), bits=bits, shift=shift)
-        )
-    graph = Graph(
-        name=f"random{seed}",
-        level=Level.INTEGER,
-        populations=tuple(populations),
-        projections=tuple(projections),
+        weights.append(weight)
+        thresholds.append(np.maximum(1, np.rint(spread * generator.uniform(0.7, 1.5, targets))))
+        biases.append(np.rint(spread * generator.uniform(-0.2, 0.3, targets)))
+    return integer_chain(
+        weights,
+        thresholds[:-1],
+        biases,
+        encoding=encoding,
+        bits=bits,
+        value_bits=value_bits,
+        shift=shift,
         time_steps=time_steps,
+        **settings,
     )
-    verify(graph)
-    return graph
 
 
 def build_graph(graph: Graph, folder: Path, *, lanes: Sequence[int] | None = None, device: str = "hx8k") -> Build:

@@ -1,4 +1,4 @@
-"""Small networks and checkpoints for the compiler's tests."""
+"""Checkpoints and designs for the compiler's tests."""
 
 from __future__ import annotations
 
@@ -11,17 +11,8 @@ from snnc.compiler.design import Design, Options
 from snnc.compiler.frontend import RandomNetwork
 from snnc.compiler.frontend.random_network import random_graph
 from snnc.compiler.ir import (
-    Dense,
     Encoding,
     Graph,
-    Initial,
-    InputSource,
-    IntegrateAndFire,
-    Level,
-    Population,
-    Readout,
-    Reset,
-    frozen,
 )
 from snnc.compiler.pipeline import passes_before, run_passes
 from snnc.compiler.targets import find_device
@@ -93,55 +84,6 @@ def changed(original: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     else:
         place[int(name) if isinstance(place, list) else name] = value
     return result
-
-
-def integer_chain(
-    weights: list[Any],
-    thresholds: list[Any],
-    biases: list[Any] | None = None,
-    *,
-    encoding: Encoding = Encoding.EVENTS,
-    value_bits: int = 2,
-    bits: int = 4,
-    shift: int = 0,
-    reset: Reset = Reset.SOFT,
-    initial: Initial = Initial.ZERO,
-    time_steps: int = 3,
-) -> Graph:
-    """A dense chain of given integers; one threshold array per hidden layer, one weight matrix per layer."""
-    arrays = [np.asarray(weight, np.int64) for weight in weights]
-    inputs = arrays[0].shape[1]
-    source = InputSource(encoding=encoding, bits=value_bits if encoding is not Encoding.EVENTS else 1)
-    populations = [
-        Population(name="input", shape=(inputs, 1, 1), neuron=source, bias=frozen(np.zeros(inputs, np.int64)))
-    ]
-    projections = []
-    for index, weight in enumerate(arrays):
-        last = index == len(arrays) - 1
-        size = len(weight)
-        bias = np.zeros(size, np.int64) if biases is None else np.asarray(biases[index], np.int64)
-        neuron: Any = Readout()
-        if not last:
-            threshold = frozen(np.asarray(thresholds[index], np.int64))
-            neuron = IntegrateAndFire(threshold=threshold, reset=reset, initial=initial)
-        name = "readout" if last else f"hidden{index}"
-        populations.append(Population(name=name, shape=(size, 1, 1), neuron=neuron, bias=frozen(bias)))
-        projections.append(
-            Dense(
-                source=populations[-2].name,
-                target=name,
-                weight=frozen(weight),
-                bits=bits,
-                shift=0 if last else shift,
-            )
-        )
-    return Graph(
-        name="chain",
-        level=Level.INTEGER,
-        populations=tuple(populations),
-        projections=tuple(projections),
-        time_steps=time_steps,
-    )
 
 
 def design_of(graph: Graph, *, device: str | None = None, options: Options | None = None) -> Design:

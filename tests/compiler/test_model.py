@@ -17,7 +17,8 @@ from snnc.compiler.frontend.random_network import RandomNetwork, random_graph
 from snnc.compiler.frontend.student import student_graph
 from snnc.compiler.ir import Encoding, Reset
 from snnc.compiler.model import load_model, model_hash, model_to_bytes
-from tests.compiler.networks import checkpoint, integer_chain
+from tests.compiler.networks import checkpoint
+from tests.networks import integer_chain
 
 GRAPH = random_graph(RandomNetwork(sizes=(20, 9, 4), encoding=Encoding.DIRECT, seed=1))
 DATA = model_to_bytes(GRAPH)

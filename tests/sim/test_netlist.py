@@ -12,13 +12,13 @@ from snnc.compiler.errors import VerificationError
 from snnc.compiler.ir import Encoding, Initial, Reset
 from snnc.sim.commands import random_inputs
 from snnc.sim.netlist import verify_netlist
-from tests.networks import build_graph, random_graph
+from tests.networks import build_graph, random_chain
 
 pytestmark = pytest.mark.nightly
 
 
 def test_membranes_and_weights_in_block_ram(tmp_path: Path) -> None:
-    graph = random_graph(
+    graph = random_chain(
         (40, 24, 10), encoding=Encoding.DIRECT, value_bits=8, reset=Reset.HARD, initial=Initial.HALF, seed=1
     )
     build = build_graph(graph, tmp_path / "build", lanes=(4, 4))
@@ -27,14 +27,14 @@ def test_membranes_and_weights_in_block_ram(tmp_path: Path) -> None:
 
 
 def test_rings_and_banks(tmp_path: Path) -> None:
-    build = build_graph(random_graph((600, 16, 5), bits=3, time_steps=3, seed=2), tmp_path / "build", lanes=(8, 5))
+    build = build_graph(random_chain((600, 16, 5), bits=3, time_steps=3, seed=2), tmp_path / "build", lanes=(8, 5))
     assert build.plan.engines[0].projections[0].weights.banks > 1
     synthesise_build(build)
     assert check_netlist(build, 4)
 
 
 def test_a_wrong_block_ram_is_found(tmp_path: Path) -> None:
-    build = build_graph(random_graph((40, 16, 5), seed=3), tmp_path / "build", lanes=(8, 5))
+    build = build_graph(random_chain((40, 16, 5), seed=3), tmp_path / "build", lanes=(8, 5))
     synthesise_build(build)
     assert check_netlist(build, 2)
     folder = build.path / "synth"

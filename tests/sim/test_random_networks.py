@@ -10,7 +10,7 @@ import pytest
 from snnc.compiler.ir import Encoding, Initial, Reset
 from snnc.sim.commands import random_inputs
 from snnc.sim.verify import verify_build
-from tests.networks import build_graph, random_graph
+from tests.networks import build_graph, random_chain
 
 NETWORKS = 40
 
@@ -23,7 +23,7 @@ def test_random_network(tmp_path: Path, seed: int) -> None:
     sizes = [int(size) for size in generator.integers(2, 70, depth + 1)]
     lanes = [int(generator.integers(1, min(16, size) + 1)) for size in sizes[1:]]
     encoding = Encoding.DIRECT if generator.random() < 0.5 else Encoding.EVENTS
-    graph = random_graph(
+    graph = random_chain(
         sizes,
         encoding=encoding,
         bits=int(generator.integers(2, 9)),

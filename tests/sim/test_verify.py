@@ -20,8 +20,7 @@ from snnc.sim.harness import Capture, EngineCapture
 from snnc.sim.protocol import verify_protocol
 from snnc.sim.stimulus import stimulus
 from snnc.sim.verify import compare, verify_build
-from tests.compiler.networks import integer_chain
-from tests.networks import build_graph, random_graph
+from tests.networks import build_graph, integer_chain, random_chain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,7 @@ CORNERS = {
 def builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Build]:
     folder = tmp_path_factory.mktemp("builds")
     return {
-        name: build_graph(random_graph(**corner.graph, seed=number), folder / str(number), lanes=corner.lanes)
+        name: build_graph(random_chain(**corner.graph, seed=number), folder / str(number), lanes=corner.lanes)
         for number, (name, corner) in enumerate(CORNERS.items())
     }
 
@@ -125,7 +124,7 @@ def _flip_lowest_bit(path: Path, line: int) -> None:
 def test_a_flipped_bit_is_found_and_named(builds: dict[str, Build], tmp_path: Path, image: str, layer: str) -> None:
     corner = "padded lanes, three words, half membranes"
     broken = build_graph(
-        random_graph(**CORNERS[corner].graph, seed=0), tmp_path / "broken", lanes=CORNERS[corner].lanes
+        random_chain(**CORNERS[corner].graph, seed=0), tmp_path / "broken", lanes=CORNERS[corner].lanes
     )
     _flip_lowest_bit(broken.path / "images" / f"{image}.hex", 0)
     with pytest.raises(

@@ -9,7 +9,8 @@ from snnc.compiler.backend.images import memory_images
 from snnc.compiler.ir import Encoding, Initial, IntegrateAndFire
 from snnc.compiler.pipeline import passes_before, run_passes
 from snnc.compiler.plan import EngineKind, MemoryKind, MemoryPlan
-from tests.compiler.networks import design_of, integer_chain, random_design
+from tests.compiler.networks import design_of, random_design
+from tests.networks import integer_chain
 
 
 def words(images, memory: MemoryPlan, bits: int) -> np.ndarray:

@@ -15,7 +15,8 @@ from snnc.compiler.ir import Encoding, Graph, Initial, IntegrateAndFire, Reset
 from snnc.compiler.passes.bound import bound, layer_bounds
 from snnc.compiler.plan import Range, signed_bits
 from snnc.sim import golden
-from tests.compiler.networks import design_of, integer_chain
+from tests.compiler.networks import design_of
+from tests.networks import integer_chain
 
 
 def observed(graph: Graph, inputs: np.ndarray) -> dict[str, dict[str, Range]]:

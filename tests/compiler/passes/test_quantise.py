@@ -16,7 +16,8 @@ from snnc.compiler.frontend.student import student_graph
 from snnc.compiler.ir import Encoding, IntegrateAndFire, Level, verify
 from snnc.compiler.passes.normalise import normalise
 from snnc.compiler.passes.quantise import quantise, searched_step
-from tests.compiler.networks import changed, checkpoint, design_of, integer_chain
+from tests.compiler.networks import changed, checkpoint, design_of
+from tests.networks import integer_chain
 
 
 def quantised(plain, options: Options | None = None):
