@@ -31,6 +31,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 from snnc.compiler.errors import ToolError
 
@@ -39,10 +40,12 @@ __all__ = [
     "Tool",
     "ToolResult",
     "relevant_line",
+    "run_to_end",
     "run_tool",
     "tool_pool",
     "tool_versions",
     "verilator_environment",
+    "yosys_folder",
 ]
 
 
@@ -148,9 +151,12 @@ def run_tool(
     *,
     cwd: Path,
     log: Path,
+    produces: Sequence[Path] = (),
     timeout: float | None = None,
 ) -> ToolResult:
     """Run a tool of :data:`TOOLS` to its end.
+
+    What it ``produces`` is removed first: afterwards it is there and of this run, or there is an error.
 
     Files must be named relative to ``cwd``: the tools that are WebAssembly see a private folder in place of ``/tmp``,
     so that an absolute path there does not exist for them.
@@ -158,9 +164,11 @@ def run_tool(
     Raises
     ------
     ToolError
-        The tool is missing, failed, or took longer than ``timeout`` seconds.
+        The tool is missing, failed, took longer than ``timeout`` seconds, or did not write what it should.
     """
     entry = TOOLS[tool]
+    for path in produces:
+        path.unlink(missing_ok=True)
     command = [*_command(entry), *map(str, arguments)]
     environment = {**os.environ, **(verilator_environment() if tool == "verilator" else {})}
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -169,31 +177,14 @@ def run_tool(
     with tempfile.TemporaryDirectory(prefix="snnc-", ignore_cleanup_errors=True) as scratch, log.open("wb") as stream:
         environment["TMPDIR"] = scratch
         try:
-            process = subprocess.Popen(
-                command,
-                cwd=cwd,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # a group of its own, so that its children (abc, make) end with it
-            )
+            status = run_to_end(command, cwd=cwd, environment=environment, stream=stream, timeout=timeout)
         except OSError as error:
             raise ToolError(f"{entry.title} could not be started ({error.strerror}): {command[0]}.") from error
-        _running.add(process)
-        try:
-            status = process.wait(timeout)
         except subprocess.TimeoutExpired:
-            _end(process)
             raise ToolError(
                 f"{entry.title} was stopped after {timeout:g} s without a result: see {log}; "
                 "a smaller design, another seed or a longer limit may help."
             ) from None
-        except BaseException:  # Ctrl-C: the tool's own group does not hear it from the terminal
-            _end(process)
-            raise
-        finally:
-            _running.discard(process)
     seconds = time.monotonic() - start
     output = log.read_text(encoding="utf-8", errors="replace")
     if status < 0:
@@ -202,7 +193,51 @@ def run_tool(
         raise ToolError(f"{entry.title} was ended by {name}{hint}: see {log}.")
     if status > 0:
         raise ToolError(f"{entry.title} failed: {relevant_line(output)} (the whole log: {log})")
+    for path in produces:
+        if not path.exists():
+            named = f" or correct {entry.variable}" if os.environ.get(entry.variable) else ""
+            raise ToolError(f"{entry.title} ended without writing {path.name}: see {log}{named}.")
     return ToolResult(log=log, output=output, seconds=seconds)
+
+
+def run_to_end(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    environment: Mapping[str, str],
+    stream: IO[Any] | None,
+    timeout: float | None = None,
+) -> int:
+    """Run a command in a process group of its own, so that its children (abc, make, compilers) end when it has to.
+
+    Returns
+    -------
+    Its exit status; negative after a signal. `stream` takes what it prints.
+
+    Raises
+    ------
+    OSError
+        It cannot be started.
+    subprocess.TimeoutExpired
+        It took longer than `timeout` seconds, and was ended.
+    """
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=stream,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    _running.add(process)
+    try:
+        return process.wait(timeout)
+    except BaseException:  # Ctrl-C too: a group of its own does not hear it from the terminal
+        _end(process)
+        raise
+    finally:
+        _running.discard(process)
 
 
 @contextlib.contextmanager

@@ -55,6 +55,8 @@ def verify(
             f"--time-steps is {steps}, but the network was compiled for at most {opened.plan.time_steps}; "
             f"compile it again with --time-steps {steps}."
         )
+    if data is not None and dataset is None:
+        raise click.UsageError("--data needs --dataset: which of the data sets in that folder?")
     labels = None
     if dataset is None:
         inputs = random_inputs(opened.plan, samples or 100, time_steps=steps, density=density, seed=seed)
@@ -82,7 +84,8 @@ def run(
     count = len(inputs) if direct else inputs.shape[1]
     folder = build.path / FOLDER
     empty_results(folder, RESULT)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("compiling and simulating", total=count)
         verdict = verify_build(
             build,

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from snnc.compiler.artefacts import Build
 from snnc.compiler.errors import ToolError, VerificationError
-from snnc.compiler.toolchain import relevant_line, tool_versions, verilator_environment
+from snnc.compiler.toolchain import relevant_line, run_to_end, tool_versions, verilator_environment
 from snnc.sim.harness import HARNESS_TOP, Capture, harness_verilog, read_capture, write_stimulus
 from snnc.sim.stimulus import Stimulus
 
@@ -131,7 +131,7 @@ def build_executable(sources: Sequence[Path], generated: Mapping[str, str], top:
 
 
 def _compile(work: Path, files: Sequence[str], top: str) -> None:
-    from cocotb_tools.runner import VerilatorControlFile, get_runner
+    from cocotb_tools.runner import VerilatorControlFile
 
     objects = work / "objects"
     objects.mkdir()
@@ -155,7 +155,7 @@ def _compile(work: Path, files: Sequence[str], top: str) -> None:
     variables = verilator_environment() | {"MAKEFLAGS": _MAKE_VARIABLES, "TMPDIR": str(work)}
     with _quiet(), _environment(variables):
         try:
-            get_runner("verilator").build(
+            _runner().build(
                 sources=[VerilatorControlFile(_WAIVERS), *(work / file for file in files)],
                 hdl_toplevel=top,
                 build_dir=objects,
@@ -207,13 +207,11 @@ def run_bench(
     ToolError
         The simulation itself failed.
     """
-    from cocotb_tools.runner import get_runner
-
     with tempfile.TemporaryDirectory(prefix="snnc-") as name:
         log, results = Path(name) / "simulation.log", Path(name) / "results.xml"
         with _quiet(), _environment(verilator_environment()):
             try:
-                get_runner("verilator").test(
+                _runner().test(
                     test_module=module,
                     hdl_toplevel=executable.top,
                     build_dir=executable.folder,
@@ -232,6 +230,20 @@ def run_bench(
                 kept = _keep(log)
                 raise ToolError(f"The simulation ended early: {relevant_line(text)} (log: {kept}).") from None
         _check_results(results, log)
+
+
+def _runner() -> Any:
+    """cocotb's runner, whose commands end when we do: its own leave compilers and simulations behind."""
+    from cocotb_tools.runner import Verilator
+
+    class Runner(Verilator):
+        def _execute_cmds(self, cmds: Sequence[Sequence[str]], cwd: Any, stdout: Any = None) -> None:
+            for command in cmds:
+                status = run_to_end(command, cwd=Path(cwd), environment=self.env, stream=stdout)
+                if status != 0:
+                    raise RuntimeError(f"'{command[0]}' ended with status {status}")
+
+    return Runner()
 
 
 def _check_results(results: Path, log: Path) -> None:

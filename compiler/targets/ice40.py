@@ -133,7 +133,7 @@ class Ice40(Target):
         netlist = folder / f"{top}.json"
         part = netlist.with_name(netlist.name + ".part")
         # The delays that abc maps for: HX, LP, or the two Ultra families, which share theirs. Not -dff: it gains 5 % of
-        # Fmax by changing registers in ways that no check of ours covers yet.
+        # Fmax by changing registers in ways that only the simulation of the netlist covers.
         speed = {"h": "hx", "l": "lp", "u": "u"}[device.name[0]]
         lines = [
             *(_read_command(source, cwd) for source in sources),
@@ -142,7 +142,7 @@ class Ice40(Target):
         script = folder / "synth.ys"
         script.write_text("\n".join(lines) + "\n", encoding="utf-8")
         arguments = ["-s", _relative(script, cwd)]
-        result = run_tool("yosys", arguments, cwd=cwd, log=folder / "yosys.log", timeout=timeout)
+        result = run_tool("yosys", arguments, cwd=cwd, log=folder / "yosys.log", produces=[part], timeout=timeout)
         design = json.loads(part.read_text(encoding="utf-8"))
         cells = Counter(cell["type"] for cell in design["modules"][top]["cells"].values())
         part.replace(netlist)
@@ -153,7 +153,7 @@ class Ice40(Target):
         part = verilog.with_name(verilog.name + ".part")
         lines = [f'read_json "{_relative(netlist, folder)}"', f'write_verilog -noattr "{part.name}"']
         script.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        run_tool("yosys", ["-s", script.name], cwd=folder, log=folder / "netlist.log", timeout=timeout)
+        run_tool("yosys", ["-s", script.name], cwd=folder, log=folder / "netlist.log", produces=[part], timeout=timeout)
         part.replace(verilog)
         return verilog, yosys_folder() / "ice40" / "cells_sim.v"
 
@@ -189,10 +189,13 @@ class Ice40(Target):
             *options,
         ]
         try:
-            result = run_tool("nextpnr-ice40", arguments, cwd=folder, log=log, timeout=timeout)
+            result = run_tool(
+                "nextpnr-ice40", arguments, cwd=folder, log=log, produces=[layout_part, report_part], timeout=timeout
+            )
         except ToolError:
             # A design that is too large ends in "no BELs remaining"; the utilisation printed before it says what of.
-            check_fits(device, _resources(_printed_use(log), device, housing))
+            if log.exists():
+                check_fits(device, _resources(_printed_use(log), device, housing))
             raise
         found = json.loads(report_part.read_text(encoding="utf-8"))
         use = {kind: entry["used"] for kind, entry in found["utilization"].items()}
@@ -221,6 +224,7 @@ class Ice40(Target):
             [_relative(implementation.layout, folder), part.name],
             cwd=folder,
             log=bitstream.with_suffix(".icepack.log"),
+            produces=[part],
             timeout=timeout,
         )
         part.replace(bitstream)

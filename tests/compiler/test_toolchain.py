@@ -15,7 +15,15 @@ import pytest
 
 from snnc.compiler import toolchain
 from snnc.compiler.errors import ToolError
-from snnc.compiler.toolchain import TOOLS, relevant_line, run_tool, tool_pool, tool_versions, verilator_environment
+from snnc.compiler.toolchain import (
+    TOOLS,
+    relevant_line,
+    run_to_end,
+    run_tool,
+    tool_pool,
+    tool_versions,
+    verilator_environment,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -184,3 +192,22 @@ def test_temporary_files_of_a_tool_that_is_stopped_are_removed(tmp_path, fake, m
     with pytest.raises(ToolError, match="was stopped after"):
         run_yosys(tmp_path / "build", "", timeout=2)
     assert [path.name for path in tmp_path.iterdir()] == ["build"]
+
+
+def test_a_tool_that_writes_nothing_is_an_error_and_nothing_old_is_taken_for_new(tmp_path, monkeypatch):
+    result = tmp_path / "top.bin"
+    result.write_text("of an earlier run")
+    monkeypatch.setenv("SNNC_ICEPACK", "true")  # the program: it ends well, whatever it is told
+    with pytest.raises(ToolError, match=r"ended without writing top\.bin: .* or correct SNNC_ICEPACK"):
+        run_tool("icepack", ["top.asc", "top.bin"], cwd=tmp_path, log=tmp_path / "log", produces=[result])
+    assert not result.exists()
+
+
+def test_what_a_command_started_ends_with_it(tmp_path):
+    # The child outlives its parent's shell unless the whole group is ended.
+    marker = tmp_path / "still here"
+    script = f"(sleep 1; touch '{marker}') & wait"
+    with pytest.raises(subprocess.TimeoutExpired):
+        run_to_end(["sh", "-c", script], cwd=tmp_path, environment=os.environ, stream=None, timeout=0.2)
+    time.sleep(1.2)
+    assert not marker.exists()
