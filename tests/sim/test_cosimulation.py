@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import cocotb_tools.runner
 import pytest
 
 from snnc.compiler.errors import ToolError
+from snnc.sim import cosimulation
 from snnc.sim.cosimulation import build_executable
 
 
@@ -17,13 +16,13 @@ def test_temporary_files_of_the_compiler_go_where_everything_is_removed(tmp_path
     monkeypatch.setenv("SNNC_CACHE", str(tmp_path))
     seen = []
 
-    def stopped(name):
-        folder = Path(os.environ["TMPDIR"])
+    def stopped(command, *, environment, **_):
+        folder = Path(environment["TMPDIR"])
         seen.append(folder)
         assert folder.is_dir()
-        raise RuntimeError
+        return -15
 
-    monkeypatch.setattr(cocotb_tools.runner, "get_runner", stopped)
+    monkeypatch.setattr(cosimulation, "run_to_end", stopped)
     with pytest.raises(ToolError, match="Verilator failed"):
         build_executable((), {"top.v": "module top; endmodule\n"}, "top")
     assert seen
