@@ -127,7 +127,7 @@ def mnist(work: Path, data: Path) -> Iterator[Row]:
 
 
 def events(work: Path) -> Iterator[Row]:
-    """The shape that Spiker+ was measured on: 1,017 cycles, 4,276 LCs, 20.6 MHz, on another occasion, the same tools."""
+    """The shape that Spiker+ was measured on: 1,017 cycles, 4,276 LCs, 20.6 MHz, on another occasion."""
     build = _compile(
         work / "events",
         *("--random", "64-32-10", "--encoding", "events", "--time-steps", "10", "--weight-bits", "6"),
