@@ -79,6 +79,11 @@ class Build:
         """The Verilog sources that were generated; other files may lie beside them."""
         return tuple(sorted(self.path / name for name in self.manifest["files"] if name.startswith("rtl/")))
 
+    @property
+    def core_verilog(self) -> tuple[Path, ...]:
+        """Those of the core alone, without the shell that is placed and routed around it."""
+        return tuple(path for path in self.verilog if path.name != "shell.v")
+
 
 def write_build(path: Path, files: Mapping[str, bytes], *, source: str) -> None:
     """Write a whole build folder; an earlier build at `path` is replaced at the very end.

@@ -94,11 +94,7 @@ def simulate(build: Build, stimulus: Stimulus, *, overlap: bool = False, seed: i
 
 def prepare(build: Build) -> Executable:
     """Compile the self-driving bench of a build, unless it is in the cache."""
-    return build_executable(_core_sources(build), {"harness.v": harness_verilog(build.plan)}, HARNESS_TOP)
-
-
-def _core_sources(build: Build) -> tuple[Path, ...]:
-    return tuple(path for path in build.verilog if path.name != "shell.v")
+    return build_executable(build.core_verilog, {"harness.v": harness_verilog(build.plan)}, HARNESS_TOP)
 
 
 def build_executable(sources: Sequence[Path], generated: Mapping[str, str], top: str) -> Executable:

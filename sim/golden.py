@@ -32,7 +32,7 @@ from snnc.compiler.ir import (
     verify,
 )
 
-__all__ = ["PopulationTrace", "Trace", "accuracy", "run", "run_batches"]
+__all__ = ["PopulationTrace", "Trace", "accuracy", "run", "run_batches", "take"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -153,12 +153,16 @@ def run(graph: Graph, inputs: AnyArray, *, time_steps: int, currents: bool = Fal
 def run_batches(graph: Graph, inputs: AnyArray, *, time_steps: int, batch: int = 1000) -> Iterator[tuple[slice, Trace]]:
     """`run` in pieces of `batch` samples, so that memory stays bounded; yields which samples, and their trace."""
     inputs = np.asarray(inputs)
-    direct = graph.source.encoding is Encoding.DIRECT
-    count = inputs.shape[0] if direct or inputs.ndim < 2 else inputs.shape[1]
+    encoding = graph.source.encoding
+    count = inputs.shape[0] if encoding is Encoding.DIRECT or inputs.ndim < 2 else inputs.shape[1]
     for start in range(0, count, batch):
         samples = slice(start, min(start + batch, count))
-        piece = inputs[samples] if direct else inputs[:, samples]
-        yield samples, run(graph, piece, time_steps=time_steps)
+        yield samples, run(graph, take(encoding, inputs, samples), time_steps=time_steps)
+
+
+def take(encoding: Encoding, inputs: AnyArray, samples: slice) -> AnyArray:
+    """Some of the samples of `inputs`: images ``(batch, ...)``, or spikes ``(time, batch, address)``."""
+    return inputs[samples] if encoding is Encoding.DIRECT else inputs[:, samples]
 
 
 def accuracy(classes: AnyArray, labels: AnyArray) -> float:

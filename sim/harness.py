@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.errors import VerificationError
-from snnc.compiler.ir import Encoding
-from snnc.compiler.plan import EngineKind, EnginePlan, Plan, unsigned_bits
+from snnc.compiler.plan import EngineKind, EnginePlan, Plan
+from snnc.sim.ports import input_widths, offsets, pack_inputs, result_widths
 from snnc.sim.stimulus import Stimulus
 
 __all__ = ["HARNESS_TOP", "Capture", "EngineCapture", "harness_verilog", "read_capture", "write_stimulus"]
@@ -71,20 +71,18 @@ class Capture:
 
 def harness_verilog(plan: Plan) -> str:
     """The bench for `plan`, top `HARNESS_TOP`."""
-    address = unsigned_bits(plan.input.addresses - 1)
-    value = plan.input.value_bits if plan.input.encoding is Encoding.DIRECT else 0
-    index = unsigned_bits(plan.readout.neurons - 1)
-    logit = plan.readout.residual_bits
+    inputs, results = input_widths(plan), result_widths(plan)
+    at = offsets(results)
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
     template = environment.from_string((Path(__file__).parent / "harness.v.j2").read_text())
     return template.render(
-        input_bits=address + 3 + value,
-        marker_at=address + 1,
-        result_bits=logit + 2 * index + 1,
-        logit_bits=logit,
-        index_bits=index,
-        best_at=logit + index,
-        last_at=logit + 2 * index,
+        input_bits=sum(inputs.values()),
+        marker_at=offsets(inputs)["marker"],
+        result_bits=sum(results.values()),
+        logit_bits=results["logit"],
+        index_bits=results["index"],
+        best_at=at["best"],
+        last_at=at["last"],
         patience=PATIENCE,
         settle=4 + 2 * max(engine.words for engine in plan.engines),
         engines=[
@@ -95,14 +93,8 @@ def harness_verilog(plan: Plan) -> str:
 
 
 def write_stimulus(plan: Plan, stimulus: Stimulus, path: Path) -> None:
-    """Write ``stimulus.bin``; the fields lie as in `snnc.rtl.beats.input_beat`, stated here once more on purpose."""
-    address = unsigned_bits(plan.input.addresses - 1)
-    words = stimulus.address.astype(np.uint64)
-    words |= stimulus.event.astype(np.uint64) << np.uint64(address)
-    words |= stimulus.marker.astype(np.uint64) << np.uint64(address + 1)
-    if plan.input.encoding is Encoding.DIRECT:
-        words |= stimulus.value.astype(np.uint64) << np.uint64(address + 3)
-    words.astype(">u8").tofile(path)
+    """Write ``stimulus.bin``."""
+    pack_inputs(plan, stimulus).astype(">u8").tofile(path)
 
 
 def read_capture(plan: Plan, folder: Path, *, samples: int, time_steps: int) -> Capture:

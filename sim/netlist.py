@@ -17,27 +17,13 @@ import numpy.typing as npt
 
 from snnc.compiler.artefacts import Build
 from snnc.sim.cosimulation import build_executable, run_bench
+from snnc.sim.ports import clocked
 from snnc.sim.protocol import vectors
 
 __all__ = ["verify_netlist"]
 
 _TOP = "snnc_gates"
 _BENCH = "snnc.sim.benches.serial"
-_WRAPPER = """\
-`timescale 1ns/1ps
-module snnc_gates (
-    output reg clk, input wire rst,
-    input wire i__valid, output wire i__ready, input wire i__payload,
-    output wire o__valid, input wire o__ready, output wire o__payload
-);
-    initial clk = 0;
-    always #1 clk = ~clk;
-    snnc_shell shell (
-        .clk(clk), .rst(rst), .i__valid(i__valid), .i__ready(i__ready), .i__payload(i__payload),
-        .o__valid(o__valid), .o__ready(o__ready), .o__payload(o__payload)
-    );
-endmodule
-"""
 
 
 def verify_netlist(build: Build, netlist: Sequence[Path], inputs: npt.NDArray[Any], *, time_steps: int) -> int:
@@ -62,7 +48,7 @@ def verify_netlist(build: Build, netlist: Sequence[Path], inputs: npt.NDArray[An
         "results": _bits(content["results"], widths["o"]),
         "result_bits": widths["o"],
     }
-    executable = build_executable(netlist, {"gates.v": _WRAPPER}, _TOP)
+    executable = build_executable(netlist, {"gates.v": clocked(_TOP, "snnc_shell", input_bits=1, output_bits=1)}, _TOP)
     with tempfile.TemporaryDirectory(prefix="snnc-") as name:
         path = Path(name) / "bits.json"
         path.write_text(json.dumps(bits))

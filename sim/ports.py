@@ -1,0 +1,73 @@
+"""The core's two ports as simulation sees them: where the fields of a payload lie, and a module that makes the clock.
+
+The layouts are those of ``docs/core.md``, stated here once more on purpose: a bench must not take them from the hardware
+that it checks.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.ir import Encoding
+from snnc.compiler.plan import Plan, unsigned_bits
+from snnc.sim.stimulus import Stimulus
+
+__all__ = ["clocked", "input_widths", "offsets", "pack_inputs", "result_widths"]
+
+Widths: TypeAlias = dict[str, int]
+"""Bits of each field, from the lowest field on."""
+
+_CLOCKED = """\
+`timescale 1ns/1ps
+module {top} (
+    output reg clk, input wire rst,
+    input wire i__valid, output wire i__ready, input wire [{input_bits}-1:0] i__payload,
+    output wire o__valid, input wire o__ready, output wire [{output_bits}-1:0] o__payload
+);
+    initial clk = 0;
+    always #1 clk = ~clk;
+    {module} inner (
+        .clk(clk), .rst(rst), .i__valid(i__valid), .i__ready(i__ready), .i__payload(i__payload),
+        .o__valid(o__valid), .o__ready(o__ready), .o__payload(o__payload)
+    );
+endmodule
+"""
+
+
+def input_widths(plan: Plan) -> Widths:
+    """Fields of an input beat."""
+    widths = {"address": unsigned_bits(plan.input.addresses - 1), "event": 1, "marker": 2}
+    if plan.input.encoding is Encoding.DIRECT:
+        widths["value"] = plan.input.value_bits
+    return widths
+
+
+def result_widths(plan: Plan) -> Widths:
+    """Fields of a result beat."""
+    index = unsigned_bits(plan.readout.neurons - 1)
+    return {"logit": plan.readout.residual_bits, "index": index, "best": index, "last": 1}
+
+
+def offsets(widths: Widths) -> Widths:
+    """The lowest bit of each field."""
+    lowest, found = 0, {}
+    for name, width in widths.items():
+        found[name] = lowest
+        lowest += width
+    return found
+
+
+def pack_inputs(plan: Plan, stimulus: Stimulus) -> npt.NDArray[np.uint64]:
+    """The payload of every input beat, shape ``(beat,)``."""
+    payloads = np.zeros(stimulus.beats, dtype=np.uint64)
+    for name, lowest in offsets(input_widths(plan)).items():
+        payloads |= getattr(stimulus, name).astype(np.uint64) << np.uint64(lowest)
+    return payloads
+
+
+def clocked(top: str, module: str, *, input_bits: int, output_bits: int) -> str:
+    """Verilog of a module `top` that clocks `module` and hands its two streams to a bench."""
+    return _CLOCKED.format(top=top, module=module, input_bits=input_bits, output_bits=output_bits)
