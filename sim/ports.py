@@ -1,7 +1,7 @@
 """The core's two ports as simulation sees them: where the fields of a payload lie, and a module that makes the clock.
 
-The layouts are those of ``docs/core.md``, stated here once more on purpose: a bench must not take them from the hardware
-that it checks.
+The layouts are those of ``docs/core.md``, stated here once more on purpose: a bench must not take them from the
+hardware that it checks.
 """
 
 from __future__ import annotations
