@@ -18,4 +18,9 @@ def cross_entropy(inputs: LossInputs, settings: LossSettings) -> Tensor:
     return F.cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels)
 
 
-METHOD = Method(loss=cross_entropy, needs=frozenset(), summary="labels only, the baseline")
+METHOD = Method(
+    loss=cross_entropy,
+    needs=frozenset(),
+    summary="labels only, the baseline",
+    ignores=frozenset({"temperature", "alpha"}),
+)

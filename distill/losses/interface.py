@@ -1,29 +1,76 @@
-"""What a distillation loss receives, and how a method declares what it needs.
+"""What a distillation loss receives, and how a method declares what it needs and which options it has.
 
-A loss is a pure function of `LossInputs`; a `Method` adds to it the list of its needs, from which the training loop
-knows what to compute (a teacher is trained only for a method that listens to one).
+A loss is a pure function of `LossInputs` and `LossSettings`; a `Method` adds to it the list of its needs, from which
+the training loop knows what to compute (a teacher is trained only for a method that listens to one).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-__all__ = ["LossFunction", "LossInputs", "LossSettings", "Method", "Need"]
+from snnc.compiler.errors import OptionError
+
+__all__ = [
+    "AdapterFactory",
+    "Choice",
+    "FeaturePair",
+    "LossFunction",
+    "LossInputs",
+    "LossSettings",
+    "MapShape",
+    "Method",
+    "Need",
+    "Option",
+    "Value",
+    "parse_options",
+    "resolve",
+]
+
+Value = float | str
+"""Of an option: a number, or one of the words of a `Choice`."""
+
+MapShape = tuple[int, int, int]
+"""``(C, H, W)``; a dense population of ``N`` neurons is ``(N, 1, 1)``."""
 
 
 class Need(Enum):
-    """Something beyond the student's logits and the labels that a method looks at."""
+    """Something beyond the student's logits, spikes and labels that a method looks at, and when it is computed.
+
+    TEACHER_LOGITS
+        ``teacher_logits``, for every batch of every phase: once per copy of the images, a pass of the teacher.
+    TEACHER_STEP_LOGITS
+        ``teacher_step_logits``, likewise; the teacher has to be an SNN.
+    TEACHER_FEATURES
+        ``features``, for every batch: a pass of the teacher with its features, and the method's adapter, which is
+        trained with the student and thrown away at export.
+    SALIENCY
+        ``teacher_map``, for every batch: a pass of the teacher with its features; a convolutional teacher and a
+        student with a population of at least ``ckdsnn_samd.SMALLEST_MAP`` positions.
+    MEMBRANES
+        ``membranes`` and ``float_membranes``, in the quantised phases only: a second pass, of the student's float copy
+        as it was when they began. Before them both tuples are empty.
+    NOISE
+        ``generator``, seeded anew for every epoch.
+    """
 
     TEACHER_LOGITS = "teacher logits"
+    TEACHER_STEP_LOGITS = "teacher step logits"
+    TEACHER_FEATURES = "teacher features"
+    SALIENCY = "saliency"
+    MEMBRANES = "membranes"
+    NOISE = "noise"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossSettings:
-    """The knobs that methods share; a method's docstring says what they mean to it.
+    """The knobs that methods share, and the options of one; a method's docstring says what they mean to it.
 
     Attributes
     ----------
@@ -31,15 +78,49 @@ class LossSettings:
         Softening ``tau >= 1`` of the logits that are compared.
     alpha
         Weight of the teacher in ``[0, 1]``; the labels have the rest.
+    options
+        Every option of the method, as `resolve` returns them.
     """
 
     temperature: float
     alpha: float
+    options: Mapping[str, Value] = MappingProxyType({})
+
+    def number(self, name: str) -> float:
+        """The value of an `Option`."""
+        value = self.options[name]
+        assert not isinstance(value, str), name
+        return value
+
+    def word(self, name: str) -> str:
+        """The value of a `Choice`."""
+        value = self.options[name]
+        assert isinstance(value, str), name
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeaturePair:
+    """One stage of the teacher and the student's rates, adapted to it.
+
+    Attributes
+    ----------
+    student
+        ``[B, C', H', W']``, what the method's adapter made of a map of rates.
+    teacher
+        ``[B, C', H', W']``, after batch norm and before the ReLU, without gradient.
+    margin
+        ``[C']``, ``E[x | x < 0]`` of the teacher's channels.
+    """
+
+    student: Tensor
+    teacher: Tensor
+    margin: Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossInputs:
-    """One batch: ``B`` samples, ``K`` classes, ``T`` steps.
+    """One batch: ``B`` samples, ``K`` classes, ``T`` steps. What is not declared as a `Need` is None or empty.
 
     Attributes
     ----------
@@ -48,21 +129,147 @@ class LossInputs:
     labels
         Class indices, ``[B]``.
     teacher_logits
-        ``[B, K]``, without gradient; None unless `Need.TEACHER_LOGITS` is declared.
+        ``[B, K]``, without gradient.
+    teacher_step_logits
+        ``[T', B, K]``, without gradient; ``T'`` may differ from ``T``.
+    spikes
+        Of every hidden population of the student, in order, ``[T, B, N]`` or ``[T, B, C, H, W]``; always given.
+    membranes, float_membranes
+        Of the student's hidden populations and of those of its frozen float copy (without gradient), ``[T, B, ...]``,
+        before the reset, in units of the threshold; empty outside the quantised phases.
+    features
+        One `FeaturePair` per stage of the teacher, the deepest last.
+    teacher_map
+        The teacher's class activation map, ``[B, H', W']``, without gradient.
+    generator
+        Of the noise.
     """
 
     step_logits: Tensor
     labels: Tensor
     teacher_logits: Tensor | None = None
+    teacher_step_logits: Tensor | None = None
+    spikes: tuple[Tensor, ...] = ()
+    membranes: tuple[Tensor, ...] = ()
+    float_membranes: tuple[Tensor, ...] = ()
+    features: tuple[FeaturePair, ...] = ()
+    teacher_map: Tensor | None = None
+    generator: torch.Generator | None = None
 
 
 LossFunction = Callable[[LossInputs, LossSettings], Tensor]
 
+AdapterFactory = Callable[[tuple[MapShape, ...], tuple[MapShape, ...]], nn.Module]
+"""``(student shapes, teacher shapes) -> module`` from a tuple of rates ``[B, C, H, W]`` to one of ``[B, C', H', W']``,
+as many as the teacher has stages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """A number that a method can be given.
+
+    Attributes
+    ----------
+    whole
+        Only whole numbers are allowed.
+    """
+
+    default: float
+    low: float
+    high: float
+    meaning: str
+    whole: bool = False
+
+    @property
+    def allowed(self) -> str:
+        return f"{'a whole number, ' if self.whole else ''}{self.low:g} to {self.high:g}"
+
+    def read(self, given: Value) -> float | None:
+        """The value that is meant, or None if it is not allowed."""
+        try:
+            value = float(given)
+        except ValueError:
+            return None
+        if not self.low <= value <= self.high or (self.whole and not value.is_integer()):  # a NaN fails, too
+            return None
+        return int(value) if self.whole else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """An option that is one of a few words; the first is the default."""
+
+    choices: tuple[str, ...]
+    meaning: str
+
+    @property
+    def default(self) -> str:
+        return self.choices[0]
+
+    @property
+    def allowed(self) -> str:
+        return f"one of {', '.join(self.choices)}"
+
+    def read(self, given: Value) -> str | None:
+        """The word that is meant, or None if it is not one of the choices."""
+        return given if isinstance(given, str) and given in self.choices else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """A way to train a student: a scalar loss and what it needs."""
+    """A way to train a student: a scalar loss, what it needs and how it can be set.
+
+    Attributes
+    ----------
+    options
+        Of this method alone, by name.
+    adapter
+        Makes the student's features comparable; None unless `Need.TEACHER_FEATURES` is declared.
+    ignores
+        Names of the shared settings that have no part in the loss.
+    """
 
     loss: LossFunction
     needs: frozenset[Need]
     summary: str
+    options: Mapping[str, Option | Choice] = MappingProxyType({})
+    adapter: AdapterFactory | None = None
+    ignores: frozenset[str] = frozenset()
+
+
+def parse_options(assignments: Iterable[str]) -> dict[str, str]:
+    """Split what a command line gives as ``name=value``; `resolve` judges the values."""
+    options: dict[str, str] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not (name and equals and value):
+            raise OptionError(f"An option of a loss is written name=value, not {assignment!r}.")
+        if name in options:
+            raise OptionError(f"The loss's option {name!r} is given twice, as {options[name]!r} and as {value!r}.")
+        options[name] = value
+    return options
+
+
+def resolve(method: Method, given: Mapping[str, Value]) -> Mapping[str, Value]:
+    """Every option of the method: what is given, checked, and the defaults of the rest.
+
+    Raises
+    ------
+    OptionError
+        An option is unknown, or its value is not allowed.
+    """
+    for name in given:
+        if name not in method.options:
+            known = ", ".join(method.options)
+            raise OptionError(
+                f"This loss has no option {name!r}; it has {known}."
+                if known
+                else f"This loss has no options of its own, so {name!r} cannot be set."
+            )
+    resolved: dict[str, Value] = {}
+    for name, option in method.options.items():
+        value = option.read(given[name]) if name in given else option.default
+        if value is None or (isinstance(value, float) and not math.isfinite(value)):
+            raise OptionError(f"The loss's option {name!r} must be {option.allowed}, not {given[name]}.")
+        resolved[name] = value
+    return MappingProxyType(resolved)
