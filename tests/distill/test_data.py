@@ -1,15 +1,17 @@
-"""Data sets: the fixed split, idx files good and hostile, and what is said when they are missing."""
+"""Data sets: the fixed split, MNIST's and CIFAR-10's files good and hostile, and what is said when they are missing."""
 
 import gzip
 import hashlib
+import io
 import struct
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from snnc.compiler.errors import DataError, OptionError
-from snnc.distill.data import DATA_VARIABLE, load
-from snnc.distill.idx import find_idx, read_idx
+from snnc.distill.data import DATA_VARIABLE, cifar, load
+from snnc.distill.data.idx import find_idx, read_idx
 
 PAYLOAD = bytes(range(24))
 
@@ -112,8 +114,8 @@ def test_a_missing_folder_names_option_and_variable(monkeypatch):
 
 
 def test_unknown_data_sets_are_refused():
-    with pytest.raises(OptionError, match=r"cifar.*digits, mnist"):
-        load("cifar")
+    with pytest.raises(OptionError, match=r"svhn.*digits, mnist"):
+        load("svhn")
 
 
 @pytest.fixture(scope="module")
@@ -148,3 +150,113 @@ def test_classes_out_of_range_are_refused(blank_mnist, tmp_path):
     (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(idx_bytes((10_000,), b"\x0a" * 10_000))
     with pytest.raises(DataError, match="class 10"):
         load("mnist", tmp_path)
+
+
+@pytest.fixture
+def small_cifar(monkeypatch):
+    """CIFAR-10 of 20 images per file instead of 10,000: labels 0 to 9 in turn, noise as pixels."""
+    monkeypatch.setattr(cifar, "_RECORDS", 20)
+    monkeypatch.setattr(cifar, "_TRAIN", 100)
+    monkeypatch.setattr(cifar, "_TEST", 20)
+    random = np.random.default_rng(0)
+    return random.integers(0, 256, (120, 3, 32, 32), dtype=np.uint8), np.arange(120) % 10
+
+
+def write_binary(folder, images, labels):
+    folder.mkdir(parents=True)
+    records = np.concatenate([labels[:, None].astype(np.uint8), images.reshape(len(images), -1)], axis=1)
+    names = [f"data_batch_{number}.bin" for number in range(1, 6)] + ["test_batch.bin"]
+    for name, batch in zip(names, np.split(records, 6), strict=True):
+        batch.tofile(folder / name)
+
+
+@pytest.mark.parametrize("inner", ["cifar10/cifar-10-batches-bin", "cifar-10-batches-bin", "cifar10", "."])
+def test_the_binary_cifar10_is_found_and_read(tmp_path, small_cifar, inner):
+    images, labels = small_cifar
+    write_binary(tmp_path / "root" / inner if inner != "." else tmp_path / "root", images, labels)
+    dataset = load("cifar10", tmp_path / "root")
+    assert (dataset.title, dataset.shape, dataset.events) == ("CIFAR-10", (3, 32, 32), False)
+    assert dataset.classes[3] == "cat"
+    assert (len(dataset.train), len(dataset.validation)) == (90, 10)
+    assert np.bincount(dataset.validation.labels).tolist() == [1] * 10
+    np.testing.assert_array_equal(dataset.test.images, images[100:])  # red, green, blue; row by row; in order
+    np.testing.assert_array_equal(dataset.test.labels, labels[100:])
+    together = sorted(image.tobytes() for part in (dataset.train, dataset.validation) for image in part.images)
+    assert together == sorted(image.tobytes() for image in images[:100])
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda b: b[:-1], "61,459 bytes long"),
+        (lambda b: b + b"x", "it is longer"),
+        (lambda b: b"\x0a" + b[1:], "class 10, but cifar10 has 10 classes"),
+    ],
+)
+def test_hostile_binary_cifar10_is_refused_by_name(tmp_path, small_cifar, damage, message):
+    write_binary(tmp_path / "cifar10", *small_cifar)
+    path = tmp_path / "cifar10" / "data_batch_2.bin"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DataError, match=message) as caught:
+        load("cifar10", tmp_path)
+    assert str(path) in str(caught.value)
+
+
+def jpeg(image, **options):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=95, **options)
+    return file.getvalue()
+
+
+def jpeg_arrays(labels, images):
+    header = images[0][:2]  # the marker that every JPEG starts with
+    assert all(image.startswith(header) for image in images)
+    rests = [image[2:] for image in images]
+    return {
+        "header": np.frombuffer(header, np.uint8),
+        "data": np.frombuffer(b"".join(rests), np.uint8),
+        "offsets": np.cumsum([0, *map(len, rests)]),
+        "y_train": labels[:100].astype(np.uint8),
+        "y_test": labels[100:].astype(np.uint8),
+    }
+
+
+def grey_jpegs(count=120, size=(32, 32, 3)):
+    return [jpeg(np.full(size, number, np.uint8)) for number in range(count)]
+
+
+def test_the_jpeg_cifar10_is_read_and_says_what_it_is(tmp_path, small_cifar):
+    labels = small_cifar[1]
+    np.savez(tmp_path / "cifar10_jpegq75.npz", **jpeg_arrays(labels, grey_jpegs()))
+    dataset = load("cifar10", tmp_path)
+    assert dataset.title == "CIFAR-10, JPEG q75"
+    assert len(dataset.validation) == 10
+    level = np.arange(100, 120)[:, None, None, None]
+    assert abs(dataset.test.images.astype(int) - level).max() <= 2  # right image, right place
+    np.testing.assert_array_equal(dataset.test.labels, labels[100:])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: {"offsets": a["offsets"][:-1]}, "do not divide data"),
+        (lambda a: {"offsets": a["offsets"] + 1}, "do not divide data"),
+        (lambda a: {"offsets": np.r_[0, a["offsets"][2:0:-1], a["offsets"][3:]]}, "do not divide data"),
+        (lambda a: {"y_test": a["y_test"][:-1]}, "y_train and y_test must hold"),
+        (lambda a: {"y_train": a["y_train"] + 1}, "class 10"),
+        (lambda a: {"data": np.zeros_like(a["data"])}, "image 0 cannot be decoded"),
+        (lambda a: jpeg_arrays(np.arange(120) % 10, grey_jpegs(size=(33, 32, 3))), r"\(32, 33\) RGB"),
+        (lambda a: jpeg_arrays(np.arange(120) % 10, grey_jpegs(size=(32, 32))), r"\(32, 32\) L"),
+    ],
+)
+def test_hostile_jpeg_cifar10_is_refused_by_name(tmp_path, small_cifar, change, message):
+    arrays = jpeg_arrays(small_cifar[1], grey_jpegs())
+    np.savez(tmp_path / "cifar10_jpegq75.npz", **arrays | change(arrays))
+    with pytest.raises(DataError, match=message) as caught:
+        load("cifar10", tmp_path)
+    assert str(tmp_path / "cifar10_jpegq75.npz") in str(caught.value)
+
+
+def test_a_missing_cifar10_names_both_of_its_forms(tmp_path):
+    with pytest.raises(DataError, match=r"data_batch_1\.bin.*cifar10_jpegq75\.npz"):
+        load("cifar10", tmp_path)

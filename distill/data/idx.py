@@ -1,4 +1,4 @@
-"""The idx format of MNIST and its successors, read with every size checked before memory is taken.
+"""MNIST and its successors in the idx format, read with every size checked before memory is taken.
 
 An idx file is big-endian: two zero bytes, a type code (``0x08``: unsigned byte), the number of dimensions, one 32-bit
 length per dimension, then the bytes (http://yann.lecun.com/exdb/mnist/).  It may be gzipped.  The expected shape is
@@ -19,10 +19,44 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.errors import DataError
+from snnc.distill.data.dataset import Dataset, Split, check_labels, folders, train_and_validation
 
-__all__ = ["find_idx", "read_idx"]
+__all__ = ["find_idx", "load_idx", "read_idx"]
 
 _UNSIGNED_BYTE = 0x08
+
+
+def load_idx(name: str, root: str | Path | None, *, title: str, classes: tuple[str, ...]) -> Dataset:
+    """A data set of 60,000 training and 10,000 test images, 28x28, in the four files of MNIST's names."""
+    counts = {"train": 60_000, "t10k": 10_000}
+    stems = [f"{part}-{kind}" for part in counts for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")]
+    places = folders(name, root)
+    for folder in places:
+        paths = [find_idx(folder, stem) for stem in stems]
+        if all(paths):
+            break
+    else:
+        raise DataError(
+            f"Neither {places[0]} nor {places[1]} holds the four files of {name}: {', '.join(stems)} "
+            "(with or without .gz); fetch them, or name another folder with --data."
+        )
+
+    parts = {}
+    for (part, count), images, labels in zip(counts.items(), paths[0::2], paths[1::2], strict=True):
+        assert images is not None
+        assert labels is not None
+        targets = check_labels(read_idx(labels, (count,)), len(classes), path=labels, name=name)
+        parts[part] = Split(images=read_idx(images, (count, 28, 28))[:, None], labels=targets)
+    train, validation = train_and_validation(parts["train"])
+    return Dataset(
+        name=name,
+        title=title,
+        shape=(1, 28, 28),
+        classes=classes,
+        train=train,
+        validation=validation,
+        test=parts["t10k"],
+    )
 
 
 def find_idx(folder: Path, stem: str) -> Path | None:

@@ -1,0 +1,99 @@
+"""Bring your own data: an ``.npz`` file with `x_train`, `y_train`, `x_test`, `y_test` and, if wanted, `classes`.
+
+``x_*`` are unsigned bytes: images ``(N, C, H, W)``, or events ``(N, T, C, H, W)``, the number of events of each pixel
+in each of ``T`` steps.  A neuron either spikes in a step or it does not, so **counts are clipped to 0 or 1**.  ``y_*``
+are integers ``(N,)`` from 0 on; ``classes`` are the names of the classes, in that order.  numpy.savez_compressed
+writes such a file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.errors import DataError
+from snnc.distill.data.archives import Archive, open_archive
+from snnc.distill.data.dataset import Dataset, Pixels, Split, check_labels, folders, train_and_validation
+
+__all__ = ["load_npz", "load_spoken_digits"]
+
+_CLASSES_LIMIT: Final = 1000
+_NAME_LIMIT: Final = 64
+_SPOKEN_DIGITS: Final = "spoken_digits_logmel.npz"
+
+
+def load_npz(name: str, root: str | Path | None) -> Dataset:
+    """The data set in the ``.npz`` file that ``root`` is."""
+    if root is None or not Path(root).is_file():
+        given = "nothing was given" if root is None else f"{root} is none"
+        raise DataError(f"The data set {name} is a file of yours, but {given}; name the .npz file with --data.")
+    return _load(Path(root), name, Path(root).stem)
+
+
+def load_spoken_digits(name: str, root: str | Path | None) -> Dataset:
+    """3000 spoken digits of six speakers as log-mel maps (Free Spoken Digit Dataset, CC BY-SA 4.0)."""
+    places = folders(name, root)
+    for folder in places:
+        if (folder / _SPOKEN_DIGITS).is_file():
+            break
+    else:
+        raise DataError(
+            f"Neither {places[0]} nor {places[1]} holds {_SPOKEN_DIGITS} of {name}; fetch it, or name another folder "
+            "with --data."
+        )
+    dataset = _load(folder / _SPOKEN_DIGITS, name, "spoken digits, log-mel")
+    if dataset.shape != (1, 64, 32) or dataset.events or len(dataset.classes) != 10:
+        raise DataError(
+            f"{folder / _SPOKEN_DIGITS} holds samples of {dataset.shape} in {len(dataset.classes)} classes, but {name} "
+            "are (1, 64, 32) in 10; fetch the original file."
+        )
+    return dataset
+
+
+def _load(path: Path, name: str, title: str) -> Dataset:
+    with open_archive(path) as archive:
+        x_train, y_train = _samples(archive, "train")
+        x_test, y_test = _samples(archive, "test")
+        names = archive.texts("classes", longest=_NAME_LIMIT) if "classes" in archive else None
+    if x_test.shape[1:] != x_train.shape[1:]:
+        raise DataError(
+            f"{path}: samples of x_test have the shape {x_test.shape[1:]}, those of x_train {x_train.shape[1:]}; "
+            "they must be equal."
+        )
+    if len(x_train) < 2:
+        raise DataError(f"{path}: x_train holds one sample, but one for training and one for validation are needed.")
+    # Without names there are as many classes as the training labels say, and a stray label must not make millions.
+    count = len(names) if names is not None else min(int(y_train.max()) + 1, _CLASSES_LIMIT)
+    if not 2 <= count <= _CLASSES_LIMIT:
+        raise DataError(f"{path} has {count} classes, but 2 to {_CLASSES_LIMIT} are allowed.")
+    events = x_train.ndim == 5
+    parts = [
+        Split(images=images.clip(max=1) if events else images, labels=check_labels(labels, count, path=path, name=name))
+        for images, labels in ((x_train, y_train), (x_test, y_test))
+    ]
+    train, validation = train_and_validation(parts[0])
+    channels, height, width = x_train.shape[-3:]
+    return Dataset(
+        name=name,
+        title=title,
+        shape=(channels, height, width),
+        time_steps=x_train.shape[1] if events else None,
+        classes=names if names is not None else tuple(map(str, range(count))),
+        train=train,
+        validation=validation,
+        test=parts[1],
+    )
+
+
+def _samples(archive: Archive, part: str) -> tuple[Pixels, npt.NDArray[np.integer]]:
+    """Images or events of one part, and their labels, not yet checked against the classes."""
+    images, labels = archive.pixels(f"x_{part}", (4, 5)), archive.integers(f"y_{part}")
+    if len(images) != len(labels):
+        raise DataError(
+            f"{archive.path}: x_{part} holds {len(images)} samples, but y_{part} {len(labels)} labels; "
+            "they must be equal."
+        )
+    return images, labels
