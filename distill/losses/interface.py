@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
@@ -84,7 +84,7 @@ class LossSettings:
 
     temperature: float
     alpha: float
-    options: Mapping[str, Value] = MappingProxyType({})
+    options: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
 
     def number(self, name: str) -> float:
         """The value of an `Option`."""
@@ -232,7 +232,7 @@ class Method:
     loss: LossFunction
     needs: frozenset[Need]
     summary: str
-    options: Mapping[str, Option | Choice] = MappingProxyType({})
+    options: Mapping[str, Option | Choice] = field(default_factory=lambda: MappingProxyType({}))
     adapter: AdapterFactory | None = None
     ignores: frozenset[str] = frozenset()
 
