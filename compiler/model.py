@@ -14,13 +14,14 @@ import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, assert_never
 
 import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.errors import BuildError, CheckpointError, UnsupportedError
 from snnc.compiler.ir import (
+    Convolution,
     Dense,
     Encoding,
     Graph,
@@ -29,7 +30,10 @@ from snnc.compiler.ir import (
     IntegrateAndFire,
     Level,
     Neuron,
+    Pair,
+    Pooling,
     Population,
+    Projection,
     Readout,
     Reset,
     frozen,
@@ -157,18 +161,13 @@ def _to_plain(graph: Graph) -> tuple[dict[str, Any], _Arrays]:
         }
         for population in graph.populations
     ]
-    projections = [
-        {
-            "kind": "dense",
-            "source": projection.source,
-            "target": projection.target,
-            "weight": keep(f"{projection.source}.{projection.target}.weight", projection.weight),
-            "bits": projection.bits,
-            "shift": projection.shift,
-            "delay": projection.delay,
-        }
-        for projection in graph.projections
-    ]
+    projections: list[dict[str, Any]] = []
+    for projection in graph.projections:
+        base = f"{projection.source}.{projection.target}"
+        others = sum(f"{other.source}.{other.target}" == base for other in graph.projections[: len(projections)])
+        # The first keeps the name that it has always had, and with it the hash.
+        name = f"{base}.{others}.weight" if others else f"{base}.weight"
+        projections.append(_projection_to_plain(projection, keep(name, projection.weight)))
     structure = {
         "format": "snnc-model",
         "model_version": MODEL_VERSION,
@@ -201,6 +200,38 @@ def _neuron_to_plain(population: Population, keep: Any) -> dict[str, Any]:
             return {"kind": "readout"}
 
 
+def _projection_to_plain(projection: Projection, weight: str) -> dict[str, Any]:
+    """`pool` is left out where it is 1: the hashes of dense chains are older than it."""
+    plain: dict[str, Any] = {
+        "source": projection.source,
+        "target": projection.target,
+        "weight": weight,
+        "shift": projection.shift,
+        "delay": projection.delay,
+    }
+    match projection:
+        case Dense():
+            plain |= {"kind": "dense", "bits": projection.bits}
+        case Convolution():
+            plain |= {
+                "kind": "convolution",
+                "bits": projection.bits,
+                "stride": list(projection.stride),
+                "padding": list(projection.padding),
+                "dilation": list(projection.dilation),
+                "groups": projection.groups,
+            }
+        case Pooling():
+            return plain | {
+                "kind": "pooling",
+                "kernel": list(projection.kernel),
+                "stride": list(projection.stride),
+            }
+        case _ as unreachable:
+            assert_never(unreachable)
+    return plain if projection.pool == 1 else plain | {"pool": projection.pool}
+
+
 def _from_plain(plain: Mapping[str, Any], arrays: _Arrays) -> Graph:
     return Graph(
         name=plain["name"],
@@ -214,20 +245,42 @@ def _from_plain(plain: Mapping[str, Any], arrays: _Arrays) -> Graph:
             )
             for population in plain["populations"]
         ),
-        projections=tuple(
-            Dense(
-                source=projection["source"],
-                target=projection["target"],
-                weight=frozen(arrays[projection["weight"]]),
-                bits=projection["bits"],
-                shift=projection["shift"],
-                delay=projection["delay"],
-            )
-            for projection in plain["projections"]
-        ),
+        projections=tuple(_projection_from_plain(projection, arrays) for projection in plain["projections"]),
         time_steps=plain["time_steps"],
         classes=tuple(plain["classes"]),
     )
+
+
+def _projection_from_plain(plain: Mapping[str, Any], arrays: _Arrays) -> Projection:
+    common: dict[str, Any] = {
+        "source": plain["source"],
+        "target": plain["target"],
+        "weight": frozen(arrays[plain["weight"]]),
+        "shift": plain["shift"],
+        "delay": plain["delay"],
+    }
+    match plain["kind"]:
+        case "dense":
+            return Dense(**common, bits=plain["bits"], pool=plain.get("pool", 1))
+        case "convolution":
+            return Convolution(
+                **common,
+                bits=plain["bits"],
+                stride=_pair(plain["stride"]),
+                padding=_pair(plain["padding"]),
+                dilation=_pair(plain["dilation"]),
+                groups=plain["groups"],
+                pool=plain.get("pool", 1),
+            )
+        case "pooling":
+            return Pooling(**common, kernel=_pair(plain["kernel"]), stride=_pair(plain["stride"]))
+        case _:
+            raise ValueError(plain["kind"])
+
+
+def _pair(plain: Any) -> Pair:
+    vertical, horizontal = plain
+    return vertical, horizontal
 
 
 def _neuron_from_plain(plain: Mapping[str, Any], arrays: _Arrays) -> Neuron:

@@ -11,16 +11,26 @@ from typing import Final
 from snnc.compiler.design import Design, Options
 from snnc.compiler.errors import OptionError
 from snnc.compiler.frontend import RandomNetwork, import_network
-from snnc.compiler.ir import format_graph, verify
+from snnc.compiler.ir import Graph, format_graph, verify
 from snnc.compiler.passes.bound import bound
-from snnc.compiler.passes.normalise import normalise
+from snnc.compiler.passes.normalise import normalise, normalised
 from snnc.compiler.passes.place import place
-from snnc.compiler.passes.quantise import quantise
+from snnc.compiler.passes.quantise import quantise, quantised
 from snnc.compiler.passes.schedule import schedule
 from snnc.compiler.plan import plan_to_json
 from snnc.compiler.targets import Device
 
-__all__ = ["IMPORT", "PASSES", "PASS_NAMES", "Pass", "begin", "compile_network", "passes_before", "run_passes"]
+__all__ = [
+    "IMPORT",
+    "PASSES",
+    "PASS_NAMES",
+    "Pass",
+    "begin",
+    "compile_network",
+    "integer_network",
+    "passes_before",
+    "run_passes",
+]
 
 IMPORT: Final = "import"
 
@@ -106,13 +116,26 @@ def passes_before(name: str) -> tuple[Pass, ...]:
 
 def begin(source: Path | RandomNetwork, device: Device, options: Options) -> Design:
     """Import a network."""
-    if options.time_steps is not None and not 1 <= options.time_steps <= TIME_STEPS_LIMIT:
-        raise OptionError(f"--time-steps is {options.time_steps}; 1 to {TIME_STEPS_LIMIT} are possible.")
-    graph = import_network(source)
-    if options.time_steps is not None:
-        graph = dataclasses.replace(graph, time_steps=options.time_steps)
+    return Design(graph=_imported(source, options.time_steps), options=options, device=device)
+
+
+def integer_network(
+    source: Path | RandomNetwork, *, time_steps: int | None = None, weight_bits: int | None = None
+) -> Graph:
+    """The integer network of a trained one, without hardware in mind; the options are those of `Options`."""
+    graph = quantised(normalised(_imported(source, time_steps)), weight_bits)
     verify(graph)
-    return Design(graph=graph, options=options, device=device)
+    return graph
+
+
+def _imported(source: Path | RandomNetwork, time_steps: int | None) -> Graph:
+    if time_steps is not None and not 1 <= time_steps <= TIME_STEPS_LIMIT:
+        raise OptionError(f"--time-steps is {time_steps}; 1 to {TIME_STEPS_LIMIT} are possible.")
+    graph = import_network(source)
+    if time_steps is not None:
+        graph = dataclasses.replace(graph, time_steps=time_steps)
+    verify(graph)
+    return graph
 
 
 def run_passes(

@@ -1,8 +1,7 @@
 """The golden model: ``docs/semantics.md`` section 2 in NumPy, every spike and every membrane.
 
 Written from that page alone and sharing no arithmetic with the hardware, so that the two can disagree. A whole batch
-goes through each time step at once, and the weighted sums are matrix products in floating point wherever the actual
-weights prove them exact.
+goes through each time step at once; `snnc.sim.synapses` has the weighted sums.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias, assert_never
+from typing import Any, Final, TypeAlias, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,6 @@ import numpy.typing as npt
 from snnc.compiler.errors import DataError, FitError, OptionError
 from snnc.compiler.ir import (
     Array,
-    Dense,
     Encoding,
     Graph,
     Initial,
@@ -26,11 +24,11 @@ from snnc.compiler.ir import (
     IntegrateAndFire,
     Level,
     Population,
-    Projection,
     Readout,
     Reset,
     verify,
 )
+from snnc.sim.synapses import WeightedSum
 
 __all__ = ["PopulationTrace", "Trace", "accuracy", "run", "run_batches", "take"]
 
@@ -38,8 +36,9 @@ IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 AnyArray: TypeAlias = npt.NDArray[Any]
 
-_EXACT: tuple[tuple[type[np.generic], int], ...] = ((np.float32, 2**24), (np.float64, 2**53), (np.int64, 2**62))
-"""Arithmetic for weighted sums, fastest first, with the magnitude below which every partial sum is exact in it."""
+_BATCH: Final = 1000
+_MEMORY: Final = 2**25
+"""Bytes that the traces of one batch may take, where the caller leaves its size open: small ones are also faster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,7 +50,8 @@ class PopulationTrace:
     spikes
         ``s``, shape ``(time, batch, neuron)``; all False for a readout.
     membranes
-        ``V`` after the reset and the floor, shape ``(time, batch, neuron)``.
+        ``V`` after the reset and the floor, shape ``(time, batch, neuron)``; ``(0, batch, neuron)`` where they were not
+        kept.
     currents
         ``I``, shape ``(time, batch, neuron)``; None unless asked for.
     """
@@ -90,7 +90,7 @@ class Trace:
     synaptic_operations: tuple[IntArray, ...]
 
 
-def run(graph: Graph, inputs: AnyArray, *, time_steps: int, currents: bool = False) -> Trace:
+def run(graph: Graph, inputs: AnyArray, *, time_steps: int, membranes: bool = True, currents: bool = False) -> Trace:
     """Run a batch of samples through an integer network.
 
     Parameters
@@ -102,8 +102,8 @@ def run(graph: Graph, inputs: AnyArray, *, time_steps: int, currents: bool = Fal
         ``[0, 2**bits)``. Rate and events: spikes ``(time, batch, address)``, 0 or 1.
     time_steps
         ``T``, 1 to the graph's ``T_max``.
-    currents
-        Keep the input currents too.
+    membranes, currents
+        Keep those of every step. Spikes and logits are always kept.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def run(graph: Graph, inputs: AnyArray, *, time_steps: int, currents: bool = Fal
     """
     _check_network(graph, time_steps)
     values = _checked_inputs(graph, inputs, time_steps)
-    sums = [_WeightedSum(graph, projection) for projection in graph.projections]
+    sums = [WeightedSum(graph, projection) for projection in graph.projections]
     into = {
         population.name: [weighted for weighted in sums if weighted.projection.target == population.name]
         for population in graph.layers
@@ -125,7 +125,7 @@ def run(graph: Graph, inputs: AnyArray, *, time_steps: int, currents: bool = Fal
         _check_reach(population, into[population.name], time_steps)
 
     batch = values.shape[1]
-    layers = [_Layer(population, time_steps, batch) for population in graph.layers]
+    layers = [_Layer(population, time_steps, batch, keep=membranes) for population in graph.layers]
     outputs: dict[str, AnyArray] = {graph.input.name: values} | {layer.name: layer.spikes for layer in layers}
     kept = {layer.name: np.empty((time_steps, batch, layer.size), dtype=np.int64) for layer in layers if currents}
     for t in range(time_steps):
@@ -134,11 +134,11 @@ def run(graph: Graph, inputs: AnyArray, *, time_steps: int, currents: bool = Fal
             for weighted in into[layer.name]:
                 if t >= weighted.projection.delay:
                     current += weighted(outputs[weighted.projection.source], t - weighted.projection.delay)
-            layer.step(t, current)
             if currents:
                 kept[layer.name][t] = current
+            layer.step(t, current)
 
-    logits = layers[-1].membranes[-1]
+    logits = layers[-1].membrane
     return Trace(
         populations={
             layer.name: PopulationTrace(spikes=layer.spikes, membranes=layer.membranes, currents=kept.get(layer.name))
@@ -150,14 +150,19 @@ def run(graph: Graph, inputs: AnyArray, *, time_steps: int, currents: bool = Fal
     )
 
 
-def run_batches(graph: Graph, inputs: AnyArray, *, time_steps: int, batch: int = 1000) -> Iterator[tuple[slice, Trace]]:
+def run_batches(
+    graph: Graph, inputs: AnyArray, *, time_steps: int, batch: int | None = None, membranes: bool = True
+) -> Iterator[tuple[slice, Trace]]:
     """`run` in pieces of `batch` samples, so that memory stays bounded; yields which samples, and their trace."""
     inputs = np.asarray(inputs)
     encoding = graph.source.encoding
     count = inputs.shape[0] if encoding is Encoding.DIRECT or inputs.ndim < 2 else inputs.shape[1]
+    if batch is None:
+        neurons = sum(layer.size for layer in graph.layers)
+        batch = min(_BATCH, max(1, _MEMORY // (max(1, time_steps) * neurons * (9 if membranes else 1))))
     for start in range(0, count, batch):
         samples = slice(start, min(start + batch, count))
-        yield samples, run(graph, take(encoding, inputs, samples), time_steps=time_steps)
+        yield samples, run(graph, take(encoding, inputs, samples), time_steps=time_steps, membranes=membranes)
 
 
 def take(encoding: Encoding, inputs: AnyArray, samples: slice) -> AnyArray:
@@ -170,71 +175,16 @@ def accuracy(classes: AnyArray, labels: AnyArray) -> float:
     return float(np.mean(np.asarray(classes) == np.asarray(labels)))
 
 
-class _WeightedSum:
-    """``(W * s) << f`` of one projection for a batch, in the fastest arithmetic that its weights prove exact."""
-
-    def __init__(self, graph: Graph, projection: Projection) -> None:
-        source = graph.population(projection.source).neuron
-        self.projection = projection
-        self.direct = isinstance(source, InputSource) and source.encoding is Encoding.DIRECT
-        largest = 2**source.bits - 1 if isinstance(source, InputSource) and self.direct else 1
-        match projection:
-            case Dense():
-                weight = projection.weight
-                self.fan_out = weight.shape[0]
-                self.reach = int(np.abs(weight).sum(axis=1).max()) * largest
-                """Bounds the magnitude of every partial sum, in whatever order the products are added."""
-            case _ as unreachable:
-                assert_never(unreachable)
-        for kind, limit in _EXACT:
-            if self.reach < limit:
-                self.weight: AnyArray = np.ascontiguousarray(weight.T.astype(kind))
-                break
-        else:
-            raise FitError(
-                f"The weighted sums from '{projection.source}' to '{projection.target}' can reach {self.reach}; "
-                "the golden model is exact below 2^62. Use fewer input bits."
-            )
-        self._constant: IntArray | None = None
-
-    def __call__(self, emitted: AnyArray, t: int) -> IntArray:
-        """The sum for what the source emitted at step `t`; ``(time, batch, source)`` to ``(batch, target)``."""
-        if not self.direct:
-            return self._sum(emitted[t])
-        if self._constant is None:
-            self._constant = self._sum(emitted[0])
-        return self._constant
-
-    def _sum(self, values: AnyArray) -> IntArray:
-        match self.projection:
-            case Dense():
-                product = values.astype(self.weight.dtype) @ self.weight
-            case _ as unreachable:
-                assert_never(unreachable)
-        return product.astype(np.int64) << self.projection.shift
-
-    def operations(self, emitted: AnyArray) -> IntArray:
-        """Events that take effect, times the neurons that each reaches; ``(time, batch, source)`` to ``(batch,)``."""
-        effective = emitted[: max(len(emitted) - self.projection.delay, 0)]
-        if self.direct:
-            effective = effective[:1]
-        match self.projection:
-            case Dense():
-                return np.count_nonzero(effective, axis=(0, 2)).astype(np.int64) * self.fan_out
-            case _ as unreachable:
-                assert_never(unreachable)
-
-
 class _Layer:
     """A population with a membrane: its parameters per neuron, its state and its record."""
 
-    def __init__(self, population: Population, time_steps: int, batch: int) -> None:
+    def __init__(self, population: Population, time_steps: int, batch: int, *, keep: bool) -> None:
         neuron = population.neuron
         assert not isinstance(neuron, InputSource)
         self.name, self.size, self.neuron = population.name, population.size, neuron
         self._repeat = population.size // population.channels
         self.bias = self._per_neuron(population.bias)
-        self.membranes: IntArray = np.empty((time_steps, batch, self.size), dtype=np.int64)
+        self.membranes: IntArray = np.empty((time_steps if keep else 0, batch, self.size), dtype=np.int64)
         self.spikes: BoolArray = np.zeros((time_steps, batch, self.size), dtype=np.bool_)
         start = np.zeros(self.size, dtype=np.int64)
         if isinstance(neuron, IntegrateAndFire):
@@ -247,37 +197,37 @@ class _Layer:
                     start = self._threshold >> 1
                 case _ as unreachable:
                     assert_never(unreachable)
-        self._membrane: IntArray = np.broadcast_to(start, (batch, self.size))
+        self.membrane: IntArray = np.broadcast_to(start, (batch, self.size))
 
     def _per_neuron(self, channels: Array) -> IntArray:
         return np.repeat(channels.astype(np.int64), self._repeat)
 
     def step(self, t: int, current: IntArray) -> None:
-        """One time step for the batch; `current` is ``(batch, neuron)``."""
+        """One time step for the batch; `current` is ``(batch, neuron)``, and becomes the membrane."""
         match self.neuron:
             case IntegrateAndFire(leak_shift=leak, reset=reset):
-                before = self._leaked(leak) + current
-                spikes = before >= self._threshold
+                current += self.membrane
+                if leak is not None:
+                    # 62 bits bound every membrane, so that a longer shift gives the same 0 or -1; C leaves shifts
+                    # beyond 63 open.
+                    current -= self.membrane >> min(leak, 62)
+                spikes = np.greater_equal(current, self._threshold, out=self.spikes[t])
                 match reset:
                     case Reset.SOFT:
-                        after = before - self._threshold * spikes
+                        current -= self._threshold * spikes
                     case Reset.HARD:
-                        after = np.where(spikes, 0, before)
+                        current *= ~spikes
                     case _ as unreachable_reset:
                         assert_never(unreachable_reset)
-                self.spikes[t] = spikes
-                self._membrane = after if self._floor is None else np.maximum(after, self._floor)
+                if self._floor is not None:
+                    np.maximum(current, self._floor, out=current)
             case Readout():
-                self._membrane = self._membrane + current
+                current += self.membrane
             case _ as unreachable:
                 assert_never(unreachable)
-        self.membranes[t] = self._membrane
-
-    def _leaked(self, shift: int | None) -> IntArray:
-        if shift is None:
-            return self._membrane
-        # 62 bits bound every membrane, so that a longer shift gives the same 0 or -1; C leaves shifts beyond 63 open.
-        return self._membrane - (self._membrane >> min(shift, 62))
+        self.membrane = current
+        if len(self.membranes):
+            self.membranes[t] = current
 
 
 def _check_network(graph: Graph, time_steps: int) -> None:
@@ -313,7 +263,7 @@ def _checked_inputs(graph: Graph, inputs: AnyArray, time_steps: int) -> AnyArray
     return np.broadcast_to(inputs, (time_steps, *inputs.shape)) if source.encoding is Encoding.DIRECT else inputs
 
 
-def _check_reach(layer: Population, incoming: list[_WeightedSum], time_steps: int) -> None:
+def _check_reach(layer: Population, incoming: list[WeightedSum], time_steps: int) -> None:
     """Prove that nothing overflows int64, in Python's unbounded integers and without looking at the data.
 
     Neither leak nor reset makes a membrane larger than the current that it adds to, and a floor lifts it to the floor

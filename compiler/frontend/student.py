@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.errors import CheckpointError, UnsupportedError
+from snnc.compiler.frontend.fields import Fields, capital, show
+from snnc.compiler.frontend.student_v1 import upgrade
 from snnc.compiler.frontend.tensorfile import read_tensors
 from snnc.compiler.ir import (
     BatchNorm,
+    Convolution,
     Dense,
     Encoding,
     Graph,
@@ -23,27 +27,49 @@ from snnc.compiler.ir import (
     IntegrateAndFire,
     Level,
     Neuron,
+    Pooling,
     Population,
+    Projection,
     Readout,
     Reset,
+    Shape,
     frozen,
 )
 
 __all__ = ["FORMAT", "VERSION", "read_student", "student_graph"]
 
 FORMAT: Final = "snnc-student"
-VERSION: Final = 1
+VERSION: Final = 2
 
 INPUT_NAME: Final = "input"
 
-_LAYER_KEYS: Final = frozenset(
-    {"name", "kind", "in_features", "out_features", "weight_bits", "fraction_bits", "neuron"}
-)
-_NEURON_KEYS: Final = {"if": frozenset({"kind", "reset", "initial"}), "readout": frozenset({"kind"})}
+LAYERS_LIMIT: Final = 4096
+NEURONS_LIMIT: Final = 2**22
+"""Of one population."""
+WEIGHTS_LIMIT: Final = 2**26
+"""Of all projections together."""
+PROJECTIONS_LIMIT: Final = 64
+"""Into one population."""
+_WINDOW_LIMIT: Final = 2**10
+_DELAY_LIMIT: Final = 2**16
+_LEAK_LIMIT: Final = 16
+
+_LAYER_KEYS: Final = frozenset({"name", "shape", "fraction_bits", "neuron", "projections"})
+_NEURON_KEYS: Final = {
+    "if": frozenset({"kind", "reset", "initial", "leak_shift"}),
+    "readout": frozenset({"kind"}),
+}
+_WINDOW_KEYS: Final = frozenset({"kernel", "stride"})
+_SUM_KEYS: Final = frozenset({"kind", "source", "delay"})
+_WEIGHT_KEYS: Final = _SUM_KEYS | {"weight_bits", "pool"}
+_PROJECTION_KEYS: Final = {
+    "dense": _WEIGHT_KEYS,
+    "convolution": _WEIGHT_KEYS | _WINDOW_KEYS | {"padding", "dilation", "groups"},
+    "pooling": _SUM_KEYS | _WINDOW_KEYS,
+}
 _NORM: Final = ("gain", "offset", "mean", "variance")
 
 _FloatArray: TypeAlias = npt.NDArray[np.float64]
-_Member = TypeVar("_Member", bound=Enum)
 
 
 def read_student(path: Path) -> Graph:
@@ -67,24 +93,29 @@ def student_graph(checkpoint: Mapping[Any, Any]) -> Graph:
     UnsupportedError
         A layer, neuron or version that this compiler does not know.
     """
-    root = _Reader(checkpoint, "the checkpoint")
+    root = Fields(checkpoint, "the checkpoint")
     version = root.integer("version", 1)
-    if version != VERSION:
-        raise UnsupportedError(f"The checkpoint has version {version}; this compiler reads version {VERSION}.")
-    source, name = _input(root.reader("input")), root.text("name")
-    layers = [_Reader(layer, f"layer {position}") for position, layer in enumerate(root.sequence("layers"))]
-    if not layers:
-        raise CheckpointError("The checkpoint has no layers.")
-    names = [source.name, *(layer.text("name") for layer in layers)]
-    for position, layer_name in enumerate(names):
-        if layer_name in names[:position]:
+    if version > VERSION:
+        raise UnsupportedError(f"The checkpoint has version {version}; this compiler reads versions 1 to {VERSION}.")
+    if version == 1:
+        root = Fields(upgrade(root), "the checkpoint")
+    source, name = _input(root.below("input")), root.text("name")
+    layers = [Fields(layer, f"layer {position}") for position, layer in enumerate(root.sequence("layers"))]
+    if not 1 <= len(layers) <= LAYERS_LIMIT:
+        raise CheckpointError(f"The checkpoint has {len(layers) or 'no'} layers; 1 to {LAYERS_LIMIT} are read.")
+    layers = [layer.called(f"layer '{layer.text('name')}'") for layer in layers]
+    shapes = {INPUT_NAME: source.shape}
+    for layer in layers:
+        layer_name = layer.text("name")
+        if layer_name in shapes:
             raise CheckpointError(f"Two layers have the same name '{layer_name}'; rename one.")
+        shapes[layer_name] = layer.shape("shape", NEURONS_LIMIT)
     state = _State(root.mapping("state"))
-    populations, projections = [source], []
+    populations, projections = [source], list[Projection]()
     for position, layer in enumerate(layers):
-        population, projection = _layer(layer, populations[-1], state, last=position == len(layers) - 1)
+        population, into = _layer(layer, shapes, state, last=position == len(layers) - 1)
         populations.append(population)
-        projections.append(projection)
+        projections += into
     state.finish()
     return Graph(
         name=name,
@@ -96,66 +127,127 @@ def student_graph(checkpoint: Mapping[Any, Any]) -> Graph:
     )
 
 
-def _input(reader: _Reader) -> Population:
-    encoding = reader.member("encoding", Encoding)
-    shape = reader.sequence("shape")
-    if len(shape) != 3 or not all(type(size) is int and 1 <= size <= 2**16 for size in shape):
-        raise CheckpointError("The input's shape must be three positive integers (C, H, W).")
-    bits = reader.integer("bits", 1, 8)
+def _input(fields: Fields) -> Population:
+    encoding = fields.member("encoding", Encoding)
+    shape = fields.shape("shape", NEURONS_LIMIT)
+    bits = fields.integer("bits", 1, 8)
     if encoding is Encoding.EVENTS and bits != 1:
         raise CheckpointError(f"The input is made of events, which have 1 bit, not {bits}.")
     neuron = InputSource(encoding=encoding, bits=bits)
-    channels, height, width = shape
-    return Population(name=INPUT_NAME, shape=(channels, height, width), neuron=neuron, bias=frozen(np.zeros(channels)))
+    return Population(name=INPUT_NAME, shape=shape, neuron=neuron, bias=frozen(np.zeros(shape[0])))
 
 
-def _layer(reader: _Reader, source: Population, state: _State, *, last: bool) -> tuple[Population, Dense]:
-    name = reader.text("name")
-    reader = reader.called(f"layer '{name}'")
-    kind = reader.text("kind")
-    if kind != "dense":
-        raise UnsupportedError(f"Layer '{name}' is of the kind '{kind}'; built is 'dense'. Use fully connected layers.")
-    reader.allow(_LAYER_KEYS)
-    inputs, outputs = reader.integer("in_features", 1, 2**16), reader.integer("out_features", 1, 2**16)
-    if inputs != source.size:
-        raise CheckpointError(f"Layer '{name}' takes {inputs} inputs, but '{source.name}' has {source.size} outputs.")
-    bits = reader.optional_integer("weight_bits", 2, 8)
-    shift = reader.integer("fraction_bits", 0, 16)
+def _layer(
+    fields: Fields, shapes: Mapping[str, Shape], state: _State, *, last: bool
+) -> tuple[Population, list[Projection]]:
+    name = fields.text("name")
+    fields.allow(_LAYER_KEYS)
+    shape = shapes[name]
+    channels = shape[0]
+    shift = fields.integer("fraction_bits", 0, 16)
     tensors = state.below(name)
-    neuron = _neuron(reader.reader("neuron"), name, tensors, outputs, last=last)
+    descriptions = fields.sequence("projections")
+    if not 1 <= len(descriptions) <= PROJECTIONS_LIMIT:
+        raise CheckpointError(
+            f"Layer '{name}' has {len(descriptions) or 'no'} projections; 1 to {PROJECTIONS_LIMIT} are read."
+        )
+    # Weights first: whatever else there is per channel is no larger.
+    projections = [
+        _projection(Fields(description, f"projection {position} of layer '{name}'"), name, position, shapes, state)
+        for position, description in enumerate(descriptions)
+    ]
+    neuron = _neuron(fields.below("neuron"), name, tensors, channels, last=last)
     readout = isinstance(neuron, Readout)
     if readout and shift:
         raise UnsupportedError(f"Layer '{name}' is a readout with {shift} fraction bits; a readout has none.")
-    norm = _norm(tensors, name, outputs)
+    weighted = [projection for projection in projections if not isinstance(projection, Pooling)]
+    if shift and not weighted:
+        raise UnsupportedError(f"Layer '{name}' has {shift} fraction bits, but only pooling; it can have none.")
+    norm = _norm(tensors, name, channels)
     if readout and norm is not None:
         raise UnsupportedError(f"Layer '{name}' is a readout with a batch norm; fold it into its weights.")
-    bias = tensors.optional("bias", (outputs,))
+    bias = tensors.optional("bias", (channels,))
     population = Population(
         name=name,
-        shape=(outputs, 1, 1),
+        shape=shape,
         neuron=neuron,
-        bias=frozen(np.zeros(outputs) if bias is None else bias),
+        bias=frozen(np.zeros(channels) if bias is None else bias),
         norm=norm,
     )
-    step = None if bits is None else tensors.positive("step", (1,) if readout else (outputs,))
-    weight = tensors.required("weight", (outputs, inputs))
-    return population, Dense(source=source.name, target=name, weight=weight, step=step, bits=bits, shift=shift)
+    trained = {projection.bits is not None for projection in weighted}
+    if len(trained) > 1:
+        raise UnsupportedError(
+            f"Some projections into layer '{name}' have weight_bits and some have none; quantise all of them, or none."
+        )
+    step = tensors.positive("step", (1,) if readout else (channels,)) if trained == {True} else None
+    return population, [
+        projection if isinstance(projection, Pooling) else dataclasses.replace(projection, step=step, shift=shift)
+        for projection in projections
+    ]
 
 
-def _neuron(reader: _Reader, name: str, tensors: _Tensors, outputs: int, *, last: bool) -> Neuron:
-    reader = reader.called(f"the neuron of layer '{name}'")
-    kind = reader.text("kind")
+def _projection(fields: Fields, target: str, position: int, shapes: Mapping[str, Shape], state: _State) -> Projection:
+    kind = fields.text("kind")
+    if kind not in _PROJECTION_KEYS:
+        raise UnsupportedError(
+            f"{capital(fields.where)} is of the kind {show(kind)}; built are {', '.join(_PROJECTION_KEYS)}."
+        )
+    fields.allow(_PROJECTION_KEYS[kind])
+    source = fields.text("source")
+    if source not in shapes:
+        raise CheckpointError(f"{capital(fields.where)} names the unknown source '{source}'.")
+    (channels, height, width), reached = shapes[source], shapes[target]
+    common: dict[str, Any] = {
+        "source": source,
+        "target": target,
+        "delay": fields.integer("delay", 0, _DELAY_LIMIT),
+    }
+    if kind == "pooling":
+        weight = state.weight(target, position, (channels,))
+        kernel, stride = fields.pair("kernel", 1, _WINDOW_LIMIT), fields.pair("stride", 1, _WINDOW_LIMIT)
+        return Pooling(**common, weight=weight, kernel=kernel, stride=stride)
+    pool = fields.integer("pool", 1, _WINDOW_LIMIT)
+    if height % pool or width % pool:
+        raise CheckpointError(
+            f"{capital(fields.where)} pools {pool} x {pool} windows of '{source}', which do not divide its {height} x "
+            f"{width} neurons; choose a pool that divides both."
+        )
+    common |= {"bits": fields.optional_integer("weight_bits", 1, 8), "pool": pool}
+    if kind == "dense":
+        inputs = channels * (height // pool) * (width // pool)
+        return Dense(**common, weight=state.weight(target, position, (math.prod(reached), inputs)))
+    groups = fields.integer("groups", 1, NEURONS_LIMIT)
+    if channels % groups or reached[0] % groups:
+        raise CheckpointError(
+            f"{capital(fields.where)} has {groups} groups, which do not divide {channels} channels into {reached[0]}; "
+            "choose a number that divides both."
+        )
+    shape = (reached[0], channels // groups, *fields.pair("kernel", 1, _WINDOW_LIMIT))
+    return Convolution(
+        **common,
+        weight=state.weight(target, position, shape),
+        stride=fields.pair("stride", 1, _WINDOW_LIMIT),
+        padding=fields.pair("padding", 0, _WINDOW_LIMIT),
+        dilation=fields.pair("dilation", 1, _WINDOW_LIMIT),
+        groups=groups,
+    )
+
+
+def _neuron(fields: Fields, name: str, tensors: _Tensors, channels: int, *, last: bool) -> Neuron:
+    fields = fields.called(f"the neuron of layer '{name}'")
+    kind = fields.text("kind")
     if kind not in _NEURON_KEYS:
         raise UnsupportedError(f"The neurons of layer '{name}' are '{kind}'; built are {', '.join(_NEURON_KEYS)}.")
     if (kind == "readout") != last:
         raise CheckpointError(f"Layer '{name}' is {'' if last else 'not '}the last one, but its neurons are '{kind}'.")
-    reader.allow(_NEURON_KEYS[kind])
+    fields.allow(_NEURON_KEYS[kind])
     if kind == "readout":
         return Readout()
     return IntegrateAndFire(
-        threshold=tensors.positive("threshold", (outputs,)),
-        reset=reader.member("reset", Reset),
-        initial=reader.member("initial", Initial),
+        threshold=tensors.positive("threshold", (channels,)),
+        reset=fields.member("reset", Reset),
+        initial=fields.member("initial", Initial),
+        leak_shift=fields.optional_integer("leak_shift", 0, _LEAK_LIMIT),
     )
 
 
@@ -173,7 +265,7 @@ def _norm(tensors: _Tensors, name: str, outputs: int) -> BatchNorm | None:
     return BatchNorm(gain=gain, offset=offset, mean=mean, variance=variance, epsilon=epsilon)
 
 
-def _classes(root: _Reader, outputs: int) -> tuple[str, ...]:
+def _classes(root: Fields, outputs: int) -> tuple[str, ...]:
     if root.value("classes", optional=True) is None:
         return ()
     classes = root.sequence("classes")
@@ -182,77 +274,29 @@ def _classes(root: _Reader, outputs: int) -> tuple[str, ...]:
     return tuple(classes)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """Typed access to a dict from a file; errors name the field and where it stands."""
-
-    fields: Mapping[Any, Any]
-    where: str
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.fields, dict):
-            raise CheckpointError(f"{_capital(self.where)} must be a dict, not {_show(self.fields)}.")
-
-    def called(self, where: str) -> _Reader:
-        return _Reader(self.fields, where)
-
-    def value(self, key: str, *, optional: bool = False) -> Any:
-        if key not in self.fields and not optional:
-            raise CheckpointError(f"{_capital(self.where)} lacks '{key}'.")
-        return self.fields.get(key)
-
-    def allow(self, keys: frozenset[str]) -> None:
-        unknown = sorted(str(key)[:40] for key in self.fields if key not in keys)
-        if unknown:
-            known = ", ".join(sorted(keys))
-            raise UnsupportedError(f"{_capital(self.where)} has the unknown setting '{unknown[0]}'; known are {known}.")
-
-    def reader(self, key: str) -> _Reader:
-        return _Reader(self.value(key), f"'{key}' of {self.where}")
-
-    def mapping(self, key: str) -> Mapping[Any, Any]:
-        return self.reader(key).fields
-
-    def sequence(self, key: str) -> list[Any] | tuple[Any, ...]:
-        value = self.value(key)
-        if not isinstance(value, list | tuple):
-            raise self._wrong(key, "a list", value)
-        return value
-
-    def text(self, key: str) -> str:
-        value = self.value(key)
-        if not isinstance(value, str) or not value or len(value) > 200:
-            raise self._wrong(key, "a short text", value)
-        return value
-
-    def integer(self, key: str, low: int, high: int = 2**31) -> int:
-        value = self.value(key)
-        if type(value) is not int or not low <= value <= high:
-            raise self._wrong(key, f"an integer from {low} to {high}", value)
-        return value
-
-    def optional_integer(self, key: str, low: int, high: int) -> int | None:
-        return None if self.value(key) is None else self.integer(key, low, high)
-
-    def member(self, key: str, kind: type[_Member]) -> _Member:
-        value, known = self.value(key), [member.value for member in kind]
-        if not isinstance(value, str) or value not in known:
-            raise UnsupportedError(f"'{key}' of {self.where} is {_show(value)}; built are {', '.join(known)}.")
-        return kind(value)
-
-    def _wrong(self, key: str, wanted: str, value: object) -> CheckpointError:
-        return CheckpointError(f"'{key}' of {self.where} must be {wanted}, not {_show(value)}.")
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _State:
     """The checkpoint's tensors; remembers which were asked for, so that none is silently ignored."""
 
     tensors: Mapping[Any, Any]
     used: set[str] = field(default_factory=set)
+    weights: int = 0
 
     def below(self, layer: str) -> _Tensors:
         return _Tensors(self, layer)
+
+    def _claim(self, weights: int) -> None:
+        """Count weights, before any memory is taken for them."""
+        self.weights += weights
+        if self.weights > WEIGHTS_LIMIT:
+            raise CheckpointError(
+                f"The checkpoint has more than {WEIGHTS_LIMIT:,} weights, the most that are read; use smaller layers."
+            )
+
+    def weight(self, layer: str, position: int, shape: tuple[int, ...]) -> _FloatArray:
+        """The weights of a layer's projection."""
+        self._claim(math.prod(shape))
+        return self.below(layer).required(f"{position}.weight", shape)
 
     def finish(self) -> None:
         unknown = sorted(str(key)[:80] for key in self.tensors if key not in self.used)
@@ -274,7 +318,7 @@ class _Tensors:
         self.state.used.add(key)
         value = self.state.tensors[key]
         if not isinstance(value, np.ndarray):
-            raise CheckpointError(f"'{key}' must be a tensor, not {_show(value)}.")
+            raise CheckpointError(f"'{key}' must be a tensor, not {show(value)}.")
         if value.dtype not in (np.float32, np.float64):
             raise CheckpointError(f"Tensor '{key}' is {value.dtype}; float32 or float64 is needed.")
         if value.shape != shape:
@@ -298,12 +342,3 @@ class _Tensors:
             key = f"{self.layer}.{name}"
             raise CheckpointError(f"Tensor '{key}' goes down to {value.min():.6g}; every value must be positive.")
         return value
-
-
-def _show(value: object) -> str:
-    """A value from a file, short: a container from a hostile one may be exponentially long."""
-    return repr(value)[:60] if isinstance(value, str | int | float | bool | None) else f"a {type(value).__name__}"
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]

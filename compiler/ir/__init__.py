@@ -1,21 +1,25 @@
 """Populations, projections and neuron models: what the passes transform."""
 
-from snnc.compiler.ir.graph import (
-    BatchNorm,
-    Dense,
-    Graph,
-    Level,
-    Population,
-    Projection,
-    format_graph,
-    frozen,
-    verify,
-)
+from snnc.compiler.ir.graph import BatchNorm, Graph, Level, Population, format_graph, frozen
+from snnc.compiler.ir.invariants import verify
 from snnc.compiler.ir.neurons import Array, Encoding, Initial, InputSource, IntegrateAndFire, Neuron, Readout, Reset
+from snnc.compiler.ir.projections import (
+    Convolution,
+    Dense,
+    Pair,
+    Pooling,
+    Projection,
+    Shape,
+    pooled_shape,
+    target_shape,
+    weight_shape,
+    window,
+)
 
 __all__ = [
     "Array",
     "BatchNorm",
+    "Convolution",
     "Dense",
     "Encoding",
     "Graph",
@@ -24,11 +28,18 @@ __all__ = [
     "IntegrateAndFire",
     "Level",
     "Neuron",
+    "Pair",
+    "Pooling",
     "Population",
     "Projection",
     "Readout",
     "Reset",
+    "Shape",
     "format_graph",
     "frozen",
+    "pooled_shape",
+    "target_shape",
     "verify",
+    "weight_shape",
+    "window",
 ]

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, assert_never
 
 import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.design import Bounds, Design
-from snnc.compiler.errors import FitError, UnsupportedError
+from snnc.compiler.errors import FitError
 from snnc.compiler.ir import (
+    Convolution,
+    Dense,
     Encoding,
     Graph,
     Initial,
     InputSource,
     IntegrateAndFire,
     Level,
+    Pooling,
     Population,
     Projection,
     Readout,
     Reset,
+    Shape,
+    pooled_shape,
+    window,
 )
 from snnc.compiler.plan import Range
 
@@ -28,6 +34,8 @@ __all__ = ["WIDTH_LIMIT", "Interval", "bound", "layer_bounds"]
 
 WIDTH_LIMIT: Final = 32
 """Bits of the widest accumulator."""
+
+_NO_FLOOR: Final = -(2**62)
 
 _Integers: TypeAlias = npt.NDArray[np.int64]
 
@@ -72,10 +80,11 @@ def bound(design: Design) -> Design:
 
 def layer_bounds(graph: Graph, population: Population) -> Bounds:
     """Ranges of one layer of an integer graph."""
-    weighted = [_weighted(graph, projection) for projection in graph.into(population.name)]
+    into = graph.into(population.name)
+    weighted = [_weighted(graph, projection) for projection in into]
     bias = _per_neuron(population.bias, population)
     current = Interval(bias, bias)
-    for interval, projection in zip(weighted, graph.into(population.name), strict=True):
+    for interval, projection in zip(weighted, into, strict=True):
         current += Interval(interval.low << projection.shift, interval.high << projection.shift)
     match population.neuron:
         case IntegrateAndFire() as neuron:
@@ -97,30 +106,64 @@ def layer_bounds(graph: Graph, population: Population) -> Bounds:
 
 def _weighted(graph: Graph, projection: Projection) -> Interval:
     """Range of one step's weighted sum before the shift: only negative weights get an input, or only positive ones."""
-    match graph.population(projection.source).neuron:
+    source, target = graph.population(projection.source), graph.population(projection.target)
+    largest = window(projection)
+    match source.neuron:
         case InputSource(encoding=Encoding.DIRECT, bits=bits):
-            largest = 2**bits - 1
-        case _:
-            largest = 1
+            largest *= 2**bits - 1
     weight = projection.weight.astype(np.int64)
-    return Interval(np.minimum(weight, 0).sum(axis=1) * largest, np.maximum(weight, 0).sum(axis=1) * largest)
+    low, high = (
+        largest * _sum_of_all(projection, part, source.shape, target)
+        for part in (np.minimum(weight, 0), np.maximum(weight, 0))
+    )
+    return Interval(low, high)
+
+
+def _sum_of_all(projection: Projection, weight: _Integers, source: Shape, target: Population) -> _Integers:
+    """The weights that reach each neuron of the target, summed; ``(neurons,)``."""
+    match projection:
+        case Dense():
+            return weight.sum(axis=1)
+        case Convolution():
+            _, height, width = pooled_shape(source, projection)
+            rows, columns = (
+                _taps(projection, axis, size, count)
+                for axis, (size, count) in enumerate(zip((height, width), target.shape[1:], strict=True))
+            )
+            # Padding is missed by a row and by a column of the kernel independently.
+            return np.einsum("yu,ouv,xv->oyx", rows, weight.sum(axis=1), columns, optimize=True).reshape(-1)
+        case Pooling():
+            return _per_neuron(weight, target)
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _taps(projection: Convolution, axis: int, size: int, count: int) -> _Integers:
+    """1 where a kernel position of an output lies inside the source, else 0; ``(output, kernel position)``."""
+    position = np.arange(count)[:, None] * projection.stride[axis] - projection.padding[axis]
+    position = position + np.arange(projection.kernel[axis]) * projection.dilation[axis]
+    return ((position >= 0) & (position < size)).astype(np.int64)
 
 
 def _firing(
     population: Population, neuron: IntegrateAndFire, current: Interval, steps: int
 ) -> tuple[Interval, Interval, Interval]:
     """Ranges of ``U``, ``V`` and the residual: the union over all steps of what one step can make of the last one's."""
-    if neuron.leak_shift is not None or neuron.floor is not None:
-        raise UnsupportedError(f"Layer '{population.name}' has a leak or a membrane floor; neither is built yet.")
     threshold = _per_neuron(neuron.threshold, population)
     bias = _per_neuron(population.bias, population)
+    floor = np.full_like(bias, _NO_FLOOR) if neuron.floor is None else _per_neuron(neuron.floor, population)
+    # Positions of a channel differ at the borders only: each kind of neuron is followed once.
+    kinds = np.unique(np.stack([threshold, bias, floor, current.low, current.high]), axis=1)
+    threshold, bias, floor = kinds[:3]
+    current = Interval(kinds[3], kinds[4])
     initial = threshold >> 1 if neuron.initial is Initial.HALF else np.zeros_like(threshold)
     membrane = after = _point(initial)
-    before = membrane + current
+    before = _leaked(membrane, neuron.leak_shift) + current
     for _ in range(steps):
-        drive = membrane + current
+        drive = _leaked(membrane, neuron.leak_shift) + current
         before = before.union(drive)
         reached = _reset(drive, threshold, neuron.reset)
+        reached = Interval(np.maximum(reached.low, floor), np.maximum(reached.high, floor))
         # Once a step adds nothing new, no later one does.
         settled = bool((reached.low >= after.low).all() and (reached.high <= after.high).all())
         after = after.union(reached)
@@ -129,6 +172,14 @@ def _firing(
             break
     residual = (after + (bias - threshold)).union(before + -threshold)
     return before, after, residual
+
+
+def _leaked(membrane: Interval, shift: int | None) -> Interval:
+    """The leak keeps the order of membranes, so that it maps bounds to bounds."""
+    if shift is None:
+        return membrane
+    low, high = (value - (value >> min(shift, 62)) for value in (membrane.low, membrane.high))
+    return Interval(low, high)
 
 
 def _reset(drive: Interval, threshold: _Integers, reset: Reset) -> Interval:

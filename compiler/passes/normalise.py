@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 
 from snnc.compiler.design import Design
-from snnc.compiler.ir import Dense, Level, Population, frozen
+from snnc.compiler.ir import Graph, Level, Pooling, Population, Projection, frozen
 
-__all__ = ["normalise"]
+__all__ = ["normalise", "normalised"]
 
 
 def normalise(design: Design) -> Design:
@@ -19,18 +19,20 @@ def normalise(design: Design) -> Design:
     ``g`` stays a factor beside the weights instead of being multiplied into them, since the quantiser rounds the
     weights as they were trained (``docs/semantics.md``, section 4).
     """
-    graph = design.graph
+    return dataclasses.replace(design, graph=normalised(design.graph))
+
+
+def normalised(graph: Graph) -> Graph:
+    """`normalise`, of a graph alone."""
     if graph.level >= Level.NORMALISED:
-        return design
-    normal = dataclasses.replace(
+        return graph
+    populations = {population.name: population for population in graph.populations}
+    return dataclasses.replace(
         graph,
         level=Level.NORMALISED,
         populations=tuple(_without_norm(population) for population in graph.populations),
-        projections=tuple(
-            _with_gain(projection, graph.population(projection.target)) for projection in graph.projections
-        ),
+        projections=tuple(_with_gain(projection, populations[projection.target]) for projection in graph.projections),
     )
-    return dataclasses.replace(design, graph=normal)
 
 
 def _without_norm(population: Population) -> Population:
@@ -41,8 +43,9 @@ def _without_norm(population: Population) -> Population:
     return dataclasses.replace(population, norm=None, bias=frozen(norm.offset + gain * (population.bias - norm.mean)))
 
 
-def _with_gain(projection: Dense, target: Population) -> Dense:
+def _with_gain(projection: Projection, target: Population) -> Projection:
     norm = target.norm
-    if norm is None:
+    # A pooling projection adds to what the batch norm gives.
+    if norm is None or isinstance(projection, Pooling):
         return projection
     return dataclasses.replace(projection, gain=frozen(norm.gain / np.sqrt(norm.variance + norm.epsilon)))

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from snnc.compiler.design import Design
 from snnc.compiler.errors import FitError
-from snnc.compiler.ir import Encoding, InputSource, IntegrateAndFire, Population, Projection
+from snnc.compiler.ir import Dense, Encoding, InputSource, IntegrateAndFire, Population, Projection
 from snnc.compiler.model import model_hash
 from snnc.compiler.passes.area import total_cells
 from snnc.compiler.passes.memories import TINY_LOGIC, block_memory, logic_cells, logic_memory, register_memory
@@ -123,6 +123,7 @@ class _Layer:
     """One layer's memories, each with its choices, and then its engine."""
 
     def __init__(self, design: Design, position: int, population: Population, projection: Projection) -> None:
+        assert isinstance(projection, Dense)
         assert projection.bits is not None
         self._device = design.device
         self._population = population
@@ -132,7 +133,8 @@ class _Layer:
         self._lanes = design.lanes[position]
         self._words = -(-population.size // self._lanes)
         self._spiking = isinstance(population.neuron, IntegrateAndFire)
-        self._weight_bits = projection.bits
+        # The adder takes signed weights: -1 and 1 need two bits.
+        self._weight_bits = max(2, projection.bits)
         self._row_stride, weights = self._weights()
         membrane = self._membrane()
         # With room for the third field where the membranes may be in block RAM.

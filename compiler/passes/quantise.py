@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeAlias, TypeVar, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from snnc.compiler.design import Design
 from snnc.compiler.errors import FitError, UnsupportedError
 from snnc.compiler.ir import (
     Array,
+    Convolution,
     Dense,
     Encoding,
     Graph,
@@ -19,12 +21,14 @@ from snnc.compiler.ir import (
     IntegrateAndFire,
     Level,
     Neuron,
+    Pooling,
     Population,
+    Projection,
     Readout,
     frozen,
 )
 
-__all__ = ["DEFAULT_BITS", "quantise", "searched_step"]
+__all__ = ["DEFAULT_BITS", "quantise", "quantised", "searched_step"]
 
 DEFAULT_BITS: Final = 8
 """Weight bits of a network that was trained without quantisation, where none are asked for."""
@@ -38,7 +42,9 @@ _LIMIT: Final = 2.0**40
 _SEARCH: Final = np.linspace(0.2, 1.0, 81)
 """Quantiser steps to try, as fractions of the one that clips nothing."""
 
-_Float = npt.NDArray[np.float64]
+_Float: TypeAlias = npt.NDArray[np.float64]
+_Weighted: TypeAlias = Dense | Convolution
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 def quantise(design: Design) -> Design:
@@ -47,28 +53,38 @@ def quantise(design: Design) -> Design:
     Invariant: the graph is at `Level.INTEGER`, and equals what the quantised student computes in training. Integer
     networks pass unchanged.
     """
-    graph = design.graph
+    return dataclasses.replace(design, graph=quantised(design.graph, design.options.weight_bits))
+
+
+def quantised(graph: Graph, weight_bits: int | None = None) -> Graph:
+    """`quantise`, of a graph alone."""
     if graph.level is Level.INTEGER:
-        return design
-    populations, projections = [_integer_input(graph.input)], []
+        return graph
+    populations, projections = [_integer_input(graph.input)], dict[int, Projection]()
+    positions: dict[str, list[int]] = {population.name: [] for population in graph.populations}
+    for position, projection in enumerate(graph.projections):
+        positions[projection.target].append(position)
     for population in graph.layers:
-        into = graph.into(population.name)
-        if len(into) != 1:
-            raise UnsupportedError(f"Layer '{population.name}' has {len(into)} inputs; only chains are quantised.")
-        new_population, new_projection = _layer(population, into[0], _unit(graph, into[0]), design.options.weight_bits)
+        into = positions[population.name]
+        new_population, new = _layer(graph, population, [graph.projections[i] for i in into], weight_bits)
         populations.append(new_population)
-        projections.append(new_projection)
-    integer = dataclasses.replace(
-        graph, level=Level.INTEGER, populations=tuple(populations), projections=tuple(projections)
+        projections |= zip(into, new, strict=True)
+    return dataclasses.replace(
+        graph,
+        level=Level.INTEGER,
+        populations=tuple(populations),
+        projections=tuple(projections[position] for position in sorted(projections)),
     )
-    return dataclasses.replace(design, graph=integer)
 
 
 def searched_step(weight: _Float, bits: int, *, per_tensor: bool) -> _Float:
     """The quantiser steps with the least squared rounding error, ``(channels,)`` or ``(1,)``, by search."""
     rows = weight.reshape(1, -1) if per_tensor else weight
+    full = _full_scale([rows], [bits])
+    if bits == 1:
+        # The mean magnitude is the least-squares answer for -1 and 1 (Rastegari et al., ECCV 2016).
+        return full
     largest = 2 ** (bits - 1) - 1
-    full = _full_scale(rows, largest)
     errors = []
     for fraction in _SEARCH:
         step = (full * fraction)[:, None]
@@ -77,8 +93,13 @@ def searched_step(weight: _Float, bits: int, *, per_tensor: bool) -> _Float:
     return full * _SEARCH[np.argmin(errors, axis=0)]
 
 
-def _full_scale(rows: _Float, largest: int) -> _Float:
-    step: _Float = np.abs(rows).max(axis=1) / largest
+def _full_scale(rows: Sequence[_Float], bits: Sequence[int]) -> _Float:
+    """One step per row for all of several matrices, of their widths, that clips nothing."""
+    steps = [
+        np.abs(matrix).mean(axis=1) if width == 1 else np.abs(matrix).max(axis=1) / (2 ** (width - 1) - 1)
+        for matrix, width in zip(rows, bits, strict=True)
+    ]
+    step: _Float = np.max(steps, axis=0)
     return np.where(step > 0, step, 1.0)
 
 
@@ -86,55 +107,146 @@ def _integer_input(population: Population) -> Population:
     return dataclasses.replace(population, bias=frozen(np.zeros(population.channels, np.int64)))
 
 
-def _unit(graph: Graph, projection: Dense) -> float:
-    """The real value of an input of 1."""
-    match graph.population(projection.source).neuron:
-        case InputSource(encoding=Encoding.DIRECT, bits=bits):
-            return 1 / (2**bits - 1)
-        case _:
-            return 1.0
-
-
-def _layer(population: Population, projection: Dense, unit: float, override: int | None) -> tuple[Population, Dense]:
-    readout = isinstance(population.neuron, Readout)
-    bits, step = _quantiser(projection, override, per_tensor=readout)
-    largest = 2 ** (bits - 1) - 1
-    weight = np.clip(np.rint(projection.weight / step[:, None]), -largest, largest)
-    gain = np.ones(population.channels) if projection.gain is None else projection.gain
-    scale = gain * step * unit
-    weight = np.where(scale[:, None] < 0, -weight, weight)
-    scale = np.abs(scale)
+def _layer(
+    graph: Graph, population: Population, into: Sequence[Projection], override: int | None
+) -> tuple[Population, list[Projection]]:
+    """A population and the projections that end in it, in their order."""
+    weighted = [projection for projection in into if not isinstance(projection, Pooling)]
+    shift = _shift(population, weighted)
+    scale, integers, bits = np.ones(population.channels), list[_Float](), list[int]()
+    if weighted:
+        bits, step = _quantiser(population, weighted, override)
+        integers = [_rounded(*item, step, population) for item in zip(weighted, bits, strict=True)]
+        gain = np.ones(population.channels) if weighted[0].gain is None else weighted[0].gain
+        scale = gain * step * _unit(graph, population, weighted)
+        integers = [np.where(_per_row(scale, rows) < 0, -rows, rows) for rows in integers]
+        scale = np.abs(scale)
     neuron: Neuron = population.neuron
+    constant = np.zeros(population.channels, np.bool_)
     match neuron:
         case IntegrateAndFire(threshold=theta):
-            if neuron.leak_shift is not None or neuron.floor is not None:
-                raise UnsupportedError(f"Layer '{population.name}' has a leak or a floor; neither is quantised yet.")
-            constant = scale < CONSTANT_RATIO * theta
+            if neuron.floor is not None:
+                raise UnsupportedError(f"Layer '{population.name}' has a floor of its membranes; none is quantised.")
+            if weighted:
+                constant = scale < CONSTANT_RATIO * theta
             scale = np.where(constant, 1.0, scale)
-            weight = np.where(constant[:, None], 0.0, weight)
-            bias = np.where(constant, population.bias >= theta / 2, _scaled(population.bias, scale, projection.shift))
-            threshold = np.where(constant, 1.0, np.maximum(1.0, _scaled(theta, scale, projection.shift)))
-            what = f"a threshold of layer '{population.name}'"
-            neuron = dataclasses.replace(neuron, threshold=_integers(threshold, what))
+            bias = np.where(constant, population.bias >= theta / 2, _scaled(population.bias, scale, shift))
+            threshold = np.where(constant, 1.0, np.maximum(1.0, _scaled(theta, scale, shift)))
+            neuron = dataclasses.replace(
+                neuron, threshold=_integers(threshold, f"a threshold of layer '{population.name}'")
+            )
+            if not weighted:
+                _check_whole(theta, f"The thresholds of layer '{population.name}'")
         case _:
-            bias = _scaled(population.bias, scale, projection.shift)
-    return (
-        dataclasses.replace(population, bias=_integers(bias, f"a bias of layer '{population.name}'"), neuron=neuron),
-        dataclasses.replace(
-            projection, weight=_integers(weight, "a weight"), step=None, gain=None, bits=bits, shift=projection.shift
-        ),
-    )
+            bias = _scaled(population.bias, scale, shift)
+    if not weighted:
+        _check_whole(population.bias, f"The biases of layer '{population.name}'")
+
+    rows_and_bits = iter(zip(integers, bits, strict=True))
+    projections: list[Projection] = []
+    for projection in into:
+        what = f"a weight from '{projection.source}' to '{projection.target}'"
+        match projection:
+            case Dense() | Convolution():
+                rows, width = next(rows_and_bits)
+                weight = np.where(_per_row(constant, rows), 0.0, rows).reshape(projection.weight.shape)
+                projections.append(
+                    dataclasses.replace(projection, weight=_integers(weight, what), step=None, gain=None, bits=width)
+                )
+            case Pooling():
+                _check_pooling(graph, projection, alone=not weighted)
+                weight = np.where(constant, 0.0, _scaled(projection.weight, scale, shift))
+                projections.append(dataclasses.replace(projection, weight=_integers(weight, what)))
+            case _ as unreachable:
+                assert_never(unreachable)
+    bias = _integers(bias, f"a bias of layer '{population.name}'")
+    return dataclasses.replace(population, bias=bias, neuron=neuron), projections
 
 
-def _quantiser(projection: Dense, override: int | None, *, per_tensor: bool) -> tuple[int, _Float]:
-    """Width of a weight, and the quantiser's steps, ``(channels,)`` or ``(1,)``."""
-    weight = projection.weight.astype(np.float64)
-    if projection.step is not None and projection.bits is not None and override in (None, projection.bits):
-        return projection.bits, projection.step.astype(np.float64)
-    bits = override or projection.bits or DEFAULT_BITS
-    if projection.step is not None:
-        return bits, searched_step(weight, bits, per_tensor=per_tensor)
-    return bits, _full_scale(weight.reshape(1, -1) if per_tensor else weight, 2 ** (bits - 1) - 1)
+def _unit(graph: Graph, population: Population, weighted: Sequence[_Weighted]) -> float:
+    """The real value of an input of 1, the same for all projections."""
+    units = []
+    for projection in weighted:
+        match graph.population(projection.source).neuron:
+            case InputSource(encoding=Encoding.DIRECT, bits=bits):
+                unit = 1 / (2**bits - 1)
+            case _:
+                unit = 1.0
+        units.append(unit / projection.pool**2)
+    for projection, unit in zip(weighted, units, strict=True):
+        if unit != units[0]:
+            raise UnsupportedError(
+                f"In layer '{population.name}', an input of 1 from '{projection.source}' stands for {unit:.6g}, from "
+                f"'{weighted[0].source}' for {units[0]:.6g}; both sums need one integer step. Pool both alike, and do "
+                "not join the direct input with spikes."
+            )
+    return units[0]
+
+
+def _shift(population: Population, weighted: Sequence[_Weighted]) -> int:
+    shifts = sorted({projection.shift for projection in weighted}) or [0]
+    if len(shifts) > 1:
+        raise UnsupportedError(f"The projections into layer '{population.name}' have the shifts {shifts}; use one.")
+    return shifts[0]
+
+
+def _quantiser(population: Population, weighted: Sequence[_Weighted], override: int | None) -> tuple[list[int], _Float]:
+    """Width of a weight per projection, and the quantiser's steps for all, ``(channels,)`` or ``(1,)``."""
+    steps = [projection.step for projection in weighted]
+    trained = [projection.bits for projection in weighted]
+    per_tensor = isinstance(population.neuron, Readout)
+    if any(step is None for step in steps) != all(step is None for step in steps):
+        raise UnsupportedError(
+            f"Some of the projections into layer '{population.name}' have trained quantiser steps and some have none; "
+            "quantise all of them, or none."
+        )
+    bits = [override or width or DEFAULT_BITS for width in trained]
+    first = steps[0]
+    if first is not None and bits == trained:
+        if any(step is None or not np.array_equal(step, first) for step in steps):
+            raise UnsupportedError(f"The projections into layer '{population.name}' differ in their quantiser steps.")
+        return bits, first.astype(np.float64)
+    count = 1 if per_tensor else population.channels
+    rows = [projection.weight.astype(np.float64).reshape(count, -1) for projection in weighted]
+    if first is not None and len(set(bits)) == 1:
+        return bits, searched_step(np.concatenate(rows, axis=1), bits[0], per_tensor=per_tensor)
+    return bits, _full_scale(rows, bits)
+
+
+def _rounded(projection: _Weighted, bits: int, step: _Float, population: Population) -> _Float:
+    """Integer weights in floats: a row per neuron of a dense projection, per channel of a convolution."""
+    rows = projection.weight.astype(np.float64).reshape(len(projection.weight), -1)
+    if bits == 1:
+        return np.where(rows >= 0, 1.0, -1.0)
+    largest = 2 ** (bits - 1) - 1
+    return np.clip(np.rint(rows / _per_row(step, rows)), -largest, largest)
+
+
+def _per_row(values: npt.NDArray[_Scalar], rows: _Float) -> npt.NDArray[_Scalar]:
+    """One value per channel (or one for all) beside the rows of each channel."""
+    return np.repeat(values, len(rows) // len(values))[:, None]
+
+
+def _check_pooling(graph: Graph, projection: Pooling, *, alone: bool) -> None:
+    where = f"the pooling from '{projection.source}' to '{projection.target}'"
+    match graph.population(projection.source).neuron:
+        case InputSource(encoding=Encoding.DIRECT):
+            raise UnsupportedError(
+                f"A pixel has no exact integer in {where}; average pixels with the pool of the next projection, or put "
+                "a layer between."
+            )
+    if projection.shift:
+        raise UnsupportedError(f"There is a shift of {projection.shift} on {where}, whose weights need none.")
+    if alone:
+        _check_whole(projection.weight, f"The weights of {where}")
+
+
+def _check_whole(values: Array, what: str) -> None:
+    if (values != np.rint(values)).any():
+        raise UnsupportedError(
+            f"{what} are not whole numbers, and nothing but pooling gives the layer an integer step; use a convolution "
+            "or a dense projection, or average with the pool of the next projection."
+        )
 
 
 def _scaled(value: Array, scale: _Float, shift: int) -> _Float:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
+from typing import Final, assert_never
 
 from snnc.compiler.design import Design
 from snnc.compiler.errors import OptionError, UnsupportedError
-from snnc.compiler.ir import Graph, Population
+from snnc.compiler.ir import Convolution, Dense, Graph, IntegrateAndFire, Pooling, Population, Projection
 from snnc.compiler.passes.area import total_cells
 from snnc.compiler.passes.place import best_fit, place_anyway
 from snnc.compiler.plan import Plan
@@ -37,8 +37,7 @@ def schedule(design: Design) -> Design:
     """
     graph = design.graph
     for population in graph.layers:
-        if len(graph.into(population.name)) != 1 or len(graph.out_of(population.name)) > 1:
-            raise UnsupportedError(f"Layer '{population.name}' branches or joins; only chains are built.")
+        _check_built(graph, population)
     if design.options.lanes is not None:
         return dataclasses.replace(design, lanes=_checked(design.options.lanes, graph))
     lanes = tuple(_widest(population, last=population is graph.readout) for population in graph.layers)
@@ -54,6 +53,43 @@ def schedule(design: Design) -> Design:
         candidate = _narrowed(candidate)
     # If nothing fits, `place` refuses the fastest with its numbers.
     return narrowest or widest
+
+
+def _check_built(graph: Graph, population: Population) -> None:
+    """Refuse what the hardware cannot do yet: it runs chains of dense projections and IF neurons."""
+    into = graph.into(population.name)
+    missing = [_missing(projection) for projection in into]
+    if len(into) != 1 or len(graph.out_of(population.name)) > 1:
+        missing.append("branches or joins; the hardware of anything but chains")
+    match population.neuron:
+        case IntegrateAndFire(leak_shift=leak, floor=floor):
+            if leak is not None:
+                missing.append("leaks; the hardware of LIF neurons")
+            if floor is not None:
+                missing.append("has a floor of its membranes; the hardware of floors")
+    for what in missing:
+        if what:
+            raise UnsupportedError(
+                f"Layer '{population.name}' {what} is not built yet. 'snnc evaluate' runs it in integers; "
+                "--print-after bound shows its ranges."
+            )
+
+
+def _missing(projection: Projection) -> str:
+    """What the hardware lacks for a projection, as the part of a sentence; empty if nothing."""
+    match projection:
+        case Convolution():
+            return "is a convolution; the hardware of convolutions"
+        case Pooling():
+            return f"sums windows of '{projection.source}'; the hardware of pooling and of identities"
+        case Dense():
+            if projection.pool > 1:
+                return f"pools '{projection.source}'; the hardware of pooling"
+            if projection.source == projection.target:
+                return "is recurrent; the hardware of loops"
+            return f"hears '{projection.source}' with a delay; the hardware of delays" if projection.delay else ""
+        case _ as unreachable:
+            assert_never(unreachable)
 
 
 def expected_cycles(plan: Plan) -> float:

@@ -24,6 +24,7 @@ from snnc.compiler.ir import (
     Reset,
 )
 from snnc.sim import golden
+from snnc.sim.synapses import WeightedSum
 
 STEPS = 5
 
@@ -275,7 +276,7 @@ def test_arithmetic_is_the_fastest_that_is_exact() -> None:
         source = dataclasses.replace(graph.input, shape=(len(weights), 1, 1), bias=np.zeros(len(weights), np.int64))
         first = dataclasses.replace(graph.projections[0], weight=np.array([weights], dtype=np.int64))
         graph = dataclasses.replace(graph, populations=(source, *graph.populations[1:]))
-        assert golden._WeightedSum(graph, first).weight.dtype == kind
+        assert WeightedSum(graph, first).weight.dtype == kind
 
 
 def test_what_could_overflow_is_refused() -> None:

@@ -8,7 +8,7 @@ import pytest
 from snnc.compiler.errors import CheckpointError, UnsupportedError
 from snnc.compiler.frontend import import_network
 from snnc.compiler.frontend.student import student_graph
-from snnc.compiler.ir import Encoding, Initial, IntegrateAndFire, Level, Readout, Reset, verify
+from snnc.compiler.ir import Dense, Encoding, Initial, IntegrateAndFire, Level, Readout, Reset, verify
 from tests.compiler.networks import changed, checkpoint
 
 
@@ -23,6 +23,7 @@ def test_a_sound_checkpoint():
     assert (hidden.neuron.reset, hidden.neuron.initial) == (Reset.SOFT, Initial.HALF)
     assert isinstance(readout.neuron, Readout)
     first, second = graph.projections
+    assert isinstance(first, Dense)
     assert (first.source, first.target, first.bits, first.shift, second.shift) == ("input", "hidden0", 4, 1, 0)
     assert np.array_equal(first.weight, plain["state"]["hidden0.weight"].astype(np.float64))
     assert hidden.norm is not None
@@ -35,7 +36,9 @@ def test_what_may_be_absent():
         assert student_graph(changed(checkpoint(), path, ...)).level is Level.IMPORTED
     graph = student_graph(checkpoint(steps=False, norm=False))
     assert graph.layers[0].norm is None
-    assert graph.projections[0].step is None
+    first = graph.projections[0]
+    assert isinstance(first, Dense)
+    assert first.step is None
     assert student_graph(changed(checkpoint(), "unknown", 1)).name == "tiny"
 
 
@@ -70,7 +73,7 @@ def test_what_may_be_absent():
         ("layers/1/neuron", {"kind": "if", "reset": "soft", "initial": "zero"}, "the last one"),
         ("classes", ["a"], "classes"),
         ("state", [], "'state'"),
-        ("state/hidden0.weight", ..., "'hidden0.weight' is missing"),
+        ("state/hidden0.weight", ..., "'hidden0.0.weight' is missing"),
         ("state/hidden0.step", ..., "'hidden0.step' is missing"),
         ("state/hidden0.threshold", ..., "'hidden0.threshold' is missing"),
         ("state/hidden0.weight", np.zeros((6, 11)), "[6, 11]"),
@@ -96,7 +99,7 @@ def test_a_wrong_checkpoint_is_named(path, value, named):
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [
-        ("version", 2, "version 2"),
+        ("version", 3, "version 3"),
         ("input/encoding", "latency", "'latency'"),
         ("layers/0/kind", "conv2d", "'conv2d'"),
         ("layers/0/stride", 2, "'stride'"),

@@ -1,0 +1,137 @@
+"""What must hold of a graph at its level; checked after every pass and before every run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from snnc.compiler.errors import CheckpointError, UnsupportedError
+from snnc.compiler.ir.graph import Graph, Level, Population
+from snnc.compiler.ir.neurons import Array, InputSource, IntegrateAndFire, Readout
+from snnc.compiler.ir.projections import Pooling, Projection, target_shape, weight_shape
+
+__all__ = ["verify"]
+
+_TITLE = re.compile(r"[A-Za-z0-9 _.,+-]{1,100}")
+
+
+def verify(graph: Graph) -> None:
+    """Check the invariants of `graph.level`.
+
+    Raises
+    ------
+    CheckpointError
+        The graph contradicts itself: shapes, names, values.
+    UnsupportedError
+        It is sound, but asks for what no machine can do (a loop without a delay).
+    """
+    if not _TITLE.fullmatch(graph.name):
+        # It is written into generated source files.
+        raise CheckpointError(
+            f"The network's name {graph.name[:60]!r} must be 1 to 100 letters, digits, spaces and any of '_.,+-'."
+        )
+    names = [population.name for population in graph.populations]
+    if len(set(names)) != len(names):
+        raise CheckpointError(
+            f"Two layers of '{graph.name}' have the same name: {', '.join(sorted(names))}. Rename one."
+        )
+    if (
+        len(names) < 2
+        or not isinstance(graph.input.neuron, InputSource)
+        or not isinstance(graph.readout.neuron, Readout)
+    ):
+        raise CheckpointError(f"'{graph.name}' needs an input population first and a readout last.")
+    if graph.time_steps < 1:
+        raise CheckpointError(f"'{graph.name}' runs for {graph.time_steps} time steps; at least 1 is needed.")
+    for population in graph.populations:
+        _verify_population(population, graph.level)
+    order = {name: position for position, name in enumerate(names)}
+    by_name = {population.name: population for population in graph.populations}
+    for projection in graph.projections:
+        for end in (projection.source, projection.target):
+            if end not in order:
+                raise CheckpointError(f"A projection of '{graph.name}' names the unknown layer '{end}'.")
+        if projection.delay == 0 and order[projection.source] >= order[projection.target]:
+            raise UnsupportedError(
+                f"The projection from '{projection.source}' to '{projection.target}' closes a loop without a delay; "
+                "give it a delay of at least one time step."
+            )
+        _verify_projection(by_name, projection, graph.level)
+    fed = {projection.target for projection in graph.projections}
+    for population in graph.layers:
+        if population.name not in fed:
+            raise CheckpointError(f"Layer '{population.name}' has no input.")
+
+
+def _verify_population(population: Population, level: Level) -> None:
+    name, channels = population.name, population.channels
+    if not name.isidentifier() or not name.isascii():
+        raise CheckpointError(f"'{name}' cannot name a layer; use letters, digits and '_', starting with a letter.")
+    if min(population.shape) < 1:
+        raise CheckpointError(f"Layer '{name}' has the shape {population.shape}; every dimension must be at least 1.")
+    arrays = {"bias": population.bias}
+    if isinstance(population.neuron, IntegrateAndFire):
+        arrays["threshold"] = population.neuron.threshold
+        if population.neuron.floor is not None:
+            arrays["floor"] = population.neuron.floor
+    for what, array in arrays.items():
+        _verify_array(array, f"the {what} of layer '{name}'", (channels,), level)
+    if isinstance(population.neuron, IntegrateAndFire):
+        leak = population.neuron.leak_shift
+        if leak is not None and leak < 0:
+            raise CheckpointError(f"The leak of layer '{name}' shifts by {leak}; 0 or more is needed.")
+        least = 1 if level is Level.INTEGER else 0
+        smallest = population.neuron.threshold.min()
+        if smallest < least or smallest <= 0:
+            raise CheckpointError(
+                f"A threshold of layer '{name}' is {smallest}; it must be {'at least 1' if least else 'positive'}."
+            )
+    if population.norm is not None and level >= Level.NORMALISED:
+        raise CheckpointError(f"Layer '{name}' still has a batch norm after normalisation.")
+
+
+def _verify_projection(populations: Mapping[str, Population], projection: Projection, level: Level) -> None:
+    source, target = populations[projection.source], populations[projection.target]
+    where = f"the weights from '{source.name}' to '{target.name}'"
+    if isinstance(target.neuron, InputSource):
+        raise CheckpointError(f"A projection from '{source.name}' ends in the input '{target.name}'; it takes none.")
+    _verify_array(projection.weight, where, weight_shape(projection, source.shape, target.shape), level)
+    reached = target_shape(projection, source.shape)
+    if reached is not None and reached != target.shape:
+        raise CheckpointError(
+            f"Layer '{target.name}' has the shape {target.shape}, but its projection from '{source.name}' gives "
+            f"{reached}; make them equal."
+        )
+    if not isinstance(projection, Pooling):
+        for what, array, shapes in (
+            ("step", projection.step, ((target.channels,), (1,))),
+            ("gain", projection.gain, ((target.channels,),)),
+        ):
+            if array is None:
+                continue
+            if level is Level.INTEGER or array.shape not in shapes or not np.isfinite(array).all():
+                raise CheckpointError(f"{_capital(where)} have a {what} that cannot be at level {level.name}.")
+        if level is Level.INTEGER:
+            if projection.bits is None or not 1 <= projection.bits <= 8:
+                raise CheckpointError(f"{_capital(where)} have {projection.bits} bits; 1 to 8 are possible.")
+            largest, allowed = int(np.abs(projection.weight).max()), max(1, 2 ** (projection.bits - 1) - 1)
+            if largest > allowed:
+                raise CheckpointError(f"{_capital(where)} reach {largest}; {projection.bits} bits hold {allowed}.")
+    if not 0 <= projection.shift <= 16 or projection.delay < 0:
+        raise CheckpointError(f"{_capital(where)}: shift {projection.shift}, delay {projection.delay}.")
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _verify_array(array: Array, what: str, shape: tuple[int, ...], level: Level) -> None:
+    if array.shape != shape:
+        raise CheckpointError(f"Shape of {what}: {array.shape}, expected {shape}.")
+    if level is Level.INTEGER:
+        if array.dtype != np.int64:
+            raise CheckpointError(f"Values of {what} are {array.dtype}, expected int64.")
+    elif not np.isfinite(array).all():
+        raise CheckpointError(f"There is a NaN or an infinity in {what}; train again from the last good checkpoint.")

@@ -1,0 +1,183 @@
+"""The weighted sums of the golden model: ``docs/semantics.md`` section 1 for whole batches.
+
+Sums are matrix products in floating point wherever the actual weights prove them exact. A convolution becomes one by
+copying the source's values beside each other that a target sees (im2col), a bounded number of samples at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, TypeAlias, assert_never
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.errors import FitError
+from snnc.compiler.ir import Convolution, Dense, Encoding, Graph, InputSource, Pooling, Projection, window
+
+__all__ = ["WeightedSum"]
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+AnyArray: TypeAlias = npt.NDArray[Any]
+
+_EXACT: Final[tuple[tuple[type[np.generic], int], ...]] = (
+    (np.float32, 2**24),
+    (np.float64, 2**53),
+    (np.int64, 2**62),
+)
+"""Arithmetic for weighted sums, fastest first, with the magnitude below which every partial sum is exact in it."""
+
+_PIECE: Final = 2**21
+"""Numbers that a convolution copies beside each other at a time: few enough for a cache, enough for a fast product."""
+
+
+class WeightedSum:
+    """``(W * s) << f`` of one projection for a batch, in the fastest arithmetic that its weights prove exact."""
+
+    def __init__(self, graph: Graph, projection: Projection) -> None:
+        source, target = graph.population(projection.source), graph.population(projection.target)
+        neuron = source.neuron
+        self.projection = projection
+        self.direct = isinstance(neuron, InputSource) and neuron.encoding is Encoding.DIRECT
+        self._source, self._target = source.shape, target.shape
+        largest = 2**neuron.bits - 1 if isinstance(neuron, InputSource) and self.direct else 1
+        self.reach = _largest_row(projection) * largest * window(projection)
+        """Bounds the magnitude of every partial sum, in whatever order the products are added."""
+        for kind, limit in _EXACT:
+            if self.reach < limit:
+                self.weight: AnyArray = _arranged(projection, kind)
+                break
+        else:
+            raise FitError(
+                f"The weighted sums from '{projection.source}' to '{projection.target}' can reach {self.reach}; "
+                "the golden model is exact below 2^62. Use fewer input bits."
+            )
+        self._constant: IntArray | None = None
+
+    def __call__(self, emitted: AnyArray, t: int) -> IntArray:
+        """The sum for what the source emitted at step `t`; ``(time, batch, source)`` to ``(batch, target)``."""
+        if not self.direct:
+            return self._sum(emitted[t])
+        if self._constant is None:
+            self._constant = self._sum(emitted[0])
+        return self._constant
+
+    def operations(self, emitted: AnyArray) -> IntArray:
+        """Events that take effect, times the neurons that each reaches; ``(time, batch, source)`` to ``(batch,)``."""
+        effective = emitted[: max(len(emitted) - self.projection.delay, 0)]
+        if self.direct:
+            effective = effective[:1]
+        reached = _fan_out(self.projection, self._source, self._target)
+        return np.count_nonzero(effective, axis=0).astype(np.int64) @ reached
+
+    def _sum(self, values: AnyArray) -> IntArray:
+        maps = values.reshape(len(values), *self._source)
+        match self.projection:
+            case Dense(pool=pool):
+                pooled = self._pooled(maps, pool)
+                result = (pooled.reshape(len(values), -1) @ self.weight).astype(np.int64)
+            case Convolution(pool=pool) as projection:
+                result = self._convolved(self._pooled(maps, pool), projection)
+            case Pooling(kernel=kernel, stride=stride):
+                sums = _window_sums(maps, kernel, stride, np.dtype(np.int64))
+                result = (sums * self.weight[:, None, None]).reshape(len(values), -1)
+            case _ as unreachable:
+                assert_never(unreachable)
+        if self.projection.shift:
+            result <<= self.projection.shift
+        return result
+
+    def _pooled(self, maps: AnyArray, pool: int) -> AnyArray:
+        if pool == 1:
+            return maps.astype(self.weight.dtype)
+        return _window_sums(maps, (pool, pool), (pool, pool), self.weight.dtype)
+
+    def _convolved(self, maps: AnyArray, projection: Convolution) -> IntArray:
+        """``(batch, channel, height, width)`` to ``(batch, target)``."""
+        batch, channels, height, width = maps.shape
+        outputs, rows, columns = self._target
+        (kernel_rows, kernel_columns), groups = projection.kernel, projection.groups
+        (above, left), (down, right) = projection.padding, projection.stride
+        result = np.empty((batch, groups, outputs // groups, rows * columns), np.int64)
+        piece = max(1, _PIECE // (channels * kernel_rows * kernel_columns * rows * columns))
+        for start in range(0, batch, piece):
+            some = maps[start : start + piece]
+            # Channels last: what is copied together lies together.
+            padded = np.zeros((len(some), height + 2 * above, width + 2 * left, channels), maps.dtype)
+            padded[:, above : above + height, left : left + width] = some.transpose(0, 2, 3, 1)
+            sample, row, column, channel = padded.strides
+            seen = np.lib.stride_tricks.as_strided(
+                padded,
+                (groups, len(some), rows, columns, kernel_rows, kernel_columns, channels // groups),
+                (
+                    *(channel * (channels // groups), sample, row * down, column * right),
+                    *(row * projection.dilation[0], column * projection.dilation[1], channel),
+                ),
+                writeable=False,
+            )
+            # (group, sample and position, channel)
+            product = seen.reshape(groups, len(some) * rows * columns, -1) @ self.weight
+            product = product.reshape(groups, len(some), rows * columns, -1)
+            result[start : start + piece] = product.transpose(1, 0, 3, 2)
+        return result.reshape(batch, -1)
+
+
+def _largest_row(projection: Projection) -> int:
+    """The largest sum of magnitudes of the weights that reach one neuron."""
+    magnitude = np.abs(projection.weight)
+    match projection:
+        case Dense() | Convolution():
+            return int(magnitude.reshape(len(magnitude), -1).sum(axis=1).max())
+        case Pooling():
+            return int(magnitude.max())
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _arranged(projection: Projection, kind: type[np.generic]) -> AnyArray:
+    """The weights as the right-hand side of a product: ``(source, target)``, or ``(group, kernel, target)``."""
+    match projection:
+        case Dense():
+            return np.ascontiguousarray(projection.weight.T.astype(kind))
+        case Convolution(weight=weight, groups=groups):
+            outputs, channels, rows, columns = weight.shape
+            grouped = weight.astype(kind).reshape(groups, outputs // groups, channels, rows, columns)
+            return np.ascontiguousarray(
+                grouped.transpose(0, 3, 4, 2, 1).reshape(groups, rows * columns * channels, outputs // groups)
+            )
+        case Pooling():
+            return projection.weight.astype(np.int64)
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _window_sums(maps: AnyArray, kernel: tuple[int, int], stride: tuple[int, int], kind: np.dtype[Any]) -> AnyArray:
+    """Sums over windows of ``(batch, channel, height, width)``, in `kind`."""
+    rows, columns = ((size - k) // s + 1 for size, k, s in zip(maps.shape[2:], kernel, stride, strict=True))
+    sums = np.zeros((*maps.shape[:2], rows, columns), kind)
+    for u in range(kernel[0]):
+        for v in range(kernel[1]):
+            sums += maps[:, :, u : u + stride[0] * rows : stride[0], v : v + stride[1] * columns : stride[1]]
+    return sums
+
+
+def _fan_out(projection: Projection, source: tuple[int, int, int], target: tuple[int, int, int]) -> IntArray:
+    """How many neurons each neuron of the source reaches, ``(source,)``: fewer at the borders of a convolution."""
+    match projection:
+        case Dense():
+            return np.full(math.prod(source), math.prod(target), np.int64)
+        case Convolution(kernel=kernel, stride=stride, padding=padding, dilation=dilation, pool=pool):
+            per_position = target[0] // projection.groups
+        case Pooling(kernel=kernel, stride=stride):
+            padding, dilation, pool, per_position = (0, 0), (1, 1), 1, 1
+        case _ as unreachable:
+            assert_never(unreachable)
+    axes = []
+    for axis in range(2):
+        size = source[1 + axis] // pool
+        position = np.arange(target[1 + axis])[:, None] * stride[axis] + np.arange(kernel[axis]) * dilation[axis]
+        position = position - padding[axis]
+        inside = position[(position >= 0) & (position < size)]
+        axes.append(np.repeat(np.bincount(inside, minlength=size), pool))
+    reached = per_position * axes[0][:, None] * axes[1]
+    return np.broadcast_to(reached, source).reshape(-1).astype(np.int64)
