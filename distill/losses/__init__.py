@@ -8,7 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from snnc.distill.losses import cross_entropy, kdsnn_response
+from snnc.distill.losses import (
+    ckdsnn,
+    ckdsnn_nld,
+    ckdsnn_samd,
+    cross_entropy,
+    energy,
+    kdsnn_feature,
+    kdsnn_response,
+    membrane,
+    spike_window,
+    tser,
+    twkd,
+)
 from snnc.distill.losses.interface import Method
 
 __all__ = ["METHODS"]
@@ -17,5 +29,14 @@ METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "kdsnn-response": kdsnn_response.METHOD,
         "cross-entropy": cross_entropy.METHOD,
+        "kdsnn-feature": kdsnn_feature.METHOD,
+        "spike-window": spike_window.METHOD,
+        "twkd": twkd.METHOD,
+        "tser": tser.METHOD,
+        "ckdsnn-samd": ckdsnn_samd.METHOD,
+        "ckdsnn-nld": ckdsnn_nld.METHOD,
+        "ckdsnn": ckdsnn.METHOD,
+        "membrane": membrane.METHOD,
+        "energy": energy.METHOD,
     }
 )

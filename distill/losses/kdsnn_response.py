@@ -26,7 +26,7 @@ def kdsnn_response(inputs: LossInputs, settings: LossSettings) -> Tensor:
     assert inputs.teacher_logits is not None
     student = inputs.step_logits.mean(dim=0)  # [B, K]
     tau = settings.temperature
-    soft = F.cross_entropy(student / tau, (inputs.teacher_logits / tau).softmax(dim=1))
+    soft = F.cross_entropy(student / tau, (inputs.teacher_logits.detach() / tau).softmax(dim=1))
     hard = F.cross_entropy(student, inputs.labels)
     return settings.alpha * tau**2 * soft + (1 - settings.alpha) * hard
 

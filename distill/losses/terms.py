@@ -1,0 +1,57 @@
+"""The terms that methods share; every one is a mean over the batch and over time, never a sum.
+
+A Kullback-Leibler divergence is summed over the classes and averaged over everything else ("batchmean"): a mean over
+the classes, too, would weaken the teacher ``K`` times. A mean over time and not a sum, so that a temperature means the
+same at every ``T``.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from snnc.distill.losses.interface import Choice
+
+__all__ = ["READOUT", "prefix_means", "read_out", "softened_divergence", "step_cross_entropy", "unit_rows"]
+
+READOUT = Choice(
+    choices=("step", "prefix"),
+    meaning="what is trained at step t: its own logits, or the mean of the first t, which the hardware reads at T = t",
+)
+
+
+def softened_divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """``tau^2 KL(softmax(teacher / tau) || softmax(student / tau))``; without gradient for the teacher.
+
+    Parameters
+    ----------
+    student, teacher
+        Logits ``[..., K]``, of shapes that broadcast.
+    """
+    log_student = (student / temperature).log_softmax(dim=-1)
+    log_teacher = (teacher.detach() / temperature).log_softmax(dim=-1)
+    divergence = (log_teacher.exp() * (log_teacher - log_student)).sum(dim=-1)
+    return temperature**2 * divergence.mean()
+
+
+def step_cross_entropy(step_logits: Tensor, labels: Tensor) -> Tensor:
+    """``mean over t of CE(softmax(z[t]), y)`` of logits ``[T, B, K]`` and labels ``[B]``."""
+    return F.cross_entropy(step_logits.flatten(0, 1), labels.repeat(len(step_logits)))
+
+
+def prefix_means(step_logits: Tensor) -> Tensor:
+    """``m[t] = mean of z[0 .. t]``, of the same shape ``[T, B, K]``; the last is the readout of the full run."""
+    counts = torch.arange(1, len(step_logits) + 1, dtype=step_logits.dtype, device=step_logits.device)
+    return step_logits.cumsum(dim=0) / counts[:, None, None]
+
+
+def read_out(step_logits: Tensor, readout: str) -> Tensor:
+    """The logits ``[T, B, K]`` that are trained at every step, after the choice `READOUT`."""
+    return prefix_means(step_logits) if readout == "prefix" else step_logits
+
+
+def unit_rows(rows: Tensor) -> Tensor:
+    """Rows ``[B, N]`` of Euclidean length 1; a row of zeros stays so, with a finite gradient."""
+    squares = rows.square().sum(dim=1, keepdim=True)
+    return rows / torch.where(squares > 0, squares, 1).sqrt()
