@@ -75,12 +75,12 @@ class WeightedSum:
         match self.projection:
             case Dense(pool=pool):
                 pooled = self._pooled(maps, pool)
-                result = (pooled.reshape(len(values), -1) @ self.weight).astype(np.int64)
+                result = (pooled.reshape(len(values), len(self.weight)) @ self.weight).astype(np.int64)
             case Convolution(pool=pool) as projection:
                 result = self._convolved(self._pooled(maps, pool), projection)
             case Pooling(kernel=kernel, stride=stride):
                 sums = _window_sums(maps, kernel, stride, np.dtype(np.int64))
-                result = (sums * self.weight[:, None, None]).reshape(len(values), -1)
+                result = (sums * self.weight[:, None, None]).reshape(len(values), math.prod(self._target))
             case _ as unreachable:
                 assert_never(unreachable)
         if self.projection.shift:
@@ -119,7 +119,7 @@ class WeightedSum:
             product = seen.reshape(groups, len(some) * rows * columns, -1) @ self.weight
             product = product.reshape(groups, len(some), rows * columns, -1)
             result[start : start + piece] = product.transpose(1, 0, 3, 2)
-        return result.reshape(batch, -1)
+        return result.reshape(batch, outputs * rows * columns)
 
 
 def _largest_row(projection: Projection) -> int:

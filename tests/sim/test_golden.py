@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from snnc.compiler.errors import CheckpointError, DataError, FitError, OptionError
 from snnc.compiler.ir import (
+    Convolution,
     Dense,
     Encoding,
     Graph,
@@ -19,14 +20,19 @@ from snnc.compiler.ir import (
     InputSource,
     IntegrateAndFire,
     Level,
+    Pooling,
     Population,
+    Projection,
     Readout,
     Reset,
+    Shape,
+    target_shape,
 )
 from snnc.sim import golden
+from snnc.sim import synapses as synapses_module
 from snnc.sim.synapses import WeightedSum
-
-STEPS = 5
+from tests.strategies import STEPS, integer_networks, integers
+from tests.synapses import synapses
 
 
 def oracle(graph: Graph, inputs: np.ndarray, steps: int) -> dict[str, tuple[list, list, list]]:
@@ -48,9 +54,7 @@ def oracle(graph: Graph, inputs: np.ndarray, steps: int) -> dict[str, tuple[list
                     for projection in graph.projections:
                         if projection.target == layer.name and t - projection.delay >= 0:
                             arriving = emitted[projection.source][t - projection.delay]
-                            total = 0
-                            for m, value in enumerate(arriving):
-                                total += int(projection.weight[n, m]) * value
+                            total = sum(weight * arriving[m] for weight, m in synapses(graph, projection, n))
                             current += total * 2**projection.shift
                     currents.append(current)
                     if isinstance(model, Readout):
@@ -83,66 +87,6 @@ def oracle(graph: Graph, inputs: np.ndarray, steps: int) -> dict[str, tuple[list
     return result
 
 
-def integers(low: int, high: int, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
-    return generator.integers(low, high, size=shape, endpoint=True, dtype=np.int64)
-
-
-def dense(source: Population, target: Population, generator: np.random.Generator, **fields) -> Dense:
-    weight = integers(-7, 7, (target.size, source.size), generator)
-    return Dense(source=source.name, target=target.name, weight=weight, bits=4, **fields)
-
-
-@st.composite
-def networks(draw: st.DrawFn) -> Graph:
-    """Random networks: chains, branches that join, loops, delays; every neuron model."""
-    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    encoding = draw(st.sampled_from(Encoding))
-    bits = draw(st.integers(1, 8)) if encoding is Encoding.DIRECT else 1
-    scale = 2**bits - 1
-
-    def shape() -> tuple[int, int, int]:
-        return draw(st.tuples(st.integers(1, 3), st.integers(1, 2), st.integers(1, 2)))
-
-    source = Population(
-        name="input", shape=shape(), neuron=InputSource(encoding=encoding, bits=bits), bias=np.zeros(0, np.int64)
-    )
-    populations = [dataclasses.replace(source, bias=np.zeros(source.channels, dtype=np.int64))]
-    for index in range(draw(st.integers(1, 3))):
-        form = shape()
-        neuron = IntegrateAndFire(
-            threshold=integers(1, 10 * scale, form[:1], generator),
-            reset=draw(st.sampled_from(Reset)),
-            initial=draw(st.sampled_from(Initial)),
-            leak_shift=draw(st.sampled_from([None, 0, 1, 3, 70])),
-            floor=integers(-5 * scale, 2, form[:1], generator) if draw(st.booleans()) else None,
-        )
-        bias = integers(-3 * scale, 3 * scale, form[:1], generator)
-        populations.append(Population(name=f"layer{index}", shape=form, neuron=neuron, bias=bias))
-    form = shape()
-    populations.append(
-        Population(name="readout", shape=form, neuron=Readout(), bias=integers(-5, 5, form[:1], generator))
-    )
-    projections = []
-    for before, after in itertools.pairwise(populations):
-        projections.append(
-            dense(before, after, generator, shift=draw(st.integers(0, 3)), delay=draw(st.integers(0, 2)))
-        )
-    order = {population.name: position for position, population in enumerate(populations)}
-    for _ in range(draw(st.integers(0, 3))):
-        start, end = draw(st.sampled_from(populations[:-1])), draw(st.sampled_from(populations[1:]))
-        least = 0 if order[start.name] < order[end.name] else 1
-        projections.append(
-            dense(start, end, generator, shift=draw(st.integers(0, 2)), delay=draw(st.integers(least, 3)))
-        )
-    return Graph(
-        name="random",
-        level=Level.INTEGER,
-        populations=tuple(populations),
-        projections=tuple(draw(st.permutations(projections))),
-        time_steps=STEPS,
-    )
-
-
 def random_inputs(graph: Graph, steps: int, batch: int, seed: int) -> np.ndarray:
     generator = np.random.default_rng(seed)
     if graph.source.encoding is Encoding.DIRECT:
@@ -151,7 +95,7 @@ def random_inputs(graph: Graph, steps: int, batch: int, seed: int) -> np.ndarray
 
 
 @settings(max_examples=300)
-@given(graph=networks(), steps=st.integers(1, STEPS), batch=st.integers(1, 3), seed=st.integers(0, 2**32 - 1))
+@given(graph=integer_networks(), steps=st.integers(1, STEPS), batch=st.integers(1, 3), seed=st.integers(0, 2**32 - 1))
 def test_every_spike_membrane_and_current_is_the_oracles(graph: Graph, steps: int, batch: int, seed: int) -> None:
     inputs = random_inputs(graph, steps, batch, seed)
     trace = golden.run(graph, inputs, time_steps=steps, currents=True)
@@ -169,6 +113,20 @@ def test_every_spike_membrane_and_current_is_the_oracles(graph: Graph, steps: in
     logits = [sample[-1] for sample in expected["readout"][1]]
     np.testing.assert_array_equal(trace.logits, logits)
     assert trace.classes.tolist() == [sample.index(max(sample)) for sample in logits]
+
+    direct = graph.source.encoding is Encoding.DIRECT
+    for projection, operations in zip(graph.projections, trace.synaptic_operations, strict=True):
+        for sample in range(batch):
+            if projection.source == "input":
+                emitted = [inputs[sample]] if direct else list(inputs[:, sample])
+            else:
+                emitted = expected[projection.source][0][sample]
+            emitted = [] if projection.delay >= steps else emitted[: steps - projection.delay]
+            reached = Counter(
+                m for n in range(graph.population(projection.target).size) for _, m in synapses(graph, projection, n)
+            )
+            counted = sum(reached[int(m)] for values in emitted for m in np.flatnonzero(values))
+            assert operations[sample] == counted
 
 
 def chain(
@@ -277,6 +235,110 @@ def test_arithmetic_is_the_fastest_that_is_exact() -> None:
         first = dataclasses.replace(graph.projections[0], weight=np.array([weights], dtype=np.int64))
         graph = dataclasses.replace(graph, populations=(source, *graph.populations[1:]))
         assert WeightedSum(graph, first).weight.dtype == kind
+
+
+def chain_of(projection: Projection, shape: Shape, neuron: IntegrateAndFire, **fields) -> Graph:
+    """Events of a shape through one projection into a population of one channel, which the readout hears as it is."""
+    reached = target_shape(projection, shape)
+    assert reached is not None
+    zero = np.zeros(1, dtype=np.int64)
+    outputs = reached[0] * reached[1] * reached[2]
+    source = InputSource(encoding=fields.pop("encoding", Encoding.EVENTS), bits=fields.pop("bits", 1))
+    return Graph(
+        name="tiny",
+        level=Level.INTEGER,
+        populations=(
+            Population(name="input", shape=shape, neuron=source, bias=np.zeros(shape[0], np.int64)),
+            Population(name="hidden", shape=reached, neuron=neuron, bias=zero),
+            Population(name="readout", shape=(outputs, 1, 1), neuron=Readout(), bias=np.zeros(outputs, np.int64)),
+        ),
+        projections=(
+            projection,
+            Dense(source="hidden", target="readout", weight=np.eye(outputs, dtype=np.int64), bits=2),
+        ),
+        time_steps=STEPS,
+    )
+
+
+def test_a_max_pooling_is_the_or_of_its_window_and_holds_nothing() -> None:
+    one = np.ones(1, dtype=np.int64)
+    pooling = Pooling(source="input", target="hidden", weight=one, kernel=(2, 2), stride=(2, 2))
+    graph = chain_of(pooling, (1, 4, 4), fire(1, reset=Reset.HARD))
+    spikes = np.random.default_rng(0).random((4, 50, 16)) < 0.2
+    trace = golden.run(graph, spikes, time_steps=4)
+    windows = spikes.reshape(4, 50, 2, 2, 2, 2).any(axis=(3, 5)).reshape(4, 50, 4)
+    np.testing.assert_array_equal(trace.populations["hidden"].spikes, windows)
+    assert not trace.populations["hidden"].membranes.any()
+    # Each of its inputs reaches one neuron.
+    np.testing.assert_array_equal(trace.synaptic_operations[0], np.count_nonzero(spikes, axis=(0, 2)))
+
+
+def test_borders_of_a_convolution_have_fewer_synapses() -> None:
+    """A 3 x 3 kernel with padding on 3 x 3: a corner reaches 4 neurons per channel, an edge 6, the middle 9."""
+    weight = np.ones((2, 1, 3, 3), dtype=np.int64)
+    convolution = Convolution(source="input", target="hidden", weight=weight, padding=(1, 1), bits=4)
+    graph = chain_of(convolution, (1, 3, 3), fire(99))
+    hidden = dataclasses.replace(
+        graph.population("hidden"),
+        bias=np.zeros(2, np.int64),
+        neuron=IntegrateAndFire(threshold=np.full(2, 99, np.int64)),
+    )
+    graph = dataclasses.replace(graph, populations=(graph.input, hidden, graph.readout))
+    spikes = np.eye(9, dtype=np.int64)[None]
+    trace = golden.run(graph, spikes, time_steps=1)
+    assert trace.synaptic_operations[0].tolist() == [8, 12, 8, 12, 18, 12, 8, 12, 8]
+    assert trace.populations["hidden"].membranes.sum(axis=(0, 2)).tolist() == [8, 12, 8, 12, 18, 12, 8, 12, 8]
+
+
+@pytest.mark.parametrize("piece", [1, 300])
+def test_a_convolution_in_pieces_is_the_same(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = integers(-7, 7, (1, 3, 3, 3), np.random.default_rng(0))
+    convolution = Convolution(source="input", target="hidden", weight=weight, padding=(1, 1), bits=4)
+    graph = chain_of(convolution, (3, 5, 5), fire(9))
+    inputs = random_inputs(graph, 3, 7, seed=0)
+    whole = golden.run(graph, inputs, time_steps=3)
+    monkeypatch.setattr(synapses_module, "_PIECE", piece)
+    pieces = golden.run(graph, inputs, time_steps=3)
+    np.testing.assert_array_equal(pieces.populations["hidden"].membranes, whole.populations["hidden"].membranes)
+
+
+def test_windows_count_in_the_choice_of_arithmetic() -> None:
+    """255 * 127 * 23 * 23 is beyond 2^24, 22 * 22 is not; and the sums are right on both sides."""
+    for pool, kind in [(22, np.float32), (23, np.float64)]:
+        weight = np.full((1, 1, 1, 1), 127, dtype=np.int64)
+        convolution = Convolution(source="input", target="hidden", weight=weight, bits=8, pool=pool)
+        graph = chain_of(convolution, (1, pool, pool), fire(2**40), encoding=Encoding.DIRECT, bits=8)
+        assert WeightedSum(graph, convolution).weight.dtype == kind
+        image = np.full((1, pool * pool), 255)
+        image[0, 0] = 254
+        trace = golden.run(graph, image, time_steps=1)
+        assert trace.populations["hidden"].membranes.reshape(-1).tolist() == [127 * (255 * pool * pool - 1)]
+
+
+@pytest.mark.parametrize("encoding", Encoding)
+def test_membranes_may_be_left_out(encoding: Encoding) -> None:
+    graph = chain(fire(3), encoding=encoding, bits=2 if encoding is Encoding.DIRECT else 1, weight=2)
+    inputs = random_inputs(graph, 4, 7, seed=1)
+    whole, bare = (golden.run(graph, inputs, time_steps=4, membranes=keep) for keep in (True, False))
+    assert bare.populations["hidden"].membranes.shape == (0, 7, 1)
+    np.testing.assert_array_equal(bare.logits, whole.logits)
+    np.testing.assert_array_equal(bare.populations["hidden"].spikes, whole.populations["hidden"].spikes)
+    ((_, trace),) = golden.run_batches(graph, inputs, time_steps=4, membranes=False)
+    np.testing.assert_array_equal(trace.logits, whole.logits)
+
+
+def test_batches_of_large_networks_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = chain(fire(3))
+    inputs = random_inputs(graph, 4, 7, seed=1)
+    # Two neurons of four steps: 8 spikes of a byte, 8 membranes of eight.
+    monkeypatch.setattr(golden, "_MEMORY", 3 * 72)
+    assert [len(trace.logits) for _, trace in golden.run_batches(graph, inputs, time_steps=4)] == [3, 3, 1]
+    assert len(list(golden.run_batches(graph, inputs, time_steps=4, membranes=False))) == 1
+
+
+def test_no_samples_are_no_samples() -> None:
+    trace = golden.run(chain(fire(1), encoding=Encoding.DIRECT), np.zeros((0, 1), np.int64), time_steps=1)
+    assert trace.logits.shape == (0, 1)
 
 
 def test_what_could_overflow_is_refused() -> None:
