@@ -11,11 +11,10 @@ from enum import IntEnum
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from snnc.distill.augment import Augmentation, augment
 from snnc.distill.data import Split
-from snnc.distill.teachers import teacher_logits
 
 __all__ = ["Copies", "Purpose", "generator", "shuffled"]
 
@@ -29,6 +28,7 @@ class Purpose(IntEnum):
     ORDER = 3
     EVENTS = 4
     DROPOUT = 5
+    NOISE = 6
 
 
 def generator(seed: int, purpose: Purpose, *index: int) -> torch.Generator:
@@ -47,7 +47,7 @@ def shuffled(count: int, batch: int, order: torch.Generator) -> Iterator[Tensor]
 
 
 class Copies:
-    """The training set in ``count`` distorted copies, and the teacher's logits of each, computed when first asked for.
+    """The training set in ``count`` distorted copies.
 
     Parameters
     ----------
@@ -64,19 +64,15 @@ class Copies:
         self._count = count
         self._seed = seed
         self._purpose = purpose
-        self._logits: dict[int, Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def images(self, epoch: int) -> Tensor:
-        """8-bit images ``[N, C, H, W]`` of the copy whose turn it is."""
-        copy = epoch % self._count
-        return augment(self._images, self._amount, generator(self._seed, self._purpose, copy)) if copy else self._images
+    def turn(self, epoch: int) -> int:
+        """The copy whose turn it is in an epoch."""
+        return epoch % self._count
 
-    def logits(self, epoch: int, images: Tensor, teacher: nn.Module) -> Tensor:
-        """The teacher's logits ``[N, K]`` of those images."""
-        copy = epoch % self._count
-        if copy not in self._logits:
-            self._logits[copy] = teacher_logits(teacher, images)
-        return self._logits[copy]
+    def images(self, epoch: int) -> Tensor:
+        """8-bit images ``[N, C, H, W]`` of that copy."""
+        copy = self.turn(epoch)
+        return augment(self._images, self._amount, generator(self._seed, self._purpose, copy)) if copy else self._images

@@ -12,22 +12,24 @@ import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import torch
 from torch import Tensor
 
 from snnc.compiler.errors import CheckpointError, TrainingError
+from snnc.compiler.frontend.fields import Fields
+from snnc.compiler.frontend.student_v1 import upgrade
 from snnc.compiler.ir.neurons import Encoding
+from snnc.distill.architecture import ProjectionKind, ProjectionSpec, Role
 from snnc.distill.config import TrainingConfig, plain
 from snnc.distill.data import Dataset
-from snnc.distill.students import DenseLayer, Phase, Student
+from snnc.distill.students import PopulationLayer, Student, StudentConfig
 
 __all__ = [
     "TrainingState",
     "load_state",
     "read_checkpoint",
-    "restore_student",
     "save_state",
     "student_checkpoint",
     "training_file",
@@ -35,7 +37,7 @@ __all__ = [
 ]
 
 _FORMAT = "snnc-student"
-_VERSION = 1
+_VERSION = 2
 _STATE_FORMAT = "snnc-training"
 
 
@@ -45,51 +47,94 @@ def student_checkpoint(student: Student, config: TrainingConfig, dataset: Datase
     Weights are stored as ``d * w_int``, so that whoever divides by the step gets the integers back without a tie.
     """
     settings = student.config
-    layers: list[dict[str, Any]] = []
-    state: dict[str, Tensor] = {}
-    for name, layer in zip(student.names, student.dense_layers, strict=True):
-        outputs, inputs = layer.weight.shape
-        neuron = {"kind": "readout"}
-        if layer.spiking:
-            neuron = {"kind": "if", "reset": settings.reset.value, "initial": settings.initial.value}
-        layers.append(
-            {
-                "name": name,
-                "kind": "dense",
-                "in_features": inputs,
-                "out_features": outputs,
-                "weight_bits": layer.bits,
-                "fraction_bits": layer.fraction_bits,
-                "neuron": neuron,
-            }
-        )
-        state.update({f"{name}.{key}": value for key, value in _layer_state(layer).items()})
+    flat = settings.architecture.shape[1:] == (1, 1)
     return {
         "format": _FORMAT,
         "version": _VERSION,
         "name": f"{config.dataset}-{config.architecture}",
         "input": {
             "encoding": settings.encoding.value,
-            "shape": list(dataset.shape),
+            "shape": list(dataset.shape if flat else settings.architecture.shape),
             "bits": 1 if settings.encoding is Encoding.EVENTS else settings.input_bits,
         },
         "time_steps": settings.time_steps,
-        "layers": layers,
-        "state": state,
+        "layers": [_layer_entry(layer, settings) for layer in student.populations.values()],
+        "state": {
+            f"{name}.{key}": value
+            for name, layer in student.populations.items()
+            for key, value in _layer_state(layer).items()
+        },
         "classes": list(dataset.classes),
         "config": plain(config),
         "metrics": {},
     }
 
 
-def _layer_state(layer: DenseLayer) -> dict[str, Tensor]:
+def _layer_entry(layer: PopulationLayer, settings: StudentConfig) -> dict[str, Any]:
+    neuron: dict[str, Any]
+    match layer.spec.role:
+        case Role.SPIKING:
+            neuron = {
+                "kind": "if",
+                "reset": settings.neuron.reset.value,
+                "initial": settings.neuron.initial.value,
+                "leak_shift": settings.neuron.leak_shift,
+            }
+        case Role.MAX:
+            neuron = {"kind": "if", "reset": "hard", "initial": "zero", "leak_shift": None}
+        case Role.READOUT:
+            neuron = {"kind": "readout"}
+        case _:
+            assert_never(layer.spec.role)
+    return {
+        "name": layer.spec.name,
+        "shape": list(layer.spec.shape),
+        "fraction_bits": layer.fraction_bits,
+        "neuron": neuron,
+        "projections": [_projection_entry(projection, layer.bits) for projection in layer.spec.projections],
+    }
+
+
+def _projection_entry(projection: ProjectionSpec, bits: int) -> dict[str, Any]:
+    ends: dict[str, Any] = {"kind": projection.kind.value, "source": projection.source, "delay": projection.delay}
+    window = {"kernel": [projection.kernel] * 2, "stride": [projection.stride] * 2}
+    match projection.kind:
+        case ProjectionKind.DENSE:
+            return ends | {"weight_bits": bits, "pool": projection.pool}
+        case ProjectionKind.CONVOLUTION:
+            return (
+                ends
+                | window
+                | {
+                    "weight_bits": bits,
+                    "padding": [projection.padding] * 2,
+                    "dilation": [1, 1],
+                    "groups": projection.groups,
+                    "pool": projection.pool,
+                }
+            )
+        case ProjectionKind.POOLING:
+            return ends | window
+        case _:
+            assert_never(projection.kind)
+
+
+def _layer_state(layer: PopulationLayer) -> dict[str, Tensor]:
     with torch.no_grad():
-        step = layer.step
         folded = layer.fold()
-        w_int = folded.weight
-        if layer.norm is not None:  # the fold has negated the channels of negative gain; the checkpoint has not
-            w_int = torch.where(layer.norm.weight[:, None] < 0, -w_int, w_int)
-        state = {"weight": w_int * step[:, None], "step": step}
+        state: dict[str, Tensor] = {}
+        weights, constants = iter(folded.weights), iter(layer.constants)
+        for index, projection in enumerate(layer.spec.projections):
+            if projection.kind is ProjectionKind.POOLING:
+                state[f"{index}.weight"] = next(constants)
+                continue
+            w_int = next(weights)
+            per_output = [-1] + [1] * (w_int.dim() - 1)
+            if layer.norm is not None:  # the fold has negated the channels of negative gain; the checkpoint has not
+                w_int = torch.where((layer.norm.weight < 0).view(per_output), -w_int, w_int)
+            state[f"{index}.weight"] = w_int * layer.step.view(per_output)
+        if folded.weights:
+            state["step"] = layer.step
         if layer.bias is not None:
             state["bias"] = layer.bias
         if layer.norm is not None:
@@ -104,7 +149,7 @@ def _layer_state(layer: DenseLayer) -> dict[str, Tensor]:
             state["threshold"] = layer.threshold
         # A float32 epsilon would not be the number that the student added.
         return {
-            key: value.detach().to(torch.float64 if key == "norm.epsilon" else torch.float32).contiguous().clone()
+            key: value.detach().cpu().to(torch.float64 if key == "norm.epsilon" else torch.float32).contiguous().clone()
             for key, value in state.items()
         }
 
@@ -117,6 +162,8 @@ def write_checkpoint(path: Path, checkpoint: Mapping[str, Any]) -> None:
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a student that `write_checkpoint` wrote; nothing in the file is executed."""
     contents = _read(path, "student")
+    if contents.get("format") == _FORMAT and contents.get("version") == 1:
+        contents = upgrade(Fields(contents, "the checkpoint"))
     if contents.get("format") != _FORMAT or contents.get("version") != _VERSION:
         raise CheckpointError(
             f"{path} is no {_FORMAT} file of version {_VERSION}, but {contents.get('format')!r} of version "
@@ -186,14 +233,6 @@ def load_state(path: Path, config: TrainingConfig) -> TrainingState:
             )
     state.config = wanted
     return state
-
-
-def restore_student(config: TrainingConfig, weights: Mapping[str, Tensor], phase: Phase) -> Student:
-    """A student with given weights, in a given phase."""
-    student = Student(config.student)
-    student.load_state_dict(weights)
-    student.phase = phase
-    return student
 
 
 def _shallow(state: TrainingState) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from snnc.compiler.errors import OptionError, TrainingError
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
+from snnc.distill.augment import Augmentation
 from snnc.distill.checkpoint import (
     TrainingState,
     load_state,
@@ -23,15 +24,20 @@ from snnc.distill.checkpoint import (
     training_file,
     write_checkpoint,
 )
-from snnc.distill.config import DEFAULTS, TrainingConfig, plain
+from snnc.distill.config import DEFAULTS, StageTeacher, TrainingConfig, parse_augmentation, plain
 from snnc.distill.data import DATASETS, load
 from snnc.distill.fitting import EpochReport
 from snnc.distill.losses import METHODS
+from snnc.distill.losses.interface import parse_options
+from snnc.distill.neurons import Surrogate
 from snnc.distill.optimisers import Optimiser
 from snnc.distill.teachers import TeacherKind
 from snnc.distill.train import distil_student
 
 __all__ = ["distill"]
+
+
+_LOG_SECONDS = 10
 
 
 def _enumerated(kind: type[Enum]) -> click.Choice[str]:
@@ -41,25 +47,37 @@ def _enumerated(kind: type[Enum]) -> click.Choice[str]:
 @click.command(short_help="Train a teacher and distil an integer student from it.")
 @click.option("--dataset", type=click.Choice(list(DATASETS)), default="digits", show_default=True)
 @click.option("--data", "root", type=click.Path(path_type=Path), help="Folder of the idx files; else SNNC_DATA.")
-@click.option("--architecture", help="Layer sizes from input to classes.  [default: 64-32-10 or 784-32-10]")
+@click.option(
+    "--architecture",
+    help="Input, layers, classes: 784-32-10 is fully connected, 1x28x28-16c5s2-32c3s2-10 convolutional; a2 and m2 "
+    "pool, 32r3 is a residual block, 64R a recurrent layer (docs/distillation.md).",
+)
 @click.option("--time-steps", type=int, help="Steps T per sample.")
-@click.option("--weight-bits", type=int, help="Bits of a weight, 2 to 8.")
+@click.option("--weight-bits", help="Bits of a weight, 1 to 8 (2 is ternary), or by layer: 4,conv1=8.")
 @click.option("--fraction-bits", type=int, help="Bits of membranes and thresholds below one weight step.")
 @click.option("--encoding", type=_enumerated(Encoding), help="How pixels reach the network.")
 @click.option("--input-bits", type=int, help="Bits of a pixel, 1 to 8; hardware time is linear in its set digits.")
 @click.option("--reset", type=_enumerated(Reset), help="What a spike does to the membrane.")
 @click.option("--initial", type=_enumerated(Initial), help="Membrane before the first step: 0 or half the threshold.")
+@click.option("--leak-shift", type=int, help="Neurons keep 1 - 2^-K of their membrane every step; 0 is IF.")
+@click.option("--surrogate", type=_enumerated(Surrogate), help="Stand-in for the derivative of a spike.")
 @click.option("--loss", type=click.Choice(list(METHODS)), help="Distillation method; cross-entropy is none.")
+@click.option("--loss-option", "loss_options", multiple=True, metavar="NAME=VALUE", help="An option of that method.")
 @click.option("--temperature", type=float, help="Softening of the logits that are compared.")
 @click.option("--alpha", type=float, help="Weight of the teacher against the labels, 0 to 1.")
 @click.option("--teacher", type=_enumerated(TeacherKind), help="Kind of ANN teacher.")
-@click.option("--teacher-epochs", type=int)
-@click.option("--epochs", type=int, help="Epochs of the student, all phases together.")
+@click.option("--teacher-epochs", type=int, help="0 for no teacher.")
+@click.option("--stage-teacher", type=_enumerated(StageTeacher), help="Who teaches a phase: a chain is 'previous'.")
+@click.option("--twin-epochs", type=int, help="Epochs of the student's artificial twin, where its weights start.")
+@click.option("--epochs", type=int, help="Epochs of the spiking student, all phases together.")
 @click.option("--batch-size", type=int)
 @click.option("--optimiser", type=_enumerated(Optimiser), help="Of the student.")
 @click.option("--learning-rate", type=float)
 @click.option("--weight-decay", type=float)
 @click.option("--copies", type=int, help="Distorted copies of the training images; 1 is no augmentation.")
+@click.option("--augment", "augmentation", help="Distortion of those copies, such as shift=1,rotation=5.")
+@click.option("--teacher-augment", "teacher_augmentation", help="The same of the teacher's images.")
+@click.option("--average", type=float, help="Decay per update of the moving average of the weights.")
 @click.option("--seed", type=int, help="The same seed gives the same student.  [default: 0]")
 @click.option("--threads", type=int, help="Threads of torch; part of what a seed reproduces.  [default: 1]")
 @click.option(
@@ -108,20 +126,49 @@ class _Saver:
             self._due = time.monotonic() + 2
 
 
+class _Log:
+    """A line after an epoch, but not more often than every ten seconds."""
+
+    def __init__(self) -> None:
+        self._due = time.monotonic() + _LOG_SECONDS
+
+    def __call__(self, report: EpochReport) -> None:
+        if time.monotonic() >= self._due:
+            click.echo(
+                f"{report.stage} {report.epoch}/{report.epochs}  validation {report.accuracy:.2%}, best "
+                f"{report.best:.2%}",
+                err=True,
+            )
+            self._due = time.monotonic() + _LOG_SECONDS
+
+
 def _configure(defaults: TrainingConfig, options: dict[str, Any]) -> TrainingConfig:
-    """The defaults with what was given on the command line; names of choices become members of their enums."""
+    """The defaults with what was given on the command line; words become what they stand for."""
     changes: dict[str, Any] = {}
     for name, value in options.items():
-        if value is not None:
-            default = getattr(defaults, name)
-            changes[name] = type(default)(value) if isinstance(default, Enum) else value
+        if value is None or value == ():
+            continue
+        default = getattr(defaults, name)
+        if isinstance(default, Enum):
+            changes[name] = type(default)(value)
+        elif isinstance(default, Augmentation):
+            changes[name] = parse_augmentation(value)
+        elif name == "loss_options":
+            changes[name] = parse_options(value)
+        else:
+            changes[name] = value
+    if "loss" in changes and "loss_options" not in changes:
+        changes["loss_options"] = {}
     return dataclasses.replace(defaults, **changes)
 
 
 @contextmanager
 def _progress() -> Iterator[Callable[[EpochReport], None]]:
-    """A progress bar per stage on a terminal; silence elsewhere."""
+    """A progress bar per stage on a terminal; elsewhere a line now and then, for a log."""
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Log()
+        return
     columns = (
         TextColumn("{task.description:<10}"),
         BarColumn(),
@@ -129,7 +176,7 @@ def _progress() -> Iterator[Callable[[EpochReport], None]]:
         TimeElapsedColumn(),
         TextColumn("validation {task.fields[accuracy]:.2%}, best {task.fields[best]:.2%}"),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+    with Progress(*columns, console=console) as bars:
         tasks: dict[str, TaskID] = {}
 
         def on_epoch(report: EpochReport) -> None:

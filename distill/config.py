@@ -7,25 +7,40 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
 from snnc.compiler.errors import OptionError
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
+from snnc.distill.architecture import Architecture, Role, parse_architecture
 from snnc.distill.augment import Augmentation
 from snnc.distill.losses import METHODS
-from snnc.distill.losses.interface import LossSettings
-from snnc.distill.neurons import Surrogate
+from snnc.distill.losses.interface import LossSettings, Value, resolve
+from snnc.distill.neurons import NeuronSettings, Surrogate
 from snnc.distill.optimisers import Optimiser
-from snnc.distill.students import Phase, StudentConfig, parse_sizes
+from snnc.distill.students import Phase, StudentConfig
 from snnc.distill.teachers import TeacherKind
 
-__all__ = ["DEFAULTS", "TrainingConfig", "plain"]
+__all__ = ["DEFAULTS", "StageTeacher", "TrainingConfig", "parse_augmentation", "plain"]
 
 _SHARES = {Phase.FLOAT: 0.4, Phase.QUANTISED: 0.3, Phase.FOLDED: 0.3}
-"""How the student's epochs are divided between the phases."""
+"""How the epochs of the spiking student are divided between its phases."""
+
+_SHARES_AFTER_TWIN = {Phase.FLOAT: 0.2, Phase.QUANTISED: 0.4, Phase.FOLDED: 0.4}
+"""The same where a twin has learned before: its weights need to get used to time only."""
+
+
+class StageTeacher(Enum):
+    """Who teaches a phase (multi-stage distillation; after Mirzadeh et al., AAAI 2020, and Kushawaha et al., 2020)."""
+
+    TEACHER = "teacher"
+    """The teacher teaches every phase."""
+    PREVIOUS = "previous"
+    """The teacher teaches the first phase, and the best network of each phase the next one: a chain of students."""
+    MEAN = "mean"
+    """As ``previous``, by the mean of the logits of the teacher and of the network of the phase before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +49,20 @@ class TrainingConfig:
 
     Attributes
     ----------
+    weight_bits
+        ``"4"``, or with exceptions by population, ``"4,conv1=8,readout=8"``.
+    leak_shift
+        ``k`` of LIF neurons, which keep ``1 - 2**-k`` of their membrane; 0 for IF.
+    loss_options
+        Options of the loss, as it resolves them.
+    teacher_epochs
+        0 for no teacher: the first phase then learns from labels only.
+    teacher_from
+        A file with a trained teacher, in place of one that is trained here; a student is an SNN teacher.
+    twin_epochs
+        Of the student's artificial twin, before the spiking phases; 0 to start them from random weights.
     epochs
-        Of the student, all phases together.
+        Of the spiking student, all phases together.
     copies
         Distorted copies of the training set that the student's epochs go through in turn; copy 0 is undistorted.
     augmentation, teacher_augmentation
@@ -49,18 +76,23 @@ class TrainingConfig:
     dataset: str
     architecture: str
     time_steps: int = 4
-    weight_bits: int = 4
+    weight_bits: str = "4"
     fraction_bits: int = 0
     encoding: Encoding = Encoding.DIRECT
     input_bits: int = 4
     reset: Reset = Reset.SOFT
     initial: Initial = Initial.HALF
+    leak_shift: int = 0
     surrogate: Surrogate = Surrogate.TRIANGLE
     loss: str = "kdsnn-response"
+    loss_options: Mapping[str, Value] = field(default_factory=dict)
     temperature: float = 2.0
     alpha: float = 0.8
     teacher: TeacherKind = TeacherKind.CNN
     teacher_epochs: int
+    teacher_from: str = ""
+    stage_teacher: StageTeacher = StageTeacher.TEACHER
+    twin_epochs: int = 0
     epochs: int
     batch_size: int
     optimiser: Optimiser
@@ -76,13 +108,14 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         allowed = (
             ("time-steps", self.time_steps, 1, 256),
-            ("weight-bits", self.weight_bits, 2, 8),
             ("fraction-bits", self.fraction_bits, 0, 8),
             ("input-bits", self.input_bits, 1, 8),
             ("temperature", self.temperature, 1.0, 100.0),
             ("alpha", self.alpha, 0.0, 1.0),
-            ("teacher-epochs", self.teacher_epochs, 1, 100_000),
-            ("epochs", self.epochs, len(Phase), 1_000_000),
+            ("leak-shift", self.leak_shift, 0, 16),
+            ("teacher-epochs", self.teacher_epochs, 0, 100_000),
+            ("twin-epochs", self.twin_epochs, 0, 1_000_000),
+            ("epochs", self.epochs, len(_SHARES), 1_000_000),
             ("batch-size", self.batch_size, 2, 1 << 16),  # batch norm needs two samples
             ("learning-rate", self.learning_rate, 0.0, 10.0),
             ("weight-decay", self.weight_decay, 0.0, 10.0),
@@ -95,36 +128,99 @@ class TrainingConfig:
                 raise OptionError(f"--{name} must be {low} to {high}, not {value}.")
         if self.loss not in METHODS:
             raise OptionError(f"There is no loss called {self.loss!r}; choose one of {', '.join(METHODS)}.")
-        parse_sizes(self.architecture)
+        object.__setattr__(self, "loss_options", resolve(METHODS[self.loss], self.loss_options))
+        architecture = parse_architecture(self.architecture)
+        self.bits_of(architecture)
+        if self.twin_epochs and (architecture.recurrent or self.leak_shift or self.reset is not Reset.SOFT):
+            raise OptionError(
+                "--twin-epochs needs IF neurons with a soft reset and no recurrent layer: only those fire as often as "
+                "the twin's activation says. Leave it out."
+            )
+
+    def bits_of(self, architecture: Architecture) -> dict[str, int]:
+        """Weight bits of every population that has weights."""
+        names = [population.name for population in architecture.populations if population.role is not Role.MAX]
+        general, *exceptions = self.weight_bits.split(",")
+        chosen = dict.fromkeys(names, general)
+        for exception in exceptions:
+            name, _, bits = exception.partition("=")
+            if name not in chosen:
+                raise OptionError(
+                    f"--weight-bits names the layer {name!r}, but {self.architecture} has {', '.join(names)}."
+                )
+            chosen[name] = bits
+        for name, bits in chosen.items():
+            if bits not in {str(number) for number in range(1, 9)}:
+                raise OptionError(
+                    f"--weight-bits must be 1 to 8 (2 is ternary), such as 4 or 4,{name}=8, not {bits!r}."
+                )
+        return {name: int(bits) for name, bits in chosen.items()}
 
     @property
     def student(self) -> StudentConfig:
+        architecture = parse_architecture(self.architecture)
         return StudentConfig(
-            sizes=parse_sizes(self.architecture),
+            architecture=architecture,
             time_steps=self.time_steps,
             encoding=self.encoding,
             input_bits=self.input_bits,
-            weight_bits=self.weight_bits,
+            weight_bits=self.bits_of(architecture),
             fraction_bits=self.fraction_bits,
-            reset=self.reset,
-            initial=self.initial,
-            surrogate=self.surrogate,
+            neuron=NeuronSettings(
+                reset=self.reset,
+                initial=self.initial,
+                surrogate=self.surrogate,
+                leak_shift=self.leak_shift or None,
+            ),
         )
 
     @property
     def loss_settings(self) -> LossSettings:
-        return LossSettings(temperature=self.temperature, alpha=self.alpha)
+        return LossSettings(temperature=self.temperature, alpha=self.alpha, options=self.loss_options)
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Those that this run goes through."""
+        return tuple(phase for phase in Phase if self.phase_epochs(phase))
 
     def phase_epochs(self, phase: Phase) -> int:
-        """Epochs of one phase; together they are ``epochs``."""
-        quantised = max(1, round(self.epochs * _SHARES[Phase.QUANTISED]))
-        folded = max(1, round(self.epochs * _SHARES[Phase.FOLDED]))
+        """Epochs of one phase; those of the spiking phases together are ``epochs``."""
+        if phase is Phase.TWIN:
+            return self.twin_epochs
+        shares = _SHARES_AFTER_TWIN if self.twin_epochs else _SHARES
+        quantised = max(1, int(self.epochs * shares[Phase.QUANTISED]))
+        folded = max(1, int(self.epochs * shares[Phase.FOLDED]))
         return {Phase.FLOAT: self.epochs - quantised - folded, Phase.QUANTISED: quantised, Phase.FOLDED: folded}[phase]
+
+
+def parse_augmentation(text: str) -> Augmentation:
+    """``"shift=1,rotation=5"`` to an `Augmentation`; ``"none"`` distorts nothing."""
+    kinds = {entry.name: int if entry.type == "int" else float for entry in dataclasses.fields(Augmentation)}
+    amounts: dict[str, Any] = {}
+    for part in text.split(",") if text != "none" else []:
+        name, _, amount = part.partition("=")
+        try:
+            amounts[name] = kinds[name](amount)
+        except (KeyError, ValueError):
+            amounts[name] = -1
+        if not 0 <= amounts[name] < 1000:  # a NaN fails, too
+            raise OptionError(
+                f"A distortion is written name=amount, with a name of {', '.join(kinds)}, not {part[:60]!r}."
+            )
+    return Augmentation(**amounts)
 
 
 def plain(config: TrainingConfig) -> dict[str, Any]:
     """The configuration as plain values, for a checkpoint."""
-    return {key: value.value if isinstance(value, Enum) else value for key, value in dataclasses.asdict(config).items()}
+    return {entry.name: _plain(getattr(config, entry.name)) for entry in dataclasses.fields(config)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Augmentation):
+        return dataclasses.asdict(value)
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 DEFAULTS: Mapping[str, TrainingConfig] = MappingProxyType(

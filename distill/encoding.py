@@ -1,7 +1,7 @@
 """From pixels to what the first layer receives at every time step (``docs/semantics.md`` section 3).
 
-A batch is encoded to ``[T, B, F]``, except that `direct` gives ``[B, F]``: its input is the same at every step, so that
-the first layer's current is computed once and used ``T`` times.
+A batch is encoded to ``[T, B, C, H, W]``, except that `direct` gives ``[B, C, H, W]``: its input is the same at every
+step, so that the first layer's current is computed once and used ``T`` times.
 """
 
 from __future__ import annotations
@@ -31,16 +31,15 @@ def encode(
     Returns
     -------
     Tensor
-        Integers as float32: pixels ``[B, F]`` for `direct`, spikes ``[T, B, F]`` otherwise.
+        Integers as float32: pixels ``[B, C, H, W]`` for `direct`, spikes ``[T, B, C, H, W]`` otherwise.
     """
-    flat = images.flatten(1)
     match encoding:
         case Encoding.DIRECT:
-            return quantise_pixels(flat, bits).float()
+            return quantise_pixels(images, bits).float()
         case Encoding.RATE:
-            return rate_code(quantise_pixels(flat, bits), bits=bits, time_steps=time_steps)
+            return rate_code(quantise_pixels(images, bits), bits=bits, time_steps=time_steps)
         case Encoding.EVENTS:
-            return bernoulli_events(flat, time_steps=time_steps, generator=generator)
+            return bernoulli_events(images, time_steps=time_steps, generator=generator)
         case _:
             assert_never(encoding)
 
@@ -51,7 +50,7 @@ def quantise_pixels(pixels: Tensor, bits: int) -> Tensor:
 
 
 def rate_code(x: Tensor, *, bits: int, time_steps: int) -> Tensor:
-    """Spikes ``[T, B, F]`` of the deterministic encoder neuron.
+    """Spikes ``[T, ...]`` of the deterministic encoder neuron.
 
     ``E[-1] = 0;  E += x;  s = 1 and E -= 2**bits - 1  where  E >= 2**bits - 1``: over ``2**bits - 1`` steps a pixel
     ``x`` gives exactly ``x`` spikes, evenly spread.
@@ -68,7 +67,7 @@ def rate_code(x: Tensor, *, bits: int, time_steps: int) -> Tensor:
 
 
 def bernoulli_events(pixels: Tensor, *, time_steps: int, generator: torch.Generator | None) -> Tensor:
-    """Spikes ``[T, B, F]``, each independent with probability ``pixel / 255``.
+    """Spikes ``[T, ...]``, each independent with probability ``pixel / 255``.
 
     Stands in for an event camera where a data set has images only.
     """

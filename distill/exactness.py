@@ -21,25 +21,40 @@ from snnc.distill.students import Phase, Student
 __all__ = ["IntegerLayer", "IntegerTrace", "check_exact", "encode_integers", "integer_layers", "simulate"]
 
 Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class IntegerLayer:
-    """``weight [out, in]``, ``bias [out]``, ``threshold [out]`` (None in the readout), shift ``f``, reset, initial."""
+    """One population: its integers, and the projections as the checkpoint describes them.
 
-    weight: Integers
+    Attributes
+    ----------
+    shape
+        ``(C, H, W)``.
+    weights
+        Per projection: ``[out, in]``, ``[C_out, C_in / groups, k, k]`` or ``[C]``, not yet shifted.
+    bias, threshold
+        ``[C]``; no threshold in the readout.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    projections: tuple[Mapping[str, Any], ...]
+    weights: tuple[Integers, ...]
     bias: Integers
     threshold: Integers | None
     shift: int
     hard: bool
     half: bool
+    leak: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class IntegerTrace:
-    """Spikes of every hidden layer ``[T, B, N]`` and the logits ``[B, K]``."""
+    """Spikes of every hidden population by name, ``[T, B, N]``, and the logits, ``[B, K]``."""
 
-    spikes: tuple[Integers, ...]
+    spikes: Mapping[str, npt.NDArray[np.bool_]]
     logits: Integers
 
     @property
@@ -49,99 +64,171 @@ class IntegerTrace:
 
 
 def integer_layers(checkpoint: Mapping[str, Any]) -> tuple[IntegerLayer, ...]:
-    """Section 4 of the contract, in float64: the layers of a checkpoint as integers."""
+    """Section 4 of the contract, in float64: the populations of a checkpoint as integers."""
     state = {key: np.asarray(value, dtype=np.float64) for key, value in checkpoint["state"].items()}
-    direct = checkpoint["input"]["encoding"] == "direct"
-    layers = []
-    for index, entry in enumerate(checkpoint["layers"]):
-        name = entry["name"]
-        bits, f, neuron = entry["weight_bits"], entry["fraction_bits"], entry["neuron"]
-        limit = 2 ** (bits - 1) - 1
-        d = state[f"{name}.step"]
-        w_int = np.clip(np.round(state[f"{name}.weight"] / d[:, None]), -limit, limit)
-        b = state.get(f"{name}.bias", np.zeros(len(w_int)))
-        unit = 1 / (2 ** checkpoint["input"]["bits"] - 1) if direct and index == 0 else 1.0
-        k = np.broadcast_to(d * unit, (len(w_int),))
-        if f"{name}.norm.gain" in state:
-            g = state[f"{name}.norm.gain"] / np.sqrt(state[f"{name}.norm.variance"] + state[f"{name}.norm.epsilon"])
-            b = state[f"{name}.norm.offset"] + g * (b - state[f"{name}.norm.mean"])
-            k = g * d * unit
-        w_int = np.where(k[:, None] < 0, -w_int, w_int)
-        k = np.abs(k)
-        threshold = None
-        with np.errstate(divide="ignore", invalid="ignore"):  # channels that are found constant just below
-            bias = np.round(2.0**f * b / k)
-            if neuron["kind"] == "if":
-                theta = state[f"{name}.threshold"]
-                threshold = np.maximum(1, np.round(2.0**f * theta / k))
-        if threshold is not None:
-            constant = k < 2.0**-24 * theta
-            w_int = np.where(constant[:, None], 0, w_int)
-            threshold = np.where(constant, 1, threshold)
-            bias = np.where(constant, b >= theta / 2, bias)
-        layers.append(
-            IntegerLayer(
-                weight=w_int.astype(np.int64),
-                bias=bias.astype(np.int64),
-                threshold=None if threshold is None else threshold.astype(np.int64),
-                shift=f,
-                hard=neuron.get("reset") == "hard",
-                half=neuron.get("initial") == "half",
-            )
-        )
-    return tuple(layers)
+    return tuple(_integer_layer(entry, checkpoint["input"], state) for entry in checkpoint["layers"])
+
+
+def _integer_layer(entry: Mapping[str, Any], source: Mapping[str, Any], state: Mapping[str, Floats]) -> IntegerLayer:
+    name, neuron, f = entry["name"], entry["neuron"], entry["fraction_bits"]
+    channels = entry["shape"][0]
+    weighted = [index for index, p in enumerate(entry["projections"]) if p["kind"] != "pooling"]
+    theta = state.get(f"{name}.threshold")
+    b = state.get(f"{name}.bias", np.zeros(channels))
+    g = np.ones(channels)
+    if f"{name}.norm.gain" in state:
+        g = state[f"{name}.norm.gain"] / np.sqrt(state[f"{name}.norm.variance"] + state[f"{name}.norm.epsilon"])
+        b = state[f"{name}.norm.offset"] + g * (b - state[f"{name}.norm.mean"])
+    k = np.ones(channels)
+    d = np.ones(channels)
+    if weighted:
+        first = entry["projections"][weighted[0]]
+        pixels = source["encoding"] == "direct" and first["source"] == "input"
+        unit = (1 / (2 ** source["bits"] - 1) if pixels else 1.0) / first["pool"] ** 2
+        d = np.broadcast_to(state[f"{name}.step"], (channels,))
+        k = g * d * unit
+    sign = np.where(k < 0, -1.0, 1.0)
+    k = np.abs(k)
+    constant = np.zeros(channels, dtype=bool) if theta is None else k < 2.0**-24 * theta
+    with np.errstate(divide="ignore", invalid="ignore"):  # channels that are constant
+        bias = np.round(2.0**f * b / k)
+        threshold = None if theta is None else np.maximum(1, np.round(2.0**f * theta / k))
+        weights = []
+        for index, projection in enumerate(entry["projections"]):
+            w = state[f"{name}.{index}.weight"]
+            if projection["kind"] == "pooling":
+                w_int = np.round(2.0**f * w / k)
+            else:
+                w_int = _quantised(w, d, projection["weight_bits"]) * _per_output(sign, w)
+            weights.append(np.where(_per_output(constant, w), 0, w_int).astype(np.int64))
+    if threshold is not None and theta is not None:
+        threshold = np.where(constant, 1, threshold).astype(np.int64)
+        bias = np.where(constant, b >= theta / 2, bias)
+    return IntegerLayer(
+        name=name,
+        shape=tuple(entry["shape"]),
+        projections=tuple(entry["projections"]),
+        weights=tuple(weights),
+        bias=bias.astype(np.int64),
+        threshold=threshold,
+        shift=f,
+        hard=neuron.get("reset") == "hard",
+        half=neuron.get("initial") == "half",
+        leak=neuron.get("leak_shift"),
+    )
+
+
+def _quantised(w: Floats, d: Floats, bits: int) -> Floats:
+    if bits == 1:
+        return np.where(w >= 0, 1.0, -1.0)
+    limit = 2 ** (bits - 1) - 1
+    return np.clip(np.round(w / _per_output(d, w)), -limit, limit)
+
+
+def _per_output(values: npt.NDArray[Any], w: Floats) -> npt.NDArray[Any]:
+    return values.reshape(-1, *[1] * (w.ndim - 1))
 
 
 def encode_integers(checkpoint: Mapping[str, Any], images: npt.NDArray[np.uint8]) -> Integers:
-    """Section 3: 8-bit images ``[B, C, H, W]`` to the input of every step, ``[T, B, F]``, for `direct` and `rate`."""
+    """Section 3: 8-bit images ``[B, C, H, W]`` to the input of every step, ``[T, B, C, H, W]``, `direct` and `rate`."""
     bits, time_steps = checkpoint["input"]["bits"], checkpoint["time_steps"]
-    x = quantise_pixels(images.reshape(len(images), -1), bits).astype(np.int64)
+    x = quantise_pixels(images, bits).astype(np.int64)
     if checkpoint["input"]["encoding"] == "direct":
         return np.broadcast_to(x, (time_steps, *x.shape))
     full = 2**bits - 1
     # The encoder neuron in closed form: by step t it has fired as often as full goes into (t + 1) x.
-    fired = np.arange(time_steps + 1)[:, None, None] * x // full
+    fired = np.arange(time_steps + 1).reshape(-1, 1, 1, 1, 1) * x // full
     return np.diff(fired, axis=0)
 
 
-def simulate(layers: tuple[IntegerLayer, ...], inputs: Integers, *, batch: int = 1000) -> IntegerTrace:
-    """Section 2: run the network on inputs ``[T, B, F]``, ``batch`` samples at a time."""
+def simulate(layers: tuple[IntegerLayer, ...], inputs: Integers, *, batch: int = 250) -> IntegerTrace:
+    """Section 2: run the network on inputs ``[T, B, C, H, W]``, ``batch`` samples at a time."""
     parts = [_simulate(layers, inputs[:, start : start + batch]) for start in range(0, inputs.shape[1], batch)]
     return IntegerTrace(
-        spikes=tuple(np.concatenate(layer, axis=1) for layer in zip(*(p.spikes for p in parts), strict=True)),
+        spikes={name: np.concatenate([p.spikes[name] for p in parts], axis=1) for name in parts[0].spikes},
         logits=np.concatenate([p.logits for p in parts]),
     )
 
 
 def _simulate(layers: tuple[IntegerLayer, ...], inputs: Integers) -> IntegerTrace:
-    signal = inputs
-    spikes: list[Integers] = []
+    time_steps, batch = inputs.shape[:2]
+    still = bool((inputs[1:] == inputs[:1]).all())
+    emitted: dict[str, npt.NDArray[Any]] = {"input": inputs.reshape(time_steps, batch, *inputs.shape[2:])}
+    logits = np.zeros((batch, layers[-1].shape[0]), dtype=np.int64)
+    membranes: dict[str, Integers] = {}
+    first: dict[tuple[str, int], Integers] = {}
     for layer in layers:
-        # float64 holds every integer below 2^53, and BLAS has no integer product.
-        sums = (signal.astype(np.float64) @ layer.weight.T.astype(np.float64)).astype(np.int64)
-        current = (sums << layer.shift) + layer.bias  # [T, B, N]
-        if layer.threshold is None:
-            return IntegerTrace(spikes=tuple(spikes), logits=current.sum(axis=0))
-        membrane = np.broadcast_to(layer.threshold >> 1 if layer.half else np.int64(0), current.shape[1:])
-        signal = np.empty_like(current)
-        for step, arriving in enumerate(current):
-            membrane = membrane + arriving
-            fired = membrane >= layer.threshold
-            signal[step] = fired
-            membrane = np.where(fired, 0 if layer.hard else membrane - layer.threshold, membrane)
-        spikes.append(signal)
-    raise AssertionError("the last layer of a student is a readout")
+        if layer.threshold is not None:
+            emitted[layer.name] = np.zeros((time_steps, batch, *layer.shape), dtype=np.bool_)
+            start = layer.threshold >> 1 if layer.half else np.zeros_like(layer.threshold)
+            membranes[layer.name] = np.broadcast_to(start[:, None, None], (batch, *layer.shape))
+    for t in range(time_steps):
+        for layer in layers:
+            current = np.broadcast_to(layer.bias[:, None, None], (batch, *layer.shape)).copy()
+            for index, (projection, weight) in enumerate(zip(layer.projections, layer.weights, strict=True)):
+                source = projection["source"]
+                if t < projection["delay"]:
+                    continue
+                key = (layer.name, index)
+                if source == "input" and still and projection["delay"] == 0:
+                    if key not in first:
+                        first[key] = _sum(projection, weight, emitted[source][0], layer)
+                    current += first[key]
+                else:
+                    current += _sum(projection, weight, emitted[source][t - projection["delay"]], layer)
+            if layer.threshold is None:
+                logits += current[:, :, 0, 0]
+                continue
+            v = membranes[layer.name]
+            u = (v if layer.leak is None else v - (v >> layer.leak)) + current
+            fired = u >= layer.threshold[:, None, None]
+            emitted[layer.name][t] = fired
+            membranes[layer.name] = np.where(fired, 0 if layer.hard else u - layer.threshold[:, None, None], u)
+    spikes = {name: s.reshape(time_steps, batch, -1) for name, s in emitted.items() if name != "input"}
+    return IntegerTrace(spikes=spikes, logits=logits)
 
 
-def check_exact(
-    checkpoint: Mapping[str, Any], student: Student, inputs: Integers, *, batch: int = 1000
-) -> IntegerTrace:
+def _sum(projection: Mapping[str, Any], weight: Integers, s: npt.NDArray[Any], layer: IntegerLayer) -> Integers:
+    """``(W * s) << f`` of one step, ``[B, C, H, W]``; float64 holds every integer below 2^53, and BLAS has no other."""
+    x = s.astype(np.float64)
+    pool = projection.get("pool", 1)
+    if pool > 1:
+        b, c, h, w = x.shape
+        x = x.reshape(b, c, h // pool, pool, w // pool, pool).sum(axis=(3, 5))
+    if projection["kind"] == "dense":
+        y = x.reshape(len(x), -1) @ weight.T.astype(np.float64)
+        return y.astype(np.int64).reshape(len(x), *layer.shape) << layer.shift
+    (kh, kw), (sh, sw) = projection["kernel"], projection["stride"]
+    if projection["kind"] == "pooling":
+        return _windows(x, kh, kw, sh, sw).sum(axis=(4, 5)).astype(np.int64) * weight[:, None, None]
+    ph, pw = projection["padding"]
+    assert tuple(projection["dilation"]) == (1, 1)
+    patches = _windows(np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw))), kh, kw, sh, sw)  # [B, C, H, W, kh, kw]
+    groups = projection["groups"]
+    inputs, outputs = x.shape[1] // groups, len(weight) // groups
+    parts = []
+    for group in range(groups):
+        own = patches[:, group * inputs : (group + 1) * inputs].transpose(0, 2, 3, 1, 4, 5)
+        rows = own.reshape(-1, inputs * kh * kw)
+        columns = weight[group * outputs : (group + 1) * outputs].reshape(outputs, -1).T.astype(np.float64)
+        parts.append((rows @ columns).reshape(*own.shape[:3], outputs))
+    y = np.concatenate(parts, axis=3).transpose(0, 3, 1, 2)
+    return y.astype(np.int64) << layer.shift
+
+
+def _windows(x: Floats, kh: int, kw: int, sh: int, sw: int) -> Floats:
+    """Every window of a map ``[B, C, H, W]``: ``[B, C, H', W', kh, kw]``, a view."""
+    view = np.lib.stride_tricks.sliding_window_view(x, (kh, kw), axis=(2, 3))
+    return view[:, :, ::sh, ::sw]
+
+
+def check_exact(checkpoint: Mapping[str, Any], student: Student, inputs: Integers, *, batch: int = 250) -> IntegerTrace:
     """Hold a folded student, run in float64, against the integers of its checkpoint; refuse if anything differs.
 
     Parameters
     ----------
     inputs
-        Integers ``[T, B, F]``.
+        Integers ``[T, B, C, H, W]``.
 
     Returns
     -------
@@ -149,24 +236,26 @@ def check_exact(
         What both of them computed.
     """
     assert student.phase is Phase.FOLDED
-    trace = simulate(integer_layers(checkpoint), inputs)
+    layers = integer_layers(checkpoint)
     direct = checkpoint["input"]["encoding"] == "direct"
     student = student.eval()
+    device = next(student.parameters()).device
+    parts = []
     with torch.no_grad():
         for start in range(0, inputs.shape[1], batch):
-            part = slice(start, start + batch)
-            x = torch.from_numpy((inputs[0, part] if direct else inputs[:, part]).astype(np.float64))
-            outputs = student(x)
-            names = [layer["name"] for layer in checkpoint["layers"]]
-            pairs = [
-                *zip(names, outputs.spikes, (spikes[:, part] for spikes in trace.spikes), strict=False),
-                (names[-1], outputs.readout.sum(dim=0), trace.logits[part]),
-            ]
-            for name, trained, exported in pairs:
-                different = int((trained.numpy() != exported).sum())
+            part = inputs[:, start : start + batch]
+            trace = simulate(layers, part, batch=batch)
+            outputs = student(torch.from_numpy((part[0] if direct else part).astype(np.float64)).to(device))
+            pairs = [(name, outputs.spikes[name].flatten(2), spikes) for name, spikes in trace.spikes.items()]
+            for name, trained, exported in (*pairs, ("readout", outputs.readout.sum(dim=0), trace.logits)):
+                different = int((trained.cpu().numpy() != exported).sum())
                 if different:
                     raise TrainingError(
                         f"Layer {name!r} of the exported network differs from the trained student in {different} of "
                         f"{exported.size} values; nothing was written. This is a fault of snnc, please report it."
                     )
-    return trace
+            parts.append(trace)
+    return IntegerTrace(
+        spikes={name: np.concatenate([p.spikes[name] for p in parts], axis=1) for name in parts[0].spikes},
+        logits=np.concatenate([p.logits for p in parts]),
+    )

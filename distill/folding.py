@@ -1,4 +1,4 @@
-"""From a trained layer to integers, inside the graph (``docs/semantics.md`` section 4).
+"""From a trained population to integers, inside the graph (``docs/semantics.md`` section 4).
 
 Thresholds and biases are rounded here with a straight-through gradient while training goes on, so that the student
 feels the rounding and learns around it.  All of it runs in float64, as in the compiler: a value next to a tie must
@@ -8,16 +8,16 @@ forward pass over them *is* the integer network (sums stay below 2^24, which `ch
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from snnc.compiler.errors import TrainingError
-from snnc.compiler.ir.neurons import Initial
 from snnc.distill.quantisers import integer_weights, round_through
 
-__all__ = ["FoldedLayer", "Norm", "check_range", "fold", "folded_initial"]
+__all__ = ["FoldedLayer", "Norm", "check_range", "fold"]
 
 _FLOAT32_EXACT = 2**24
 _CONSTANT = 2.0**-24
@@ -37,12 +37,14 @@ class Norm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldedLayer:
-    """The integers of a layer, differentiable in what they were rounded from.
+    """The integers of a population, differentiable in what they were rounded from.
 
     Attributes
     ----------
-    weight
-        ``[out, in]`` in ``-Q .. Q``.
+    weights
+        Of its dense and convolving projections, each ``[out, ...]`` in ``-Q .. Q``.
+    constants
+        Of its pooling projections, each ``[out]``: what one spike of the window adds.
     bias
         ``[out]``, added once per step.
     threshold
@@ -50,10 +52,11 @@ class FoldedLayer:
     scale
         Real value of one integer step of the current, ``[out]``, or ``[1]`` in the readout.
     fraction_bits
-        ``f``: the weighted sum is shifted left by it before the bias is added.
+        ``f``: the weighted sums are shifted left by it before bias and constants are added.
     """
 
-    weight: Tensor
+    weights: tuple[Tensor, ...]
+    constants: tuple[Tensor, ...]
     bias: Tensor
     threshold: Tensor | None
     scale: Tensor
@@ -62,7 +65,8 @@ class FoldedLayer:
 
 def fold(
     *,
-    weight: Tensor,
+    weights: Sequence[Tensor],
+    constants: Sequence[Tensor],
     step: Tensor,
     bias: Tensor | None,
     norm: Norm | None,
@@ -71,27 +75,32 @@ def fold(
     bits: int,
     fraction_bits: int,
 ) -> FoldedLayer:
-    """Fold a layer into integers.
+    """Fold a population into integers.
 
     Parameters
     ----------
-    weight, step
-        Weights ``[out, in]`` and quantiser steps ``d``, ``[out]`` or ``[1]``.
+    weights, step
+        Weights, each ``[out, ...]``, and their common quantiser steps ``d``, ``[out]`` or ``[1]``.
+    constants
+        Real values of one spike of each pooling projection, each ``[out]``; they do not pass the batch norm.
     bias, norm, threshold
-        ``b0``, batch norm and ``theta``, per output channel; None where the layer has none.
+        ``b0``, batch norm and ``theta``, per output channel; None where the population has none.
     unit
-        Real value of an input of 1: ``1 / (2**bits_in - 1)`` after a direct input, 1 after spikes.
+        Real value of an input of 1: ``1 / (2**bits_in - 1)`` after a direct input, 1 after spikes, divided by the size
+        of the window that is averaged.
     """
-    w_int = integer_weights(weight, step, bits)
-    b0 = bias.double() if bias is not None else torch.zeros(len(weight), dtype=torch.float64)
+    w_int = tuple(integer_weights(weight, step, bits) for weight in weights)
+    b0 = bias.double() if bias is not None else weights[0].new_zeros(len(weights[0]), dtype=torch.float64)
     if norm is None:
         scale, b = step.double() * unit, b0
     else:
         g = norm.gain.double() / torch.sqrt(norm.variance.double() + norm.epsilon)
         scale, b = g * step.double() * unit, norm.offset.double() + g * (b0 - norm.mean.double())
     if threshold is None:
+        assert not constants
         return FoldedLayer(
-            weight=w_int,
+            weights=w_int,
+            constants=(),
             bias=round_through(2**fraction_bits * b / scale),
             threshold=None,
             scale=scale / 2**fraction_bits,
@@ -100,14 +109,17 @@ def fold(
 
     theta = threshold.double()
     flip = scale < 0  # a negative gain: negate the weights instead, the hardware knows no negative threshold
-    w_int = torch.where(flip[:, None], -w_int, w_int)
     scale = scale.abs()
     constant = scale < _CONSTANT * theta
     safe = torch.where(constant, torch.ones_like(scale), scale)
     bias_int = round_through(2**fraction_bits * b / safe)
     threshold_int = round_through(2**fraction_bits * theta / safe).clamp(min=1)
+    sign = torch.where(constant, 0.0, torch.where(flip, -1.0, 1.0)).double()
     return FoldedLayer(
-        weight=torch.where(constant[:, None], torch.zeros_like(w_int), w_int),
+        weights=tuple(weight * sign.view(-1, *[1] * (weight.dim() - 1)) for weight in w_int),
+        constants=tuple(
+            round_through(2**fraction_bits * value.double() / safe) * (~constant).double() for value in constants
+        ),
         bias=torch.where(constant, (b >= theta / 2).double(), bias_int),
         threshold=torch.where(constant, torch.ones_like(theta), threshold_int),
         scale=safe / 2**fraction_bits,
@@ -115,15 +127,22 @@ def fold(
     )
 
 
-def folded_initial(threshold: Tensor, initial: Initial) -> Tensor:
-    """``V[-1]`` of integer thresholds, ``[out]``: 0 or ``threshold >> 1``."""
-    return torch.floor(threshold.detach() / 2) if initial is Initial.HALF else torch.zeros_like(threshold)
+def check_range(name: str, folded: FoldedLayer, *, largest_input: int, windows: Sequence[int], time_steps: int) -> None:
+    """Refuse a population whose membranes could leave the integers that a float32 holds exactly.
 
-
-def check_range(name: str, folded: FoldedLayer, *, largest_input: int, time_steps: int) -> None:
-    """Refuse a layer whose membranes could leave the integers that a float32 holds exactly."""
+    Parameters
+    ----------
+    largest_input
+        Of one weight: ``2**bits - 1`` of a pixel, times the size of an averaged window.
+    windows
+        Neurons in the window of each pooling projection.
+    """
     with torch.no_grad():
-        reach = folded.weight.abs().sum(dim=1) * largest_input * 2**folded.fraction_bits + folded.bias.abs()
+        reach = folded.bias.abs()
+        for weight in folded.weights:
+            reach = reach + weight.flatten(1).abs().sum(dim=1) * largest_input * 2**folded.fraction_bits
+        for value, window in zip(folded.constants, windows, strict=True):
+            reach = reach + value.abs() * window
         worst = float(reach.max()) * time_steps
         if folded.threshold is not None:
             worst += float(folded.threshold.max())

@@ -2,11 +2,15 @@
 
 The step is that of ``docs/semantics.md`` section 2, in whatever unit current and threshold share: the float student
 runs it with real numbers, the folded student with integers held in floats.
+
+All steps are one autograd function: its backward pass is written by hand, so that nothing but the membranes is kept and
+every step costs a handful of passes over memory in place of the dozens that a recorded graph needs.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, assert_never
 
@@ -15,7 +19,7 @@ from torch import Tensor
 
 from snnc.compiler.ir.neurons import Initial, Reset
 
-__all__ = ["Surrogate", "fire", "initial_membrane", "integrate_and_fire"]
+__all__ = ["NeuronSettings", "Surrogate", "count_levels", "initial_membrane", "integrate_and_fire", "neuron_step"]
 
 
 class Surrogate(Enum):
@@ -31,71 +35,222 @@ class Surrogate(Enum):
     """``max(0, 1 - |x|)`` (Bellec et al., NeurIPS 2018, without dampening)."""
 
 
-class _Fire(torch.autograd.Function):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeuronSettings:
+    """What all neurons of a student have in common.
+
+    Attributes
+    ----------
+    leak_shift
+        ``k`` of the leak ``V - (V >> k)``; None for IF.
+    """
+
+    reset: Reset
+    initial: Initial
+    surrogate: Surrogate
+    leak_shift: int | None = None
+
+
+class _IntegrateAndFire(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, membrane: Tensor, threshold: Tensor, surrogate: Surrogate) -> Tensor:
-        ctx.save_for_backward(membrane, threshold)
-        ctx.surrogate = surrogate
-        # The comparison is made on the numbers themselves, so that it is exact for integers held in floats.
-        return (membrane >= threshold).to(membrane.dtype)
+    def forward(
+        ctx: Any,
+        current: Tensor,
+        threshold: Tensor,
+        start: Tensor,
+        time_steps: int,
+        constant: bool,
+        whole: bool,
+        settings: NeuronSettings,
+    ) -> tuple[Tensor, Tensor]:
+        one = current if constant else current[0]
+        membranes = _steps_like(one, time_steps)
+        spikes = _steps_like(one, time_steps)
+        membrane = start.expand_as(one)
+        for t in range(time_steps):
+            if settings.leak_shift is not None and t:
+                membrane = _leaked(membrane, settings.leak_shift, whole)
+            torch.add(membrane, current if constant else current[t], out=membranes[t])
+            # The comparison is made on the numbers themselves, so that it is exact for integers held in floats.
+            torch.ge(membranes[t], threshold, out=spikes[t])
+            if t + 1 < time_steps:
+                match settings.reset:
+                    case Reset.SOFT:
+                        membrane = torch.addcmul(membranes[t], spikes[t], threshold, value=-1)
+                    case Reset.HARD:
+                        membrane = torch.addcmul(membranes[t], spikes[t], membranes[t], value=-1)
+                    case _:
+                        assert_never(settings.reset)
+        ctx.save_for_backward(membranes, threshold, spikes)
+        ctx.constant, ctx.settings = constant, settings
+        ctx.mark_non_differentiable(membranes)
+        return spikes, membranes
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
-        membrane, threshold = ctx.saved_tensors
-        x = (membrane - threshold) / threshold
-        surrogate: Surrogate = ctx.surrogate
-        match surrogate:
-            case Surrogate.ATAN:
-                slope = 1 / (1 + (math.pi * x).square())
-            case Surrogate.TRIANGLE:
-                slope = (1 - x.abs()).clamp(min=0)
-            case _:
-                assert_never(surrogate)
-        gradient = gradients[0] * slope / threshold
-        return gradient, -gradient.sum(dim=0), None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        membranes, threshold, spikes = ctx.saved_tensors
+        settings: NeuronSettings = ctx.settings
+        of_spikes = gradients[0]
+        of_current = torch.empty_like(membranes) if not ctx.constant else torch.zeros_like(membranes[0])
+        of_threshold: Tensor | None = None
+        keep = 1.0 if settings.leak_shift is None else 1 - 2.0**-settings.leak_shift
+        carried: Tensor | None = None  # gradient of the membrane after the step's reset
+        inverse = threshold.reciprocal()
+        for t in reversed(range(len(membranes))):
+            slope = _slope(membranes[t], threshold, inverse, settings.surrogate)
+            gradient = slope.mul_(of_spikes[t])
+            if ctx.needs_input_grad[1]:
+                part = gradient if carried is None or settings.reset is Reset.HARD else gradient + carried * spikes[t]
+                of_threshold = -part if of_threshold is None else of_threshold - part
+            if carried is not None:
+                match settings.reset:  # the reset itself is detached: see integrate_and_fire
+                    case Reset.SOFT:
+                        gradient.add_(carried)
+                    case Reset.HARD:
+                        gradient.add_(carried).addcmul_(carried, spikes[t], value=-1)
+                    case _:
+                        assert_never(settings.reset)
+            if ctx.constant:
+                of_current.add_(gradient)
+            else:
+                of_current[t] = gradient
+            carried = gradient if keep == 1.0 else gradient * keep
+        if of_threshold is not None:
+            of_threshold = of_threshold.sum_to_size(threshold.shape)
+        return of_current, of_threshold, None, None, None, None, None
 
 
-def fire(membrane: Tensor, threshold: Tensor, surrogate: Surrogate) -> Tensor:
-    """``s = 1 if U >= threshold else 0``: membrane ``[B, N]``, threshold ``[N]`` to spikes ``[B, N]``."""
-    return _Fire.apply(membrane, threshold, surrogate)
+def _steps_like(one: Tensor, time_steps: int) -> Tensor:
+    """Room for ``[T, B, ...]``, every step (and all of them folded into the batch) in the memory format of ``one``."""
+    channels_last = one.dim() == 4 and one.is_contiguous(memory_format=torch.channels_last)
+    folded = torch.empty(
+        (time_steps * one.shape[0], *one.shape[1:]),
+        dtype=one.dtype,
+        device=one.device,
+        memory_format=torch.channels_last if channels_last else torch.contiguous_format,
+    )
+    return folded.unflatten(0, (time_steps, one.shape[0]))
 
 
-def initial_membrane(threshold: Tensor, initial: Initial) -> Tensor:
-    """``V[-1]`` per neuron, ``[N]``, of a threshold in real units."""
+def _leaked(membrane: Tensor, shift: int, whole: bool) -> Tensor:
+    part = membrane * 2.0**-shift
+    return membrane - (torch.floor(part) if whole else part)
+
+
+def _slope(membrane: Tensor, threshold: Tensor, inverse: Tensor, surrogate: Surrogate) -> Tensor:
+    """Derivative of the spike with respect to the membrane."""
+    x = torch.sub(membrane, threshold).mul_(inverse)
+    match surrogate:
+        case Surrogate.ATAN:
+            return x.square_().mul_(math.pi**2).add_(1).reciprocal_().mul_(inverse)
+        case Surrogate.TRIANGLE:
+            return x.abs_().neg_().add_(1).clamp_(min=0).mul_(inverse)
+        case _:
+            assert_never(surrogate)
+
+
+def initial_membrane(threshold: Tensor, initial: Initial, *, whole: bool) -> Tensor:
+    """``V[-1]`` in the shape of the threshold; ``threshold >> 1`` where the threshold is a whole number."""
     match initial:
         case Initial.ZERO:
             return torch.zeros_like(threshold)
         case Initial.HALF:
-            return threshold.detach() / 2
+            half = threshold.detach() / 2
+            return half.floor() if whole else half
         case _:
             assert_never(initial)
 
 
 def integrate_and_fire(
-    current: Tensor, threshold: Tensor, start: Tensor, *, reset: Reset, surrogate: Surrogate
-) -> Tensor:
-    """Spikes ``[T, B, N]`` of IF neurons that receive ``current`` ``[T, B, N]``.
+    current: Tensor,
+    threshold: Tensor,
+    settings: NeuronSettings,
+    *,
+    time_steps: int,
+    constant: bool = False,
+    whole: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Spikes, and the membranes before the reset, of neurons that receive a current.
 
     The reset is detached: no gradient flows through the spike that causes it, which keeps the chain over time from
-    multiplying surrogate slopes (it does flow through the threshold that is subtracted).
+    multiplying surrogate slopes (it does flow through the threshold that is subtracted).  The membranes are there to be
+    looked at: no gradient flows through them.
 
     Parameters
     ----------
-    threshold, start
-        Threshold and membrane before the first step, ``[N]``.
+    current
+        ``[T, B, ...]``; with ``constant`` ``[B, ...]``, the same at every step.
+    threshold
+        Positive, in a shape that broadcasts against ``[B, ...]``, such as ``[C, 1, 1]``.
+    whole
+        All numbers are integers, and the leak rounds as they do.
+
+    Returns
+    -------
+    tuple
+        Spikes and membranes, both ``[T, B, ...]``.
     """
-    membrane = start.expand_as(current[0])
-    steps = []
-    for step_current in current:
-        membrane = membrane + step_current
-        spikes = fire(membrane, threshold, surrogate)
-        steps.append(spikes)
-        blocked = spikes.detach()
-        match reset:
-            case Reset.SOFT:
-                membrane = membrane - threshold * blocked
-            case Reset.HARD:
-                membrane = membrane * (1 - blocked)
-            case _:
-                assert_never(reset)
-    return torch.stack(steps)
+    start = initial_membrane(threshold, settings.initial, whole=whole)
+    if settings.leak_shift is not None:
+        start = _leaked(start, settings.leak_shift, whole)
+    spikes, membranes = _IntegrateAndFire.apply(current, threshold, start, time_steps, constant, whole, settings)
+    return spikes, membranes
+
+
+class _Fire(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, membrane: Tensor, threshold: Tensor, surrogate: Surrogate) -> Tensor:
+        ctx.save_for_backward(membrane, threshold)
+        ctx.surrogate = surrogate
+        return (membrane >= threshold).to(membrane.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        membrane, threshold = ctx.saved_tensors
+        gradient = _slope(membrane, threshold, threshold.reciprocal(), ctx.surrogate) * gradients[0]
+        return gradient, (-gradient).sum_to_size(threshold.shape), None
+
+
+def neuron_step(
+    membrane: Tensor, current: Tensor, threshold: Tensor, settings: NeuronSettings, *, whole: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One step of neurons whose current depends on their last spikes: spikes, ``U`` and ``V``, each ``[B, ...]``.
+
+    The same step as `integrate_and_fire`, with a recorded graph.
+    """
+    if settings.leak_shift is not None:
+        leaked = _leaked(membrane, settings.leak_shift, whole)
+        # Rounding has no gradient: that of the real leak stands in for it.
+        smooth = membrane * (1 - 2.0**-settings.leak_shift)
+        membrane = smooth + (leaked - smooth).detach()
+    before = membrane + current
+    spikes = _Fire.apply(before, threshold, settings.surrogate)
+    blocked = spikes.detach()
+    match settings.reset:
+        case Reset.SOFT:
+            return spikes, before, before - threshold * blocked
+        case Reset.HARD:
+            return spikes, before, before * (1 - blocked)
+        case _:
+            assert_never(settings.reset)
+
+
+class _Floor(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, levels: int, offset: float) -> Tensor:
+        ctx.save_for_backward((x > 0) & (x < 1))
+        return x.mul(levels).add_(offset).floor_().clamp_(0, levels).div_(levels)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (inside,) = ctx.saved_tensors
+        return gradients[0] * inside, None, None
+
+
+def count_levels(current: Tensor, *, levels: int, initial: Initial) -> Tensor:
+    """Firing rate of a soft-reset IF neuron of threshold 1 that receives a constant current for ``levels`` steps.
+
+    ``clip(floor(x L + 1/2), 0, L) / L`` from half the threshold, ``clip(floor(x L), 0, L) / L`` from zero: QCFS (Bu et
+    al., ICLR 2022, equation 11).  The gradient passes where the rate is neither 0 nor 1.
+    """
+    return _Floor.apply(current, levels, 0.5 if initial is Initial.HALF else 0.0)

@@ -11,6 +11,7 @@ is instead learned as its logarithm: one update changes a step by a fixed *fract
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -35,16 +36,20 @@ def round_through(x: Tensor) -> Tensor:
 
 
 def largest_weight(bits: int) -> int:
-    """``Q``: integer weights of ``bits`` bits lie in ``[-Q, Q]``."""
-    return 2 ** (bits - 1) - 1
+    """``Q``: integer weights of ``bits`` bits lie in ``[-Q, Q]``; 2 bits are ternary, 1 bit is -1 or 1."""
+    return max(1, 2 ** (bits - 1) - 1)
 
 
-def initial_log_step(weight: Tensor, bits: int, *, per_channel: bool) -> Tensor:
-    """LSQ's starting point ``d = 2 mean|w| / sqrt(Q)``, as ``log d``: ``[out]`` per channel, ``[1]`` per tensor."""
-    magnitude = weight.detach().abs()
+def initial_log_step(weights: Sequence[Tensor], bits: int, *, per_channel: bool) -> Tensor:
+    """LSQ's starting point ``d = 2 mean|w| / sqrt(Q)``, as ``log d``: ``[out]`` per channel, ``[1]`` per tensor.
+
+    ``weights`` are those of all projections into one population, each ``[out, ...]``.  A binary weight stands for its
+    channel's mean magnitude (XNOR-Net; Rastegari et al., ECCV 2016), so with one bit ``d = mean|w|``.
+    """
+    magnitude = torch.cat([weight.detach().flatten(1) for weight in weights], dim=1).abs()
     mean = magnitude.mean(dim=1) if per_channel else magnitude.mean().reshape(1)
     tiny = 1e-8  # a channel of zeros has to get a step all the same
-    return (2 * mean / math.sqrt(largest_weight(bits))).clamp(min=tiny).log()
+    return (mean if bits == 1 else 2 * mean / math.sqrt(largest_weight(bits))).clamp(min=tiny).log()
 
 
 def step_size(log_step: Tensor) -> Tensor:
@@ -54,9 +59,17 @@ def step_size(log_step: Tensor) -> Tensor:
 
 
 def integer_weights(weight: Tensor, step: Tensor, bits: int) -> Tensor:
-    """``clip(round(w / d), -Q, Q)`` in float64: weight ``[out, in]``, step ``[out]`` or ``[1]``.
+    """``clip(round(w / d), -Q, Q)`` in float64: weight ``[out, ...]``, step ``[out]`` or ``[1]``.
+
+    With one bit it is 1 where ``w >= 0`` and -1 elsewhere; the gradient passes where ``|w| <= d`` (Hubara et al.,
+    2016).
 
     float64 because the compiler divides in float64 too: a quotient next to a tie must fall on the same side.
     """
     limit = largest_weight(bits)
-    return round_through((weight.double() / step.double()[:, None]).clamp(-limit, limit))
+    scaled = (weight.double() / step.double().view(-1, *[1] * (weight.dim() - 1))).clamp(-limit, limit)
+    return _sign_through(scaled) if bits == 1 else round_through(scaled)
+
+
+def _sign_through(x: Tensor) -> Tensor:
+    return x + (torch.where(x >= 0, 1.0, -1.0).to(x.dtype) - x).detach()

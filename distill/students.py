@@ -1,49 +1,63 @@
-"""Fully connected integrate-and-fire students, in three phases of precision.
+"""Integrate-and-fire students of any architecture, in four phases of precision.
 
-A student is described by its layer sizes, ``784-32-10``: input, hidden layers, classes.  Every hidden layer is dense,
-batch norm, IF; the readout is dense with a bias and never fires.  Its forward pass depends on the phase:
+A student is described by its architecture string (`snnc.distill.architecture`).  Every hidden population is the sum of
+its synapses, batch norm, IF or LIF; the readout is dense with a bias and never fires.  Its forward pass depends on the
+phase:
 
-==============  ===============================  =========================================
-phase           weights                          normalisation, threshold, bias
-==============  ===============================  =========================================
-``FLOAT``       real                             batch norm, real threshold
-``QUANTISED``   ``d * w_int``                    batch norm over the quantised sums
-``FOLDED``      ``w_int``                        integers, rounded in the graph
-==============  ===============================  =========================================
+==============  ==========================  =======================================  ==============================
+phase           weights                     normalisation, threshold, bias           signal between populations
+==============  ==========================  =======================================  ==============================
+``TWIN``        real                        batch norm, threshold 1                  firing rates of T + 1 levels
+``FLOAT``       real                        batch norm, threshold 1                  spikes
+``QUANTISED``   ``d * w_int``               batch norm over the quantised sums       spikes
+``FOLDED``      ``w_int``                   integers, rounded in the graph           spikes
+==============  ==========================  =======================================  ==============================
+
+The twin is the artificial network of the same architecture with QCFS activations (Bu et al., ICLR 2022): a soft-reset
+IF neuron that starts at half its threshold and receives a constant current fires exactly that often, so its weights
+are where the spiking student starts.  It has no time axis and trains several times faster.
 
 In the last phase the network counts in integers, so what is trained is what is exported.  The threshold ``theta`` is a
 constant 1 per channel: the gain of the batch norm already is a learned threshold, and two would only be redundant.
 
 Batch norm takes its statistics over time and batch together (tdBN, Zheng et al., AAAI 2021): one set, so it folds.
+Time is folded into the batch for everything but the neuron, and what a direct input gives is computed once.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import assert_never
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from snnc.compiler.errors import OptionError
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
-from snnc.distill.folding import FoldedLayer, Norm, check_range, fold, folded_initial
-from snnc.distill.neurons import Surrogate, initial_membrane, integrate_and_fire
+from snnc.distill.architecture import INPUT, Architecture, PopulationSpec, ProjectionKind, ProjectionSpec, Role
+from snnc.distill.folding import FoldedLayer, Norm, check_range, fold
+from snnc.distill.neurons import (
+    NeuronSettings,
+    Surrogate,
+    count_levels,
+    initial_membrane,
+    integrate_and_fire,
+    neuron_step,
+)
 from snnc.distill.quantisers import initial_log_step, integer_weights, step_size
 
-__all__ = ["DenseLayer", "Phase", "Student", "StudentConfig", "StudentOutputs", "parse_sizes"]
+__all__ = ["Phase", "PopulationLayer", "Signal", "Student", "StudentConfig", "StudentOutputs"]
 
-_LARGEST_LAYER = 1 << 16
-_MOST_WEIGHTS = 1 << 26
+
+_OR = NeuronSettings(reset=Reset.HARD, initial=Initial.ZERO, surrogate=Surrogate.TRIANGLE)
+"""With threshold 1 and non-negative input: fires where anything arrives, and forgets it."""
 
 
 class Phase(Enum):
     """How much of the integer network is already there; phases are entered in this order."""
 
+    TWIN = "twin"
     FLOAT = "float"
     QUANTISED = "quantised"
     FOLDED = "folded"
@@ -55,27 +69,40 @@ class StudentConfig:
 
     Attributes
     ----------
-    sizes
-        Neurons per population, input and readout included.
     time_steps
         ``T``.
     input_bits
         Width of a pixel; without a part in `events`.
     weight_bits
-        2 to 8, the same in every layer.
+        1 to 8 per population with weights, by name; 2 bits are ternary.
     fraction_bits
         ``f``: extra bits of membranes, thresholds and biases below one weight step.
     """
 
-    sizes: tuple[int, ...]
+    architecture: Architecture
     time_steps: int
     encoding: Encoding
     input_bits: int
-    weight_bits: int
+    weight_bits: Mapping[str, int]
     fraction_bits: int
-    reset: Reset
-    initial: Initial
-    surrogate: Surrogate
+    neuron: NeuronSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """What a population gives: ``[T, B, C, H, W]``, or ``[B, C, H, W]`` where it is the same at every step."""
+
+    values: Tensor
+    constant: bool
+
+    def folded(self) -> Tensor:
+        """Time folded into the batch: ``[T * B, C, H, W]``."""
+        return self.values if self.constant else self.values.flatten(0, 1)
+
+    def like(self, folded: Tensor) -> Signal:
+        """The same signal in time, of other values."""
+        values = folded if self.constant else folded.unflatten(0, self.values.shape[:2])
+        return Signal(values=values, constant=self.constant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +116,15 @@ class StudentOutputs:
     scale
         Real value of one unit of it, ``[1]``.
     spikes
-        Of every hidden layer, ``[T, B, N]``.
+        Of every hidden population by name, ``[T, B, C, H, W]``; its firing rates ``[1, B, C, H, W]`` in the twin.
+    membranes
+        Before the reset, in units of the threshold, ``[T, B, C, H, W]``; without gradient.
     """
 
     readout: Tensor
     scale: Tensor
-    spikes: tuple[Tensor, ...]
+    spikes: Mapping[str, Tensor]
+    membranes: Mapping[str, Tensor]
 
     @property
     def step_logits(self) -> Tensor:
@@ -107,168 +137,307 @@ class StudentOutputs:
         return self.readout.sum(dim=0).argmax(dim=1)
 
 
-def parse_sizes(architecture: str) -> tuple[int, ...]:
-    """``"784-32-10"`` to ``(784, 32, 10)``."""
-    try:
-        sizes = tuple(int(part) for part in architecture.split("-"))
-    except ValueError:
-        sizes = ()
-    if len(sizes) < 2 or not all(1 <= size <= _LARGEST_LAYER for size in sizes):
-        raise OptionError(
-            f"Architecture {architecture!r} must be layer sizes from input to classes, each 1 to {_LARGEST_LAYER}, "
-            "joined by '-', such as 784-32-10."
-        )
-    weights = sum(a * b for a, b in itertools.pairwise(sizes))
-    if weights > _MOST_WEIGHTS:
-        raise OptionError(
-            f"Architecture {architecture!r} has {weights:,} weights, more than the allowed {_MOST_WEIGHTS:,}."
-        )
-    return sizes
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Synapses:
+    """What a population computes with in one phase.
+
+    Attributes
+    ----------
+    weights, constants
+        Of the weighted and of the pooling projections, each in their order.
+    bias
+        Added to the current; None where a live batch norm does that.
+    threshold
+        ``[C, 1, 1]``; None in the readout.
+    scale
+        Real value of one unit of the current.
+    """
+
+    weights: Sequence[Tensor]
+    constants: Sequence[Tensor]
+    bias: Tensor | None
+    threshold: Tensor | None
+    scale: Tensor
 
 
-class DenseLayer(nn.Module):
+class PopulationLayer(nn.Module):
     """All synapses into one population, with its normalisation and threshold.
 
     Parameters
     ----------
-    spiking
-        False for the readout, which has a bias and one step for all weights instead of a batch norm, a threshold and a
-        step per channel.
     unit
-        Real value of an input of 1.
+        Real value of an input of 1; after average pooling, of the sum over its window.
     """
 
     threshold: Tensor | None
-    """``theta``, ``[out]``; None in the readout."""
+    """``theta``, ``[C]``; None in the readout."""
 
-    def __init__(self, inputs: int, outputs: int, *, spiking: bool, unit: float, bits: int, fraction_bits: int) -> None:
+    def __init__(self, spec: PopulationSpec, *, unit: float, bits: int, fraction_bits: int) -> None:
         super().__init__()
+        self.spec = spec
         self.unit = unit
         self.bits = bits
         self.fraction_bits = fraction_bits
-        self.spiking = spiking
-        self.weight = nn.Parameter(torch.empty(outputs, inputs))
-        nn.init.kaiming_uniform_(self.weight, a=5**0.5)
-        self.log_step = nn.Parameter(initial_log_step(self.weight, bits, per_channel=spiking))
-        self.norm = nn.BatchNorm1d(outputs) if spiking else None
-        self.bias = nn.Parameter(torch.zeros(outputs)) if not spiking else None
-        self.register_buffer("threshold", torch.ones(outputs) if spiking else None)
+        channels = spec.shape[0]
+        self.weights = nn.ParameterList()
+        self.constants = nn.ParameterList()
+        for projection in spec.projections:
+            if projection.kind is ProjectionKind.POOLING:
+                self.constants.append(nn.Parameter(torch.ones(projection.weights), requires_grad=self.spiking))
+            else:
+                weight = nn.Parameter(torch.empty(projection.weights))
+                nn.init.kaiming_uniform_(weight, a=5**0.5)
+                self.weights.append(weight)
+        if len(self.weights):
+            self.log_step = nn.Parameter(initial_log_step(list(self.weights), bits, per_channel=self.spiking))
+        self.norm = nn.BatchNorm2d(channels) if self.spiking else None
+        self.bias = nn.Parameter(torch.zeros(channels)) if spec.role is Role.READOUT else None
+        self.register_buffer("threshold", None if spec.role is Role.READOUT else torch.ones(channels))
+
+    @property
+    def spiking(self) -> bool:
+        """It has a batch norm, and a quantiser step per channel."""
+        return self.spec.role is Role.SPIKING
 
     @property
     def step(self) -> Tensor:
-        """Quantiser steps ``d``, ``[out]`` or ``[1]``, float64."""
+        """Quantiser steps ``d``, ``[C]`` or ``[1]``, float64."""
         return step_size(self.log_step)
 
     def start_quantiser(self) -> None:
         """Set the quantiser steps from the weights as they are now."""
-        with torch.no_grad():
-            self.log_step.copy_(initial_log_step(self.weight, self.bits, per_channel=self.spiking))
-
-    def current(self, x: Tensor, phase: Phase) -> Tensor:
-        """Input current in real units, ``[..., in]`` to ``[..., out]``; not for the folded phase."""
-        weight: Tensor = self.weight
-        if phase is Phase.QUANTISED:
-            step = self.step
-            weight = (integer_weights(weight, step, self.bits) * step[:, None]).to(weight.dtype)
-        y = F.linear(x * self.unit, weight, self.bias)
-        return self.norm(y.flatten(0, -2)).view_as(y) if self.norm is not None else y
+        if len(self.weights):
+            with torch.no_grad():
+                self.log_step.copy_(initial_log_step(list(self.weights), self.bits, per_channel=self.spiking))
 
     def fold(self) -> FoldedLayer:
-        """The layer in integers, from the running statistics of its batch norm."""
-        norm = None
-        if self.norm is not None:
-            assert self.norm.running_mean is not None
-            assert self.norm.running_var is not None
-            norm = Norm(
-                gain=self.norm.weight,
-                offset=self.norm.bias,
-                mean=self.norm.running_mean,
-                variance=self.norm.running_var,
-                epsilon=self.norm.eps,
-            )
+        """The population in integers, from the running statistics of its batch norm."""
+        if self.spec.role is Role.MAX:
+            one = self.constants[0].detach().double()
+            return FoldedLayer(weights=(), constants=(one,), bias=0 * one, threshold=one, scale=one, fraction_bits=0)
         return fold(
-            weight=self.weight,
+            weights=list(self.weights),
+            constants=list(self.constants),
             step=self.step,
             bias=self.bias,
-            norm=norm,
+            norm=self._frozen_norm(),
             threshold=self.threshold,
             unit=self.unit,
             bits=self.bits,
             fraction_bits=self.fraction_bits,
         )
 
+    def _frozen_norm(self) -> Norm | None:
+        if self.norm is None:
+            return None
+        assert self.norm.running_mean is not None
+        assert self.norm.running_var is not None
+        return Norm(
+            gain=self.norm.weight,
+            offset=self.norm.bias,
+            mean=self.norm.running_mean,
+            variance=self.norm.running_var,
+            epsilon=self.norm.eps,
+        )
+
+    def synapses(self, phase: Phase, dtype: torch.dtype) -> Synapses:
+        """Weights, bias and threshold as this phase has them."""
+        if phase is Phase.FOLDED:
+            folded = self.fold()
+            shift = 2**folded.fraction_bits
+            return Synapses(
+                weights=[(weight * shift).to(dtype) for weight in folded.weights],
+                constants=[value.to(dtype) for value in folded.constants],
+                bias=folded.bias.to(dtype),
+                threshold=None if folded.threshold is None else folded.threshold.to(dtype).view(-1, 1, 1),
+                scale=folded.scale.to(dtype),
+            )
+        weights = [weight * self.unit if self.unit != 1.0 else weight for weight in self.weights]
+        if phase is Phase.QUANTISED and len(self.weights):
+            value = self.step * self.unit
+            weights = [
+                (integer_weights(weight, self.step, self.bits) * value.view(-1, *[1] * (weight.dim() - 1))).to(dtype)
+                for weight in self.weights
+            ]
+        # A recurrent weight acts behind the batch norm, with its gain: statistics of its sums do not exist beforehand.
+        for index, projection in enumerate(self.spec.projections):
+            if projection.delay:
+                weights[index] = weights[index] * self._gain()[:, None].to(dtype)
+        return Synapses(
+            weights=weights,
+            constants=list(self.constants),
+            bias=self.bias,
+            threshold=None if self.threshold is None else self.threshold.view(-1, 1, 1),
+            scale=weights[0].new_ones(1) if weights else self.constants[0].new_ones(1),
+        )
+
+    def _gain(self) -> Tensor:
+        norm = self._frozen_norm()
+        assert norm is not None
+        return norm.gain / torch.sqrt(norm.variance + norm.epsilon)
+
+    def current(self, signals: Mapping[str, Signal], synapses: Synapses, *, live: bool) -> Signal:
+        """Current of all projections without a delay, ``[T, B, C, H, W]``; ``live``: through the batch norm."""
+        weights, constants = iter(synapses.weights), iter(synapses.constants)
+        total: Signal | None = None
+        added: Signal | None = None
+        for projection in self.spec.projections:
+            source = signals.get(projection.source)
+            if projection.kind is ProjectionKind.POOLING:
+                assert source is not None
+                window = _window_sum(source, projection.kernel)
+                added = source.like(window * next(constants).view(-1, 1, 1))
+            elif not projection.delay:
+                assert source is not None
+                part = _weighted_sum(source, next(weights), projection)
+                total = part if total is None else _plus(total, part)
+        if total is None:
+            assert added is not None
+            return added
+        if live and self.norm is not None:
+            total = total.like(self.norm(total.folded()))
+        elif synapses.bias is not None:
+            total = total.like(total.folded() + synapses.bias.view(-1, 1, 1))
+        return total if added is None else _plus(total, added)
+
 
 class Student(nn.Module):
-    """A chain of dense layers; the last is the readout.
+    """A network of populations; the last is the readout.
 
-    The input is what `snnc.distill.encoding.encode` gives: ``[B, F]`` pixels (`direct`) or ``[T, B, F]`` spikes.
+    The input is what `snnc.distill.encoding.encode` gives: ``[B, C, H, W]`` pixels (`direct`) or ``[T, B, C, H, W]``
+    spikes.
     """
 
     def __init__(self, config: StudentConfig) -> None:
         super().__init__()
         self.config = config
         self.phase = Phase.FLOAT
-        direct = config.encoding is Encoding.DIRECT
-        pairs = list(itertools.pairwise(config.sizes))
-        self.layers = nn.ModuleList(
-            DenseLayer(
-                inputs,
-                outputs,
-                spiking=index < len(pairs) - 1,
-                unit=1 / (2**config.input_bits - 1) if direct and index == 0 else 1.0,
-                bits=config.weight_bits,
-                fraction_bits=config.fraction_bits if index < len(pairs) - 1 else 0,
+        self.layers = nn.ModuleDict()
+        for spec in config.architecture.populations:
+            first = spec.projections[0]
+            self.layers[spec.name] = PopulationLayer(
+                spec,
+                unit=1 / self._largest_input(first) / first.pool**2,
+                bits=config.weight_bits.get(spec.name, 8),
+                fraction_bits=config.fraction_bits if spec.role is Role.SPIKING else 0,
             )
-            for index, (inputs, outputs) in enumerate(pairs)
-        )
 
     @property
-    def dense_layers(self) -> Sequence[DenseLayer]:
-        return [layer for layer in self.layers if isinstance(layer, DenseLayer)]
+    def populations(self) -> Mapping[str, PopulationLayer]:
+        return {name: layer for name, layer in self.layers.items() if isinstance(layer, PopulationLayer)}
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the layers, as in the checkpoint."""
-        return (*(f"hidden{index}" for index in range(len(self.layers) - 1)), "readout")
+    def _largest_input(self, projection: ProjectionSpec) -> int:
+        pixels = self.config.encoding is Encoding.DIRECT and projection.source == INPUT
+        return 2**self.config.input_bits - 1 if pixels else 1
 
     def enter(self, phase: Phase) -> None:
         """Go on to a phase; entering ``QUANTISED`` sets the quantiser steps from the weights."""
         self.phase = phase
         if phase is Phase.QUANTISED:
-            for layer in self.dense_layers:
+            for layer in self.populations.values():
                 layer.start_quantiser()
 
     def check_range(self) -> None:
         """Refuse membranes that float32 cannot count exactly (`snnc.distill.folding.check_range`)."""
-        for index, (name, layer) in enumerate(zip(self.names, self.dense_layers, strict=True)):
-            direct = self.config.encoding is Encoding.DIRECT and index == 0
-            largest = 2**self.config.input_bits - 1 if direct else 1
-            check_range(name, layer.fold(), largest_input=largest, time_steps=self.config.time_steps)
+        for name, layer in self.populations.items():
+            projections = layer.spec.projections
+            check_range(
+                name,
+                layer.fold(),
+                largest_input=self._largest_input(projections[0]) * projections[0].pool ** 2,
+                windows=[p.kernel**2 for p in projections if p.kind is ProjectionKind.POOLING],
+                time_steps=self.config.time_steps,
+            )
 
-    def forward(self, x: Tensor) -> StudentOutputs:
-        spikes: list[Tensor] = []
-        for layer in self.dense_layers:
-            match self.phase:
-                case Phase.FLOAT | Phase.QUANTISED:
-                    current = layer.current(x, self.phase)
-                    scale = current.new_ones(1)
-                    threshold = layer.threshold
-                    start = initial_membrane(threshold, self.config.initial) if threshold is not None else None
-                case Phase.FOLDED:
-                    folded = layer.fold()
-                    shift = 2**folded.fraction_bits
-                    current = F.linear(x, folded.weight.to(x.dtype)) * shift + folded.bias.to(x.dtype)
-                    scale = folded.scale.to(x.dtype)
-                    threshold = folded.threshold.to(x.dtype) if folded.threshold is not None else None
-                    start = folded_initial(threshold, self.config.initial) if threshold is not None else None
-                case _:
-                    assert_never(self.phase)
-            if current.dim() == 2:  # a direct input: the same current at every step
-                current = current.expand(self.config.time_steps, *current.shape)
-            if threshold is None or start is None:
-                return StudentOutputs(readout=current, scale=scale, spikes=tuple(spikes))
-            x = integrate_and_fire(
-                current, threshold, start, reset=self.config.reset, surrogate=self.config.surrogate
-            )  # [T, B, N]
-            spikes.append(x)
-        raise AssertionError("the last layer of a student is a readout")
+    def forward(self, x: Tensor, *, time_steps: int | None = None) -> StudentOutputs:
+        """Run for ``time_steps``, by default all; the spikes of a `rate` or `events` input bring their own number."""
+        direct = self.config.encoding is Encoding.DIRECT
+        steps = len(x) if not direct else self.config.time_steps if time_steps is None else time_steps
+        signals = {INPUT: Signal(values=_as_map(x, self.config.architecture.shape), constant=direct)}
+        if self.phase is Phase.TWIN and not direct:
+            signals[INPUT] = Signal(values=signals[INPUT].values.mean(dim=0), constant=True)
+        spikes: dict[str, Tensor] = {}
+        membranes: dict[str, Tensor] = {}
+        for name, layer in self.populations.items():
+            synapses = layer.synapses(self.phase, x.dtype)
+            current = layer.current(signals, synapses, live=self.phase is not Phase.FOLDED)
+            if synapses.threshold is None:
+                readout = current.values.flatten(-3)  # [T, B, K], or [B, K] of a constant input
+                if current.constant:
+                    readout = readout.expand(1 if self.phase is Phase.TWIN else steps, *readout.shape)
+                return StudentOutputs(readout=readout, scale=synapses.scale, spikes=spikes, membranes=membranes)
+            if self.phase is Phase.TWIN:
+                rates = self._rates(layer, current, signals)
+                signals[name], spikes[name] = Signal(values=rates, constant=True), rates[None]
+            else:
+                spikes[name], membranes[name] = self._spikes(layer, synapses, current, steps)
+                signals[name] = Signal(values=spikes[name], constant=False)
+        raise AssertionError("the last population of a student is a readout")
+
+    def _rates(self, layer: PopulationLayer, current: Signal, signals: Mapping[str, Signal]) -> Tensor:
+        if layer.spec.role is Role.MAX:
+            projection = layer.spec.projections[0]
+            return F.max_pool2d(signals[projection.source].values, projection.kernel)
+        return count_levels(current.values, levels=self.config.time_steps, initial=self.config.neuron.initial)
+
+    def _spikes(self, layer: PopulationLayer, synapses: Synapses, current: Signal, steps: int) -> tuple[Tensor, Tensor]:
+        """Spikes and membranes before the reset, ``[T, B, C, H, W]``; membranes in units of the threshold."""
+        assert synapses.threshold is not None
+        whole = self.phase is Phase.FOLDED
+        neuron = self.config.neuron if layer.spiking else _OR
+        if layer.spec.projections[-1].delay:
+            currents = current.values.expand(steps, *current.values.shape) if current.constant else current.values
+            spikes, membranes = _recurrent(currents, synapses.weights[-1], synapses.threshold, neuron, whole=whole)
+        else:
+            spikes, membranes = integrate_and_fire(
+                current.values,
+                synapses.threshold,
+                neuron,
+                time_steps=steps,
+                constant=current.constant,
+                whole=whole,
+            )
+        return spikes, membranes / synapses.threshold.detach() if whole else membranes
+
+
+def _as_map(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """``[..., C, H, W]`` in the shape of the input, channels last: nearly twice as fast in a convolution on a CPU."""
+    x = x.reshape(*x.shape[:-3], *shape)
+    if x.dim() == 4:
+        return x.contiguous(memory_format=torch.channels_last)
+    return x.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, x.shape[:2])
+
+
+def _weighted_sum(source: Signal, weight: Tensor, projection: ProjectionSpec) -> Signal:
+    x = _window_sum(source, projection.pool)
+    if projection.kind is ProjectionKind.DENSE:
+        return source.like(F.linear(x.flatten(1), weight)[:, :, None, None])
+    return source.like(
+        F.conv2d(x, weight, stride=projection.stride, padding=projection.padding, groups=projection.groups)
+    )
+
+
+def _window_sum(source: Signal, window: int) -> Tensor:
+    x = source.folded()
+    return F.avg_pool2d(x, window, divisor_override=1) if window > 1 else x
+
+
+def _plus(one: Signal, other: Signal) -> Signal:
+    """A constant signal is added to every step of one that is not."""
+    return Signal(values=one.values + other.values, constant=one.constant and other.constant)
+
+
+def _recurrent(
+    currents: Tensor, weight: Tensor, threshold: Tensor, settings: NeuronSettings, *, whole: bool
+) -> tuple[Tensor, Tensor]:
+    """Step by step: the spikes of one step are a part of the next one's current."""
+    membrane = initial_membrane(threshold, settings.initial, whole=whole).expand_as(currents[0])
+    spikes: list[Tensor] = []
+    membranes: list[Tensor] = []
+    for current in currents:
+        if spikes:
+            current = current + F.linear(spikes[-1].flatten(1), weight)[:, :, None, None]
+        fired, before, membrane = neuron_step(membrane, current, threshold, settings, whole=whole)
+        spikes.append(fired)
+        membranes.append(before.detach())
+    return torch.stack(spikes), torch.stack(membranes)

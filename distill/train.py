@@ -1,10 +1,11 @@
-"""Distil one student: teacher, float student, quantised student, folded student, check, test.
+"""Distil one student: teacher, artificial twin, float student, quantised student, folded student, check, test.
 
 Every choice (the best epoch of each stage) is made on validation data; the test images are looked at once, at the end.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,22 +17,35 @@ from torch.nn import functional as F
 from snnc.compiler.errors import OptionError
 from snnc.compiler.ir.neurons import Encoding
 from snnc.distill.batches import Copies, Purpose, generator, shuffled
-from snnc.distill.checkpoint import TrainingState, restore_student, student_checkpoint
-from snnc.distill.config import TrainingConfig
+from snnc.distill.checkpoint import TrainingState, student_checkpoint
+from snnc.distill.config import StageTeacher, TrainingConfig
 from snnc.distill.data import Dataset, Split
-from snnc.distill.encoding import encode
-from snnc.distill.exactness import check_exact, encode_integers, integer_layers, simulate
+from snnc.distill.exactness import IntegerTrace, check_exact, encode_integers
 from snnc.distill.fitting import EpochReport, Stage, fit
 from snnc.distill.losses import METHODS
-from snnc.distill.losses.interface import LossInputs, Need
+from snnc.distill.losses.interface import Need
+from snnc.distill.objective import (
+    AnnTeacher,
+    Answers,
+    Lesson,
+    Objective,
+    StudentTeacher,
+    Teaching,
+    Trainee,
+    build_adapter,
+    encode_for,
+)
 from snnc.distill.optimisers import Optimiser
 from snnc.distill.students import Phase, Student
 from snnc.distill.teachers import as_input, build_teacher, teacher_logits
 
 __all__ = ["distil_student"]
 
-_RELATIVE_RATE = {Phase.FLOAT: 1.0, Phase.QUANTISED: 0.5, Phase.FOLDED: 0.15}
+_RELATIVE_RATE = {Phase.TWIN: 1.0, Phase.FLOAT: 1.0, Phase.QUANTISED: 0.5, Phase.FOLDED: 0.15}
 """Peak learning rate of each phase: a network that already works is disturbed less."""
+
+_RATE_AFTER_TWIN = 0.5
+"""Of the float phase, where a twin has learned before."""
 
 _TEACHER_RATE = 2e-3
 _TEACHER_DECAY = 1e-2
@@ -57,17 +71,19 @@ def distil_student(
     Returns
     -------
     dict
-        The checkpoint, with its metrics, proven equal to the trained student spike for spike on validation data.
+        The checkpoint, with its metrics, proven equal to the trained student spike for spike on all validation and
+        test data.
     """
     _check_shapes(config, dataset)
     torch.set_num_threads(config.threads)
     method = METHODS[config.loss]
     teacher = None
-    if Need.TEACHER_LOGITS in method.needs:
+    if method.needs & _TEACHER_NEEDS and config.teacher_epochs:
         teacher = _train_teacher(config, dataset, state, save, on_epoch)
 
     torch.manual_seed(_seed(config, Purpose.WEIGHTS, 1))
     student = Student(config.student)
+    trainee = Trainee(student, build_adapter(method, student, teacher, dataset.shape))
     copies = Copies(
         dataset.train,
         config.augmentation,
@@ -76,60 +92,108 @@ def distil_student(
         purpose=Purpose.STUDENT_IMAGES,
     )
     epochs_before = 0
-    for phase in Phase:
+    previous: Student | None = None
+    float_copy: Student | None = None
+    answers: Answers | None = None
+    for phase in config.phases:
         if phase.value not in state.finished and state.stage != phase.value:
             student.enter(phase)
         student.phase = phase
+        teachers = _teachers(config, teacher, previous)
+        if answers is None or config.stage_teacher is not StageTeacher.TEACHER:  # else those of the phase before hold
+            answers = Answers(teachers) if teachers and method.needs & _TEACHER_NEEDS else None
+        objective = Objective(
+            # Without anyone to ask, the first network of a chain learns from the labels.
+            method if answers is not None or not method.needs & _TEACHER_NEEDS else METHODS["cross-entropy"],
+            config.loss_settings,
+            teacher=teacher,
+            float_copy=float_copy,
+        )
+        rate = _RELATIVE_RATE[phase] * (_RATE_AFTER_TWIN if phase is Phase.FLOAT and config.twin_epochs else 1.0)
         stage = Stage(
             name=phase.value,
             epochs=config.phase_epochs(phase),
             optimiser=config.optimiser,
-            learning_rate=config.learning_rate * _RELATIVE_RATE[phase],
+            learning_rate=config.learning_rate * rate,
             weight_decay=config.weight_decay,
             average=config.average,
         )
 
-        def losses(epoch: int, first: int = epochs_before) -> Iterator[Tensor]:
-            images = copies.images(first + epoch)
-            answers = copies.logits(first + epoch, images, teacher) if teacher is not None else None
-            events = generator(config.seed, Purpose.EVENTS, first + epoch)
-            order = generator(config.seed, Purpose.ORDER, first + epoch)
-            for batch in shuffled(len(copies), config.batch_size, order):
-                outputs = student(_encode(config, images[batch], events))
-                inputs = LossInputs(
-                    step_logits=outputs.step_logits,
+        def losses(
+            epoch: int, first: int = epochs_before, answers: Answers | None = answers, objective: Objective = objective
+        ) -> Iterator[Tensor]:
+            turn = first + epoch
+            images = copies.images(turn)
+            logits = answers.to(copies.turn(turn), images) if answers is not None else None
+            events = generator(config.seed, Purpose.EVENTS, turn)
+            noise = generator(config.seed, Purpose.NOISE, turn)
+            for batch in shuffled(len(copies), config.batch_size, generator(config.seed, Purpose.ORDER, turn)):
+                lesson = Lesson(
+                    images=images[batch],
                     labels=copies.labels[batch],
-                    teacher_logits=answers[batch] if answers is not None else None,
+                    answers=None if logits is None else logits[:, batch],
+                    events=events,
+                    noise=noise,
                 )
-                yield method.loss(inputs, config.loss_settings)
+                yield objective(trainee, lesson)
 
         fit(
-            student,
+            trainee,
             stage,
             losses=losses,
             updates_per_epoch=max(1, len(copies) // config.batch_size),
-            validate=lambda model: _student_accuracy(model, config, dataset.validation),
+            validate=lambda model: _accuracy(_student(model), config, dataset.validation),
             state=state,
             save=save,
             on_epoch=on_epoch,
         )
         epochs_before += stage.epochs
+        previous = copy.deepcopy(student).eval().requires_grad_(False)
+        if phase is Phase.FLOAT:
+            float_copy = previous
+    assert float_copy is not None
+    return _export(student, float_copy, teacher, config, dataset)
 
+
+def _student(model: nn.Module) -> Student:
+    assert isinstance(model, Trainee)
+    return model.student
+
+
+_TEACHER_NEEDS = {Need.TEACHER_LOGITS, Need.TEACHER_STEP_LOGITS, Need.TEACHER_FEATURES, Need.SALIENCY}
+
+
+def _teachers(config: TrainingConfig, teacher: nn.Module | None, previous: Student | None) -> list[Teaching]:
+    """Who teaches the next phase."""
+    ann: list[Teaching] = [] if teacher is None else [AnnTeacher(teacher)]
+    before: list[Teaching] = [] if previous is None else [StudentTeacher(previous)]
+    match config.stage_teacher:
+        case StageTeacher.TEACHER:
+            return ann
+        case StageTeacher.PREVIOUS:
+            return before or ann
+        case StageTeacher.MEAN:
+            return before + ann
+
+
+def _export(
+    student: Student, float_copy: Student, teacher: nn.Module | None, config: TrainingConfig, dataset: Dataset
+) -> dict[str, Any]:
     student.check_range()
     checkpoint = student_checkpoint(student, config, dataset)
-    inputs = _integer_inputs(checkpoint, config, dataset.validation)
-    validated = check_exact(checkpoint, student.double(), inputs)
-
-    tested = simulate(integer_layers(checkpoint), _integer_inputs(checkpoint, config, dataset.test))
-    float_student = restore_student(config, state.finished[Phase.FLOAT.value]["weights"], Phase.FLOAT)
+    exact = student.double()
+    validated = check_exact(checkpoint, exact, _integer_inputs(checkpoint, exact, config, dataset.validation))
+    tested = check_exact(checkpoint, exact, _integer_inputs(checkpoint, exact, config, dataset.test))
     checkpoint["metrics"] = {
-        "float_validation": _student_accuracy(float_student, config, dataset.validation),
-        "float_test": _student_accuracy(float_student, config, dataset.test),
+        "float_validation": _accuracy(float_copy, config, dataset.validation),
+        "float_test": _accuracy(float_copy, config, dataset.test),
         "integer_validation": _share(validated.classes == dataset.validation.labels),
         "integer_test": _share(tested.classes == dataset.test.labels),
+        "spikes_per_sample": _spikes_per_sample(tested),
     }
     if teacher is not None:
-        checkpoint["metrics"]["teacher_validation"] = _teacher_accuracy(teacher, dataset.validation)
+        logits = teacher_logits(teacher, torch.from_numpy(dataset.validation.images.copy()))
+        checkpoint["metrics"]["teacher_validation"] = _share(logits.argmax(dim=1).numpy() == dataset.validation.labels)
     return checkpoint
 
 
@@ -178,12 +242,19 @@ def _train_teacher(
 
 
 def _check_shapes(config: TrainingConfig, dataset: Dataset) -> None:
-    sizes = config.student.sizes
+    architecture = config.student.architecture
     pixels = int(np.prod(dataset.shape))
-    if sizes[0] != pixels or sizes[-1] != len(dataset.classes):
+    flat = architecture.shape[1:] == (1, 1) and architecture.shape[0] == pixels
+    if not flat and architecture.shape != dataset.shape:
+        wanted = "x".join(map(str, dataset.shape))
         raise OptionError(
-            f"Architecture {config.architecture} takes {sizes[0]} inputs to {sizes[-1]} classes, but {dataset.name} "
-            f"has {pixels} pixels and {len(dataset.classes)} classes; make them agree."
+            f"Architecture {config.architecture} takes an input of {'x'.join(map(str, architecture.shape))}, but "
+            f"{dataset.name} has {pixels} pixels, {wanted}; begin it with {wanted} (or {pixels}, if it is dense)."
+        )
+    if architecture.classes != len(dataset.classes):
+        raise OptionError(
+            f"Architecture {config.architecture} ends in {architecture.classes} classes, but {dataset.name} has "
+            f"{len(dataset.classes)} classes; make them agree."
         )
 
 
@@ -191,19 +262,15 @@ def _seed(config: TrainingConfig, purpose: Purpose, index: int) -> int:
     return generator(config.seed, purpose, index).initial_seed()
 
 
-def _encode(config: TrainingConfig, images: Tensor, events: torch.Generator) -> Tensor:
-    return encode(images, config.encoding, bits=config.input_bits, time_steps=config.time_steps, generator=events)
-
-
 @torch.no_grad()
-def _student_accuracy(model: nn.Module, config: TrainingConfig, split: Split) -> float:
-    model.eval()
+def _accuracy(student: Student, config: TrainingConfig, split: Split) -> float:
+    student.eval()
     events = generator(config.seed, Purpose.EVENTS)
     correct = 0
     for images, labels in zip(
-        torch.from_numpy(split.images.copy()).split(1000), torch.from_numpy(split.labels).split(1000), strict=True
+        torch.from_numpy(split.images.copy()).split(500), torch.from_numpy(split.labels).split(500), strict=True
     ):
-        correct += int((model(_encode(config, images, events)).classes == labels).sum())
+        correct += int((student(encode_for(student, images, events)).classes == labels).sum())
     return correct / len(split)
 
 
@@ -212,12 +279,18 @@ def _teacher_accuracy(teacher: nn.Module, split: Split) -> float:
     return _share(logits.argmax(dim=1).numpy() == split.labels)
 
 
-def _integer_inputs(checkpoint: dict[str, Any], config: TrainingConfig, split: Split) -> np.ndarray:
-    """Inputs ``[T, B, F]`` of the integer network, encoded without the student's own encoder where that is possible."""
+def _integer_inputs(checkpoint: dict[str, Any], student: Student, config: TrainingConfig, split: Split) -> np.ndarray:
+    """Inputs ``[T, B, C, H, W]``, encoded without the student's own encoder where that is possible."""
+    shape = student.config.architecture.shape
     if config.encoding is not Encoding.EVENTS:
-        return encode_integers(checkpoint, split.images)
+        return encode_integers(checkpoint, split.images.reshape(-1, *shape))
     events = generator(config.seed, Purpose.EVENTS)
-    return _encode(config, torch.from_numpy(split.images.copy()), events).numpy().astype(np.int64)
+    spikes = encode_for(student, torch.from_numpy(split.images.copy()), events)
+    return spikes.numpy().astype(np.int64).reshape(*spikes.shape[:2], *shape)
+
+
+def _spikes_per_sample(trace: IntegerTrace) -> float:
+    return float(sum(np.count_nonzero(spikes) for spikes in trace.spikes.values()) / len(trace.logits))
 
 
 def _share(correct: np.ndarray) -> float:

@@ -49,33 +49,31 @@ def test_round_trip_through_weights_only(contents, tmp_path):
 
 def test_layout_is_the_documented_one(contents):
     assert contents["format"] == "snnc-student"
-    assert contents["version"] == 1
+    assert contents["version"] == 2
     assert contents["name"] == "digits-64-7-10"
     assert contents["input"] == {"encoding": "direct", "shape": [1, 8, 8], "bits": 4}
     assert contents["time_steps"] == 4
     hidden, readout = contents["layers"]
     assert hidden == {
-        "name": "hidden0",
-        "kind": "dense",
-        "in_features": 64,
-        "out_features": 7,
-        "weight_bits": 4,
+        "name": "dense1",
+        "shape": [7, 1, 1],
         "fraction_bits": 0,
-        "neuron": {"kind": "if", "reset": "soft", "initial": "half"},
+        "neuron": {"kind": "if", "reset": "soft", "initial": "half", "leak_shift": None},
+        "projections": [{"kind": "dense", "source": "input", "delay": 0, "weight_bits": 4, "pool": 1}],
     }
     assert readout["name"] == "readout"
     assert readout["neuron"] == {"kind": "readout"}
     shapes = {key: list(tensor.shape) for key, tensor in contents["state"].items()}
     assert shapes == {
-        "hidden0.weight": [7, 64],
-        "hidden0.step": [7],
-        "hidden0.norm.gain": [7],
-        "hidden0.norm.offset": [7],
-        "hidden0.norm.mean": [7],
-        "hidden0.norm.variance": [7],
-        "hidden0.norm.epsilon": [1],
-        "hidden0.threshold": [7],
-        "readout.weight": [10, 7],
+        "dense1.0.weight": [7, 64],
+        "dense1.step": [7],
+        "dense1.norm.gain": [7],
+        "dense1.norm.offset": [7],
+        "dense1.norm.mean": [7],
+        "dense1.norm.variance": [7],
+        "dense1.norm.epsilon": [1],
+        "dense1.threshold": [7],
+        "readout.0.weight": [10, 7],
         "readout.step": [1],
         "readout.bias": [10],
     }
@@ -83,8 +81,8 @@ def test_layout_is_the_documented_one(contents):
 
 
 def test_weights_are_whole_steps(contents):
-    for name in ("hidden0", "readout"):
-        ratio = contents["state"][f"{name}.weight"].double() / contents["state"][f"{name}.step"].double()[:, None]
+    for name in ("dense1", "readout"):
+        ratio = contents["state"][f"{name}.0.weight"].double() / contents["state"][f"{name}.step"].double()[:, None]
         torch.testing.assert_close(ratio, ratio.round(), atol=1e-6, rtol=0)
         assert ratio.abs().max() <= 7 + 1e-6
 
@@ -128,7 +126,7 @@ def test_bad_files_are_refused_by_name(make, contents, tmp_path, capsys):
         case "list":
             torch.save([1, 2], path)
         case "version":
-            write_checkpoint(path, contents | {"version": 2})
+            write_checkpoint(path, contents | {"version": 3})
     with pytest.raises(CheckpointError) as caught:
         read_checkpoint(path)
     assert str(path) in str(caught.value)

@@ -21,7 +21,7 @@ def test_it_writes_a_student_and_says_how_good_it_is(tmp_path):
     assert result.exception is None
     contents = torch.load(output, weights_only=True)
     assert contents["config"]["seed"] == 3
-    assert contents["layers"][0]["weight_bits"] == 3
+    assert contents["layers"][0]["projections"][0]["weight_bits"] == 3
     assert contents["layers"][0]["neuron"]["reset"] == "hard"
     assert f"{contents['metrics']['integer_test']:.2%}" in result.output
     assert [path.name for path in tmp_path.iterdir()] == ["student.pt"]  # the state of the run is gone
@@ -30,7 +30,11 @@ def test_it_writes_a_student_and_says_how_good_it_is(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (["--weight-bits", 1], OptionError, "weight-bits must be 2 to 8"),
+        (["--weight-bits", 9], OptionError, "weight-bits must be 1 to 8"),
+        (["--weight-bits", "4,conv1=2"], OptionError, "'conv1', but 64-6-10 has dense1, readout"),
+        (["--augment", "shift=1,spin=2"], OptionError, "'spin=2'"),
+        (["--loss-option", "window"], OptionError, "name=value"),
+        (["--twin-epochs", 2, "--reset", "hard"], OptionError, "soft reset"),
         (["--architecture", "a-b"], OptionError, "'a-b'"),
         (["--dataset", "mnist", "--architecture", "784-10", "--data", "nowhere"], DataError, "nowhere"),
         (["-o", "no/such/folder/student.pt"], OptionError, "no/such/folder"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from snnc.compiler.errors import TrainingError
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
+from snnc.distill.architecture import parse_architecture
 from snnc.distill.checkpoint import student_checkpoint
 from snnc.distill.config import DEFAULTS
 from snnc.distill.data import Dataset, Split
@@ -28,8 +29,12 @@ def random_student(config, seed=0):
     torch.manual_seed(seed)
     student = Student(config.student)
     with torch.no_grad():
-        for layer in student.dense_layers:
-            layer.weight.normal_(std=0.5)
+        for layer in student.populations.values():
+            for weight in layer.weights:
+                weight.normal_(std=0.5)
+            if layer.spiking:
+                for constant in layer.constants:
+                    constant.normal_()
             if layer.norm is not None:
                 layer.norm.weight.normal_(mean=0.5)
                 layer.norm.bias.normal_()
@@ -44,23 +49,36 @@ def random_student(config, seed=0):
 
 def random_inputs(config, seed=0, batch=20):
     random = np.random.default_rng(seed)
+    shape = parse_architecture(config.architecture).shape
     if config.encoding is Encoding.DIRECT:
-        x = random.integers(0, 2**config.input_bits, (batch, 6))
-        return np.broadcast_to(x, (config.time_steps, batch, 6))
-    return random.integers(0, 2, (config.time_steps, batch, 6))
+        x = random.integers(0, 2**config.input_bits, (batch, *shape))
+        return np.broadcast_to(x, (config.time_steps, batch, *shape))
+    return random.integers(0, 2, (config.time_steps, batch, *shape))
 
 
 @settings(deadline=None, max_examples=60)
 @given(
     seed=st.integers(0, 2**31),
-    architecture=st.sampled_from(["6-3", "6-5-3", "6-5-4-3"]),
-    weight_bits=st.integers(2, 8),
+    architecture=st.sampled_from(
+        [
+            "6-3",
+            "6-5-4-3",
+            "6-5R-4-3",
+            "2x6x6-4c3-3",
+            "2x6x6-4c5s2-a3-3",
+            "2x6x6-a2-4c3g2-m3-3",
+            "1x7x5-4c3s2p0-4r3-5-3",
+            "1x8x8-4c3-6r3s2-m2-6r1-a2-5R-3",
+        ]
+    ),
+    weight_bits=st.sampled_from(["1", "2", "4,readout=8", "3", "5", "8"]),
     fraction_bits=st.integers(0, 3),
     input_bits=st.integers(1, 8),
     time_steps=st.integers(1, 6),
     encoding=st.sampled_from(Encoding),
     reset=st.sampled_from(Reset),
     initial=st.sampled_from(Initial),
+    leak_shift=st.integers(0, 3),
 )
 def test_every_folded_student_equals_its_integer_network(seed, **options):
     config = dataclasses.replace(CONFIG, **options)
@@ -68,6 +86,7 @@ def test_every_folded_student_equals_its_integer_network(seed, **options):
     inputs = random_inputs(config, seed)
     trace = check_exact(student_checkpoint(student, config, SHAPE), student.double(), inputs)
     assert trace.logits.shape == (20, 3)
+    assert set(trace.spikes) == {layer["name"] for layer in student_checkpoint(student, config, SHAPE)["layers"][:-1]}
 
 
 def test_float32_counts_as_exactly_as_float64():
@@ -75,20 +94,20 @@ def test_float32_counts_as_exactly_as_float64():
     x = torch.from_numpy(random_inputs(CONFIG)[0].copy())
     single = student(x.float())
     double = copy.deepcopy(student).double()(x.double())
-    for a, b in zip(single.spikes, double.spikes, strict=True):
-        assert torch.equal(a.double(), b)
+    for name in single.spikes:
+        assert torch.equal(single.spikes[name].double(), double.spikes[name])
     assert torch.equal(single.readout.double(), double.readout)
 
 
 @pytest.mark.parametrize(
     ("key", "change"),
     [
-        ("hidden0.weight", lambda v, step: v[0].add_(3 * step[0])),
-        ("hidden0.threshold", lambda v, step: v.mul_(0.8)),
-        ("hidden0.norm.offset", lambda v, step: v.add_(0.3)),
-        ("hidden1.weight", lambda v, step: v.neg_()),
+        ("dense1.0.weight", lambda v, step: v[0].add_(3 * step[0])),
+        ("dense1.threshold", lambda v, step: v.mul_(0.8)),
+        ("dense1.norm.offset", lambda v, step: v.add_(0.3)),
+        ("dense2.0.weight", lambda v, step: v.neg_()),
         ("readout.bias", lambda v, step: v[0].add_(step[0])),
-        ("readout.weight", lambda v, step: v.add_(step[0])),
+        ("readout.0.weight", lambda v, step: v.add_(step[0])),
     ],
 )
 def test_any_mutation_is_found(key, change):
@@ -99,12 +118,12 @@ def test_any_mutation_is_found(key, change):
         check_exact(checkpoint, student.double(), random_inputs(CONFIG, batch=200))
 
 
-@pytest.mark.parametrize(("field", "value"), [("reset", "hard"), ("initial", "zero")])
+@pytest.mark.parametrize(("field", "value"), [("reset", "hard"), ("initial", "zero"), ("leak_shift", 1)])
 def test_a_wrong_neuron_is_found(field, value):
     student = random_student(CONFIG)
     checkpoint = student_checkpoint(student, CONFIG, SHAPE)
     checkpoint["layers"][0]["neuron"][field] = value
-    with pytest.raises(TrainingError, match="'hidden0'"):
+    with pytest.raises(TrainingError, match="'dense1'"):
         check_exact(checkpoint, student.double(), random_inputs(CONFIG, batch=200))
 
 
@@ -114,28 +133,40 @@ def test_a_hand_computed_network():
         "input": {"encoding": "direct", "bits": 2},
         "time_steps": 3,
         "layers": [
-            {"name": "a", "weight_bits": 3, "fraction_bits": 0, "neuron": {"kind": "if", "initial": "half"}},
-            {"name": "b", "weight_bits": 3, "fraction_bits": 0, "neuron": {"kind": "readout"}},
+            {
+                "name": "a",
+                "shape": [1, 1, 1],
+                "fraction_bits": 0,
+                "neuron": {"kind": "if", "initial": "half"},
+                "projections": [{"kind": "dense", "source": "input", "weight_bits": 3, "pool": 1, "delay": 0}],
+            },
+            {
+                "name": "b",
+                "shape": [1, 1, 1],
+                "fraction_bits": 0,
+                "neuron": {"kind": "readout"},
+                "projections": [{"kind": "dense", "source": "a", "weight_bits": 3, "pool": 1, "delay": 0}],
+            },
         ],
         "state": {
-            "a.weight": torch.tensor([[1.0, -0.5]]),  # 2, -1 steps of 0.5
+            "a.0.weight": torch.tensor([[1.0, -0.5]]),  # 2, -1 steps of 0.5
             "a.step": torch.tensor([0.5]),
             "a.bias": torch.tensor([0.17]),  # k = 0.5 / 3: 1.02 -> 1
             "a.threshold": torch.tensor([1.0]),  # 6
-            "b.weight": torch.tensor([[0.75]]),  # 3 steps
+            "b.0.weight": torch.tensor([[0.75]]),  # 3 steps
             "b.step": torch.tensor([0.25]),
             "b.bias": torch.tensor([-0.25]),  # -1
         },
     }
     images = np.array([[170, 85]], np.uint8).reshape(1, 1, 1, 2)  # 2 bits: 2, 1; current 2*2 - 1 + 1 = 4
     trace = simulate(integer_layers(checkpoint), encode_integers(checkpoint, images))
-    assert trace.spikes[0].ravel().tolist() == [1, 0, 1]  # 3+4=7 -> 1, 5, 9 -> 3
+    assert trace.spikes["a"].ravel().tolist() == [True, False, True]  # 3+4=7 -> 1, 5, 9 -> 3
     assert trace.logits.tolist() == [[3 - 1 - 1 + 3 - 1]]
 
 
 def folded(gain, offset=0.0):
     student = random_student(CONFIG)
-    layer = student.dense_layers[0]
+    layer = student.populations["dense1"]
     with torch.no_grad():
         layer.norm.weight.fill_(gain)
         layer.norm.bias.fill_(offset)
@@ -146,7 +177,7 @@ def folded(gain, offset=0.0):
 @pytest.mark.parametrize("gain", [0.0, 1e-12, -1e-12])
 def test_a_channel_without_gain_is_constant(gain, offset, bias):
     student, layer = folded(gain, offset)
-    assert layer.weight.abs().max() == 0
+    assert layer.weights[0].abs().max() == 0
     assert layer.threshold.tolist() == [1] * 5
     assert layer.bias.tolist() == [bias] * 5
     checkpoint = student_checkpoint(student, CONFIG, SHAPE)
@@ -156,7 +187,7 @@ def test_a_channel_without_gain_is_constant(gain, offset, bias):
 def test_a_negative_gain_negates_weights_not_thresholds():
     _, positive = folded(0.7)
     _, negative = folded(-0.7)
-    assert torch.equal(positive.weight, -negative.weight)
+    assert torch.equal(positive.weights[0], -negative.weights[0])
     assert torch.equal(positive.threshold, negative.threshold)
     assert (negative.threshold >= 1).all()
 
@@ -165,15 +196,16 @@ def test_the_fold_can_be_trained_through():
     student = random_student(CONFIG)
     x = torch.from_numpy(random_inputs(CONFIG)[0].copy()).float()
     student(x).step_logits.square().mean().backward()
-    layer = student.dense_layers[1]
-    for parameter in (layer.weight, layer.log_step, layer.norm.weight, layer.norm.bias):
+    layer = student.populations["dense2"]
+    for parameter in (layer.weights[0], layer.log_step, layer.norm.weight, layer.norm.bias):
         assert torch.isfinite(parameter.grad).all()
         assert parameter.grad.abs().max() > 0
 
 
 def test_membranes_beyond_exact_floats_are_refused():
     layer = fold(
-        weight=torch.full((1, 1000), 0.7),
+        weights=[torch.full((1, 1000), 0.7)],
+        constants=[],
         step=torch.tensor([0.1]),
         bias=None,
         norm=None,
@@ -182,6 +214,6 @@ def test_membranes_beyond_exact_floats_are_refused():
         bits=4,
         fraction_bits=0,
     )
-    check_range("hidden0", layer, largest_input=255, time_steps=4)
-    with pytest.raises(TrainingError, match=r"'hidden0'.*2\^24"):
-        check_range("hidden0", layer, largest_input=255, time_steps=40)
+    check_range("dense1", layer, largest_input=255, windows=[], time_steps=4)
+    with pytest.raises(TrainingError, match=r"'dense1'.*2\^24"):
+        check_range("dense1", layer, largest_input=255, windows=[], time_steps=40)

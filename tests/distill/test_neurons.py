@@ -8,14 +8,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snnc.compiler.ir.neurons import Initial, Reset
-from snnc.distill.folding import folded_initial
-from snnc.distill.neurons import Surrogate, fire, initial_membrane, integrate_and_fire
+from snnc.distill.neurons import (
+    NeuronSettings,
+    Surrogate,
+    count_levels,
+    initial_membrane,
+    integrate_and_fire,
+    neuron_step,
+)
 
 
-def one_neuron(currents, threshold, membrane, reset):
+def settings(reset=Reset.SOFT, initial=Initial.HALF, surrogate=Surrogate.ATAN, leak_shift=None):
+    return NeuronSettings(reset=reset, initial=initial, surrogate=surrogate, leak_shift=leak_shift)
+
+
+def one_neuron(currents, threshold, membrane, reset, leak=None):
     spikes = []
     for current in currents:
-        membrane += current
+        membrane = membrane - (0 if leak is None else membrane >> leak) + current
         spike = int(membrane >= threshold)
         if spike:
             membrane = membrane - threshold if reset is Reset.SOFT else 0
@@ -28,31 +38,70 @@ def one_neuron(currents, threshold, membrane, reset):
     threshold=st.integers(1, 40),
     reset=st.sampled_from(Reset),
     initial=st.sampled_from(Initial),
+    leak=st.sampled_from([None, 1, 2, 5]),
 )
-def test_integers_in_floats_are_integrated_exactly(currents, threshold, reset, initial):
+def test_integers_in_floats_are_integrated_exactly(currents, threshold, reset, initial, leak):
     limits = torch.tensor([float(threshold)])
-    spikes = integrate_and_fire(
-        torch.tensor(currents).float()[:, None, None],
-        limits,
-        folded_initial(limits, initial),
-        reset=reset,
-        surrogate=Surrogate.ATAN,
-    )
+    neuron = settings(reset, initial, leak_shift=leak)
+    steps = torch.tensor(currents).float()[:, None, None]
+    spikes, _ = integrate_and_fire(steps, limits, neuron, time_steps=len(steps), whole=True)
     start = threshold >> 1 if initial is Initial.HALF else 0
-    assert spikes[:, 0, 0].tolist() == one_neuron(currents, threshold, start, reset)
+    assert spikes[:, 0, 0].tolist() == one_neuron(currents, threshold, start, reset, leak)
+
+
+@pytest.mark.parametrize("surrogate", Surrogate)
+@pytest.mark.parametrize("reset", Reset)
+@pytest.mark.parametrize("leak", [None, 2])
+@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_the_written_gradient_is_that_of_the_recorded_graph(surrogate, reset, leak, constant, channels_last):
+    """All steps in one function against one step after another under autograd."""
+    neuron = settings(reset, surrogate=surrogate, leak_shift=leak)
+    generator = torch.Generator().manual_seed(0)
+    shape = (3, 2, 4, 5)
+    current = torch.randn((*shape,) if constant else (5, *shape), generator=generator, dtype=torch.float64)
+    if channels_last and constant:
+        current = current.contiguous(memory_format=torch.channels_last)
+    threshold = torch.tensor([0.7, 1.4], dtype=torch.float64)[:, None, None].requires_grad_()
+    weights = torch.randn(5, *shape, generator=generator, dtype=torch.float64)
+
+    def gradients(run):
+        x = current.clone().requires_grad_()
+        spikes, membranes = run(x)
+        return spikes, membranes, *torch.autograd.grad((spikes * weights).sum(), (x, threshold))
+
+    def recorded(x):
+        membrane = initial_membrane(threshold, neuron.initial, whole=False).expand_as(weights[0])
+        spikes, membranes = [], []
+        for t in range(5):
+            fired, before, membrane = neuron_step(membrane, x if constant else x[t], threshold, neuron, whole=False)
+            spikes.append(fired)
+            membranes.append(before)
+        return torch.stack(spikes), torch.stack(membranes)
+
+    written = gradients(lambda x: integrate_and_fire(x, threshold, neuron, time_steps=5, constant=constant))
+    for one, other in zip(written, gradients(recorded), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("initial", Initial)
+def test_the_twin_counts_what_the_neuron_fires(initial):
+    x = torch.linspace(-0.5, 1.5, 401, dtype=torch.float64)[:, None] + 1e-6
+    spikes, _ = integrate_and_fire(x, torch.ones(1).double(), settings(initial=initial), time_steps=4, constant=True)
+    assert torch.equal(spikes.mean(0), count_levels(x, levels=4, initial=initial))
+
+
+def test_the_twin_passes_gradients_between_its_extremes():
+    x = torch.tensor([-0.1, 0.3, 0.9, 1.2], requires_grad=True)
+    (gradient,) = torch.autograd.grad(count_levels(x, levels=4, initial=Initial.HALF).sum(), x)
+    assert gradient.tolist() == [0, 1, 1, 0]
 
 
 def test_soft_reset_from_half_is_a_quantised_activation():
     """A constant current x gives ``clip(floor(T x / theta + 1/2), 0, T)`` spikes (QCFS; Bu et al., ICLR 2022)."""
     x = torch.linspace(-0.5, 1.5, 401, dtype=torch.float64)[:, None] + 1e-6
     theta = torch.ones(1, dtype=torch.float64)
-    spikes = integrate_and_fire(
-        x.expand(4, -1, -1),
-        theta,
-        initial_membrane(theta, Initial.HALF),
-        reset=Reset.SOFT,
-        surrogate=Surrogate.ATAN,
-    )
+    spikes, _ = integrate_and_fire(x.expand(4, -1, -1), theta, settings(), time_steps=4)
     assert torch.equal(spikes.sum(0), (4 * x + 0.5).floor().clamp(0, 4))
 
 
@@ -64,19 +113,20 @@ def test_soft_reset_from_half_is_a_quantised_activation():
     ],
 )
 def test_surrogate_scales_with_the_threshold(surrogate, slope):
-    membrane = torch.tensor([[3.0], [10.0], [12.0], [35.0]], requires_grad=True)
+    membrane = torch.tensor([[[3.0], [10.0], [12.0], [35.0]]], requires_grad=True)
     threshold = torch.tensor([10.0], requires_grad=True)
-    of_membrane, of_threshold = torch.autograd.grad(fire(membrane, threshold, surrogate).sum(), (membrane, threshold))
+    neuron = settings(initial=Initial.ZERO, surrogate=surrogate)
+    spikes, _ = integrate_and_fire(membrane, threshold, neuron, time_steps=1)
+    of_membrane, of_threshold = torch.autograd.grad(spikes.sum(), (membrane, threshold))
     expected = [slope((u - 10) / 10) / 10 for u in (3, 10, 12, 35)]
-    assert of_membrane[:, 0].tolist() == pytest.approx(expected)
+    assert of_membrane[0, :, 0].tolist() == pytest.approx(expected)
     assert float(of_threshold) == pytest.approx(-sum(expected))
 
 
 def test_the_reset_is_detached():
     """With a soft reset, step 2's spike depends on step 1's current directly, not by way of step 1's spike."""
     current = torch.tensor([1.2, 0.9], requires_grad=True)
-    spikes = integrate_and_fire(
-        current[:, None, None], torch.ones(1), torch.zeros(1), reset=Reset.SOFT, surrogate=Surrogate.TRIANGLE
-    )
+    neuron = settings(initial=Initial.ZERO, surrogate=Surrogate.TRIANGLE)
+    spikes, _ = integrate_and_fire(current[:, None, None], torch.ones(1), neuron, time_steps=2)
     (gradient,) = torch.autograd.grad(spikes[1].sum(), current)
     assert gradient.tolist() == pytest.approx([0.9, 0.9])  # x = 1.1 - 1 at step 2: slope 0.9 for both

@@ -27,7 +27,7 @@ def test_every_student_has_its_record_and_is_small(students):
         assert checkpoint["config"]["seed"] == record["seed"]
         assert record["command"].startswith("snnc distill ")
         assert path.stem in record["command"]
-        assert all(layer["weight_bits"] == 4 for layer in checkpoint["layers"])
+        assert all(p["weight_bits"] == 4 for layer in checkpoint["layers"] for p in layer["projections"])
         assert checkpoint["time_steps"] <= 4
 
 

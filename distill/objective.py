@@ -1,0 +1,192 @@
+"""What a method compares, computed for one batch: its needs become teachers that are asked and passes that are made.
+
+A method declares its needs (`snnc.distill.losses.interface.Need`); everything here follows from them.  Teachers that
+only have to answer with logits are asked once per distorted copy of the training set, and their answers are kept (ten
+numbers an image).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from snnc.compiler.errors import OptionError
+from snnc.distill.encoding import encode
+from snnc.distill.losses.interface import FeaturePair, LossInputs, LossSettings, Method, Need
+from snnc.distill.students import Student, StudentOutputs
+from snnc.distill.teachers import as_input
+
+__all__ = ["AnnTeacher", "Answers", "Lesson", "Objective", "StudentTeacher", "Teaching", "Trainee", "encode_for"]
+
+_BATCH = 500
+
+
+class Teaching(Protocol):
+    """Someone to learn from: 8-bit images ``[B, C, H, W]`` to logits ``[B, K]`` or ``[T', B, K]``."""
+
+    def __call__(self, images: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AnnTeacher:
+    """A frozen ANN; its answers are ``[B, K]``."""
+
+    network: nn.Module
+
+    def __call__(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.network(as_input(images))
+        return logits
+
+
+@dataclass(frozen=True, slots=True)
+class StudentTeacher:
+    """A frozen spiking network, a larger one or this student as it was; its answers are ``[T', B, K]``."""
+
+    student: Student
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return self.student(encode_for(self.student, images, None)).step_logits
+
+
+def encode_for(student: Student, images: Tensor, events: torch.Generator | None) -> Tensor:
+    """8-bit images as this student takes them."""
+    settings = student.config
+    return encode(images, settings.encoding, bits=settings.input_bits, time_steps=settings.time_steps, generator=events)
+
+
+class Answers:
+    """Answers of several teachers to every image of a copy, asked for once: the mean of their logits."""
+
+    def __init__(self, teachers: Sequence[Teaching]) -> None:
+        self._teachers = tuple(teachers)
+        self._kept: dict[int, Tensor] = {}
+
+    @torch.no_grad()
+    def to(self, copy: int, images: Tensor) -> Tensor:
+        """``[T', N, K]``, with ``T' = 1`` unless a single spiking teacher answers step by step."""
+        if copy not in self._kept:
+            parts = [self._ask(teacher, images) for teacher in self._teachers]
+            if len(parts) > 1:
+                parts = [part.mean(dim=0, keepdim=True) for part in parts]
+            self._kept[copy] = torch.stack(parts).mean(dim=0)
+        return self._kept[copy]
+
+    @staticmethod
+    def _ask(teacher: Teaching, images: Tensor) -> Tensor:
+        answers = [teacher(chunk) for chunk in images.split(_BATCH)]
+        return torch.cat([answer if answer.dim() == 3 else answer[None] for answer in answers], dim=1)
+
+
+class Trainee(nn.Module):
+    """All that is trained together: the student, and a method's adapter, which is thrown away in the end."""
+
+    def __init__(self, student: Student, adapter: nn.Module | None) -> None:
+        super().__init__()
+        self.student = student
+        self.adapter = adapter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """One batch: 8-bit images ``[B, C, H, W]``, labels ``[B]``, answers ``[T', B, K]``, and sources of randomness."""
+
+    images: Tensor
+    labels: Tensor
+    answers: Tensor | None
+    events: torch.Generator
+    noise: torch.Generator
+
+
+class Objective:
+    """The scalar that a phase minimises.
+
+    Parameters
+    ----------
+    teacher
+        The ANN behind features and saliency maps; None if the method needs neither.
+    float_copy
+        The student as it was before quantisation, for membranes; None before that.
+    """
+
+    def __init__(
+        self, method: Method, settings: LossSettings, *, teacher: nn.Module | None, float_copy: Student | None
+    ) -> None:
+        self._method = method
+        self._settings = settings
+        self._teacher = teacher
+        self._float_copy = float_copy
+
+    def __call__(self, trainee: Trainee, lesson: Lesson) -> Tensor:
+        x = encode_for(trainee.student, lesson.images, lesson.events)
+        outputs: StudentOutputs = trainee.student(x)
+        needs = self._method.needs
+        features: tuple[FeaturePair, ...] = ()
+        teacher_map = None
+        if self._teacher is not None and needs & {Need.TEACHER_FEATURES, Need.SALIENCY}:
+            with torch.no_grad():
+                seen = self._teacher.with_features(as_input(lesson.images))  # type: ignore[operator]
+                if Need.SALIENCY in needs:
+                    teacher_map = self._teacher.class_map(seen, lesson.labels)  # type: ignore[operator]
+            if Need.TEACHER_FEATURES in needs:
+                features = self._pairs(trainee, outputs, seen.features)
+        membranes: tuple[Tensor, ...] = ()
+        before: tuple[Tensor, ...] = ()
+        if Need.MEMBRANES in needs and self._float_copy is not None:
+            with torch.no_grad():
+                before = tuple(self._float_copy(x).membranes.values())
+            membranes = tuple(outputs.membranes.values())
+        answers = lesson.answers
+        return self._method.loss(
+            LossInputs(
+                step_logits=outputs.step_logits,
+                labels=lesson.labels,
+                teacher_logits=None if answers is None else answers.mean(dim=0),
+                teacher_step_logits=answers if Need.TEACHER_STEP_LOGITS in needs else None,
+                spikes=tuple(outputs.spikes.values()),
+                membranes=membranes,
+                float_membranes=before,
+                features=features,
+                teacher_map=teacher_map,
+                generator=lesson.noise if Need.NOISE in needs else None,
+            ),
+            self._settings,
+        )
+
+    def _pairs(self, trainee: Trainee, outputs: StudentOutputs, stages: Sequence[Tensor]) -> tuple[FeaturePair, ...]:
+        assert trainee.adapter is not None
+        assert self._teacher is not None
+        adapted = trainee.adapter(tuple(spikes.mean(dim=0) for spikes in outputs.spikes.values()))
+        margins = self._teacher.margins()  # type: ignore[operator]
+        return tuple(
+            FeaturePair(student=student, teacher=teacher, margin=margin)
+            for student, teacher, margin in zip(adapted, stages, margins, strict=True)
+        )
+
+
+def build_adapter(
+    method: Method, student: Student, teacher: nn.Module | None, shape: tuple[int, int, int]
+) -> nn.Module | None:
+    """The method's adapter, from the shapes that a dry run shows; a network that has none of them is refused."""
+    if not method.needs & {Need.TEACHER_FEATURES, Need.SALIENCY}:
+        return None
+    what = "feature maps" if Need.TEACHER_FEATURES in method.needs else "a class activation map"
+    if teacher is None or not hasattr(teacher, "with_features"):
+        raise OptionError(
+            f"This loss compares {what}, which the chosen teacher does not have; choose a convolutional one with "
+            "--teacher."
+        )
+    populations = [spec.shape for spec in student.config.architecture.hidden]
+    if not any(height * width > 1 for _, height, width in populations):
+        raise OptionError(
+            f"This loss compares {what}, but no layer of {student.config.architecture.text} has a map; use a "
+            "convolutional architecture or another loss."
+        )
+    if method.adapter is None:
+        return None
+    with torch.no_grad():
+        stages = teacher.with_features(torch.zeros(2, *shape)).features  # type: ignore[operator]
+    return method.adapter(tuple(populations), tuple((f.shape[1], f.shape[2], f.shape[3]) for f in stages))
