@@ -6,7 +6,6 @@ the training loop knows what to compute (a teacher is trained only for a method 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -269,7 +268,7 @@ def resolve(method: Method, given: Mapping[str, Value]) -> Mapping[str, Value]:
     resolved: dict[str, Value] = {}
     for name, option in method.options.items():
         value = option.read(given[name]) if name in given else option.default
-        if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        if value is None:
             raise OptionError(f"The loss's option {name!r} must be {option.allowed}, not {given[name]}.")
         resolved[name] = value
     return MappingProxyType(resolved)

@@ -59,7 +59,7 @@ def spike_window(inputs: LossInputs, settings: LossSettings) -> Tensor:
 def window_steps(window: float, time_steps: int) -> int:
     """Steps of a window that is given in steps or, below 1, as a fraction of the time; rounded up."""
     steps = window * time_steps if window < 1 else window
-    return min(time_steps, max(1, math.ceil(steps - 1e-9)))  # 0.7 * 10 is 7.000000000000001
+    return min(time_steps, max(1, math.ceil(steps - 1e-9)))  # 0.28 * 25 is 7.000000000000001
 
 
 def window_means(steps: Tensor, low: Tensor, high: Tensor) -> Tensor:
