@@ -213,9 +213,9 @@ def test_errors_are_one_sentence_and_status_1(arguments, named, tmp_path, capsys
     Path("truncated.pt").write_bytes(Path("student.pt").read_bytes()[:1500])
     evil_student(Path("evil.pt"))
     plain = checkpoint()
-    plain["state"]["hidden0.weight"][2, 3] = float("nan")
+    plain["state"]["hidden0.0.weight"][2, 3] = float("nan")
     save(plain, Path("nan.pt"))
-    save(changed(checkpoint(), "layers/0/kind", "conv2d"), Path("conv.pt"))
+    save(changed(checkpoint(), "layers/0/projections/0/kind", "conv2d"), Path("conv.pt"))
     before = sorted(path.name for path in tmp_path.iterdir())
     status, _, err = run(capsys, *arguments)
     assert status == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import Any
 
@@ -11,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snnc.compiler.errors import FitError
-from snnc.compiler.ir import Encoding, Graph, Initial, IntegrateAndFire, Reset
+from snnc.compiler.ir import Encoding, Graph, Initial, IntegrateAndFire, Pooling, Reset
 from snnc.compiler.passes.bound import bound, layer_bounds
 from snnc.compiler.plan import Range, signed_bits
 from snnc.sim import golden
 from tests.compiler.networks import design_of
 from tests.networks import integer_chain
+from tests.strategies import integer_networks
+from tests.synapses import synapses
 
 
 def observed(graph: Graph, inputs: np.ndarray) -> dict[str, dict[str, Range]]:
@@ -30,13 +33,16 @@ def observed(graph: Graph, inputs: np.ndarray) -> dict[str, dict[str, Range]]:
         offset: Any = np.zeros(layer.size, np.int64)
         if isinstance(layer.neuron, IntegrateAndFire):
             if layer.neuron.initial is Initial.HALF:
-                start = start + layer.neuron.threshold // 2
-            offset = layer.bias - layer.neuron.threshold
+                start = start + np.repeat(layer.neuron.threshold // 2, layer.size // layer.channels)
+            offset = np.repeat(layer.bias - layer.neuron.threshold, layer.size // layer.channels)
         after = np.concatenate([start, seen.membranes])
-        before = after[:-1] + seen.currents
+        kept: Any = after[:-1]
+        if isinstance(layer.neuron, IntegrateAndFire) and layer.neuron.leak_shift is not None:
+            kept = kept - (kept >> min(layer.neuron.leak_shift, 62))
+        before = kept + seen.currents
         residual = [after + offset]
         if isinstance(layer.neuron, IntegrateAndFire):
-            residual.append(before - layer.neuron.threshold)
+            residual.append(before - np.repeat(layer.neuron.threshold, layer.size // layer.channels))
         result[layer.name] = {
             "input_current": span(seen.currents),
             "before_reset": span(before),
@@ -104,6 +110,75 @@ def test_the_first_layer_reaches_its_currents(graph):
     assert proven.before_reset.high >= seen["before_reset"].high
     if proven.before_reset.low < 0:
         assert proven.before_reset.low == seen["before_reset"].low
+
+
+@settings(max_examples=150)
+@given(graph=integer_networks(time_steps=4), seed=st.integers(0, 2**32 - 1))
+def test_no_sample_leaves_the_ranges_of_any_network(graph, seed):
+    generator = np.random.default_rng(seed)
+    shape: tuple[int, ...] = (50, graph.input.size)
+    if graph.source.encoding is Encoding.DIRECT:
+        inputs = generator.integers(0, 2**graph.source.bits, shape) * (generator.random(shape) < generator.random())
+    else:
+        inputs = (generator.random((4, *shape)) < generator.random((4, 50, 1))).astype(np.int64)
+    runs = observed(graph, inputs)
+    for layer in graph.layers:
+        proven = layer_bounds(graph, layer)
+        for what, seen in runs[layer.name].items():
+            claimed = getattr(proven, what)
+            assert claimed.low <= seen.low <= seen.high <= claimed.high, (layer.name, what)
+
+
+@settings(max_examples=150)
+@given(graph=integer_networks())
+def test_weighted_sums_are_as_tight_as_their_synapses(graph):
+    """Border positions included: negative weights get every input that they can get, positive ones none, and back."""
+    pixels = 2**graph.source.bits - 1 if graph.source.encoding is Encoding.DIRECT else 1
+    for layer in graph.layers:
+        found = layer_bounds(graph, layer).weighted
+        for projection, claimed in zip(graph.into(layer.name), found, strict=True):
+            largest = pixels if projection.source == "input" else 1
+            weights = [[weight for weight, _ in synapses(graph, projection, n)] for n in range(layer.size)]
+            assert claimed.low == largest * min(sum(min(w, 0) for w in row) for row in weights)
+            assert claimed.high == largest * max(sum(max(w, 0) for w in row) for row in weights)
+
+
+def leaking(threshold: int, leak: int | None, floor: int | None, weight: int, steps: int) -> Graph:
+    graph = integer_chain([[[weight]], [[1]]], [[threshold]], time_steps=steps)
+    neuron = graph.layers[0].neuron
+    assert isinstance(neuron, IntegrateAndFire)
+    limit = None if floor is None else np.array([floor])
+    hidden = dataclasses.replace(graph.layers[0], neuron=dataclasses.replace(neuron, leak_shift=leak, floor=limit))
+    return dataclasses.replace(graph, populations=(graph.input, hidden, graph.readout))
+
+
+def test_a_leak_settles():
+    """-7, -10, -12, -13, and there it stays: -13 + 7 - 7. Without a leak it would fall for ever."""
+    graph = leaking(5, 1, None, -7, 60_000)
+    assert layer_bounds(graph, graph.layers[0]).after_reset == Range(low=-13, high=0)
+    graph = leaking(5, None, None, -7, 100)
+    assert layer_bounds(graph, graph.layers[0]).after_reset.low == -700
+
+
+def test_a_floor_holds():
+    graph = leaking(5, None, -10, -7, 100)
+    found = layer_bounds(graph, graph.layers[0])
+    assert (found.after_reset.low, found.before_reset.low) == (-10, -17)
+
+
+def test_a_max_pooling_has_no_membrane():
+    ones = np.ones(1, np.int64)
+    neuron = IntegrateAndFire(threshold=ones, reset=Reset.HARD)
+    graph = integer_chain([[[1]], [[1]]], [[1]])
+    hidden = dataclasses.replace(graph.layers[0], neuron=neuron)
+    source = dataclasses.replace(graph.input, shape=(1, 3, 3))
+    pooling = Pooling(source="input", target="hidden0", weight=ones, kernel=(3, 3), stride=(3, 3))
+    graph = dataclasses.replace(
+        graph, populations=(source, hidden, graph.readout), projections=(pooling, graph.projections[1])
+    )
+    found = layer_bounds(graph, hidden)
+    assert found.before_reset == found.input_current == Range(low=0, high=9)
+    assert found.after_reset == Range(low=0, high=0)
 
 
 def test_known_ranges():

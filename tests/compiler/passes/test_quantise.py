@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snnc.compiler.design import Options
-from snnc.compiler.errors import FitError
+from snnc.compiler.errors import FitError, UnsupportedError
 from snnc.compiler.frontend.student import student_graph
-from snnc.compiler.ir import Encoding, IntegrateAndFire, Level, verify
+from snnc.compiler.ir import Convolution, Dense, Encoding, IntegrateAndFire, Level, Pooling, verify
 from snnc.compiler.passes.normalise import normalise
 from snnc.compiler.passes.quantise import quantise, searched_step
-from tests.compiler.networks import changed, checkpoint, design_of
+from tests.compiler.networks import changed, checkpoint, deep_checkpoint, design_of
 from tests.networks import integer_chain
 
 
@@ -33,37 +33,58 @@ def quantised(plain, options: Options | None = None):
     return result
 
 
-def oracle(plain, name: str, unit: float):
-    """One layer in Python floats, neuron by neuron: weights, biases, thresholds."""
-    entry = next(layer for layer in plain["layers"] if layer["name"] == name)
+def oracle(plain, name: str):
+    """One layer in Python floats, channel by channel: weights per projection, bias, threshold."""
+    entries = {layer["name"]: layer for layer in plain["layers"]}
+    entry = entries[name]
     get = {key.removeprefix(f"{name}."): value.astype(np.float64) for key, value in plain["state"].items()}
-    scale, largest = 2.0 ** entry["fraction_bits"], 2 ** (entry["weight_bits"] - 1) - 1
-    rows: list[tuple[list[int], int, int | None]] = []
-    for n in range(entry["out_features"]):
-        d = get["step"][n % len(get["step"])]
-        w = [max(-largest, min(largest, round(x / d))) for x in get["weight"][n]]
+    scale, channels = 2.0 ** entry["fraction_bits"], entry["shape"][0]
+    direct, pixel = plain["input"]["encoding"] == "direct", 2 ** plain["input"]["bits"] - 1
+    projections = list(enumerate(entry["projections"]))
+    channel_rows: list[tuple[list[list[int]], int, int | None]] = []
+    for n in range(channels):
         g, b = 1.0, get["bias"][n] if "bias" in get else 0.0
         if "norm.gain" in get:
             g = get["norm.gain"][n] / math.sqrt(get["norm.variance"][n] + get["norm.epsilon"][0])
             b = get["norm.offset"][n] + g * (b - get["norm.mean"][n])
-        k = g * d * unit
-        if k < 0:
-            w, k = [-x for x in w], -k
+        k, constant = 1.0, False
+        for _, projection in projections:
+            if projection["kind"] != "pooling":
+                unit = 1 / pixel if direct and projection["source"] == "input" else 1.0
+                k = g * get["step"][n % len(get["step"])] * (unit / projection["pool"] ** 2)
+        if name != "readout" and abs(k) < 2**-24 * get["threshold"][n]:
+            constant = True
+        weights = []
+        for position, projection in projections:
+            rows = get[f"{position}.weight"]
+            row = rows.reshape(channels, -1)[n]
+            if constant:
+                weights.append([0] * len(row))
+            elif projection["kind"] == "pooling":
+                weights.append([round(scale * x / abs(k)) for x in row])
+            elif projection["weight_bits"] == 1:
+                weights.append([(1 if x >= 0 else -1) * (-1 if k < 0 else 1) for x in row])
+            else:
+                largest, d = 2 ** (projection["weight_bits"] - 1) - 1, get["step"][n % len(get["step"])]
+                clipped = [max(-largest, min(largest, round(x / d))) for x in row]
+                weights.append([-x for x in clipped] if k < 0 else clipped)
+        k = abs(k)
         if name == "readout":
-            rows.append((w, round(b / k), None))
-        elif k < 2**-24 * get["threshold"][n]:
-            rows.append(([0] * len(w), int(b >= get["threshold"][n] / 2), 1))
+            channel_rows.append((weights, round(b / k), None))
+        elif constant:
+            channel_rows.append((weights, int(b >= get["threshold"][n] / 2), 1))
         else:
-            rows.append((w, round(scale * b / k), max(1, round(scale * get["threshold"][n] / k))))
-    return rows
+            channel_rows.append((weights, round(scale * b / k), max(1, round(scale * get["threshold"][n] / k))))
+    return channel_rows
 
 
 def check(plain, graph) -> None:
-    bits = plain["input"]["bits"]
-    units = [1 / (2**bits - 1) if plain["input"]["encoding"] == "direct" else 1.0, 1.0]
-    for layer, projection, unit in zip(graph.layers, graph.projections, units, strict=True):
-        for n, (weight, bias, threshold) in enumerate(oracle(plain, layer.name, unit)):
-            assert projection.weight[n].tolist() == weight
+    for layer in graph.layers:
+        into = graph.into(layer.name)
+        for n, (weights, bias, threshold) in enumerate(oracle(plain, layer.name)):
+            assert len(weights) == len(into)
+            for projection, weight in zip(into, weights, strict=True):
+                assert projection.weight.reshape(layer.channels, -1)[n].tolist() == weight
             assert layer.bias[n] == bias
             if isinstance(layer.neuron, IntegrateAndFire):
                 assert layer.neuron.threshold[n] == threshold
@@ -73,15 +94,111 @@ def check(plain, graph) -> None:
     seed=st.integers(0, 2**32 - 1),
     norm=st.booleans(),
     direct=st.booleans(),
-    bits=st.integers(2, 8),
+    bits=st.integers(1, 8),
     shift=st.integers(0, 4),
 )
 def test_against_the_contract(seed, norm, direct, bits, shift):
     plain = checkpoint(seed, norm=norm)
-    plain = changed(changed(plain, "layers/0/weight_bits", bits), "layers/0/fraction_bits", shift)
+    plain = changed(changed(plain, "layers/0/projections/0/weight_bits", bits), "layers/0/fraction_bits", shift)
     if not direct:
         plain = changed(changed(plain, "input/encoding", "events"), "input/bits", 1)
     check(plain, quantised(plain))
+
+
+@given(seed=st.integers(0, 2**32 - 1), bits=st.integers(1, 8), shift=st.integers(0, 4), direct=st.booleans())
+def test_every_kind_of_layer_against_the_contract(seed, bits, shift, direct):
+    plain = deep_checkpoint(seed, bits=bits, shift=shift)
+    if not direct:
+        plain = changed(changed(plain, "input/encoding", "rate"), "input/bits", 3)
+    graph = quantised(plain)
+    check(plain, graph)
+    assert [layer.neuron.leak_shift for layer in graph.layers[:-1]] == [None, 2, None, None, None]
+    assert [(type(item), item.delay, item.shift) for item in graph.projections] == [
+        *((Convolution, 0, shift), (Convolution, 0, shift), (Pooling, 0, 0), (Pooling, 0, 0)),
+        *((Dense, 0, shift), (Dense, 1, shift), (Convolution, 0, shift), (Dense, 0, 0), (Dense, 0, 0)),
+    ]
+
+
+def test_a_constant_channel_silences_its_residual_too():
+    plain = changed(deep_checkpoint(), "state/conv2.norm.gain", np.array([1, 0, 1, -1], np.float32))
+    graph = quantised(plain)
+    check(plain, graph)
+    assert graph.projections[2].weight[1] == 0
+    assert (graph.projections[2].weight[[0, 2, 3]] > 0).all()
+
+
+def test_a_max_pooling_keeps_its_numbers():
+    graph = quantised(deep_checkpoint())
+    layer = graph.population("max3")
+    assert graph.into("max3")[0].weight.tolist() == layer.neuron.threshold.tolist() == [1] * 4
+    assert layer.bias.tolist() == [0] * 4
+
+
+def test_minus_zero_is_plus_one():
+    plain = changed(checkpoint(norm=False), "layers/1/projections/0/weight_bits", 1)
+    plain = changed(plain, "state/readout.0.weight", np.array([[-0.0, 0, 1, -1, 1e-30, -1e-30]] * 3, np.float32))
+    assert quantised(plain).projections[1].weight[0].tolist() == [1, 1, 1, -1, 1, -1]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        ("layers/5/projections/0/source", "input", "both sums need one integer step"),
+        ("layers/1/projections/1/source", "input", "A pixel has no exact integer in the pooling from 'input'"),
+        ("state/max3.0.weight", np.full(4, 0.25, np.float32), "weights of the pooling from 'conv2' to 'max3' are not"),
+        ("state/max3.threshold", np.full(4, 0.5, np.float32), "thresholds of layer 'max3' are not whole"),
+        ("state/max3.bias", np.full(4, 0.5, np.float32), "biases of layer 'max3' are not whole"),
+    ],
+)
+def test_what_has_no_common_step_is_refused(path, value, named):
+    plain = deep_checkpoint()
+    if path.startswith("layers/5"):
+        plain = changed(plain, "state/readout.0.weight", np.ones((3, 36), np.float32))
+    if path.startswith("layers/1"):
+        plain = changed(plain, "input/shape", [4, 6, 6])
+        plain = changed(plain, "state/conv1.0.weight", np.ones((4, 4, 3, 3), np.float32))
+    with pytest.raises(UnsupportedError) as caught:
+        quantised(changed(plain, path, value))
+    assert named in str(caught.value)
+
+
+def test_different_pools_into_one_layer_are_refused():
+    plain = deep_checkpoint()
+    plain["layers"][5]["projections"][1] |= {"source": "conv2", "pool": 3}
+    plain["state"]["readout.1.weight"] = np.ones((3, 16), np.float32)
+    with pytest.raises(UnsupportedError, match=r"from 'conv2' stands for 0\.111111, from 'rec4' for 1; both"):
+        quantised(plain)
+
+
+@pytest.mark.parametrize("bits", [None, 1, 2, 5])
+def test_several_projections_share_a_step_after_training(bits):
+    plain = deep_checkpoint(bits=None)
+    graph = quantised(plain, Options(weight_bits=bits))
+    first, loop = graph.into("rec4")
+    assert isinstance(first, Dense)
+    assert isinstance(loop, Dense)
+    assert first.bits == loop.bits == (bits or 8)
+    if bits == 1:
+        assert set(np.unique(first.weight)) == {-1, 1}
+        return
+    largest = 2 ** ((bits or 8) - 1) - 1
+    both = np.concatenate([first.weight, loop.weight], axis=1)
+    real = np.concatenate([plain["state"][f"rec4.{position}.weight"] for position in (0, 1)], axis=1)
+    assert (np.abs(both).max(axis=1) == largest).all()
+    expected = np.rint(real / (np.abs(real).max(axis=1, keepdims=True) / largest))
+    assert np.abs(both - expected).max() <= 1
+    assert (both == expected).mean() > 0.99
+
+
+def test_binary_weights_after_training_have_the_mean_magnitude():
+    plain = checkpoint(steps=False, norm=False)
+    graph = quantised(plain, Options(weight_bits=1))
+    weight = plain["state"]["hidden0.0.weight"].astype(np.float64)
+    k = np.abs(weight).mean(axis=1) / 15
+    assert (
+        graph.layers[0].neuron.threshold.tolist()
+        == np.rint(2 * plain["state"]["hidden0.threshold"].astype(np.float64) / k).tolist()
+    )
 
 
 def test_ties_go_to_even():
@@ -89,7 +206,7 @@ def test_ties_go_to_even():
     plain = changed(plain, "state/readout.step", np.array([0.5], np.float32))
     ties = np.zeros((3, 6), np.float32)
     ties[0] = np.array([0.25, 0.75, 1.25, -0.25, -0.75, 1.75])
-    plain = changed(plain, "state/readout.weight", ties)
+    plain = changed(plain, "state/readout.0.weight", ties)
     plain = changed(plain, "state/readout.bias", np.array([0.25, 0.75, -0.75], np.float32))
     graph = quantised(plain)
     assert graph.projections[1].weight[0].tolist() == [0, 2, 2, 0, -2, 4]
@@ -151,7 +268,7 @@ def test_the_searched_step_is_no_worse_than_clipping_nothing(seed, bits, per_ten
 
 
 def test_zero_weights_have_a_step():
-    plain = changed(checkpoint(steps=False), "state/hidden0.weight", np.zeros((6, 12), np.float32))
+    plain = changed(checkpoint(steps=False), "state/hidden0.0.weight", np.zeros((6, 12), np.float32))
     assert not quantised(plain).projections[0].weight.any()
     assert (searched_step(np.zeros((2, 3)), 4, per_tensor=False) > 0).all()
 
