@@ -71,6 +71,18 @@ def test_features_are_what_the_batch_norms_before_a_relu_return(kind):
         assert feature.min() < 0
 
 
+def test_the_features_of_a_residual_network_are_what_the_next_resolution_reads():
+    teacher = teacher_for(TeacherKind.RESNET)
+    read: list[Tensor] = []
+    for module in teacher.modules():
+        if isinstance(module, nn.Conv2d) and module.stride == (2, 2) and module.kernel_size == (3, 3):
+            module.register_forward_hook(lambda module, inputs, output: read.append(inputs[0]))
+    features = teacher.with_features(images_of((3, 12, 12))).features
+    assert len(read) == 2
+    for feature, input_ in zip(features, read, strict=False):
+        assert torch.equal(F.relu(feature), input_)
+
+
 @pytest.mark.parametrize("kind", TeacherKind)
 def test_a_teacher_at_work_is_deterministic(kind):
     teacher = build_teacher(kind, (1, 12, 12), 4)
