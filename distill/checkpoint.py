@@ -20,25 +20,32 @@ from torch import Tensor
 from snnc.compiler.errors import CheckpointError, TrainingError
 from snnc.compiler.frontend.fields import Fields
 from snnc.compiler.frontend.student_v1 import upgrade
-from snnc.compiler.ir.neurons import Encoding
-from snnc.distill.architecture import ProjectionKind, ProjectionSpec, Role
+from snnc.compiler.ir.neurons import Encoding, Initial, Reset
+from snnc.distill.architecture import ProjectionKind, ProjectionSpec, Role, parse_architecture
 from snnc.distill.config import TrainingConfig, plain
 from snnc.distill.data import Dataset
-from snnc.distill.students import PopulationLayer, Student, StudentConfig
+from snnc.distill.neurons import NeuronSettings, Surrogate
+from snnc.distill.objective import spiking_teacher
+from snnc.distill.students import Phase, PopulationLayer, Student, StudentConfig
+from snnc.distill.teachers import SpikingTeacher, Teacher, TeacherKind, build_teacher
 
 __all__ = [
     "TrainingState",
     "load_state",
     "read_checkpoint",
+    "read_teacher",
+    "restore_student",
     "save_state",
     "student_checkpoint",
     "training_file",
     "write_checkpoint",
+    "write_teacher",
 ]
 
 _FORMAT = "snnc-student"
 _VERSION = 2
 _STATE_FORMAT = "snnc-training"
+_TEACHER_FORMAT = "snnc-teacher"
 
 
 def student_checkpoint(student: Student, config: TrainingConfig, dataset: Dataset) -> dict[str, Any]:
@@ -170,6 +177,103 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{contents.get('version')!r}; train it again with this version of snnc distill."
         )
     return contents
+
+
+def write_teacher(path: Path, teacher: Teacher, dataset: Dataset, *, accuracy: float) -> None:
+    """Write an ANN teacher for `read_teacher`."""
+    contents = {
+        "format": _TEACHER_FORMAT,
+        "version": 1,
+        "kind": teacher.kind,
+        "shape": list(dataset.shape),
+        "classes": list(dataset.classes),
+        "validation": accuracy,
+        "weights": teacher.state_dict(),
+    }
+    _write(path, contents)
+
+
+def read_teacher(path: Path, dataset: Dataset) -> Teacher | SpikingTeacher:
+    """A teacher for a data set: an ANN that `write_teacher` wrote, or a student.
+
+    Raises
+    ------
+    CheckpointError
+        The file is neither, or for images or classes of another number.
+    """
+    contents = _read(path, "teacher")
+    spiking = contents.get("format") == _FORMAT
+    if not spiking and contents.get("format") != _TEACHER_FORMAT:
+        raise CheckpointError(
+            f"{path} is no teacher but {str(contents.get('format'))[:40]!r}; give a file that snnc distill wrote, with "
+            "or without --teacher-only."
+        )
+    try:
+        shape = tuple(contents["input"]["shape"] if spiking else contents["shape"])
+        classes = len(contents["classes"])
+    except (KeyError, TypeError):
+        raise CheckpointError(f"{path} does not say what images it is for; write it again.") from None
+    if shape != dataset.shape or classes != len(dataset.classes):
+        raise CheckpointError(
+            f"The teacher {path} is for images {'x'.join(map(str, shape))} of {classes} classes, but {dataset.name} "
+            f"has {'x'.join(map(str, dataset.shape))} and {len(dataset.classes)}; choose another."
+        )
+    if spiking:
+        return spiking_teacher(restore_student(read_checkpoint(path)))
+    try:
+        teacher = build_teacher(TeacherKind(contents["kind"]), dataset.shape, classes)
+        teacher.load_state_dict(contents["weights"])
+    except (KeyError, ValueError, RuntimeError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read as a teacher ({str(error).splitlines()[0][:120]}); train it again."
+        ) from None
+    return teacher.eval().requires_grad_(False)
+
+
+def restore_student(contents: Mapping[str, Any]) -> Student:
+    """The folded student of a checkpoint, as it left training."""
+    layers, state = contents["layers"], contents["state"]
+    neuron = layers[0]["neuron"]
+    architecture = parse_architecture(contents["config"]["architecture"])
+    bits = {
+        spec.name: next((p["weight_bits"] for p in layer["projections"] if "weight_bits" in p), 8)
+        for spec, layer in zip(architecture.populations, layers, strict=True)
+    }
+    student = Student(
+        StudentConfig(
+            architecture=architecture,
+            time_steps=contents["time_steps"],
+            encoding=Encoding(contents["input"]["encoding"]),
+            input_bits=contents["input"]["bits"],
+            weight_bits=bits,
+            fraction_bits=layers[0]["fraction_bits"],
+            neuron=NeuronSettings(
+                reset=Reset(neuron.get("reset", "soft")),
+                initial=Initial(neuron.get("initial", "zero")),
+                surrogate=Surrogate.ATAN,
+                leak_shift=neuron.get("leak_shift"),
+            ),
+        )
+    )
+    with torch.no_grad():
+        for entry, layer in zip(layers, student.populations.values(), strict=True):
+            tensors = {key.removeprefix(f"{entry['name']}."): v for key, v in state.items()}
+            weights, constants = iter(layer.weights), iter(layer.constants)
+            for index, projection in enumerate(layer.spec.projections):
+                target = next(constants if projection.kind is ProjectionKind.POOLING else weights)
+                target.copy_(tensors[f"{index}.weight"])
+            if len(layer.weights):
+                layer.log_step.copy_(tensors["step"].double().log())
+            if layer.bias is not None:
+                layer.bias.copy_(tensors["bias"])
+            if layer.norm is not None:
+                layer.norm.weight.copy_(tensors["norm.gain"])
+                layer.norm.bias.copy_(tensors["norm.offset"])
+                layer.norm.get_buffer("running_mean").copy_(tensors["norm.mean"])
+                layer.norm.get_buffer("running_var").copy_(tensors["norm.variance"])
+                layer.norm.eps = float(tensors["norm.epsilon"])
+    student.phase = Phase.FOLDED
+    return student.eval()
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)

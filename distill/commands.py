@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,15 +15,17 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from snnc.compiler.errors import OptionError, TrainingError
+from snnc.compiler.errors import CheckpointError, OptionError, TrainingError
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
 from snnc.distill.augment import Augmentation
 from snnc.distill.checkpoint import (
     TrainingState,
     load_state,
+    read_teacher,
     save_state,
     training_file,
     write_checkpoint,
+    write_teacher,
 )
 from snnc.distill.config import DEFAULTS, StageTeacher, TrainingConfig, parse_augmentation, plain
 from snnc.distill.data import DATASETS, load
@@ -32,7 +35,7 @@ from snnc.distill.losses.interface import parse_options
 from snnc.distill.neurons import Surrogate
 from snnc.distill.optimisers import Optimiser
 from snnc.distill.teachers import TeacherKind
-from snnc.distill.train import distil_student
+from snnc.distill.train import distil_student, train_teacher
 
 __all__ = ["distill"]
 
@@ -67,6 +70,13 @@ def _enumerated(kind: type[Enum]) -> click.Choice[str]:
 @click.option("--alpha", type=float, help="Weight of the teacher against the labels, 0 to 1.")
 @click.option("--teacher", type=_enumerated(TeacherKind), help="Kind of ANN teacher.")
 @click.option("--teacher-epochs", type=int, help="0 for no teacher.")
+@click.option(
+    "--teacher-from",
+    "teacher_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A teacher that was trained before, by --teacher-only or as a student.",
+)
+@click.option("--teacher-only", is_flag=True, help="Train the teacher alone and write it to OUTPUT.")
 @click.option("--stage-teacher", type=_enumerated(StageTeacher), help="Who teaches a phase: a chain is 'previous'.")
 @click.option("--twin-epochs", type=int, help="Epochs of the student's artificial twin, where its weights start.")
 @click.option("--epochs", type=int, help="Epochs of the spiking student, all phases together.")
@@ -84,13 +94,25 @@ def _enumerated(kind: type[Enum]) -> click.Choice[str]:
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default="student.pt", show_default=True
 )
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run that was to write OUTPUT.")
-def distill(dataset: str, root: Path | None, output: Path, resume: bool, **options: Any) -> None:
+def distill(
+    dataset: str,
+    root: Path | None,
+    output: Path,
+    resume: bool,
+    teacher_file: Path | None,
+    teacher_only: bool,
+    **options: Any,
+) -> None:
     """Train an ANN teacher, distil it into an integrate-and-fire student, and write its integers to OUTPUT.
 
     Options that are not given take the defaults of the data set, which are stored in OUTPUT with everything else that
     the run depends on.  Without any option this trains 64-32-10 on scikit-learn's digits in about 20 seconds.
     """
     config = _configure(DEFAULTS[dataset], options)
+    if teacher_file is not None:
+        if teacher_only:
+            raise OptionError("--teacher-only trains a teacher and --teacher-from brings one; leave one of them out.")
+        config = dataclasses.replace(config, teacher_from=_digest(teacher_file))
     if not output.parent.is_dir():
         raise OptionError(
             f"The folder {output.parent} of the output does not exist; make it, or choose another with -o."
@@ -98,17 +120,25 @@ def distill(dataset: str, root: Path | None, output: Path, resume: bool, **optio
     saver = _Saver(training_file(output))
     state = load_state(saver.path, config) if resume else TrainingState(config=plain(config))
     images = load(dataset, root)
+    teacher = None if teacher_file is None else read_teacher(teacher_file, images)
     try:
         with _progress() as on_epoch:
-            checkpoint = distil_student(config, images, state=state, save=saver, on_epoch=on_epoch)
-        write_checkpoint(output, checkpoint)
+            if teacher_only:
+                own = train_teacher(config, images, state=state, save=saver, on_epoch=on_epoch)
+                write_teacher(output, own, images, accuracy=state.finished["teacher"]["accuracy"])
+            else:
+                checkpoint = distil_student(config, images, state=state, save=saver, on_epoch=on_epoch, teacher=teacher)
+                write_checkpoint(output, checkpoint)
     except KeyboardInterrupt:
         remedy = (
             f"its state is in {saver.path}, go on with --resume" if resume or saver.saved else "nothing was saved yet"
         )
         raise TrainingError(f"Training was interrupted; {remedy}.") from None
     saver.path.unlink(missing_ok=True)
-    _summarise(output, checkpoint)
+    if teacher_only:
+        click.echo(f"{output}: teacher, validation {state.finished['teacher']['accuracy']:.2%}")
+    else:
+        _summarise(output, checkpoint)
 
 
 class _Saver:
@@ -140,6 +170,13 @@ class _Log:
                 err=True,
             )
             self._due = time.monotonic() + _LOG_SECONDS
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"The teacher {path} cannot be read ({error.strerror}); check --teacher-from.") from None
 
 
 def _configure(defaults: TrainingConfig, options: dict[str, Any]) -> TrainingConfig:

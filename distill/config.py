@@ -58,7 +58,7 @@ class TrainingConfig:
     teacher_epochs
         0 for no teacher: the first phase then learns from labels only.
     teacher_from
-        A file with a trained teacher, in place of one that is trained here; a student is an SNN teacher.
+        SHA-256 of the file of a trained teacher (`snnc distill --teacher-from`); empty where one is trained here.
     twin_epochs
         Of the student's artificial twin, before the spiking phases; 0 to start them from random weights.
     epochs

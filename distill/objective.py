@@ -7,6 +7,7 @@ numbers an image).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,9 +19,9 @@ from snnc.compiler.errors import OptionError
 from snnc.distill.encoding import encode
 from snnc.distill.losses.interface import FeaturePair, LossInputs, LossSettings, Method, Need
 from snnc.distill.students import Student, StudentOutputs
-from snnc.distill.teachers import as_input
+from snnc.distill.teachers import SpikingTeacher, Teacher, as_input
 
-__all__ = ["AnnTeacher", "Answers", "Lesson", "Objective", "StudentTeacher", "Teaching", "Trainee", "encode_for"]
+__all__ = ["AnnTeacher", "Answers", "Lesson", "Objective", "Teaching", "Trainee", "encode_for"]
 
 _BATCH = 500
 
@@ -35,21 +36,17 @@ class Teaching(Protocol):
 class AnnTeacher:
     """A frozen ANN; its answers are ``[B, K]``."""
 
-    network: nn.Module
+    network: Teacher
 
     def __call__(self, images: Tensor) -> Tensor:
         logits: Tensor = self.network(as_input(images))
         return logits
 
 
-@dataclass(frozen=True, slots=True)
-class StudentTeacher:
-    """A frozen spiking network, a larger one or this student as it was; its answers are ``[T', B, K]``."""
-
-    student: Student
-
-    def __call__(self, images: Tensor) -> Tensor:
-        return self.student(encode_for(self.student, images, None)).step_logits
+def spiking_teacher(student: Student) -> SpikingTeacher:
+    """A frozen copy of a student as it is now; its answers are ``[T', B, K]``."""
+    frozen = copy.deepcopy(student)
+    return SpikingTeacher(frozen, lambda images: encode_for(frozen, images, None))
 
 
 def encode_for(student: Student, images: Tensor, events: torch.Generator | None) -> Tensor:
@@ -113,7 +110,7 @@ class Objective:
     """
 
     def __init__(
-        self, method: Method, settings: LossSettings, *, teacher: nn.Module | None, float_copy: Student | None
+        self, method: Method, settings: LossSettings, *, teacher: Teacher | None, float_copy: Student | None
     ) -> None:
         self._method = method
         self._settings = settings
@@ -128,9 +125,9 @@ class Objective:
         teacher_map = None
         if self._teacher is not None and needs & {Need.TEACHER_FEATURES, Need.SALIENCY}:
             with torch.no_grad():
-                seen = self._teacher.with_features(as_input(lesson.images))  # type: ignore[operator]
+                seen = self._teacher.with_features(as_input(lesson.images))
                 if Need.SALIENCY in needs:
-                    teacher_map = self._teacher.class_map(seen, lesson.labels)  # type: ignore[operator]
+                    teacher_map = self._teacher.class_map(seen, lesson.labels)
             if Need.TEACHER_FEATURES in needs:
                 features = self._pairs(trainee, outputs, seen.features)
         membranes: tuple[Tensor, ...] = ()
@@ -160,21 +157,19 @@ class Objective:
         assert trainee.adapter is not None
         assert self._teacher is not None
         adapted = trainee.adapter(tuple(spikes.mean(dim=0) for spikes in outputs.spikes.values()))
-        margins = self._teacher.margins()  # type: ignore[operator]
+        margins = self._teacher.margins()
         return tuple(
             FeaturePair(student=student, teacher=teacher, margin=margin)
             for student, teacher, margin in zip(adapted, stages, margins, strict=True)
         )
 
 
-def build_adapter(
-    method: Method, student: Student, teacher: nn.Module | None, shape: tuple[int, int, int]
-) -> nn.Module | None:
-    """The method's adapter, from the shapes that a dry run shows; a network that has none of them is refused."""
+def build_adapter(method: Method, student: Student, teacher: Teacher | None) -> nn.Module | None:
+    """The method's adapter, from the shapes of both networks; one that has none of them is refused."""
     if not method.needs & {Need.TEACHER_FEATURES, Need.SALIENCY}:
         return None
     what = "feature maps" if Need.TEACHER_FEATURES in method.needs else "a class activation map"
-    if teacher is None or not hasattr(teacher, "with_features"):
+    if teacher is None or not teacher.feature_shapes:
         raise OptionError(
             f"This loss compares {what}, which the chosen teacher does not have; choose a convolutional one with "
             "--teacher."
@@ -187,6 +182,4 @@ def build_adapter(
         )
     if method.adapter is None:
         return None
-    with torch.no_grad():
-        stages = teacher.with_features(torch.zeros(2, *shape)).features  # type: ignore[operator]
-    return method.adapter(tuple(populations), tuple((f.shape[1], f.shape[2], f.shape[3]) for f in stages))
+    return method.adapter(tuple(populations), teacher.feature_shapes)

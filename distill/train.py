@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import torch
@@ -29,17 +29,17 @@ from snnc.distill.objective import (
     Answers,
     Lesson,
     Objective,
-    StudentTeacher,
     Teaching,
     Trainee,
     build_adapter,
     encode_for,
+    spiking_teacher,
 )
 from snnc.distill.optimisers import Optimiser
 from snnc.distill.students import Phase, Student
-from snnc.distill.teachers import as_input, build_teacher, teacher_logits
+from snnc.distill.teachers import SpikingTeacher, Teacher, as_input, build_teacher, teacher_logits
 
-__all__ = ["distil_student"]
+__all__ = ["distil_student", "train_teacher"]
 
 _RELATIVE_RATE = {Phase.TWIN: 1.0, Phase.FLOAT: 1.0, Phase.QUANTISED: 0.5, Phase.FOLDED: 0.15}
 """Peak learning rate of each phase: a network that already works is disturbed less."""
@@ -58,11 +58,14 @@ def distil_student(
     state: TrainingState,
     save: Callable[[TrainingState], None],
     on_epoch: Callable[[EpochReport], None],
+    teacher: Teacher | SpikingTeacher | None = None,
 ) -> dict[str, Any]:
     """Train and export a student.
 
     Parameters
     ----------
+    teacher
+        One that was trained before; by default a method that needs one trains it first.
     state
         A new `TrainingState`, or that of an interrupted run to go on with.
     save, on_epoch
@@ -77,13 +80,20 @@ def distil_student(
     _check_shapes(config, dataset)
     torch.set_num_threads(config.threads)
     method = METHODS[config.loss]
-    teacher = None
-    if method.needs & _TEACHER_NEEDS and config.teacher_epochs:
-        teacher = _train_teacher(config, dataset, state, save, on_epoch)
+    if not method.needs & _TEACHER_NEEDS:
+        teacher = None
+    elif teacher is None and config.teacher_epochs:
+        teacher = train_teacher(config, dataset, state=state, save=save, on_epoch=on_epoch)
+    ann = teacher if isinstance(teacher, Teacher) else None
+    if Need.TEACHER_STEP_LOGITS in method.needs and ann is not None:
+        raise OptionError(
+            f"The loss {config.loss} compares time steps, so it needs a spiking teacher: give a trained student with "
+            "--teacher-from, or let each phase teach the next with --teacher-epochs 0 --stage-teacher previous."
+        )
 
     torch.manual_seed(_seed(config, Purpose.WEIGHTS, 1))
     student = Student(config.student)
-    trainee = Trainee(student, build_adapter(method, student, teacher, dataset.shape))
+    trainee = Trainee(student, build_adapter(method, student, ann))
     copies = Copies(
         dataset.train,
         config.augmentation,
@@ -92,7 +102,7 @@ def distil_student(
         purpose=Purpose.STUDENT_IMAGES,
     )
     epochs_before = 0
-    previous: Student | None = None
+    previous: SpikingTeacher | None = None
     float_copy: Student | None = None
     answers: Answers | None = None
     for phase in config.phases:
@@ -106,7 +116,7 @@ def distil_student(
             # Without anyone to ask, the first network of a chain learns from the labels.
             method if answers is not None or not method.needs & _TEACHER_NEEDS else METHODS["cross-entropy"],
             config.loss_settings,
-            teacher=teacher,
+            teacher=ann,
             float_copy=float_copy,
         )
         rate = _RELATIVE_RATE[phase] * (_RATE_AFTER_TWIN if phase is Phase.FLOAT and config.twin_epochs else 1.0)
@@ -148,11 +158,11 @@ def distil_student(
             on_epoch=on_epoch,
         )
         epochs_before += stage.epochs
-        previous = copy.deepcopy(student).eval().requires_grad_(False)
+        previous = spiking_teacher(student)
         if phase is Phase.FLOAT:
-            float_copy = previous
+            float_copy = copy.deepcopy(student).eval().requires_grad_(False)
     assert float_copy is not None
-    return _export(student, float_copy, teacher, config, dataset)
+    return _export(student, float_copy, ann, config, dataset)
 
 
 def _student(model: nn.Module) -> Student:
@@ -163,21 +173,27 @@ def _student(model: nn.Module) -> Student:
 _TEACHER_NEEDS = {Need.TEACHER_LOGITS, Need.TEACHER_STEP_LOGITS, Need.TEACHER_FEATURES, Need.SALIENCY}
 
 
-def _teachers(config: TrainingConfig, teacher: nn.Module | None, previous: Student | None) -> list[Teaching]:
+def _teachers(
+    config: TrainingConfig, teacher: Teacher | SpikingTeacher | None, previous: SpikingTeacher | None
+) -> list[Teaching]:
     """Who teaches the next phase."""
-    ann: list[Teaching] = [] if teacher is None else [AnnTeacher(teacher)]
-    before: list[Teaching] = [] if previous is None else [StudentTeacher(previous)]
+    given: list[Teaching] = []
+    if teacher is not None:
+        given = [AnnTeacher(teacher) if isinstance(teacher, Teacher) else teacher]
+    before: list[Teaching] = [] if previous is None else [previous]
     match config.stage_teacher:
         case StageTeacher.TEACHER:
-            return ann
+            return given
         case StageTeacher.PREVIOUS:
-            return before or ann
+            return before or given
         case StageTeacher.MEAN:
-            return before + ann
+            return before + given
+        case _:
+            assert_never(config.stage_teacher)
 
 
 def _export(
-    student: Student, float_copy: Student, teacher: nn.Module | None, config: TrainingConfig, dataset: Dataset
+    student: Student, float_copy: Student, teacher: Teacher | None, config: TrainingConfig, dataset: Dataset
 ) -> dict[str, Any]:
     student.check_range()
     checkpoint = student_checkpoint(student, config, dataset)
@@ -197,13 +213,14 @@ def _export(
     return checkpoint
 
 
-def _train_teacher(
+def train_teacher(
     config: TrainingConfig,
     dataset: Dataset,
+    *,
     state: TrainingState,
     save: Callable[[TrainingState], None],
     on_epoch: Callable[[EpochReport], None],
-) -> nn.Module:
+) -> Teacher:
     """An ANN trained with the labels, on a fresh distorted copy of the training set in every epoch; frozen."""
     torch.manual_seed(_seed(config, Purpose.WEIGHTS, 0))
     teacher = build_teacher(config.teacher, dataset.shape, len(dataset.classes))
