@@ -222,7 +222,9 @@ def jpeg_arrays(labels, images):
 
 
 def grey_jpegs(count=120, size=(32, 32, 3)):
-    return [jpeg(np.full(size, number, np.uint8)) for number in range(count)]
+    """Images that get lighter from top to bottom, each one level lighter than the one before."""
+    rows = np.arange(size[0]).reshape(-1, *[1] * (len(size) - 1))
+    return [jpeg(np.broadcast_to(number + 4 * rows, size).astype(np.uint8)) for number in range(count)]
 
 
 def test_the_jpeg_cifar10_is_read_and_says_what_it_is(tmp_path, small_cifar):
@@ -231,8 +233,9 @@ def test_the_jpeg_cifar10_is_read_and_says_what_it_is(tmp_path, small_cifar):
     dataset = load("cifar10", tmp_path)
     assert dataset.title == "CIFAR-10, JPEG q75"
     assert len(dataset.validation) == 10
-    level = np.arange(100, 120)[:, None, None, None]
-    assert abs(dataset.test.images.astype(int) - level).max() <= 2  # right image, right place
+    levels = np.arange(100, 120)[:, None, None, None] + 4 * np.arange(32)[:, None]
+    assert abs(dataset.test.images.astype(int) - levels).max() <= 3  # right image, right place, right way up
+    assert abs((dataset.test.images - levels).mean(axis=(1, 2, 3))).max() < 0.5
     np.testing.assert_array_equal(dataset.test.labels, labels[100:])
 
 
