@@ -55,7 +55,7 @@ class RandomNetwork:
     encoding, value_bits
         Of the input; `value_bits` is ignored for events.
     weight_bits
-        2 to 8.
+        1 to 8.
     time_steps
         ``T_max``, and the length of the calibration run, but for very long ones.
     density
@@ -99,7 +99,10 @@ def random_graph(options: RandomNetwork) -> Graph:
     for position, outputs in enumerate(options.sizes[1:], start=1):
         last = position == len(options.sizes) - 1
         inputs, largest = options.sizes[position - 1], 2 ** (options.weight_bits - 1) - 1
-        weight = generator.integers(-largest, largest, size=(outputs, inputs), endpoint=True)
+        if options.weight_bits == 1:
+            weight = 2 * generator.integers(0, 2, size=(outputs, inputs)) - 1
+        else:
+            weight = generator.integers(-largest, largest, size=(outputs, inputs), endpoint=True)
         # In floating point, where matrix products are fast; sums of such sizes are exact.
         current = (spikes.astype(np.float64) @ weight.T.astype(np.float64)).astype(np.int64)
         bias = np.zeros(outputs, np.int64)

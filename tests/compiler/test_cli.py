@@ -15,6 +15,7 @@ import zipfile
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -24,7 +25,7 @@ from snnc.compiler.cli import COMMANDS
 from snnc.compiler.errors import ToolError
 from snnc.compiler.pipeline import PASS_NAMES
 from snnc.compiler.targets import load_target
-from tests.compiler.networks import changed, checkpoint
+from tests.compiler.networks import changed, checkpoint, deep_checkpoint
 
 
 def snnc(*arguments: str | Path, cwd: Path | None = None, environment=None) -> subprocess.CompletedProcess[str]:
@@ -170,6 +171,29 @@ def test_dry_run_lists_every_device_and_writes_nothing(student, tmp_path, capsys
     assert "EBR (it has" in " ".join(run(capsys, "compile", "--random", "784-512-10", "--dry-run")[1].split())
     assert "bound readout" in run(capsys, "compile", student, "--dry-run", "--print-after", "bound")[1]
     assert list(tmp_path.iterdir()) == [student]
+
+
+def test_what_has_no_hardware_is_shown_up_to_its_ranges(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save(deep_checkpoint(), Path("deep.pt"))
+    for name, shown in (("import", "float"), ("quantise", "4-bit"), ("bound", "bound conv2  V in [")):
+        status, out, err = run(capsys, "compile", "deep.pt", "--print-after", name)
+        assert status == 1
+        assert shown in out
+        assert err == (
+            "snnc: error: Layer 'conv1' is a convolution; the hardware of convolutions is not built yet. "
+            "'snnc evaluate' runs it in integers; --print-after bound shows its ranges.\n"
+        )
+    assert run(capsys, "compile", "deep.pt", "--dry-run")[0] == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["deep.pt"]
+
+
+@pytest.mark.usefixtures("fake_rtl")
+def test_binary_weights_take_two_bits_of_memory(student, tmp_path, capsys):
+    assert run(capsys, "compile", student, "-o", tmp_path / "build", "--weight-bits", "1")[0] == 0
+    build = open_build(tmp_path / "build")
+    assert [engine.projections[0].weight_bits for engine in build.plan.engines] == [2, 2]
+    assert all(set(np.unique(projection.weight)) <= {-1, 1} for projection in build.load_graph().projections)
 
 
 def evil_student(path: Path) -> Path:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import json
 import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snnc.compiler.errors import BuildError
 from snnc.compiler.frontend.random_network import RandomNetwork, random_graph
 from snnc.compiler.frontend.student import student_graph
-from snnc.compiler.ir import Encoding, Reset
+from snnc.compiler.ir import Convolution, Encoding, IntegrateAndFire, Pooling, Projection, Reset, format_graph
 from snnc.compiler.model import load_model, model_hash, model_to_bytes
 from tests.compiler.networks import checkpoint
 from tests.networks import integer_chain
+from tests.strategies import integer_networks
 
 GRAPH = random_graph(RandomNetwork(sizes=(20, 9, 4), encoding=Encoding.DIRECT, seed=1))
 DATA = model_to_bytes(GRAPH)
@@ -58,6 +60,44 @@ def test_the_hash_is_the_same_forever():
 )
 def test_everything_counts(other):
     assert model_hash(other) != model_hash(integer_chain([[[1, -2]], [[3]]], [[4]], [[5], [-6]]))
+
+
+@settings(max_examples=100)
+@given(graph=integer_networks())
+def test_every_kind_of_network_there_and_back(graph, tmp_path_factory):
+    path = tmp_path_factory.getbasetemp() / "any.npz"
+    path.write_bytes(model_to_bytes(graph))
+    again = load_model(path)
+    assert format_graph(again) == format_graph(graph)
+    assert len(again.projections) == len(graph.projections)
+    for ours, theirs in zip(again.projections, graph.projections, strict=True):
+        assert type(ours) is type(theirs)
+        for field in dataclasses.fields(theirs):
+            assert np.array_equal(getattr(ours, field.name), getattr(theirs, field.name)), field.name
+    for before, after in zip(graph.layers, again.layers, strict=True):
+        if isinstance(before.neuron, IntegrateAndFire):
+            assert isinstance(after.neuron, IntegrateAndFire)
+            assert after.neuron.leak_shift == before.neuron.leak_shift
+            assert np.array_equal(np.array(after.neuron.floor), np.array(before.neuron.floor))
+    assert model_hash(again) == model_hash(graph)
+
+
+def test_every_setting_of_a_projection_counts():
+    """Of the hash: two networks that differ in any of them are two networks."""
+    weight = np.ones((4, 2, 3, 3), np.int64)
+    plain = Convolution(source="input", target="hidden0", weight=weight, padding=(1, 1), bits=4)
+    pooling = Pooling(source="input", target="hidden0", weight=np.ones(4, np.int64), kernel=(2, 1), stride=(1, 1))
+    changes = [
+        *({}, {"stride": (2, 1)}, {"padding": (1, 2)}, {"dilation": (2, 1)}, {"groups": 2}, {"pool": 2}),
+        *({"bits": 3}, {"shift": 1}, {"delay": 1}),
+    ]
+    others = [{}, {"kernel": (1, 2)}, {"stride": (1, 2)}, {"shift": 1}, {"delay": 1}]
+    convolutions = [dataclasses.replace(plain, **fields) for fields in changes]  # type: ignore[arg-type]
+    poolings = [dataclasses.replace(pooling, **fields) for fields in others]  # type: ignore[arg-type]
+    base = integer_chain([[[1, -2]], [[3]]], [[4]])
+    firsts: list[Projection] = [*convolutions, *poolings]
+    graphs = [dataclasses.replace(base, projections=(first, base.projections[1])) for first in firsts]
+    assert len({model_hash(graph) for graph in graphs}) == len(graphs)
 
 
 def test_only_integer_networks_are_sealed():

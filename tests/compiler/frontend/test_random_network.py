@@ -45,6 +45,12 @@ def test_every_width(bits):
     assert np.abs(graph.projections[0].weight).max() == 2 ** (bits - 1) - 1
 
 
+def test_binary_weights():
+    graph = random_graph(RandomNetwork(sizes=(30, 20, 10), weight_bits=1))
+    verify(graph)
+    assert set(np.unique(graph.projections[0].weight)) == {-1, 1}
+
+
 def test_shapes():
     assert parse_shape("784-128-10") == (784, 128, 10)
     assert parse_shape("2-1") == (2, 1)

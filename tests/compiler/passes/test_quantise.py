@@ -119,6 +119,22 @@ def test_every_kind_of_layer_against_the_contract(seed, bits, shift, direct):
     ]
 
 
+@given(seed=st.integers(0, 2**32 - 1))
+def test_neurons_of_one_channel_share_its_step(seed):
+    """A dense layer of 3 channels with 2 neurons each."""
+    plain = changed(checkpoint(seed), "layers/0/shape", [3, 1, 2])
+    for key in [key for key in plain["state"] if key.startswith("hidden0") and plain["state"][key].shape == (6,)]:
+        plain = changed(plain, f"state/{key}", plain["state"][key][:3])
+    check(plain, quantised(plain))
+
+
+def test_a_shift_of_pooling_is_refused():
+    graph = normalise(design_of(student_graph(deep_checkpoint()))).graph
+    shifted = [dataclasses.replace(item, shift=1) if isinstance(item, Pooling) else item for item in graph.projections]
+    with pytest.raises(UnsupportedError, match="a shift of 1 on the pooling from 'conv1' to 'conv2'"):
+        quantise(design_of(dataclasses.replace(graph, projections=tuple(shifted))))
+
+
 def test_a_constant_channel_silences_its_residual_too():
     plain = changed(deep_checkpoint(), "state/conv2.norm.gain", np.array([1, 0, 1, -1], np.float32))
     graph = quantised(plain)

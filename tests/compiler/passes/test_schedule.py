@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from snnc.compiler.design import Options
 from snnc.compiler.errors import OptionError, UnsupportedError
 from snnc.compiler.frontend.random_network import RandomNetwork, random_graph
+from snnc.compiler.frontend.student import student_graph
 from snnc.compiler.passes.bound import bound
+from snnc.compiler.passes.normalise import normalise
 from snnc.compiler.passes.place import best_fit
-from snnc.compiler.passes.schedule import schedule
-from tests.compiler.networks import design_of
+from snnc.compiler.passes.quantise import quantise
+from snnc.compiler.passes.schedule import _check_built, schedule
+from tests.compiler.networks import deep_checkpoint, design_of
 
 
 def scheduled(sizes, *, device=None, lanes=None, bits=4):
@@ -67,6 +71,56 @@ def test_impossible_lanes_are_refused(lanes, named):
     with pytest.raises(OptionError) as caught:
         scheduled((64, 32, 10), lanes=lanes)
     assert named in str(caught.value)
+
+
+BUILT = "is not built yet. 'snnc evaluate' runs it in integers; --print-after bound shows its ranges."
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"pool": 2}, "Layer 'hidden0' pools 'input'; the hardware of pooling " + BUILT),
+        ({"delay": 1}, "Layer 'hidden0' hears 'input' with a delay; the hardware of delays " + BUILT),
+        ({"leak_shift": 3}, "Layer 'hidden0' leaks; the hardware of LIF neurons " + BUILT),
+        ({"floor": np.zeros(4, np.int64)}, "Layer 'hidden0' has a floor of its membranes; the hardware of floors "),
+    ],
+)
+def test_what_the_hardware_lacks_is_named(change, named):
+    graph = random_graph(RandomNetwork(sizes=(8, 4, 2)))
+    first, hidden = graph.projections[0], graph.layers[0]
+    if "pool" in change:
+        source = dataclasses.replace(graph.input, shape=(8, 2, 2))
+        graph = dataclasses.replace(graph, populations=(source, *graph.layers))
+    if change.keys() <= {"pool", "delay"}:
+        first = dataclasses.replace(first, **change)
+    else:
+        hidden = dataclasses.replace(hidden, neuron=dataclasses.replace(hidden.neuron, **change))
+    graph = dataclasses.replace(
+        graph,
+        populations=(graph.input, hidden, graph.readout),
+        projections=(first, graph.projections[1]),
+    )
+    design = bound(design_of(graph))
+    with pytest.raises(UnsupportedError) as caught:
+        schedule(design)
+    assert named in str(caught.value)
+
+
+def test_a_convolution_is_refused_by_name():
+    design = bound(quantise(normalise(design_of(student_graph(deep_checkpoint())))))
+    assert len(design.bounds) == 6
+    with pytest.raises(UnsupportedError, match="Layer 'conv1' is a convolution; the hardware of convolutions is not"):
+        schedule(design)
+    layers = {layer.name: layer for layer in design.graph.layers}
+    for name, named in (("max3", "sums windows of 'conv2'"), ("rec4", "is recurrent; the hardware of loops")):
+        with pytest.raises(UnsupportedError, match=named):
+            _check_built(
+                dataclasses.replace(
+                    design.graph,
+                    projections=tuple(item for item in design.graph.into(name) if item.delay or name != "rec4"),
+                ),
+                layers[name],
+            )
 
 
 def test_branches_are_refused_by_name():
