@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "compile": "snnc.compiler.commands.compile:compile_command",
         "verify": "snnc.sim.commands:verify",
         "synth": "snnc.compiler.commands.synth:synth_command",
+        "evaluate": "snnc.sim.evaluation.commands:evaluate",
         "demo": "snnc.compiler.commands.demo:demo_command",
     }
 )
@@ -34,6 +35,7 @@ _SUMMARIES: Final[Mapping[str, str]] = MappingProxyType(
         "compile": "Compile a student into an integer model, Verilog and memory images.",
         "verify": "Prove a build equal to its golden model in simulation.",
         "synth": "Synthesise, place and route a build, and make its bitstream.",
+        "evaluate": "Measure a student: accuracy, activity, modelled energy, noise, and what ails it.",
         "demo": "All of it on bundled data, in about a minute.",
     }
 )

@@ -30,7 +30,7 @@ from snnc.compiler.ir import (
 )
 from snnc.sim.synapses import WeightedSum
 
-__all__ = ["PopulationTrace", "Trace", "accuracy", "run", "run_batches", "take"]
+__all__ = ["PopulationTrace", "Trace", "accuracy", "batch_size", "run", "run_batches", "take"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -90,7 +90,15 @@ class Trace:
     synaptic_operations: tuple[IntArray, ...]
 
 
-def run(graph: Graph, inputs: AnyArray, *, time_steps: int, membranes: bool = True, currents: bool = False) -> Trace:
+def run(
+    graph: Graph,
+    inputs: AnyArray,
+    *,
+    time_steps: int,
+    membranes: bool = True,
+    currents: bool = False,
+    stuck: Mapping[str, npt.NDArray[np.int8]] | None = None,
+) -> Trace:
     """Run a batch of samples through an integer network.
 
     Parameters
@@ -104,6 +112,9 @@ def run(graph: Graph, inputs: AnyArray, *, time_steps: int, membranes: bool = Tr
         ``T``, 1 to the graph's ``T_max``.
     membranes, currents
         Keep those of every step. Spikes and logits are always kept.
+    stuck
+        Faults, by the population's name, shape ``(neuron,)``: 0 or 1 where a neuron's output is stuck at that, -1 where
+        it works. What the neuron does inside, its reset included, is not changed.
 
     Raises
     ------
@@ -125,7 +136,11 @@ def run(graph: Graph, inputs: AnyArray, *, time_steps: int, membranes: bool = Tr
         _check_reach(population, into[population.name], time_steps)
 
     batch = values.shape[1]
-    layers = [_Layer(population, time_steps, batch, keep=membranes) for population in graph.layers]
+    faults = stuck or {}
+    layers = [
+        _Layer(population, time_steps, batch, keep=membranes, stuck=faults.get(population.name))
+        for population in graph.layers
+    ]
     outputs: dict[str, AnyArray] = {graph.input.name: values} | {layer.name: layer.spikes for layer in layers}
     kept = {layer.name: np.empty((time_steps, batch, layer.size), dtype=np.int64) for layer in layers if currents}
     for t in range(time_steps):
@@ -158,11 +173,16 @@ def run_batches(
     encoding = graph.source.encoding
     count = inputs.shape[0] if encoding is Encoding.DIRECT or inputs.ndim < 2 else inputs.shape[1]
     if batch is None:
-        neurons = sum(layer.size for layer in graph.layers)
-        batch = min(_BATCH, max(1, _MEMORY // (max(1, time_steps) * neurons * (9 if membranes else 1))))
+        batch = batch_size(graph, time_steps=time_steps, membranes=membranes)
     for start in range(0, count, batch):
         samples = slice(start, min(start + batch, count))
         yield samples, run(graph, take(encoding, inputs, samples), time_steps=time_steps, membranes=membranes)
+
+
+def batch_size(graph: Graph, *, time_steps: int, membranes: bool = True, currents: bool = False) -> int:
+    """How many samples to run at once, so that what is kept of them stays small."""
+    neurons = sum(layer.size for layer in graph.layers)
+    return min(_BATCH, max(1, _MEMORY // (max(1, time_steps) * neurons * (1 + 8 * membranes + 8 * currents))))
 
 
 def take(encoding: Encoding, inputs: AnyArray, samples: slice) -> AnyArray:
@@ -178,7 +198,15 @@ def accuracy(classes: AnyArray, labels: AnyArray) -> float:
 class _Layer:
     """A population with a membrane: its parameters per neuron, its state and its record."""
 
-    def __init__(self, population: Population, time_steps: int, batch: int, *, keep: bool) -> None:
+    def __init__(
+        self,
+        population: Population,
+        time_steps: int,
+        batch: int,
+        *,
+        keep: bool,
+        stuck: npt.NDArray[np.int8] | None = None,
+    ) -> None:
         neuron = population.neuron
         assert not isinstance(neuron, InputSource)
         self.name, self.size, self.neuron = population.name, population.size, neuron
@@ -186,6 +214,7 @@ class _Layer:
         self.bias = self._per_neuron(population.bias)
         self.membranes: IntArray = np.empty((time_steps if keep else 0, batch, self.size), dtype=np.int64)
         self.spikes: BoolArray = np.zeros((time_steps, batch, self.size), dtype=np.bool_)
+        self._stuck = stuck
         start = np.zeros(self.size, dtype=np.int64)
         if isinstance(neuron, IntegrateAndFire):
             self._threshold = self._per_neuron(neuron.threshold)
@@ -221,6 +250,8 @@ class _Layer:
                         assert_never(unreachable_reset)
                 if self._floor is not None:
                     np.maximum(current, self._floor, out=current)
+                if self._stuck is not None:
+                    np.copyto(spikes, self._stuck == 1, where=self._stuck >= 0)
             case Readout():
                 current += self.membrane
             case _ as unreachable:

@@ -89,7 +89,7 @@ def test_the_wheel_holds_every_file_that_the_code_reads(wheel, repository):
     held = set(wheel.namelist())
     for folder in FOLDERS:
         for path in (repository / folder).rglob("*"):
-            if path.suffix in {".py", ".v", ".vlt", ".j2", ".md"} or path.name == "py.typed":
+            if path.suffix in {".py", ".v", ".vlt", ".j2", ".json", ".md"} or path.name == "py.typed":
                 assert f"snnc/{path.relative_to(repository)}" in held
 
 

@@ -1,0 +1,209 @@
+"""What a network does on a set of samples, gathered batch by batch so that memory stays bounded.
+
+One run serves every number of time steps up to the last: a readout's membranes after step ``t`` are the logits of a
+sample of ``t + 1`` steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.ir import Graph, Initial, IntegrateAndFire, Population
+from snnc.compiler.plan import Range
+from snnc.sim import golden
+from snnc.sim.evaluation.floating import FloatNetwork
+from snnc.sim.evaluation.samples import Samples, encoded_batches
+
+__all__ = ["Activity", "FloatActivity", "LayerActivity", "measure"]
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LayerActivity:
+    """What one layer did; a readout has no spikes.
+
+    Attributes
+    ----------
+    fired
+        Spikes of each neuron over all samples and steps, ``(neuron,)``.
+    rate
+        Spikes per neuron and time step.
+    residual
+        Range of what a membrane memory held (`snnc.compiler.design.Bounds`).
+    """
+
+    fired: IntArray
+    rate: float
+    residual: Range
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FloatActivity:
+    """What the float network did on the same samples.
+
+    Attributes
+    ----------
+    accuracy
+        After each step, ``(time,)``.
+    rates
+        Spikes per neuron and time step, of each firing layer in order.
+    disagreements
+        Share of spikes and silences that the integer network has otherwise, of each firing layer in order.
+    own_disagreements
+        The same where each layer gets the integer network's spikes: what rounding this one layer changes.
+    """
+
+    accuracy: npt.NDArray[np.float64]
+    rates: tuple[float, ...]
+    disagreements: tuple[float, ...]
+    own_disagreements: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Activity:
+    """What an integer network did.
+
+    Attributes
+    ----------
+    samples, time_steps
+        How many.
+    accuracy
+        After each step, ``(time,)``.
+    confusion
+        Samples by label and answer after the last step, ``(class, class)``.
+    layers
+        In the graph's order, the readout last.
+    operations
+        Synaptic operations of a mean sample, per projection in the graph's order (`snnc.sim.golden.Trace`).
+    floating
+        The float network's; None where there is none.
+    """
+
+    samples: int
+    time_steps: int
+    accuracy: npt.NDArray[np.float64]
+    confusion: IntArray
+    layers: tuple[LayerActivity, ...]
+    operations: tuple[float, ...]
+    floating: FloatActivity | None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Tally:
+    """Sums of one layer over the batches so far."""
+
+    fired: IntArray
+    floating: int = 0
+    different: int = 0
+    own_different: int = 0
+    low: list[int] = field(default_factory=list)
+    high: list[int] = field(default_factory=list)
+
+
+def measure(
+    graph: Graph,
+    samples: Samples,
+    *,
+    time_steps: int,
+    floating: Graph | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Activity:
+    """Run the golden model, and the float network beside it, over all samples.
+
+    Parameters
+    ----------
+    floating
+        The same network at `Level.NORMALISED`.
+    progress
+        Called with the number of samples of every finished batch.
+    """
+    floats = None if floating is None else FloatNetwork(floating)
+    classes = graph.readout.size
+    correct, float_correct = np.zeros(time_steps, np.int64), np.zeros(time_steps, np.int64)
+    confusion = np.zeros((classes, classes), np.int64)
+    operations = np.zeros(len(graph.projections), np.int64)
+    tallies = {layer.name: _Tally(fired=np.zeros(layer.size, np.int64)) for layer in graph.layers}
+    batch = golden.batch_size(graph, time_steps=time_steps, currents=True)
+    for part, inputs in encoded_batches(graph, samples, time_steps=time_steps, batch=batch):
+        labels = samples.labels[part]
+        trace = golden.run(graph, inputs, time_steps=time_steps, currents=True)
+        correct += _correct(trace.populations[graph.readout.name].membranes, labels)
+        np.add.at(confusion, (labels, trace.classes), 1)
+        operations += [int(counts.sum()) for counts in trace.synaptic_operations]
+        for layer in graph.layers:
+            found, tally = trace.populations[layer.name], tallies[layer.name]
+            tally.fired += found.spikes.sum(axis=(0, 1))
+            residual = _residual(layer, found)
+            tally.low.append(residual.low)
+            tally.high.append(residual.high)
+        if floats is not None:
+            integer = {name: found.spikes for name, found in trace.populations.items()}
+            run = floats.run(inputs, time_steps=time_steps)
+            fed = floats.run(inputs, time_steps=time_steps, fed=integer)
+            float_correct += _correct(run.logits, labels)
+            for name, spikes in run.spikes.items():
+                tallies[name].floating += int(np.count_nonzero(spikes))
+                tallies[name].different += int(np.count_nonzero(spikes != integer[name]))
+                tallies[name].own_different += int(np.count_nonzero(fed.spikes[name] != integer[name]))
+        progress(len(labels))
+
+    count = len(samples)
+    spaces = [layer.size * count * time_steps for layer in graph.layers]
+    return Activity(
+        samples=count,
+        time_steps=time_steps,
+        accuracy=correct / count,
+        confusion=confusion,
+        layers=tuple(
+            LayerActivity(
+                fired=tally.fired,
+                rate=int(tally.fired.sum()) / space,
+                residual=Range(low=min(tally.low), high=max(tally.high)),
+            )
+            for tally, space in zip(tallies.values(), spaces, strict=True)
+        ),
+        operations=tuple(float(total) / count for total in operations),
+        floating=None if floats is None else _floating(float_correct / count, list(tallies.values())[:-1], spaces),
+    )
+
+
+def _floating(accuracy: npt.NDArray[np.float64], tallies: list[_Tally], spaces: list[int]) -> FloatActivity:
+    """Of the firing layers: `spaces` are their neurons times samples and steps."""
+    pairs = list(zip(tallies, spaces, strict=False))
+    return FloatActivity(
+        accuracy=accuracy,
+        rates=tuple(tally.floating / space for tally, space in pairs),
+        disagreements=tuple(tally.different / space for tally, space in pairs),
+        own_disagreements=tuple(tally.own_different / space for tally, space in pairs),
+    )
+
+
+def _correct(logits: npt.NDArray[np.int64] | npt.NDArray[np.float64], labels: IntArray) -> npt.NDArray[np.int64]:
+    """Samples with the right class after each step; ``(time, batch, class)`` to ``(time,)``."""
+    return np.count_nonzero(logits.argmax(axis=2) == labels, axis=1)
+
+
+def _residual(layer: Population, found: golden.PopulationTrace) -> Range:
+    """Range of the numbers that were stored: ``V + bias - threshold`` after a reset, ``U - threshold`` before one."""
+    membranes, currents = found.membranes, found.currents
+    assert currents is not None
+    if not isinstance(layer.neuron, IntegrateAndFire):
+        return Range(low=min(0, int(membranes.min())), high=max(0, int(membranes.max())))
+    neuron = layer.neuron
+    repeat = layer.size // layer.channels
+    threshold, bias = (np.repeat(values, repeat).astype(np.int64) for values in (neuron.threshold, layer.bias))
+    before = threshold >> 1 if neuron.initial is Initial.HALF else np.zeros_like(threshold)
+    ends = [before + bias - threshold]
+    for membrane, current in zip(membranes, currents, strict=True):
+        leaked = before if neuron.leak_shift is None else before - (before >> min(neuron.leak_shift, 62))
+        drive = leaked + current
+        for values, offset in ((drive, -threshold), (membrane, bias - threshold)):
+            ends += [values.min(axis=0) + offset, values.max(axis=0) + offset]
+        before = membrane
+    return Range(low=int(np.min(ends)), high=int(np.max(ends)))

@@ -1,0 +1,144 @@
+"""What `snnc evaluate` prints: tables of at most 80 columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from snnc.sim.evaluation.evaluation import Evaluation
+from snnc.sim.evaluation.noise import NOISES
+
+__all__ = ["show_evaluation"]
+
+_WIDTH = 80
+
+
+def show_evaluation(result: Evaluation, report: Path, *, console: Console | None = None) -> None:
+    """Print an evaluation; `report` is the page that has all of it."""
+    console = console or Console(highlight=False, markup=False, width=_WIDTH)
+    activity = result.activity
+    console.print(
+        f"{result.graph.name} on {activity.samples:,} samples of {result.dataset}: "
+        f"{activity.accuracy[-1]:.2%} at T = {activity.time_steps}"
+    )
+    console.print()
+    console.print(_accuracy(result))
+    console.print(_layers(result))
+    console.print(
+        f"Synaptic operations with the first layer once a sample; at every step: "
+        f"{result.work.operations(first_every_step=True):,.0f}."
+    )
+    console.print()
+    console.print(_energy(result))
+    if result.immunity:
+        console.print(_immunity(result))
+    for finding in result.findings:
+        console.print(f"{finding.layer}, {finding.ailment.value}: {finding.measured} {finding.advice}", style="yellow")
+    if not result.findings:
+        console.print("The doctor finds nothing that stands out.")
+    console.print(f"Written to {report.parent}. Look at {report}.", soft_wrap=True)
+
+
+def _accuracy(result: Evaluation) -> Table:
+    activity, recorded = result.activity, result.subject.recorded
+    table = _table("", "accuracy", *(f"T = {t}" for t in _shown_steps(activity.time_steps)))
+    shown = [t - 1 for t in _shown_steps(activity.time_steps)]
+    integer = recorded.get("integer_test")
+    table.add_row(
+        "integer",
+        "" if integer is None else f"recorded {integer:.2%}",
+        *(f"{activity.accuracy[t]:.2%}" for t in shown),
+    )
+    if activity.floating is not None:
+        floating = recorded.get("float_test")
+        table.add_row(
+            "float",
+            "" if floating is None else f"recorded {floating:.2%}",
+            *(f"{activity.floating.accuracy[t]:.2%}" for t in shown),
+        )
+    return table
+
+
+def _shown_steps(time_steps: int) -> list[int]:
+    """At most six numbers of time steps, the last one among them."""
+    every = -(-time_steps // 6)
+    return sorted({*range(time_steps, 0, -every)})
+
+
+def _layers(result: Evaluation) -> Table:
+    table = _table("layer", "neurons", "weights", "bits", "rate", "spikes", "synaptic", "ANN MACs", "KiB")
+    work = result.work
+    for layer in work.layers:
+        table.add_row(
+            layer.name,
+            f"{layer.neurons:,}",
+            f"{layer.weights:,}",
+            ", ".join(map(str, layer.weight_bits)),
+            "" if layer.firing_rate is None else f"{layer.firing_rate:.1%}",
+            "" if layer.spikes is None else f"{layer.spikes:,.0f}",
+            _short(layer.operations),
+            _short(layer.macs),
+            f"{layer.memory / 8192:.2f}",
+        )
+    table.add_section()
+    table.add_row(
+        "all",
+        f"{work.neurons:,}",
+        f"{work.weights:,}",
+        "",
+        "",
+        f"{work.spikes:,.0f}",
+        _short(work.operations(first_every_step=False)),
+        _short(work.macs),
+        f"{work.memory / 8192:.2f}",
+    )
+    return table
+
+
+def _energy(result: Evaluation) -> Table:
+    table = _table(f"modelled nJ, {result.costs.name}", "first", "synapses", "neurons", "all", "ANN", "ANN/all")
+    if len(result.costs.name) > 20:
+        table.columns[0].header = "modelled nJ"
+    for name, energy in (("first layer once", result.first_once), ("at every step", result.first_every_step)):
+        table.add_row(
+            name,
+            *(_short(value) for value in (energy.first, energy.synapses, energy.neurons, energy.total, energy.ann)),
+            "" if energy.ratio is None else f"{energy.ratio:.2f}",
+        )
+    table.caption = "A model of arithmetic alone: memory traffic is not counted."
+    table.caption_justify = "left"
+    return table
+
+
+def _immunity(result: Evaluation) -> Table:
+    table = _table("noise", "clean", "first level", "last level", "area", "retained")
+    for family in result.immunity:
+        first, last = family.levels[0], family.levels[-1]
+        table.add_row(
+            NOISES[family.name].title,
+            f"{family.clean:.1%}",
+            f"{first.mean:.1%}",
+            f"{last.mean:.1%} ± {100 * last.spread:.1f}",
+            f"{family.area:.1%}",
+            f"{family.retained:.1%}",
+        )
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    table.add_column(first)
+    for heading in others:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _short(value: float) -> str:
+    """Four digits at most, and k, M or G."""
+    for scale, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if value >= scale:
+            return f"{value / (scale if unit != 'k' else 1e3):.4g} {unit}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

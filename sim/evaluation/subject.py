@@ -1,0 +1,72 @@
+"""The network under evaluation, in its two meanings: the integers that hardware runs, and the floats they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from snnc.compiler.frontend import import_network
+from snnc.compiler.frontend.tensorfile import read_tensors
+from snnc.compiler.ir import Graph, Level
+from snnc.compiler.passes.normalise import normalised
+from snnc.compiler.pipeline import integer_network
+
+__all__ = ["Subject", "open_subject"]
+
+_RECORDED: Final = ("float_validation", "float_test", "integer_validation", "integer_test", "teacher_validation")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Subject:
+    """A trained network.
+
+    Attributes
+    ----------
+    integer
+        At `Level.INTEGER`.
+    floating
+        The same at `Level.NORMALISED`; None where the file holds integers alone.
+    recorded
+        Accuracies that training wrote into the file, by their names of ``docs/checkpoint.md``.
+    """
+
+    integer: Graph
+    floating: Graph | None
+    recorded: Mapping[str, float]
+
+
+def open_subject(path: Path, *, time_steps: int | None = None) -> Subject:
+    """Read a trained network.
+
+    Parameters
+    ----------
+    time_steps
+        Most steps of a sample; by default those that it was trained for.
+
+    Raises
+    ------
+    CheckpointError, UnsupportedError
+        The file does not hold a network that can be evaluated.
+    OptionError
+        `time_steps` is out of range.
+    """
+    integer = integer_network(path, time_steps=time_steps)
+    imported = import_network(path)
+    return Subject(
+        integer=integer,
+        floating=normalised(imported) if imported.level < Level.INTEGER else None,
+        recorded=_recorded(path),
+    )
+
+
+def _recorded(path: Path) -> Mapping[str, float]:
+    value = read_tensors(path)
+    metrics = value.get("metrics") if isinstance(value, dict) else None
+    # Nothing relies on them, and the reader of networks does not look at them: anything can stand there.
+    found = {name: metrics.get(name) for name in _RECORDED} if isinstance(metrics, dict) else {}
+    return MappingProxyType(
+        {name: number for name, number in found.items() if isinstance(number, float) and 0 <= number <= 1}
+    )
