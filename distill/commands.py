@@ -21,7 +21,9 @@ from snnc.distill.augment import Augmentation
 from snnc.distill.checkpoint import (
     TrainingState,
     load_state,
+    read_checkpoint,
     read_teacher,
+    restore_student,
     save_state,
     training_file,
     write_checkpoint,
@@ -49,7 +51,12 @@ def _enumerated(kind: type[Enum]) -> click.Choice[str]:
 
 @click.command(short_help="Train a teacher and distil an integer student from it.")
 @click.option("--dataset", type=click.Choice(list(DATASETS)), default="digits", show_default=True)
-@click.option("--data", "root", type=click.Path(path_type=Path), help="Folder of the idx files; else SNNC_DATA.")
+@click.option(
+    "--data",
+    "root",
+    type=click.Path(path_type=Path),
+    help="Folder of the data set, else SNNC_DATA; or an .npz file of your own.",
+)
 @click.option(
     "--architecture",
     help="Input, layers, classes: 784-32-10 is fully connected, 1x28x28-16c5s2-32c3s2-10 convolutional; a2 and m2 "
@@ -78,6 +85,12 @@ def _enumerated(kind: type[Enum]) -> click.Choice[str]:
 )
 @click.option("--teacher-only", is_flag=True, help="Train the teacher alone and write it to OUTPUT.")
 @click.option("--stage-teacher", type=_enumerated(StageTeacher), help="Who teaches a phase: a chain is 'previous'.")
+@click.option(
+    "--start-from",
+    "start_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A student of the same architecture whose weights to start from: fewer bits, fewer steps, another loss.",
+)
 @click.option("--twin-epochs", type=int, help="Epochs of the student's artificial twin, where its weights start.")
 @click.option("--epochs", type=int, help="Epochs of the spiking student, all phases together.")
 @click.option("--batch-size", type=int)
@@ -101,6 +114,7 @@ def distill(
     resume: bool,
     teacher_file: Path | None,
     teacher_only: bool,
+    start_file: Path | None,
     **options: Any,
 ) -> None:
     """Train an ANN teacher, distil it into an integrate-and-fire student, and write its integers to OUTPUT.
@@ -108,11 +122,19 @@ def distill(
     Options that are not given take the defaults of the data set, which are stored in OUTPUT with everything else that
     the run depends on.  Without any option this trains 64-32-10 on scikit-learn's digits in about 20 seconds.
     """
+    if root is not None and root.suffix == ".npz":
+        dataset = "npz"
+    if dataset == "npz" and options["architecture"] is None:
+        raise OptionError(
+            "Data of your own need an --architecture, from CxHxW to classes, such as 1x64x32-16c5s2-32c3s2-10."
+        )
     config = _configure(DEFAULTS[dataset], options)
     if teacher_file is not None:
         if teacher_only:
             raise OptionError("--teacher-only trains a teacher and --teacher-from brings one; leave one of them out.")
-        config = dataclasses.replace(config, teacher_from=_digest(teacher_file))
+        config = dataclasses.replace(config, teacher_from=_digest(teacher_file, "--teacher-from"))
+    if start_file is not None:
+        config = dataclasses.replace(config, start_from=_digest(start_file, "--start-from"))
     if not output.parent.is_dir():
         raise OptionError(
             f"The folder {output.parent} of the output does not exist; make it, or choose another with -o."
@@ -121,13 +143,16 @@ def distill(
     state = load_state(saver.path, config) if resume else TrainingState(config=plain(config))
     images = load(dataset, root)
     teacher = None if teacher_file is None else read_teacher(teacher_file, images)
+    start = None if start_file is None else restore_student(read_checkpoint(start_file))
     try:
         with _progress() as on_epoch:
             if teacher_only:
                 own = train_teacher(config, images, state=state, save=saver, on_epoch=on_epoch)
                 write_teacher(output, own, images, accuracy=state.finished["teacher"]["accuracy"])
             else:
-                checkpoint = distil_student(config, images, state=state, save=saver, on_epoch=on_epoch, teacher=teacher)
+                checkpoint = distil_student(
+                    config, images, state=state, save=saver, on_epoch=on_epoch, teacher=teacher, start=start
+                )
                 write_checkpoint(output, checkpoint)
     except KeyboardInterrupt:
         remedy = (
@@ -172,11 +197,11 @@ class _Log:
             self._due = time.monotonic() + _LOG_SECONDS
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Path, option: str) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise CheckpointError(f"The teacher {path} cannot be read ({error.strerror}); check --teacher-from.") from None
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); check {option}.") from None
 
 
 def _configure(defaults: TrainingConfig, options: dict[str, Any]) -> TrainingConfig:

@@ -28,8 +28,8 @@ __all__ = ["DEFAULTS", "StageTeacher", "TrainingConfig", "parse_augmentation", "
 _SHARES = {Phase.FLOAT: 0.4, Phase.QUANTISED: 0.3, Phase.FOLDED: 0.3}
 """How the epochs of the spiking student are divided between its phases."""
 
-_SHARES_AFTER_TWIN = {Phase.FLOAT: 0.2, Phase.QUANTISED: 0.4, Phase.FOLDED: 0.4}
-"""The same where a twin has learned before: its weights need to get used to time only."""
+_SHARES_OF_A_STARTED = {Phase.FLOAT: 0.2, Phase.QUANTISED: 0.4, Phase.FOLDED: 0.4}
+"""The same where weights were learned before, by a twin or another student: they need to get used to time only."""
 
 
 class StageTeacher(Enum):
@@ -59,6 +59,8 @@ class TrainingConfig:
         0 for no teacher: the first phase then learns from labels only.
     teacher_from
         SHA-256 of the file of a trained teacher (`snnc distill --teacher-from`); empty where one is trained here.
+    start_from
+        SHA-256 of the file of a student whose weights this one starts from (`snnc distill --start-from`), or empty.
     twin_epochs
         Of the student's artificial twin, before the spiking phases; 0 to start them from random weights.
     epochs
@@ -92,6 +94,7 @@ class TrainingConfig:
     teacher_epochs: int
     teacher_from: str = ""
     stage_teacher: StageTeacher = StageTeacher.TEACHER
+    start_from: str = ""
     twin_epochs: int = 0
     epochs: int
     batch_size: int
@@ -131,6 +134,8 @@ class TrainingConfig:
         object.__setattr__(self, "loss_options", resolve(METHODS[self.loss], self.loss_options))
         architecture = parse_architecture(self.architecture)
         self.bits_of(architecture)
+        if self.twin_epochs and self.start_from:
+            raise OptionError("--twin-epochs and --start-from both say where weights start; leave one of them out.")
         if self.twin_epochs and (architecture.recurrent or self.leak_shift or self.reset is not Reset.SOFT):
             raise OptionError(
                 "--twin-epochs needs IF neurons with a soft reset and no recurrent layer: only those fire as often as "
@@ -187,9 +192,10 @@ class TrainingConfig:
         """Epochs of one phase; those of the spiking phases together are ``epochs``."""
         if phase is Phase.TWIN:
             return self.twin_epochs
-        shares = _SHARES_AFTER_TWIN if self.twin_epochs else _SHARES
-        quantised = max(1, int(self.epochs * shares[Phase.QUANTISED]))
-        folded = max(1, int(self.epochs * shares[Phase.FOLDED]))
+        shares = _SHARES_OF_A_STARTED if self.twin_epochs or self.start_from else _SHARES
+        most = (self.epochs - 1) // 2  # leaves one epoch for the float phase
+        quantised = min(most, max(1, round(self.epochs * shares[Phase.QUANTISED])))
+        folded = min(most, max(1, round(self.epochs * shares[Phase.FOLDED])))
         return {Phase.FLOAT: self.epochs - quantised - folded, Phase.QUANTISED: quantised, Phase.FOLDED: folded}[phase]
 
 
@@ -269,6 +275,57 @@ DEFAULTS: Mapping[str, TrainingConfig] = MappingProxyType(
             augmentation=Augmentation(shift=0.5, rotation=2, scale=0.03),
             teacher_augmentation=Augmentation(shift=1.0, rotation=3, scale=0.05),
             average=0.999,
+        ),
+        "cifar10": TrainingConfig(
+            dataset="cifar10",
+            architecture="3x32x32-32c3-64c3s2-96c3s2-128c3s2-10",
+            input_bits=6,
+            surrogate=Surrogate.ATAN,
+            teacher=TeacherKind.RESNET,
+            teacher_epochs=30,
+            twin_epochs=30,
+            epochs=15,
+            batch_size=128,
+            optimiser=Optimiser.ADAMW,
+            learning_rate=4e-3,
+            weight_decay=1e-2,
+            copies=1000,
+            augmentation=Augmentation(crop=4, flip=0.5),
+            teacher_augmentation=Augmentation(crop=4, flip=0.5, cutout=8),
+            average=0.999,
+        ),
+        "spoken-digits": TrainingConfig(
+            dataset="spoken-digits",
+            architecture="1x64x32-24c5s2-32c3s2-48c3s2-48c3s2-10",
+            surrogate=Surrogate.ATAN,
+            teacher=TeacherKind.VGG,
+            teacher_epochs=60,
+            twin_epochs=150,
+            epochs=90,
+            batch_size=32,
+            optimiser=Optimiser.ADAMW,
+            learning_rate=3e-3,
+            weight_decay=1e-2,
+            copies=1000,
+            augmentation=Augmentation(time_shift=6, time_mask=8, band_mask=5, contrast=0.2, brightness=0.1),
+            teacher_augmentation=Augmentation(time_shift=8, time_mask=10, band_mask=6, contrast=0.2, brightness=0.1),
+            average=0.998,
+        ),
+        "npz": TrainingConfig(
+            dataset="npz",
+            architecture="1x28x28-16c5s2-32c3s2-10",
+            surrogate=Surrogate.ATAN,
+            teacher_epochs=15,
+            twin_epochs=20,
+            epochs=20,
+            batch_size=64,
+            optimiser=Optimiser.ADAMW,
+            learning_rate=3e-3,
+            weight_decay=1e-2,
+            copies=1,
+            augmentation=Augmentation(),
+            teacher_augmentation=Augmentation(),
+            average=0.998,
         ),
     }
 )

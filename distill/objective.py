@@ -17,11 +17,23 @@ from torch import Tensor, nn
 
 from snnc.compiler.errors import OptionError
 from snnc.distill.encoding import encode
+from snnc.distill.losses.ckdsnn_samd import SMALLEST_MAP
 from snnc.distill.losses.interface import FeaturePair, LossInputs, LossSettings, Method, Need
 from snnc.distill.students import Student, StudentOutputs
 from snnc.distill.teachers import SpikingTeacher, Teacher, as_input
 
-__all__ = ["AnnTeacher", "Answers", "Lesson", "Objective", "Teaching", "Trainee", "encode_for"]
+__all__ = [
+    "AnnTeacher",
+    "Answers",
+    "Lesson",
+    "Objective",
+    "Teaching",
+    "Trainee",
+    "build_adapter",
+    "encode_for",
+    "frames",
+    "spiking_teacher",
+]
 
 _BATCH = 500
 
@@ -39,7 +51,7 @@ class AnnTeacher:
     network: Teacher
 
     def __call__(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.network(as_input(images))
+        logits: Tensor = self.network(as_input(frames(images)))
         return logits
 
 
@@ -50,9 +62,16 @@ def spiking_teacher(student: Student) -> SpikingTeacher:
 
 
 def encode_for(student: Student, images: Tensor, events: torch.Generator | None) -> Tensor:
-    """8-bit images as this student takes them."""
+    """8-bit images as this student takes them; events, ``[B, T, C, H, W]``, are spikes already."""
+    if images.dim() == 5:
+        return images.transpose(0, 1).float()
     settings = student.config
     return encode(images, settings.encoding, bits=settings.input_bits, time_steps=settings.time_steps, generator=events)
+
+
+def frames(images: Tensor) -> Tensor:
+    """What an ANN sees of events ``[B, T, C, H, W]``: their mean over time, as 8-bit pixels; images as they are."""
+    return (images.float().mean(dim=1) * 255).to(torch.uint8) if images.dim() == 5 else images
 
 
 class Answers:
@@ -125,7 +144,7 @@ class Objective:
         teacher_map = None
         if self._teacher is not None and needs & {Need.TEACHER_FEATURES, Need.SALIENCY}:
             with torch.no_grad():
-                seen = self._teacher.with_features(as_input(lesson.images))
+                seen = self._teacher.with_features(as_input(frames(lesson.images)))
                 if Need.SALIENCY in needs:
                     teacher_map = self._teacher.class_map(seen, lesson.labels)
             if Need.TEACHER_FEATURES in needs:
@@ -175,10 +194,11 @@ def build_adapter(method: Method, student: Student, teacher: Teacher | None) -> 
             "--teacher."
         )
     populations = [spec.shape for spec in student.config.architecture.hidden]
-    if not any(height * width > 1 for _, height, width in populations):
+    least = SMALLEST_MAP if Need.SALIENCY in method.needs else 2
+    if not any(height * width >= least for _, height, width in populations):
         raise OptionError(
-            f"This loss compares {what}, but no layer of {student.config.architecture.text} has a map; use a "
-            "convolutional architecture or another loss."
+            f"This loss compares {what}, but no layer of {student.config.architecture.text} has a map of {least} or "
+            "more positions; use a convolutional architecture or another loss."
         )
     if method.adapter is None:
         return None

@@ -33,6 +33,7 @@ from snnc.distill.objective import (
     Trainee,
     build_adapter,
     encode_for,
+    frames,
     spiking_teacher,
 )
 from snnc.distill.optimisers import Optimiser
@@ -44,8 +45,8 @@ __all__ = ["distil_student", "train_teacher"]
 _RELATIVE_RATE = {Phase.TWIN: 1.0, Phase.FLOAT: 1.0, Phase.QUANTISED: 0.5, Phase.FOLDED: 0.15}
 """Peak learning rate of each phase: a network that already works is disturbed less."""
 
-_RATE_AFTER_TWIN = 0.5
-"""Of the float phase, where a twin has learned before."""
+_RATE_OF_A_STARTED = 0.5
+"""Of the float phase, where weights were learned before."""
 
 _TEACHER_RATE = 2e-3
 _TEACHER_DECAY = 1e-2
@@ -59,6 +60,7 @@ def distil_student(
     save: Callable[[TrainingState], None],
     on_epoch: Callable[[EpochReport], None],
     teacher: Teacher | SpikingTeacher | None = None,
+    start: Student | None = None,
 ) -> dict[str, Any]:
     """Train and export a student.
 
@@ -66,6 +68,8 @@ def distil_student(
     ----------
     teacher
         One that was trained before; by default a method that needs one trains it first.
+    start
+        A student of the same architecture, whose weights this one starts from.
     state
         A new `TrainingState`, or that of an interrupted run to go on with.
     save, on_epoch
@@ -83,6 +87,8 @@ def distil_student(
     if not method.needs & _TEACHER_NEEDS:
         teacher = None
     elif teacher is None and config.teacher_epochs:
+        untrained = build_teacher(config.teacher, dataset.shape, len(dataset.classes))
+        build_adapter(method, Student(config.student), untrained)  # refuses before an hour of training, not after it
         teacher = train_teacher(config, dataset, state=state, save=save, on_epoch=on_epoch)
     ann = teacher if isinstance(teacher, Teacher) else None
     if Need.TEACHER_STEP_LOGITS in method.needs and ann is not None:
@@ -93,6 +99,8 @@ def distil_student(
 
     torch.manual_seed(_seed(config, Purpose.WEIGHTS, 1))
     student = Student(config.student)
+    if start is not None:
+        _start_from(student, start)
     trainee = Trainee(student, build_adapter(method, student, ann))
     copies = Copies(
         dataset.train,
@@ -119,7 +127,9 @@ def distil_student(
             teacher=ann,
             float_copy=float_copy,
         )
-        rate = _RELATIVE_RATE[phase] * (_RATE_AFTER_TWIN if phase is Phase.FLOAT and config.twin_epochs else 1.0)
+        rate = _RELATIVE_RATE[phase] * (
+            _RATE_OF_A_STARTED if phase is Phase.FLOAT and (config.twin_epochs or start is not None) else 1.0
+        )
         stage = Stage(
             name=phase.value,
             epochs=config.phase_epochs(phase),
@@ -192,6 +202,15 @@ def _teachers(
             assert_never(config.stage_teacher)
 
 
+def _start_from(student: Student, start: Student) -> None:
+    """Copy weights and batch norms; quantiser steps are found anew when their phase begins."""
+    own, given = student.config.architecture, start.config.architecture
+    if [population.projections for population in own.populations] != [p.projections for p in given.populations]:
+        raise OptionError(f"--start-from brings {given.text}, but this student is {own.text}; they must be the same.")
+    weights = start.state_dict()
+    student.load_state_dict({key: weights[key] for key in student.state_dict()})
+
+
 def _export(
     student: Student, float_copy: Student, teacher: Teacher | None, config: TrainingConfig, dataset: Dataset
 ) -> dict[str, Any]:
@@ -208,8 +227,7 @@ def _export(
         "spikes_per_sample": _spikes_per_sample(tested),
     }
     if teacher is not None:
-        logits = teacher_logits(teacher, torch.from_numpy(dataset.validation.images.copy()))
-        checkpoint["metrics"]["teacher_validation"] = _share(logits.argmax(dim=1).numpy() == dataset.validation.labels)
+        checkpoint["metrics"]["teacher_validation"] = _teacher_accuracy(teacher, dataset.validation)
     return checkpoint
 
 
@@ -236,7 +254,7 @@ def train_teacher(
         images = copies.images(epoch)
         torch.manual_seed(_seed(config, Purpose.DROPOUT, epoch))  # dropout draws from the global generator only
         for batch in shuffled(len(copies), config.batch_size, generator(config.seed, Purpose.ORDER, epoch)):
-            yield F.cross_entropy(teacher(as_input(images[batch])), copies.labels[batch])
+            yield F.cross_entropy(teacher(as_input(frames(images[batch]))), copies.labels[batch])
 
     fit(
         teacher,
@@ -260,6 +278,11 @@ def train_teacher(
 
 def _check_shapes(config: TrainingConfig, dataset: Dataset) -> None:
     architecture = config.student.architecture
+    if dataset.events and (config.encoding is not Encoding.EVENTS or config.time_steps != dataset.time_steps):
+        raise OptionError(
+            f"{dataset.name} holds events in {dataset.time_steps} time bins; train on it with --encoding events "
+            f"--time-steps {dataset.time_steps}, not {config.encoding.value} and {config.time_steps}."
+        )
     pixels = int(np.prod(dataset.shape))
     flat = architecture.shape[1:] == (1, 1) and architecture.shape[0] == pixels
     if not flat and architecture.shape != dataset.shape:
@@ -292,7 +315,7 @@ def _accuracy(student: Student, config: TrainingConfig, split: Split) -> float:
 
 
 def _teacher_accuracy(teacher: nn.Module, split: Split) -> float:
-    logits = teacher_logits(teacher, torch.from_numpy(split.images.copy()))
+    logits = teacher_logits(teacher, frames(torch.from_numpy(split.images.copy())))
     return _share(logits.argmax(dim=1).numpy() == split.labels)
 
 
