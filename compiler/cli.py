@@ -20,6 +20,7 @@ __all__ = ["COMMANDS", "cli", "main"]
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "distill": "snnc.distill.commands:distill",
+        "compare": "snnc.distill.compare.command:compare_command",
         "compile": "snnc.compiler.commands.compile:compile_command",
         "verify": "snnc.sim.commands:verify",
         "synth": "snnc.compiler.commands.synth:synth_command",
@@ -32,6 +33,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
 _SUMMARIES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "distill": "Train a teacher and distil it into a spiking student: student.pt.",
+        "compare": "Compare distillation methods over seeds and students, at equal budget.",
         "compile": "Compile a student into an integer model, Verilog and memory images.",
         "verify": "Prove a build equal to its golden model in simulation.",
         "synth": "Synthesise, place and route a build, and make its bitstream.",

@@ -1,0 +1,127 @@
+"""``compare.json``: what is compared in a folder, so that the same command goes on and another one is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, TypeVar
+
+from snnc.compiler.errors import BuildError, OptionError
+from snnc.distill.compare.plan import Comparison, parse_method
+
+__all__ = ["begin", "read_comparison", "write_whole"]
+
+_FILE: Final = "compare.json"
+_FORMAT: Final = "snnc-comparison"
+_VERSION: Final = 1
+
+_Item = TypeVar("_Item")
+
+
+def begin(output: Path, comparison: Comparison) -> Comparison:
+    """Note down what is compared in `output`, or go on with what is compared there.
+
+    Methods, students and seeds may be added to a comparison; the options that all runs share may not change.
+
+    Returns
+    -------
+    All that is compared in the folder now.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptionError(f"'{output}' cannot be made: {error.strerror or error}; choose another with -o.") from None
+    if (output / _FILE).exists():
+        before = read_comparison(output)
+        _check_equal(output, before, comparison)
+        comparison = replace(
+            before,
+            methods=_union(before.methods, comparison.methods),
+            architectures=_union(before.architectures, comparison.architectures),
+            seeds=_union(before.seeds, comparison.seeds),
+        )
+        if comparison == before:
+            return before
+    contents = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "shared": comparison.shared,
+        "files": comparison.files,
+        "methods": [method.label for method in comparison.methods],
+        "architectures": comparison.architectures,
+        "seeds": comparison.seeds,
+        "train_images": comparison.train_images,
+    }
+    write_whole(output / _FILE, json.dumps(contents, indent=2).encode() + b"\n")
+    return comparison
+
+
+def read_comparison(output: Path) -> Comparison:
+    """What is compared in a folder."""
+    path = output / _FILE
+    try:
+        contents = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise OptionError(f"'{output}' holds no comparison (it has no {_FILE}); begin one without --collect.") from None
+    except (OSError, ValueError) as error:
+        raise OptionError(f"'{path}' cannot be read ({error}); choose another folder with -o.") from None
+    if not isinstance(contents, dict) or (contents.get("format"), contents.get("version")) != (_FORMAT, _VERSION):
+        raise OptionError(f"'{path}' is not of {_FORMAT} version {_VERSION}; choose another folder with -o.")
+    return Comparison(
+        shared={name: tuple(words) for name, words in contents["shared"].items()},
+        files=contents["files"],
+        methods=tuple(parse_method(label) for label in contents["methods"]),
+        architectures=tuple(contents["architectures"]),
+        seeds=tuple(contents["seeds"]),
+        train_images=contents["train_images"],
+    )
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write beside `path` under a name of its own, then rename: several machines may write the same file."""
+    part = None
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        part = Path(name)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        part.chmod(0o644)
+        part.replace(path)
+    except OSError as error:
+        raise BuildError(f"'{path}' cannot be written: {error.strerror or error}.") from None
+    finally:
+        if part is not None:
+            part.unlink(missing_ok=True)
+
+
+def _check_equal(output: Path, before: Comparison, now: Comparison) -> None:
+    changes = [
+        (_spoken(name, before.shared), _spoken(name, now.shared))
+        for name in sorted(before.shared.keys() | now.shared.keys())
+        if before.shared.get(name) != now.shared.get(name)
+    ]
+    changes += [
+        (f"with another file for {option}", f"with {now.files.get(option)}")
+        for option in before.files
+        if before.files[option] != now.files.get(option)
+    ]
+    if before.train_images != now.train_images:
+        changes.append((f"with {before.train_images:,} training images", f"with {now.train_images:,}"))
+    if changes:
+        then, today = changes[0]
+        raise OptionError(
+            f"The comparison in '{output}' was begun {then}, but now it is {today}: the budget must be the same for "
+            "all; use the options it was begun with, or another folder with -o."
+        )
+
+
+def _spoken(name: str, shared: Mapping[str, Sequence[str]]) -> str:
+    return f"with {' '.join(shared[name])}" if name in shared else f"without --{name.replace('_', '-')}"
+
+
+def _union(first: Iterable[_Item], second: Iterable[_Item]) -> tuple[_Item, ...]:
+    return tuple(dict.fromkeys((*first, *second)))

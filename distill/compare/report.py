@@ -1,0 +1,141 @@
+"""The tables and the plot of a comparison."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from snnc.distill.compare.folder import write_whole
+from snnc.distill.compare.gains import Gain, Verdict
+from snnc.distill.compare.plan import Comparison
+from snnc.distill.compare.results import Result, Summary
+
+__all__ = ["PLOT", "TABLE", "show_table", "write_plot", "write_table"]
+
+TABLE: Final = "table.md"
+PLOT: Final = "gains.png"
+
+_STYLES: Final = {
+    Verdict.HELPED: "green",
+    Verdict.UNCLEAR: "",
+    Verdict.HINDERED: "red",
+    Verdict.UNKNOWN: "dim",
+}
+
+
+def write_table(output: Path, comparison: Comparison, results: Sequence[Result], summaries: Sequence[Summary]) -> None:
+    """Write ``table.md``."""
+    shared = " ".join(word for words in comparison.shared.values() for word in words)
+    lines = [
+        "# Distillation methods at equal budget",
+        "",
+        f"All runs: `snnc distill {shared}`.",
+        "",
+        "Accuracy of the integer network in percent, mean ± standard deviation over seeds.",
+        "Gains are over the baseline with the same student, paired by seed, in points, with their 95 % interval",
+        "(Student's t, n pairs). The verdict is that of the interval on validation data: *helped* if all of it is",
+        "above 0, *did not help here* if all of it is below. Of 20 such intervals one misses by chance.",
+    ]
+    headings = "| method | runs | validation | gain (n) | verdict | test | test gain | spikes/sample | s/run |"
+    for architecture in dict.fromkeys(summary.architecture for summary in summaries):
+        lines += ["", f"## {architecture}", "", headings, "| --- | --: | --: | --: | --- | --: | --: | --: | --: |"]
+        for summary in summaries:
+            if summary.architecture == architecture:
+                lines.append(
+                    f"| `{summary.method.label}` | {summary.count} | {_accuracy(summary.validation)} | "
+                    f"{_gain(summary.gain)}{f' ({summary.gain.count})' if summary.gain else ''} | "
+                    f"{summary.verdict.value if summary.verdict else 'the baseline'} | {_accuracy(summary.test)} | "
+                    f"{_gain(summary.test_gain)} | {_number(summary.spikes)} | {_number(summary.seconds)} |"
+                )
+    problems = [result for result in results if result.state != "done"]
+    if problems:
+        lines += ["", "## Runs without a result", ""]
+        lines += [f"- `{result.run.name}`: {result.state}. {result.problem}".rstrip() for result in problems]
+    write_whole(output / TABLE, ("\n".join(lines) + "\n").encode())
+
+
+def show_table(summaries: Sequence[Summary]) -> None:
+    """The same for a terminal of 80 columns: accuracies ± deviations, gains ± half their intervals."""
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=160)
+    for architecture in dict.fromkeys(summary.architecture for summary in summaries):
+        table = Table(title=architecture, title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True)
+        table.add_column("method", overflow="fold")
+        for heading in ("runs", "validation %", "gain, points"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("verdict")
+        table.add_column("test %", justify="right", no_wrap=True)
+        for summary in summaries:
+            if summary.architecture == architecture:
+                gain, judged = summary.gain, summary.verdict
+                table.add_row(
+                    "\n".join((summary.method.loss, *(f"  {name}={value}" for name, value in summary.method.settings))),
+                    str(summary.count),
+                    _accuracy(summary.validation),
+                    f"{100 * gain.mean:+.2f} ± {100 * (gain.high - gain.mean):.2f}" if gain else "-",
+                    judged.value if judged else "the baseline",
+                    f"{100 * summary.test[0]:.2f}" if summary.test else "-",
+                    style=_STYLES[judged] if judged else "",
+                )
+        console.print(table)
+
+
+def write_plot(output: Path, summaries: Sequence[Summary]) -> None:
+    """Write ``gains.png``: the gains on validation and test data with their intervals; nothing without a gain."""
+    rows = [summary for summary in summaries if summary.gain is not None]
+    if not rows:
+        return
+    from matplotlib.figure import Figure  # half a second, and not needed until now
+
+    figure = Figure(figsize=(8, 1.2 + 0.45 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    for gains, title, colour, shift in (
+        ([summary.gain for summary in rows], "validation", "tab:blue", -0.12),
+        ([summary.test_gain for summary in rows], "test", "tab:gray", 0.12),
+    ):
+        known = [(place, gain) for place, gain in enumerate(gains) if gain is not None]
+        axes.errorbar(
+            [100 * gain.mean for _, gain in known],
+            [place + shift for place, _ in known],
+            xerr=[
+                [100 * (gain.mean - gain.low) for _, gain in known],
+                [100 * (gain.high - gain.mean) for _, gain in known],
+            ],
+            fmt="o",
+            capsize=3,
+            color=colour,
+            label=title,
+        )
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_yticks(range(len(rows)), [f"{row.method.label}\n{row.architecture}" for row in rows], fontsize=8)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlabel("gain over cross-entropy, points of accuracy, paired by seed, 95 % interval")
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(fontsize=8)
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=150, metadata={"Software": None})
+    write_whole(output / PLOT, image.getvalue())
+
+
+def _accuracy(values: tuple[float, float | None] | None) -> str:
+    if values is None:
+        return "-"
+    mean, deviation = values
+    return f"{100 * mean:.2f}" if deviation is None else f"{100 * mean:.2f} ± {100 * deviation:.2f}"
+
+
+def _gain(gain: Gain | None) -> str:
+    if gain is None:
+        return "-"
+    return f"{100 * gain.mean:+.2f} [{100 * gain.low:+.2f}, {100 * gain.high:+.2f}]"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
