@@ -22,6 +22,7 @@ _FLOAT: Final = "#E69F00"
 
 _STYLE: Final[dict[Any, Any]] = {
     "svg.hashsalt": "snnc",  # the same ids, and so the same file, in every run
+    "text.parse_math": False,  # names may hold a dollar sign
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,

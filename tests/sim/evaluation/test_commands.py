@@ -98,6 +98,28 @@ def test_tables_fit_80_columns(evaluated):
     assert "modelled nJ" in text
 
 
+def test_names_from_files_are_text_and_nothing_else(evaluated):
+    result, _ = evaluated
+    names = ("<b>bold</b>", "$x_{$", "[red]", *map(str, range(7)))
+    page = render_html(dataclasses.replace(result, classes=names, source="<script>", dataset="<i>"))
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "&lt;i&gt;" in page
+
+
+def test_many_time_steps_fit_the_console_too(evaluated, tmp_path):
+    result, _ = evaluated
+    accuracy = np.linspace(0.1, 0.9, 40)
+    activity = dataclasses.replace(result.activity, time_steps=40, accuracy=accuracy, floating=None)
+    output = io.StringIO()
+    console = Console(file=output, width=80, highlight=False, markup=False)
+    show_evaluation(dataclasses.replace(result, activity=activity), tmp_path / "report.html", console=console)
+    text = output.getvalue()
+    assert "…" not in text
+    assert re.search(r"^ integer .* 90.00% *$", text, re.MULTILINE)
+    assert " T = 40" in text
+
+
 def run(capsys, *arguments: str | Path) -> tuple[int, str, str]:
     status = cli.run(["evaluate", *map(str, arguments)])
     captured = capsys.readouterr()

@@ -169,14 +169,22 @@ def test_thresholds_move_by_the_level_both_ways_and_stay_positive():
     assert neuron(fault("thresholds", graph, 1e6).graph, name).threshold.min() == 1
 
 
-def test_a_maximum_has_no_threshold_to_move():
-    graph = fault("thresholds", convolutional(), 4.0).graph
+@pytest.mark.parametrize("seed", range(5))
+def test_a_maximum_has_no_threshold_to_move(seed):
+    graph = fault("thresholds", convolutional(), 4.0, seed).graph
     assert np.all(neuron(graph, "max2").threshold == 1)
     assert np.all(np.abs(neuron(graph, "conv1").threshold - 20) == 4)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_exactly_the_asked_share_of_neurons_is_stuck(seed):
+    (outputs,) = fault("stuck-at-0", random_chain([20, 1000, 5]), 0.05, seed).stuck.values()
+    assert np.count_nonzero(outputs == 0) == 50
+    assert np.count_nonzero(outputs == -1) == 950
+
+
 @pytest.mark.parametrize(("name", "value"), [("stuck-at-0", 0), ("stuck-at-1", 1)])
-def test_exactly_the_asked_share_of_neurons_is_stuck_and_the_others_work(name, value):
+def test_stuck_neurons_do_not_change_and_the_others_work(name, value):
     graph = convolutional()
     found = fault(name, graph, 0.2)
     assert set(found.stuck) == {"conv1", "max2"}
