@@ -13,7 +13,7 @@ from torch import Tensor
 
 from snnc.compiler.ir.neurons import Encoding
 
-__all__ = ["bernoulli_events", "encode", "quantise_pixels", "rate_code"]
+__all__ = ["bernoulli_events", "channels_last", "encode", "quantise_pixels", "rate_code"]
 
 
 def encode(
@@ -42,6 +42,19 @@ def encode(
             return bernoulli_events(images, time_steps=time_steps, generator=generator)
         case _:
             assert_never(encoding)
+
+
+def channels_last(maps: Tensor) -> Tensor:
+    """``[B, C, H, W]`` with the channels of a place beside each other: twice as fast in a convolution on a CPU.
+
+    A map of one channel is in both memory formats at once, and torch then goes on in the slow one. Only the stride of
+    its channel, which no element depends on, tells which one is meant.
+    """
+    maps = maps.contiguous(memory_format=torch.channels_last)
+    _, channels, height, width = maps.shape
+    if channels > 1:
+        return maps
+    return maps.as_strided(maps.shape, (height * width, 1, width, 1))
 
 
 def quantise_pixels(pixels: Tensor, bits: int) -> Tensor:

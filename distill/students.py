@@ -36,6 +36,7 @@ from torch.nn import functional as F
 
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
 from snnc.distill.architecture import INPUT, Architecture, PopulationSpec, ProjectionKind, ProjectionSpec, Role
+from snnc.distill.encoding import channels_last
 from snnc.distill.folding import FoldedLayer, Norm, check_range, fold
 from snnc.distill.neurons import (
     NeuronSettings,
@@ -401,11 +402,9 @@ class Student(nn.Module):
 
 
 def _as_map(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """``[..., C, H, W]`` in the shape of the input, channels last: nearly twice as fast in a convolution on a CPU."""
+    """``[..., C, H, W]`` in the shape of the input."""
     x = x.reshape(*x.shape[:-3], *shape)
-    if x.dim() == 4:
-        return x.contiguous(memory_format=torch.channels_last)
-    return x.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, x.shape[:2])
+    return channels_last(x) if x.dim() == 4 else channels_last(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
 def _weighted_sum(source: Signal, weight: Tensor, projection: ProjectionSpec) -> Signal:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snnc.compiler.errors import OptionError
+from snnc.distill.encoding import channels_last
 
 __all__ = ["PooledTeacher", "Teacher", "TeacherOutputs", "as_input", "check_size", "negative_mean", "teacher_logits"]
 
@@ -118,7 +119,7 @@ def negative_mean(norm: nn.BatchNorm2d) -> Tensor:
 
 def as_input(images: Tensor) -> Tensor:
     """8-bit images ``[B, C, H, W]`` as a teacher reads them; channels last is nearly twice as fast on a CPU."""
-    return (images.float() / 255).contiguous(memory_format=torch.channels_last)
+    return channels_last(images.float() / 255)
 
 
 @torch.no_grad()

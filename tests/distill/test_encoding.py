@@ -1,11 +1,12 @@
 """Encoders against the contract, section 3."""
 
 import numpy as np
+import pytest
 import torch
 
 from snnc.compiler.ir.neurons import Encoding
 from snnc.distill import data
-from snnc.distill.encoding import bernoulli_events, encode, quantise_pixels, rate_code
+from snnc.distill.encoding import bernoulli_events, channels_last, encode, quantise_pixels, rate_code
 from snnc.distill.exactness import encode_integers
 
 EVERY_PIXEL = np.arange(256, dtype=np.uint8)
@@ -17,6 +18,15 @@ def test_pixels_are_scaled_as_the_contract_says():
         assert data.quantise_pixels(EVERY_PIXEL, bits).tolist() == expected
         assert quantise_pixels(torch.from_numpy(EVERY_PIXEL), bits).tolist() == expected
     assert data.scale_to_8_bits(np.arange(17), 16).tolist() == [(v * 255 + 8) // 16 for v in range(17)]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_convolution_goes_on_in_the_fast_format(channels):
+    maps = torch.rand(2, channels, 8, 8)
+    moved = channels_last(maps)
+    assert torch.equal(moved, maps)
+    after = torch.nn.functional.conv2d(moved, torch.rand(4, channels, 3, 3))
+    assert after.stride()[1] == 1
 
 
 def test_direct_is_the_same_at_every_step_and_given_once():
