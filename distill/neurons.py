@@ -84,6 +84,7 @@ class _IntegrateAndFire(torch.autograd.Function):
         ctx.save_for_backward(membranes, threshold, spikes)
         ctx.constant, ctx.settings = constant, settings
         ctx.mark_non_differentiable(membranes)
+        ctx.set_materialize_grads(False)  # else a tensor of zeros is made for the membranes, in every backward pass
         return spikes, membranes
 
     @staticmethod
