@@ -32,6 +32,7 @@ from snnc.distill.checkpoint import (
 from snnc.distill.config import DEFAULTS, StageTeacher, TrainingConfig, parse_augmentation, plain
 from snnc.distill.data import DATASETS, load
 from snnc.distill.fitting import EpochReport
+from snnc.distill.hardware import check_fit, named_device
 from snnc.distill.losses import METHODS
 from snnc.distill.losses.interface import parse_options
 from snnc.distill.neurons import Surrogate
@@ -83,6 +84,9 @@ def _enumerated(kind: type[Enum]) -> click.Choice[str]:
     type=click.Path(path_type=Path, dir_okay=False),
     help="A teacher that was trained before, by --teacher-only or as a student.",
 )
+@click.option(
+    "--fit", "device_name", metavar="DEVICE", help="Refuse a student that would not fit a chip, such as up5k."
+)
 @click.option("--teacher-only", is_flag=True, help="Train the teacher alone and write it to OUTPUT.")
 @click.option("--stage-teacher", type=_enumerated(StageTeacher), help="Who teaches a phase: a chain is 'previous'.")
 @click.option(
@@ -115,6 +119,7 @@ def distill(
     teacher_file: Path | None,
     teacher_only: bool,
     start_file: Path | None,
+    device_name: str | None,
     **options: Any,
 ) -> None:
     """Train an ANN teacher, distil it into an integrate-and-fire student, and write its integers to OUTPUT.
@@ -142,6 +147,8 @@ def distill(
     saver = _Saver(training_file(output))
     state = load_state(saver.path, config) if resume else TrainingState(config=plain(config))
     images = load(dataset, root)
+    if device_name is not None:
+        click.echo(check_fit(config, images, named_device(device_name)), err=True)
     teacher = None if teacher_file is None else read_teacher(teacher_file, images)
     start = None if start_file is None else restore_student(read_checkpoint(start_file))
     try:

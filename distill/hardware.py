@@ -1,0 +1,60 @@
+"""Whether a student that is not trained yet would fit a chip: the compiler's own plan of it, with random weights."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import torch
+
+from snnc.compiler.design import Options
+from snnc.compiler.errors import FitError, OptionError, UnsupportedError
+from snnc.compiler.passes.area import total_cells
+from snnc.compiler.pipeline import begin, passes_before, run_passes
+from snnc.compiler.targets import TARGETS, Device, load_target
+from snnc.distill.checkpoint import student_checkpoint, write_checkpoint
+from snnc.distill.config import TrainingConfig
+from snnc.distill.data import Dataset
+from snnc.distill.students import Phase, Student
+
+__all__ = ["check_fit", "named_device"]
+
+
+def named_device(name: str) -> Device:
+    """A device of any family by its name, such as ``up5k``."""
+    families = [load_target(target) for target in TARGETS]
+    for family in families:
+        if name in family.devices:
+            return family.devices[name]
+    known = ", ".join(device for family in families for device in family.devices)
+    raise OptionError(f"--fit names the unknown device {name[:40]!r}; known are {known}.")
+
+
+def check_fit(config: TrainingConfig, dataset: Dataset, device: Device) -> str:
+    """Plan the student of a configuration for a device, as `snnc compile` would, and say what it takes.
+
+    Memories follow from the shapes and bits of the student alone; the widths of its membranes from its weights as well,
+    so that the plan of the trained student may be a bit wider or narrower.
+
+    Raises
+    ------
+    FitError
+        It does not fit; the compiler's sentence says what is short and what would help.
+    UnsupportedError
+        The hardware of a layer is not built.
+    """
+    torch.manual_seed(config.seed)
+    student = Student(config.student)
+    for phase in (Phase.QUANTISED, Phase.FOLDED):
+        student.enter(phase)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "student.pt"
+        write_checkpoint(path, student_checkpoint(student, config, dataset))
+        try:
+            plan = run_passes(begin(path, device, Options()), passes_before("emit")).complete_plan
+        except (FitError, UnsupportedError) as error:
+            raise type(error)(f"--fit: nothing was trained, since the student could not be built. {error}") from None
+    return (
+        f"{config.architecture} fits {device.name}: {plan.blocks} of {device.block_rams} EBR, about "
+        f"{total_cells(plan):,} of {device.logic_cells:,} LCs."
+    )

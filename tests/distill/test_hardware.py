@@ -1,0 +1,39 @@
+"""A student is held against its chip before it is trained."""
+
+import dataclasses
+
+import pytest
+
+from snnc.compiler.design import Options
+from snnc.compiler.errors import FitError, OptionError, UnsupportedError
+from snnc.compiler.pipeline import compile_network
+from snnc.compiler.targets import find_device
+from snnc.distill.config import DEFAULTS
+from snnc.distill.data import load
+from snnc.distill.hardware import check_fit, named_device
+
+
+def configured(**changes):
+    return dataclasses.replace(DEFAULTS["digits"], **changes)
+
+
+def test_what_it_says_is_what_the_trained_student_takes(repository):
+    said = check_fit(configured(), load("digits"), named_device("up5k"))
+    student = repository / "examples" / "students" / "digits-64-32-10-int4.pt"
+    plan = compile_network(student, find_device("ice40"), Options()).complete_plan
+    assert said.startswith(f"64-32-10 fits up5k: {plan.blocks} of 30 EBR, about ")
+
+
+def test_a_student_that_is_too_large_is_refused_with_the_compilers_remedy():
+    with pytest.raises(FitError, match="--fit: nothing was trained.*EBR"):
+        check_fit(configured(architecture="64-2000-10"), load("digits"), named_device("up5k"))
+
+
+def test_a_layer_without_hardware_is_refused_by_name():
+    with pytest.raises(UnsupportedError, match="--fit.*'conv1'"):
+        check_fit(configured(architecture="1x8x8-4c3-10"), load("digits"), named_device("up5k"))
+
+
+def test_an_unknown_chip_is_refused_with_those_that_are_known():
+    with pytest.raises(OptionError, match="'up6k'; known are.*up5k"):
+        named_device("up6k")
