@@ -38,7 +38,7 @@ from snnc.distill.losses.interface import parse_options
 from snnc.distill.neurons import Surrogate
 from snnc.distill.optimisers import Optimiser
 from snnc.distill.teachers import TeacherKind
-from snnc.distill.train import distil_student, train_teacher
+from snnc.distill.train import distil_student, find_training_device, train_teacher
 
 __all__ = ["distill"]
 
@@ -84,9 +84,7 @@ def _enumerated(kind: type[Enum]) -> click.Choice[str]:
     type=click.Path(path_type=Path, dir_okay=False),
     help="A teacher that was trained before, by --teacher-only or as a student.",
 )
-@click.option(
-    "--fit", "device_name", metavar="DEVICE", help="Refuse a student that would not fit a chip, such as up5k."
-)
+@click.option("--fit", "chip", metavar="CHIP", help="Refuse a student that would not fit a chip, such as up5k.")
 @click.option("--teacher-only", is_flag=True, help="Train the teacher alone and write it to OUTPUT.")
 @click.option("--stage-teacher", type=_enumerated(StageTeacher), help="Who teaches a phase: a chain is 'previous'.")
 @click.option(
@@ -105,6 +103,14 @@ def _enumerated(kind: type[Enum]) -> click.Choice[str]:
 @click.option("--augment", "augmentation", help="Distortion of those copies, such as shift=1,rotation=5.")
 @click.option("--teacher-augment", "teacher_augmentation", help="The same of the teacher's images.")
 @click.option("--average", type=float, help="Decay per update of the moving average of the weights.")
+@click.option(
+    "--device",
+    "device_name",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to train; cuda computes in bfloat16 until weights are quantised.",
+)
 @click.option("--seed", type=int, help="The same seed gives the same student.  [default: 0]")
 @click.option("--threads", type=int, help="Threads of torch; part of what a seed reproduces.  [default: 1]")
 @click.option(
@@ -119,7 +125,8 @@ def distill(
     teacher_file: Path | None,
     teacher_only: bool,
     start_file: Path | None,
-    device_name: str | None,
+    chip: str | None,
+    device_name: str,
     **options: Any,
 ) -> None:
     """Train an ANN teacher, distil it into an integrate-and-fire student, and write its integers to OUTPUT.
@@ -147,18 +154,26 @@ def distill(
     saver = _Saver(training_file(output))
     state = load_state(saver.path, config) if resume else TrainingState(config=plain(config))
     images = load(dataset, root)
-    if device_name is not None:
-        click.echo(check_fit(config, images, named_device(device_name)), err=True)
+    if chip is not None:
+        click.echo(check_fit(config, images, named_device(chip)), err=True)
+    device = find_training_device(device_name)
     teacher = None if teacher_file is None else read_teacher(teacher_file, images)
     start = None if start_file is None else restore_student(read_checkpoint(start_file))
     try:
         with _progress() as on_epoch:
             if teacher_only:
-                own = train_teacher(config, images, state=state, save=saver, on_epoch=on_epoch)
+                own = train_teacher(config, images, state=state, save=saver, on_epoch=on_epoch, device=device)
                 write_teacher(output, own, images, accuracy=state.finished["teacher"]["accuracy"])
             else:
                 checkpoint = distil_student(
-                    config, images, state=state, save=saver, on_epoch=on_epoch, teacher=teacher, start=start
+                    config,
+                    images,
+                    state=state,
+                    save=saver,
+                    on_epoch=on_epoch,
+                    teacher=teacher,
+                    start=start,
+                    device=device,
                 )
                 write_checkpoint(output, checkpoint)
     except KeyboardInterrupt:

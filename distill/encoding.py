@@ -84,4 +84,4 @@ def bernoulli_events(pixels: Tensor, *, time_steps: int, generator: torch.Genera
 
     Stands in for an event camera where a data set has images only.
     """
-    return (torch.rand(time_steps, *pixels.shape, generator=generator) * 255 < pixels).float()
+    return (torch.rand(time_steps, *pixels.shape, generator=generator).to(pixels.device) * 255 < pixels).float()

@@ -19,7 +19,7 @@ from snnc.compiler.errors import OptionError
 from snnc.distill.encoding import encode
 from snnc.distill.losses.ckdsnn_samd import SMALLEST_MAP
 from snnc.distill.losses.interface import FeaturePair, LossInputs, LossSettings, Method, Need
-from snnc.distill.students import Student, StudentOutputs
+from snnc.distill.students import Phase, Student, StudentOutputs
 from snnc.distill.teachers import SpikingTeacher, Teacher, as_input
 
 __all__ = [
@@ -32,10 +32,12 @@ __all__ = [
     "build_adapter",
     "encode_for",
     "frames",
+    "mixed_precision",
     "spiking_teacher",
 ]
 
 _BATCH = 500
+_REAL = (Phase.TWIN, Phase.FLOAT)
 
 
 class Teaching(Protocol):
@@ -67,6 +69,11 @@ def encode_for(student: Student, images: Tensor, events: torch.Generator | None)
         return images.transpose(0, 1).float()
     settings = student.config
     return encode(images, settings.encoding, bits=settings.input_bits, time_steps=settings.time_steps, generator=events)
+
+
+def mixed_precision(device: torch.device, *, enabled: bool) -> torch.autocast:
+    """bfloat16 for convolutions and products on a GPU; a CPU has no use for it."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled and device.type == "cuda")
 
 
 def frames(images: Tensor) -> Tensor:
@@ -137,6 +144,11 @@ class Objective:
         self._float_copy = float_copy
 
     def __call__(self, trainee: Trainee, lesson: Lesson) -> Tensor:
+        # Integers of a folded student do not fit the 8 bits of a bfloat16.
+        with mixed_precision(lesson.images.device, enabled=trainee.student.phase in _REAL):
+            return self._loss(trainee, lesson)
+
+    def _loss(self, trainee: Trainee, lesson: Lesson) -> Tensor:
         x = encode_for(trainee.student, lesson.images, lesson.events)
         outputs: StudentOutputs = trainee.student(x)
         needs = self._method.needs

@@ -361,7 +361,8 @@ class Student(nn.Module):
         membranes: dict[str, Tensor] = {}
         for name, layer in self.populations.items():
             synapses = layer.synapses(self.phase, x.dtype)
-            current = layer.current(signals, synapses, live=self.phase is not Phase.FOLDED)
+            sums = layer.current(signals, synapses, live=self.phase is not Phase.FOLDED)
+            current = Signal(values=sums.values.to(x.dtype), constant=sums.constant)  # of mixed precision
             if synapses.threshold is None:
                 readout = current.values.flatten(-3)  # [T, B, K], or [B, K] of a constant input
                 if current.constant:

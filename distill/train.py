@@ -34,19 +34,22 @@ from snnc.distill.objective import (
     build_adapter,
     encode_for,
     frames,
+    mixed_precision,
     spiking_teacher,
 )
 from snnc.distill.optimisers import Optimiser
 from snnc.distill.students import Phase, Student
 from snnc.distill.teachers import SpikingTeacher, Teacher, as_input, build_teacher, teacher_logits
 
-__all__ = ["distil_student", "train_teacher"]
+__all__ = ["distil_student", "find_training_device", "train_teacher"]
 
 _RELATIVE_RATE = {Phase.TWIN: 1.0, Phase.FLOAT: 1.0, Phase.QUANTISED: 0.5, Phase.FOLDED: 0.15}
 """Peak learning rate of each phase: a network that already works is disturbed less."""
 
 _RATE_OF_A_STARTED = 0.5
 """Of the float phase, where weights were learned before."""
+
+_CPU = torch.device("cpu")
 
 _TEACHER_RATE = 2e-3
 _TEACHER_DECAY = 1e-2
@@ -61,6 +64,7 @@ def distil_student(
     on_epoch: Callable[[EpochReport], None],
     teacher: Teacher | SpikingTeacher | None = None,
     start: Student | None = None,
+    device: torch.device = _CPU,
 ) -> dict[str, Any]:
     """Train and export a student.
 
@@ -70,6 +74,8 @@ def distil_student(
         One that was trained before; by default a method that needs one trains it first.
     start
         A student of the same architecture, whose weights this one starts from.
+    device
+        Where to train; the export is checked on the processor, in float64, wherever that was.
     state
         A new `TrainingState`, or that of an interrupted run to go on with.
     save, on_epoch
@@ -82,14 +88,16 @@ def distil_student(
         test data.
     """
     _check_shapes(config, dataset)
-    torch.set_num_threads(config.threads)
+    _prepare(config, device)
     method = METHODS[config.loss]
     if not method.needs & _TEACHER_NEEDS:
         teacher = None
     elif teacher is None and config.teacher_epochs:
         untrained = build_teacher(config.teacher, dataset.shape, len(dataset.classes))
         build_adapter(method, Student(config.student), untrained)  # refuses before an hour of training, not after it
-        teacher = train_teacher(config, dataset, state=state, save=save, on_epoch=on_epoch)
+        teacher = train_teacher(config, dataset, state=state, save=save, on_epoch=on_epoch, device=device)
+    if teacher is not None:
+        teacher = teacher.to(device)
     ann = teacher if isinstance(teacher, Teacher) else None
     if Need.TEACHER_STEP_LOGITS in method.needs and ann is not None:
         raise OptionError(
@@ -101,7 +109,7 @@ def distil_student(
     student = Student(config.student)
     if start is not None:
         _start_from(student, start)
-    trainee = Trainee(student, build_adapter(method, student, ann))
+    trainee = Trainee(student, build_adapter(method, student, ann)).to(device)
     copies = Copies(
         dataset.train,
         config.augmentation,
@@ -143,14 +151,16 @@ def distil_student(
             epoch: int, first: int = epochs_before, answers: Answers | None = answers, objective: Objective = objective
         ) -> Iterator[Tensor]:
             turn = first + epoch
-            images = copies.images(turn)
+            images = copies.images(turn).to(device)
             logits = answers.to(copies.turn(turn), images) if answers is not None else None
             events = generator(config.seed, Purpose.EVENTS, turn)
             noise = generator(config.seed, Purpose.NOISE, turn)
-            for batch in shuffled(len(copies), config.batch_size, generator(config.seed, Purpose.ORDER, turn)):
+            labels = copies.labels.to(device)
+            for order in shuffled(len(copies), config.batch_size, generator(config.seed, Purpose.ORDER, turn)):
+                batch = order.to(device)
                 lesson = Lesson(
                     images=images[batch],
-                    labels=copies.labels[batch],
+                    labels=labels[batch],
                     answers=None if logits is None else logits[:, batch],
                     events=events,
                     noise=noise,
@@ -173,6 +183,23 @@ def distil_student(
             float_copy = copy.deepcopy(student).eval().requires_grad_(False)
     assert float_copy is not None
     return _export(student, float_copy, ann, config, dataset)
+
+
+def find_training_device(name: str) -> torch.device:
+    """``cpu``, ``cuda``, or with ``auto`` a GPU where there is one."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise OptionError(
+            "--device cuda needs a GPU and a CUDA build of PyTorch, and one is missing; use --device cpu."
+        )
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def _prepare(config: TrainingConfig, device: torch.device) -> None:
+    torch.set_num_threads(config.threads)
+    if device.type == "cuda":
+        # The folded student counts in float32, and TF32 has 10 bits of the 24 that it needs.
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def _student(model: nn.Module) -> Student:
@@ -214,6 +241,8 @@ def _start_from(student: Student, start: Student) -> None:
 def _export(
     student: Student, float_copy: Student, teacher: Teacher | None, config: TrainingConfig, dataset: Dataset
 ) -> dict[str, Any]:
+    student, float_copy = student.cpu(), float_copy.cpu()
+    teacher = None if teacher is None else teacher.cpu()
     student.check_range()
     checkpoint = student_checkpoint(student, config, dataset)
     exact = student.double()
@@ -238,10 +267,12 @@ def train_teacher(
     state: TrainingState,
     save: Callable[[TrainingState], None],
     on_epoch: Callable[[EpochReport], None],
+    device: torch.device = _CPU,
 ) -> Teacher:
     """An ANN trained with the labels, on a fresh distorted copy of the training set in every epoch; frozen."""
     torch.manual_seed(_seed(config, Purpose.WEIGHTS, 0))
-    teacher = build_teacher(config.teacher, dataset.shape, len(dataset.classes))
+    _prepare(config, device)
+    teacher = build_teacher(config.teacher, dataset.shape, len(dataset.classes)).to(device)
     copies = Copies(
         dataset.train,
         config.teacher_augmentation,
@@ -251,10 +282,13 @@ def train_teacher(
     )
 
     def losses(epoch: int) -> Iterator[Tensor]:
-        images = copies.images(epoch)
+        images, labels = copies.images(epoch).to(device), copies.labels.to(device)
         torch.manual_seed(_seed(config, Purpose.DROPOUT, epoch))  # dropout draws from the global generator only
-        for batch in shuffled(len(copies), config.batch_size, generator(config.seed, Purpose.ORDER, epoch)):
-            yield F.cross_entropy(teacher(as_input(frames(images[batch]))), copies.labels[batch])
+        for order in shuffled(len(copies), config.batch_size, generator(config.seed, Purpose.ORDER, epoch)):
+            batch = order.to(device)
+            with mixed_precision(device, enabled=True):
+                loss = F.cross_entropy(teacher(as_input(frames(images[batch]))), labels[batch])
+            yield loss
 
     fit(
         teacher,
@@ -305,18 +339,20 @@ def _seed(config: TrainingConfig, purpose: Purpose, index: int) -> int:
 @torch.no_grad()
 def _accuracy(student: Student, config: TrainingConfig, split: Split) -> float:
     student.eval()
+    device = next(student.parameters()).device
     events = generator(config.seed, Purpose.EVENTS)
     correct = 0
     for images, labels in zip(
         torch.from_numpy(split.images.copy()).split(500), torch.from_numpy(split.labels).split(500), strict=True
     ):
-        correct += int((student(encode_for(student, images, events)).classes == labels).sum())
+        correct += int((student(encode_for(student, images.to(device), events)).classes == labels.to(device)).sum())
     return correct / len(split)
 
 
 def _teacher_accuracy(teacher: nn.Module, split: Split) -> float:
-    logits = teacher_logits(teacher, frames(torch.from_numpy(split.images.copy())))
-    return _share(logits.argmax(dim=1).numpy() == split.labels)
+    device = next(teacher.parameters()).device
+    logits = teacher_logits(teacher, frames(torch.from_numpy(split.images.copy())).to(device))
+    return _share(logits.argmax(dim=1).cpu().numpy() == split.labels)
 
 
 def _integer_inputs(checkpoint: dict[str, Any], student: Student, config: TrainingConfig, split: Split) -> np.ndarray:
