@@ -17,7 +17,8 @@ def students(repository):
 
 def test_every_student_has_its_record_and_is_small(students):
     paths = sorted(students.glob("*.pt"))
-    assert [path.stem for path in paths] == ["digits-64-32-10-int4", "mnist-784-32-10-int4"]
+    assert {path.stem for path in paths} == {path.stem for path in students.glob("*.json")}
+    assert len(paths) >= 4
     for path in paths:
         record = json.loads(path.with_suffix(".json").read_text())
         assert hashlib.sha256(path.read_bytes()).hexdigest() == record["sha256"]
@@ -27,8 +28,18 @@ def test_every_student_has_its_record_and_is_small(students):
         assert checkpoint["config"]["seed"] == record["seed"]
         assert record["command"].startswith("snnc distill ")
         assert path.stem in record["command"]
-        assert all(p["weight_bits"] == 4 for layer in checkpoint["layers"] for p in layer["projections"])
+        bits = {p["weight_bits"] for layer in checkpoint["layers"] for p in layer["projections"] if "weight_bits" in p}
+        assert bits == ({2} if path.stem.endswith("ternary") else {4})
         assert checkpoint["time_steps"] <= 4
+
+
+def test_every_student_is_in_the_table(students):
+    table = (students / "README.md").read_text()
+    for path in students.glob("*.json"):
+        metrics = json.loads(path.read_text())["metrics"]
+        (row,) = [line for line in table.splitlines() if line.startswith(f"| `{path.stem}.pt`")]
+        assert f"**{metrics['integer_test'] * 100:.2f} %**" in row
+        assert f"{path.with_suffix('.pt').stat().st_size:,}" in row
 
 
 def test_the_digits_student_keeps_its_promise(students):
