@@ -25,15 +25,15 @@ def test_what_it_says_is_what_the_trained_student_takes(repository):
 
 
 def test_a_student_that_is_too_large_is_refused_with_the_compilers_remedy():
-    with pytest.raises(FitError, match="--fit: nothing was trained.*EBR"):
+    with pytest.raises(FitError, match=r"--fit: nothing was trained.*EBR"):
         check_fit(configured(architecture="64-2000-10"), load("digits"), named_device("up5k"))
 
 
 def test_a_layer_without_hardware_is_refused_by_name():
-    with pytest.raises(UnsupportedError, match="--fit.*'conv1'"):
+    with pytest.raises(UnsupportedError, match=r"--fit.*'conv1'"):
         check_fit(configured(architecture="1x8x8-4c3-10"), load("digits"), named_device("up5k"))
 
 
 def test_an_unknown_chip_is_refused_with_those_that_are_known():
-    with pytest.raises(OptionError, match="'up6k'; known are.*up5k"):
+    with pytest.raises(OptionError, match=r"'up6k'; known are.*up5k"):
         named_device("up6k")
