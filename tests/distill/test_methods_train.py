@@ -14,7 +14,7 @@ from snnc.distill.config import DEFAULTS, StageTeacher, plain
 from snnc.distill.data import Dataset, Split, load
 from snnc.distill.losses import METHODS
 from snnc.distill.losses.interface import Need
-from snnc.distill.objective import Objective, spiking_teacher
+from snnc.distill.objective import Answers, Objective, spiking_teacher
 from snnc.distill.teachers import TeacherKind
 from snnc.distill.train import distil_student
 
@@ -57,7 +57,7 @@ def test_every_method_trains_and_exports_exactly(digits, loss):
 
 def test_what_a_method_needs_is_what_it_gets(digits, monkeypatch):
     """Each need is filled in the phases that it is promised for, and nothing else is."""
-    seen = {}
+    seen: dict[int, set[str]] = {}
 
     def spy(inputs, settings):
         names = [field.name for field in dataclasses.fields(inputs)]
@@ -105,10 +105,10 @@ def test_in_a_chain_each_phase_learns_from_the_one_before(digits, monkeypatch):
 
 def test_the_mean_of_teachers_is_that_of_their_logits(digits):
     checkpoint = run(dataclasses.replace(QUICK, stage_teacher=StageTeacher.MEAN), digits)
-    teachers = [spiking_teacher(restore_student(checkpoint)), lambda images: torch.ones(len(images), 10)]
+    taught = spiking_teacher(restore_student(checkpoint))
     images = torch.from_numpy(digits.test.images.copy())
-    answers = train.Answers(teachers).to(0, images)
-    expected = (teachers[0](images).mean(dim=0) + 1) / 2
+    answers = Answers([taught, lambda images: torch.ones(len(images), 10)]).to(0, images)
+    expected = (taught(images).mean(dim=0) + 1) / 2
     torch.testing.assert_close(answers, expected[None])
 
 
