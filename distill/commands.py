@@ -105,7 +105,7 @@ def _enumerated(kind: type[Enum]) -> click.Choice[str]:
 @click.option("--average", type=float, help="Decay per update of the moving average of the weights.")
 @click.option(
     "--device",
-    "device_name",
+    "device",
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
@@ -126,7 +126,7 @@ def distill(
     teacher_only: bool,
     start_file: Path | None,
     chip: str | None,
-    device_name: str,
+    device: str,
     **options: Any,
 ) -> None:
     """Train an ANN teacher, distil it into an integrate-and-fire student, and write its integers to OUTPUT.
@@ -156,13 +156,13 @@ def distill(
     images = load(dataset, root)
     if chip is not None:
         click.echo(check_fit(config, images, named_device(chip)), err=True)
-    device = find_training_device(device_name)
+    where = find_training_device(device)
     teacher = None if teacher_file is None else read_teacher(teacher_file, images)
     start = None if start_file is None else restore_student(read_checkpoint(start_file))
     try:
         with _progress() as on_epoch:
             if teacher_only:
-                own = train_teacher(config, images, state=state, save=saver, on_epoch=on_epoch, device=device)
+                own = train_teacher(config, images, state=state, save=saver, on_epoch=on_epoch, device=where)
                 write_teacher(output, own, images, accuracy=state.finished["teacher"]["accuracy"])
             else:
                 checkpoint = distil_student(
@@ -173,7 +173,7 @@ def distill(
                     on_epoch=on_epoch,
                     teacher=teacher,
                     start=start,
-                    device=device,
+                    device=where,
                 )
                 write_checkpoint(output, checkpoint)
     except KeyboardInterrupt:
