@@ -45,6 +45,8 @@ __all__ = [
 _FORMAT = "snnc-student"
 _VERSION = 2
 _STATE_FORMAT = "snnc-training"
+_GENTLER = ("learning_rate", "teacher_learning_rate")
+"""What may differ when a run goes on: one that diverged can do so more gently."""
 _TEACHER_FORMAT = "snnc-teacher"
 
 
@@ -314,10 +316,7 @@ def save_state(path: Path, state: TrainingState) -> None:
 
 
 def load_state(path: Path, config: TrainingConfig) -> TrainingState:
-    """The state of an interrupted run, which must have had the same configuration, but for its learning rate.
-
-    The learning rate may differ so that a run that diverged can go on more gently.
-    """
+    """The state of an interrupted run, which must have had the same configuration, but for its learning rates."""
     contents = _read(path, "training run")
     if contents.pop("format", None) != _STATE_FORMAT or contents.pop("version", None) != _VERSION:
         raise CheckpointError(
@@ -330,7 +329,7 @@ def load_state(path: Path, config: TrainingConfig) -> TrainingState:
     wanted = plain(config)
     for key in sorted(wanted.keys() | state.config.keys()):
         before, now = state.config.get(key), wanted.get(key)
-        if before != now and key != "learning_rate":
+        if before != now and key not in _GENTLER:
             raise CheckpointError(
                 f"{path} was begun with {key} = {before}, but now it is {now}; resume with the options it was begun "
                 "with, or start again without --resume."

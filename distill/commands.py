@@ -77,6 +77,7 @@ def _enumerated(kind: type[Enum]) -> click.Choice[str]:
 @click.option("--temperature", type=float, help="Softening of the logits that are compared.")
 @click.option("--alpha", type=float, help="Weight of the teacher against the labels, 0 to 1.")
 @click.option("--teacher", type=_enumerated(TeacherKind), help="Kind of ANN teacher.")
+@click.option("--teacher-learning-rate", type=float)
 @click.option("--teacher-epochs", type=int, help="0 for no teacher.")
 @click.option(
     "--teacher-from",

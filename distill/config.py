@@ -92,6 +92,7 @@ class TrainingConfig:
     alpha: float = 0.8
     teacher: TeacherKind = TeacherKind.CNN
     teacher_epochs: int
+    teacher_learning_rate: float = 2e-3
     teacher_from: str = ""
     stage_teacher: StageTeacher = StageTeacher.TEACHER
     start_from: str = ""
@@ -121,6 +122,7 @@ class TrainingConfig:
             ("epochs", self.epochs, len(_SHARES), 1_000_000),
             ("batch-size", self.batch_size, 2, 1 << 16),  # batch norm needs two samples
             ("learning-rate", self.learning_rate, 0.0, 10.0),
+            ("teacher-learning-rate", self.teacher_learning_rate, 0.0, 10.0),
             ("weight-decay", self.weight_decay, 0.0, 10.0),
             ("copies", self.copies, 1, 10_000),
             ("seed", self.seed, 0, 2**32 - 1),

@@ -35,6 +35,8 @@ class Stage:
         On weight matrices only: biases, batch norms and quantiser steps have no decay.
     average
         Decay per update of the moving average of all weights.
+    rate_option
+        What sets the learning rate on the command line.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Stage:
     learning_rate: float
     weight_decay: float
     average: float
+    rate_option: str = "--learning-rate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +141,7 @@ def _check_finite(model: nn.Module, stage: Stage, epoch: int) -> None:
 def _diverged(what: str, stage: Stage, epoch: int) -> TrainingError:
     return TrainingError(
         f"{what} in epoch {epoch + 1} of stage {stage.name!r}, at a learning rate of up to {stage.learning_rate:g}; "
-        "go on from the last good state with --resume and a smaller --learning-rate."
+        f"go on from the last good state with --resume and a smaller {stage.rate_option}."
     )
 
 

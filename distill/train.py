@@ -51,7 +51,6 @@ _RATE_OF_A_STARTED = 0.5
 
 _CPU = torch.device("cpu")
 
-_TEACHER_RATE = 2e-3
 _TEACHER_DECAY = 1e-2
 
 
@@ -296,7 +295,8 @@ def train_teacher(
             name="teacher",
             epochs=config.teacher_epochs,
             optimiser=Optimiser.ADAMW,
-            learning_rate=_TEACHER_RATE,
+            learning_rate=config.teacher_learning_rate,
+            rate_option="--teacher-learning-rate",
             weight_decay=_TEACHER_DECAY,
             average=config.average,
         ),

@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from snnc.compiler.errors import OptionError, TrainingError
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
@@ -108,6 +109,12 @@ def test_a_loss_that_is_not_a_number_stops_the_run(digits, monkeypatch):
     with pytest.raises(TrainingError, match=r"nan in epoch 3 of stage 'float'.*--resume.*--learning-rate"):
         run(dataclasses.replace(QUICK, loss="cross-entropy", epochs=30), digits, save=lambda s: saved.append(s.epoch))
     assert saved == [1, 2]
+
+
+def test_a_teacher_that_diverges_names_its_own_rate(digits, monkeypatch):
+    monkeypatch.setattr(functional, "cross_entropy", lambda *_: torch.tensor(float("nan"), requires_grad=True))
+    with pytest.raises(TrainingError, match=r"stage 'teacher'.*--teacher-learning-rate"):
+        run(QUICK, digits)
 
 
 def test_weights_that_are_not_numbers_are_never_saved(digits, monkeypatch):
