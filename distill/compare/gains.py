@@ -16,6 +16,7 @@ from enum import Enum
 
 __all__ = ["Gain", "Verdict", "paired_gain", "verdict"]
 
+
 class Verdict(Enum):
     """What may be said about a method."""
 
