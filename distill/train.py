@@ -20,7 +20,7 @@ from snnc.distill.batches import Copies, Purpose, generator, shuffled
 from snnc.distill.checkpoint import TrainingState, student_checkpoint
 from snnc.distill.config import StageTeacher, TrainingConfig
 from snnc.distill.data import Dataset, Split
-from snnc.distill.exactness import IntegerTrace, check_exact, encode_integers
+from snnc.distill.exactness import check_exact, encode_integers
 from snnc.distill.fitting import EpochReport, Stage, fit
 from snnc.distill.losses import METHODS
 from snnc.distill.losses.interface import Need
@@ -252,7 +252,7 @@ def _export(
         "float_test": _accuracy(float_copy, config, dataset.test),
         "integer_validation": _share(validated.classes == dataset.validation.labels),
         "integer_test": _share(tested.classes == dataset.test.labels),
-        "spikes_per_sample": _spikes_per_sample(tested),
+        "spikes_per_sample": tested.spikes / len(dataset.test),
     }
     if teacher is not None:
         checkpoint["metrics"]["teacher_validation"] = _teacher_accuracy(teacher, dataset.validation)
@@ -363,10 +363,6 @@ def _integer_inputs(checkpoint: dict[str, Any], student: Student, config: Traini
     events = generator(config.seed, Purpose.EVENTS)
     spikes = encode_for(student, torch.from_numpy(split.images.copy()), events)
     return spikes.numpy().astype(np.int64).reshape(*spikes.shape[:2], *shape)
-
-
-def _spikes_per_sample(trace: IntegerTrace) -> float:
-    return float(sum(np.count_nonzero(spikes) for spikes in trace.spikes.values()) / len(trace.logits))
 
 
 def _share(correct: np.ndarray) -> float:

@@ -84,8 +84,11 @@ def test_every_folded_student_equals_its_integer_network(seed, **options):
     config = dataclasses.replace(CONFIG, **options)
     student = random_student(config, seed)
     inputs = random_inputs(config, seed)
-    trace = check_exact(student_checkpoint(student, config, SHAPE), student.double(), inputs)
-    assert trace.logits.shape == (20, 3)
+    checkpoint = student_checkpoint(student, config, SHAPE)
+    checked = check_exact(checkpoint, student.double(), inputs, batch=7)
+    trace = simulate(integer_layers(checkpoint), inputs)
+    assert checked.classes.tolist() == trace.classes.tolist()
+    assert checked.spikes == sum(spikes.sum() for spikes in trace.spikes.values())
     assert set(trace.spikes) == {layer["name"] for layer in student_checkpoint(student, config, SHAPE)["layers"][:-1]}
 
 
