@@ -259,7 +259,8 @@ def restore_student(contents: Mapping[str, Any]) -> Student:
     )
     with torch.no_grad():
         for entry, layer in zip(layers, student.populations.values(), strict=True):
-            tensors = {key.removeprefix(f"{entry['name']}."): v for key, v in state.items()}
+            own = f"{entry['name']}."
+            tensors = {key.removeprefix(own): value for key, value in state.items() if key.startswith(own)}
             weights, constants = iter(layer.weights), iter(layer.constants)
             for index, projection in enumerate(layer.spec.projections):
                 target = next(constants if projection.kind is ProjectionKind.POOLING else weights)

@@ -106,7 +106,6 @@ def _enumerated(kind: type[Enum]) -> click.Choice[str]:
 @click.option("--average", type=float, help="Decay per update of the moving average of the weights.")
 @click.option(
     "--device",
-    "device",
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
