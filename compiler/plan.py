@@ -29,7 +29,10 @@ __all__ = [
     "DigitPlan",
     "EngineKind",
     "EnginePlan",
+    "ImagePlan",
     "InputPlan",
+    "KernelPlan",
+    "LayoutPlan",
     "MemoryKind",
     "MemoryPlan",
     "Plan",
@@ -42,7 +45,7 @@ __all__ = [
     "unsigned_bits",
 ]
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 SEMANTICS_VERSION = 1
 
 
@@ -58,7 +61,11 @@ def unsigned_bits(high: int) -> int:
 
 class EngineKind(Enum):
     SPIKING = "spiking"
+    """Event-driven: adds rows of weights to stored membranes."""
+    IMAGE = "image"
+    """The first layer after pixels: gathers each neuron's current once, and takes all its steps there and then."""
     READOUT = "readout"
+    """Event-driven, and hands out its membranes."""
 
 
 class MemoryKind(Enum):
@@ -120,6 +127,82 @@ class MemoryPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LayoutPlan:
+    """How an array of neurons lies in words: a word holds `lanes` channels of one position.
+
+    The channels fall into `groups` of `lanes`; channel ``c`` is lane ``c % lanes`` of group ``c // lanes``. A word's
+    address is the bit fields ``{row, column, group}``, the group lowest, each as wide as its largest value needs: no
+    hardware divides to find a position, and the price is addresses that stand for nothing. Fully connected layers have
+    one row and one column, so that their addresses are 0, 1, 2, ... The network's input has one lane.
+
+    Words are always visited in the order of their addresses.
+    """
+
+    channels: int
+    rows: int
+    columns: int
+    lanes: int
+
+    @property
+    def groups(self) -> int:
+        return -(-self.channels // self.lanes)
+
+    @property
+    def neurons(self) -> int:
+        return self.channels * self.rows * self.columns
+
+    @property
+    def words(self) -> int:
+        """Words that stand for neurons."""
+        return self.rows * self.columns * self.groups
+
+    @property
+    def group_bits(self) -> int:
+        return (self.groups - 1).bit_length()
+
+    @property
+    def column_bits(self) -> int:
+        return (self.columns - 1).bit_length()
+
+    @property
+    def row_bits(self) -> int:
+        return (self.rows - 1).bit_length()
+
+    def address(self, row: int, column: int, group: int) -> int:
+        """Of the word that holds the channels of `group` at a position."""
+        return ((row << self.column_bits | column) << self.group_bits) | group
+
+    @property
+    def depth(self) -> int:
+        """Words of a memory that is addressed so."""
+        return self.address(self.rows - 1, self.columns - 1, self.groups - 1) + 1
+
+    @property
+    def address_bits(self) -> int:
+        """Width of an address, at least 1."""
+        return unsigned_bits(self.depth - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelPlan:
+    """Geometry of a convolution; pairs are (vertical, horizontal), as in ``docs/semantics.md`` section 1.
+
+    Attributes
+    ----------
+    size, stride, padding, dilation
+        Of the kernel, over the source's sums of ``pool x pool`` windows.
+    groups
+        Into which the channels of source and target fall.
+    """
+
+    size: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+    groups: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueuePlan:
     """The queue in front of a projection's walker: spike words (or external events) wait here."""
 
@@ -149,6 +232,29 @@ class DigitPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePlan:
+    """What an engine of kind `EngineKind.IMAGE` keeps.
+
+    Attributes
+    ----------
+    value_bits
+        Width of a pixel.
+    current_bits
+        Width of the accumulator of a neuron's current, bias included, and of every partial sum's result.
+    pixels
+        The image: one pixel per word, at the address of its neuron in the source's layout.
+    spikes
+        Of all steps but the first, which leave at once: at a word's address, ``lanes`` bits per step, step 1 lowest.
+        None for networks of one step.
+    """
+
+    value_bits: int
+    current_bits: int
+    pixels: MemoryPlan
+    spikes: MemoryPlan | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectionPlan:
     """How one projection is walked.
 
@@ -156,35 +262,44 @@ class ProjectionPlan:
     ----------
     source
         Name of the source population.
+    source_layout
+        How the source packs its spikes.
     walker
-        ``dense``: each event reads ``words`` consecutive weight rows from ``address * row_stride``.
-    addresses
-        Number of source neurons.
-    source_lanes, source_words
-        How the source packs its spikes; 1 and `addresses` for the network's input (one address per event).
+        ``dense``: each event reads the target's `words` consecutive weight rows from ``index * row_stride``, where
+        ``index`` counts the lanes of the source's pooled words: ``(position * groups + group) * lanes + lane``, and
+        ``position`` is the bit fields ``{row, column}``.
+        ``convolution``: the rows of source channel ``c``, kernel position ``(u, v)`` and target group ``g`` are
+        ``((c * kernel height + u) * kernel width + v) * row_stride + g - first``: `row_stride` groups, from the first
+        one that the channel reaches.
+        ``image``: as ``convolution``, and every channel reaches all groups.
+    pool
+        ``q``: the source is first summed over windows of ``q x q``.
+    kernel
+        Of a convolution; None for a dense projection.
     row_stride
-        Weight rows from one source address to the next, at least the target's words.
+        Weight rows of one source neuron (and kernel position).
     weight_bits, shift
         Width of a weight; left shift of the weighted sum.
     weights
         The weight memory; its word holds one weight per lane, lane 0 in the low bits.
     queue
         What stands in front of the walker.
-    digits
-        For a direct-encoded source only.
+    digits, image
+        One of them for a direct-encoded source: in front of an event-driven engine, or of one that gathers.
     """
 
     source: str
+    source_layout: LayoutPlan
     walker: str
-    addresses: int
-    source_lanes: int
-    source_words: int
+    pool: int
+    kernel: KernelPlan | None
     row_stride: int
     weight_bits: int
     shift: int
     weights: MemoryPlan
     queue: QueuePlan
     digits: DigitPlan | None
+    image: ImagePlan | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,8 +310,8 @@ class EnginePlan:
     ----------
     name
         Of the population; also of its Verilog instance and its probes.
-    neurons, lanes, words
-        ``words = ceil(neurons / lanes)``; neuron ``n`` is lane ``n % lanes`` of word ``n // lanes``.
+    layout
+        How the neurons lie in words.
     reset
         None for a readout.
     pipeline
@@ -205,10 +320,10 @@ class EnginePlan:
     residual_bits
         Width of a stored membrane ``X``.
     membrane
-        Where the membranes live; a word holds one per lane, lane 0 in the low bits.
+        Where the membranes live; a word holds one per lane, lane 0 in the low bits. One word where an image is gathered.
     constants
-        The sweep's constants, one word per membrane word: per lane ``bias - threshold``, then per lane ``bias``, then
-        (membrane in EBR only) per lane the initial residual; each `residual_bits` wide, first field in the low bits.
+        The sweep's constants, one word per group of channels: per lane ``bias - threshold``, then per lane ``bias``, then
+        (membrane in EBR, or image) per lane the initial residual; each `residual_bits` wide, first field in the low bits.
         A readout has ``bias`` (and the initial value) alone.
     input_current, before_reset, after_reset
         Proven ranges over all neurons of ``I``, ``U`` and ``V``.
@@ -218,9 +333,7 @@ class EnginePlan:
 
     name: str
     kind: EngineKind
-    neurons: int
-    lanes: int
-    words: int
+    layout: LayoutPlan
     reset: Reset | None
     pipeline: int
     residual_bits: int
@@ -232,18 +345,35 @@ class EnginePlan:
     projections: tuple[ProjectionPlan, ...]
 
     @property
+    def neurons(self) -> int:
+        return self.layout.neurons
+
+    @property
+    def lanes(self) -> int:
+        return self.layout.lanes
+
+    @property
+    def words(self) -> int:
+        return self.layout.words
+
+    @property
     def memories(self) -> tuple[MemoryPlan, ...]:
-        currents = (projection.digits.memory for projection in self.projections if projection.digits is not None)
-        return (*(projection.weights for projection in self.projections), *currents, self.membrane, self.constants)
+        found = [projection.weights for projection in self.projections]
+        for projection in self.projections:
+            if projection.digits is not None:
+                found.append(projection.digits.memory)
+            if projection.image is not None:
+                found += [memory for memory in (projection.image.pixels, projection.image.spikes) if memory is not None]
+        return (*found, self.membrane, self.constants)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputPlan:
-    """The network's input port."""
+    """The network's input port: an event's address is that of its neuron's word in `layout`, which has one lane."""
 
     name: str
     encoding: Encoding
-    addresses: int
+    layout: LayoutPlan
     value_bits: int
 
 

@@ -9,7 +9,7 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data, enum
 
 from snnc.compiler.ir.neurons import Encoding
-from snnc.compiler.plan import EnginePlan, InputPlan, ProjectionPlan, unsigned_bits
+from snnc.compiler.plan import EnginePlan, InputPlan, LayoutPlan, ProjectionPlan, unsigned_bits
 
 __all__ = [
     "Marker",
@@ -47,16 +47,19 @@ class OperationKind(enum.Enum, shape=2):
     """Spike, reset, add the bias."""
 
 
-def event_beat(addresses: int) -> data.StructLayout:
-    """One event of a population of `addresses` neurons, or a marker, or both."""
-    return data.StructLayout({"address": unsigned_bits(addresses - 1), "event": 1, "marker": Marker})
+def event_beat(source: LayoutPlan) -> data.StructLayout:
+    """One event, of lane `lane` of the word at `address` in the layout of `source`; or a marker, or both."""
+    return data.StructLayout(
+        {"address": source.address_bits, "lane": unsigned_bits(source.lanes - 1), "event": 1, "marker": Marker}
+    )
 
 
-def digit_beat(addresses: int, value_bits: int) -> data.StructLayout:
-    """One signed digit of a value: ``+-(1 << shift)`` at `address`."""
+def digit_beat(source: LayoutPlan, value_bits: int) -> data.StructLayout:
+    """One signed digit of a value: ``+-(1 << shift)`` at `address`. Its `lane` is 0."""
     return data.StructLayout(
         {
-            "address": unsigned_bits(addresses - 1),
+            "address": source.address_bits,
+            "lane": 1,
             "event": 1,
             "marker": Marker,
             "shift": unsigned_bits(value_bits),
@@ -67,28 +70,28 @@ def digit_beat(addresses: int, value_bits: int) -> data.StructLayout:
 
 def input_beat(plan: InputPlan) -> data.StructLayout:
     """What the core's input port takes. A value is there for direct encoding only."""
-    fields = {"address": unsigned_bits(plan.addresses - 1), "event": unsigned(1), "marker": Marker}
+    fields = {"address": plan.layout.address_bits, "event": unsigned(1), "marker": Marker}
     if plan.encoding is Encoding.DIRECT:
         fields["value"] = plan.value_bits
     return data.StructLayout(fields)
 
 
 def spike_word(engine: EnginePlan) -> data.StructLayout:
-    """The spikes of one membrane word: bit ``i`` of `mask` is neuron ``word * lanes + i``."""
-    return data.StructLayout({"word": unsigned_bits(engine.words - 1), "mask": engine.lanes, "marker": Marker})
+    """The spikes of the membrane word at address `word` of the engine's layout, lane 0 the lowest bit of `mask`."""
+    return data.StructLayout({"word": engine.layout.address_bits, "mask": engine.lanes, "marker": Marker})
 
 
 def operation(engine: EnginePlan, projection: ProjectionPlan) -> data.StructLayout:
     """What a walker issues: one membrane word's worth of work.
 
-    ``row`` is the weight row of an accumulate. ``last`` marks the last word of a sweep, whose ``marker`` is the beat's.
-    ``shift`` and ``negative`` scale an accumulate after a direct-encoded source. ``clear`` makes a sweep write the
-    initial membranes without any output: how an engine starts after a reset.
+    ``word`` is an address in the engine's layout, ``row`` the weight row of an accumulate. ``last`` marks the last word
+    of a sweep, whose ``marker`` is the beat's. ``shift`` and ``negative`` scale an accumulate after a direct-encoded
+    source. ``clear`` makes a sweep write the initial membranes without any output: how an engine starts after a reset.
     """
     return data.StructLayout(
         {
             "kind": OperationKind,
-            "word": unsigned_bits(engine.words - 1),
+            "word": engine.layout.address_bits,
             "row": unsigned_bits(projection.weights.depth - 1),
             "last": 1,
             "marker": Marker,
