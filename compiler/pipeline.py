@@ -14,7 +14,7 @@ from snnc.compiler.frontend import RandomNetwork, import_network
 from snnc.compiler.ir import Graph, format_graph, verify
 from snnc.compiler.passes.bound import bound
 from snnc.compiler.passes.normalise import normalise, normalised
-from snnc.compiler.passes.place import place
+from snnc.compiler.passes.place import layout_of, place
 from snnc.compiler.passes.quantise import quantise, quantised
 from snnc.compiler.passes.schedule import schedule
 from snnc.compiler.plan import plan_to_json
@@ -75,7 +75,7 @@ def _show_bounds(design: Design) -> str:
 
 def _show_lanes(design: Design) -> str:
     lines = [
-        f"lanes {population.name}  {lanes} for {population.size} neurons: {-(-population.size // lanes)} words"
+        f"lanes {population.name}  {lanes} for {population.size} neurons: {layout_of(population, lanes).words} words"
         for population, lanes in zip(design.graph.layers, design.lanes, strict=True)
     ]
     return "\n".join(lines)

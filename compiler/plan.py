@@ -301,6 +301,13 @@ class ProjectionPlan:
     digits: DigitPlan | None
     image: ImagePlan | None
 
+    def first_group(self, channel: int, target: LayoutPlan) -> int:
+        """The first group of `target` in which a source channel's convolution has a weight row."""
+        if self.kernel is None or self.row_stride == target.groups:
+            return 0
+        reached = target.channels // self.kernel.groups
+        return channel // (self.source_layout.channels // self.kernel.groups) * reached // target.lanes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnginePlan:
@@ -320,11 +327,12 @@ class EnginePlan:
     residual_bits
         Width of a stored membrane ``X``.
     membrane
-        Where the membranes live; a word holds one per lane, lane 0 in the low bits. One word where an image is gathered.
+        Where the membranes live; a word holds one per lane, lane 0 in the low bits. A single word where an image is
+        gathered.
     constants
-        The sweep's constants, one word per group of channels: per lane ``bias - threshold``, then per lane ``bias``, then
-        (membrane in EBR, or image) per lane the initial residual; each `residual_bits` wide, first field in the low bits.
-        A readout has ``bias`` (and the initial value) alone.
+        The sweep's constants, one word per group of channels: per lane ``bias - threshold``, then per lane ``bias``,
+        then (membrane in EBR, or image) per lane the initial residual; each `residual_bits` wide, first field in the
+        low bits. A readout has ``bias`` (and the initial value) alone.
     input_current, before_reset, after_reset
         Proven ranges over all neurons of ``I``, ``U`` and ``V``.
     projections

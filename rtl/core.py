@@ -51,7 +51,7 @@ class Core(wiring.Component):
         for position, engine_plan in enumerate(plan.engines):
             name = engine_plan.name
             behind = None
-            if engine_plan.kind is EngineKind.SPIKING:
+            if engine_plan.kind is not EngineKind.READOUT:
                 behind = plan.engines[position + 1].projections[0].queue.depth
             engine = Engine(engine_plan, behind)
             m.submodules[f"engine_{name}"] = engine
@@ -64,7 +64,15 @@ class Core(wiring.Component):
                 m.submodules[f"queue_{name}"] = queue = Queue(source.payload.shape(), projection.queue.depth)
                 connect(m, source, queue.i)
                 if position == 0:
-                    connect(m, queue.o, engine.i)
+                    # An input beat has no lane: its words have one.
+                    beat, event = queue.o.payload, engine.i.payload
+                    m.d.comb += [
+                        engine.i.valid.eq(queue.o.valid),
+                        queue.o.ready.eq(engine.i.ready),
+                        event.address.eq(beat.address),
+                        event.event.eq(beat.event),
+                        event.marker.eq(beat.marker),
+                    ]
                 else:
                     m.submodules[f"spikes_{name}"] = spikes = SpikeSerialiser(
                         projection, spike_word(plan.engines[position - 1])
@@ -74,6 +82,6 @@ class Core(wiring.Component):
                     assert left is not None  # every engine but the last is a spiking one
                     m.d.comb += left.eq(queue.left)
             source = engine.o
-            left = engine.left if engine_plan.kind is EngineKind.SPIKING else None
+            left = engine.left if engine_plan.kind is not EngineKind.READOUT else None
         connect(m, source, flipped(self.o))
         return m

@@ -39,7 +39,7 @@ class DigitSerialiser(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(input_beat(plan))),
-                "o": Out(stream.Signature(digit_beat(plan.addresses, plan.value_bits))),
+                "o": Out(stream.Signature(digit_beat(plan.layout, plan.value_bits))),
             }
         )
 

@@ -80,17 +80,18 @@ class Engine(wiring.Component):
         operations: list[Any] = [Signal(layout, name=f"operation{k}", reset_less=True) for k in range(depth + 1)]
         clearing = Signal(init=1)
         clear_word = Signal.like(operations[0].word)
+        words = plan.words if plan.membrane.kind is MemoryKind.REGISTERS else plan.layout.depth
         m.d.comb += [valids[0].eq(walker.issue | clearing), operations[0].eq(walker.operation)]
         with m.If(clearing):
             m.d.comb += [
                 operations[0].kind.eq(OperationKind.SWEEP),
                 operations[0].word.eq(clear_word),
-                operations[0].last.eq(clear_word == plan.words - 1),
+                operations[0].last.eq(clear_word == words - 1),
                 operations[0].marker.eq(Marker.SAMPLE),
                 operations[0].clear.eq(1),
             ]
             m.d.sync += clear_word.eq(clear_word + 1)
-            with m.If(clear_word == plan.words - 1):
+            with m.If(clear_word == words - 1):
                 m.d.sync += clearing.eq(0)
         for k in range(depth):
             m.d.sync += [valids[k + 1].eq(valids[k]), operations[k + 1].eq(operations[k])]
@@ -207,17 +208,20 @@ class Engine(wiring.Component):
         return operands
 
     def _constants(self, m: Module, before: Any, now: Any) -> tuple[list[Any], list[Any], list[Any]]:
-        """Per lane ``bias``, ``bias - threshold`` and the initial residual of the word that executes."""
+        """Per lane ``bias``, ``bias - threshold`` and the initial residual of the word that executes.
+
+        They are per channel: the word's group alone says which.
+        """
         plan = self._plan
         constants: Lookup | Rom
         if plan.constants.kind is MemoryKind.LUT:
             m.submodules.constants = constants = Lookup(plan.constants.name, plan.constants.width, plan.constants.depth)
-            m.d.comb += constants.address.eq(now.word)
+            m.d.comb += constants.address.eq(now.word[: plan.layout.group_bits])
         else:
             m.submodules.constants = constants = Rom(plan.constants)
             if constants.latency != 1:
                 raise ValueError(f"The constants of {plan.name!r} must fit one bank")
-            m.d.comb += constants.address.eq(before.word)
+            m.d.comb += constants.address.eq(before.word[: plan.layout.group_bits])
         fields = [
             constants.data.word_select(k, plan.residual_bits).as_signed()
             for k in range(len(constants.data) // plan.residual_bits)

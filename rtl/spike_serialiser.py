@@ -72,12 +72,12 @@ class SpikeSerialiser(wiring.Component):
     def __init__(self, plan: ProjectionPlan, word_shape: Any) -> None:
         self._plan = plan
         super().__init__(
-            {"i": In(stream.Signature(word_shape)), "o": Out(stream.Signature(event_beat(plan.addresses)))}
+            {"i": In(stream.Signature(word_shape)), "o": Out(stream.Signature(event_beat(plan.source_layout)))}
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        lanes = self._plan.source_lanes
+        lanes = self._plan.source_layout.lanes
         busy = Signal()
         word = Signal.like(self.i.payload.word, reset_less=True)
         mask = Signal(lanes, reset_less=True)
@@ -92,7 +92,8 @@ class SpikeSerialiser(wiring.Component):
 
         m.d.comb += [
             self.o.valid.eq(busy),
-            self.o.payload.address.eq(word * lanes + index),
+            self.o.payload.address.eq(word),
+            self.o.payload.lane.eq(index),
             self.o.payload.event.eq(event),
             self.i.ready.eq(~busy | (self.o.ready & final)),
         ]

@@ -107,7 +107,7 @@ def run(
 def random_inputs(plan: Plan, samples: int, *, time_steps: int, density: float, seed: int) -> npt.NDArray[Any]:
     """Random pixels or spikes, a fraction `density` of them not 0; shaped for the golden model."""
     generator = np.random.default_rng(seed)
-    addresses = plan.input.addresses
+    addresses = plan.input.layout.neurons
     if plan.input.encoding is Encoding.DIRECT:
         values = generator.integers(1, 2**plan.input.value_bits, (samples, addresses))
         return values * (generator.random((samples, addresses)) < density)
@@ -132,10 +132,10 @@ def dataset_inputs(
     split = load(name, data).test
     pixels, labels = split.images[:samples], split.labels[:samples]
     pixels = pixels.reshape(len(pixels), -1)
-    if pixels.shape[1] != plan.input.addresses:
+    if pixels.shape[1] != plan.input.layout.neurons:
         raise OptionError(
             f"Samples of '{name}' have {pixels.shape[1]} pixels, but the network '{plan.name}' has "
-            f"{plan.input.addresses} inputs; choose another data set with --dataset."
+            f"{plan.input.layout.neurons} inputs; choose another data set with --dataset."
         )
     bits = plan.input.value_bits
     match plan.input.encoding:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from snnc.compiler.plan import EnginePlan, Plan
-from snnc.sim.performance import Prediction, digit_count
+from snnc.sim.performance import Prediction, digit_count, reach
 
-__all__ = ["Activity", "Estimate", "assumed", "estimate", "measured"]
+__all__ = ["Activity", "Estimate", "assumed", "estimate", "measured", "operations_per_event"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ def assumed(plan: Plan, *, density: float, firing: float, time_steps: int | None
     events = {}
     for index, engine in enumerate(plan.engines):
         projection = engine.projections[0]
-        events[engine.name] = projection.addresses * (firing if index else density)
+        events[engine.name] = projection.source_layout.neurons * (firing if index else density)
         if projection.digits is not None:
             events[engine.name] *= float(digit_count(np.arange(1, 2**projection.digits.value_bits)).mean())
     return Activity(events=events, time_steps=plan.time_steps if time_steps is None else time_steps)
@@ -81,9 +81,15 @@ def measured(plan: Plan, prediction: Prediction, *, time_steps: int) -> Activity
     """The mean activity of a predicted batch."""
     events = {}
     for engine, predicted in zip(plan.engines, prediction.engines, strict=True):
-        walks = float(predicted.operations.mean()) / engine.words
-        events[engine.name] = walks - 2 * time_steps if _direct(engine) else walks / time_steps - 1
+        walked = float(predicted.operations.mean()) - engine.words * time_steps * (2 if _direct(engine) else 1)
+        events[engine.name] = walked / operations_per_event(engine) / (1 if _direct(engine) else time_steps)
     return Activity(events=events, time_steps=time_steps)
+
+
+def operations_per_event(engine: EnginePlan) -> float:
+    """Mean over the source's neurons of the words that one of their events touches."""
+    (projection,) = engine.projections
+    return float(engine.words if projection.kernel is None else reach(engine)[0].mean())
 
 
 def estimate(plan: Plan, activity: Activity) -> Estimate:
@@ -98,7 +104,7 @@ def estimate(plan: Plan, activity: Activity) -> Estimate:
         first_word = last_word = 1.0  # when the words of this step are offered to the engine
         share = 0.0  # of the step's events that come with the last word
         for index, engine in enumerate(plan.engines):
-            walk = engine.words * activity.events[engine.name]
+            walk = operations_per_event(engine) * activity.events[engine.name]
             if _direct(engine):
                 walk = engine.words + (walk if t == 0 else 0)
             begin = max(free[index], first_word)
@@ -111,8 +117,9 @@ def estimate(plan: Plan, activity: Activity) -> Estimate:
             share = 1 / engine.words
     steps = activity.time_steps
     operations = {
-        engine.name: engine.words * (events + 2 * steps if _direct(engine) else (events + 1) * steps)
-        for engine, events in ((engine, activity.events[engine.name]) for engine in plan.engines)
+        engine.name: operations_per_event(engine) * activity.events[engine.name] * (1 if _direct(engine) else steps)
+        + engine.words * steps * (2 if _direct(engine) else 1)
+        for engine in plan.engines
     }
     last_execute = free[-1] - 1 + plan.readout.pipeline
     return Estimate(cycles=last_execute + 2 + plan.readout.neurons, operations=operations)

@@ -84,7 +84,7 @@ def harness_verilog(plan: Plan) -> str:
         best_at=at["best"],
         last_at=at["last"],
         patience=PATIENCE,
-        settle=4 + 2 * max(engine.words for engine in plan.engines),
+        settle=4 + 2 * max(engine.layout.depth for engine in plan.engines),
         engines=[
             {"name": engine.name, "padding": _record_words(engine) * 32 - _record_bits(engine)}
             for engine in plan.engines
@@ -159,8 +159,13 @@ def _read_trace(
     for position in range(width):
         values += fields[:, :, position].astype(np.int64) << position
 
+    layout = engine.layout
+
     def by_step(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        return array.reshape(samples, time_steps, engine.words * lanes)[:, :, : engine.neurons].transpose(1, 0, 2)
+        """Records in the order of words, each of `lanes` channels of one position, to neurons."""
+        words = array.reshape(samples, time_steps, layout.rows, layout.columns, layout.groups * lanes)
+        channels = words[..., : layout.channels].transpose(1, 0, 4, 2, 3)
+        return channels.reshape(time_steps, samples, layout.neurons)
 
     residuals = by_step(_signed(values, width)).astype(np.int64, copy=False)
     if engine.kind is EngineKind.READOUT:

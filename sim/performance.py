@@ -10,6 +10,7 @@ Cycle 0 is the handshake of a sample's first input beat.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -18,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.errors import UnsupportedError
-from snnc.compiler.plan import EnginePlan, Plan
+from snnc.compiler.plan import EnginePlan, LayoutPlan, Plan
 from snnc.sim.stimulus import Marker, Stimulus
 
-__all__ = ["EnginePrediction", "Prediction", "digit_count", "predict"]
+__all__ = ["EnginePrediction", "Prediction", "digit_count", "predict", "reach"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
@@ -103,67 +104,77 @@ def predict(plan: Plan, stimulus: Stimulus, spikes: Mapping[str, npt.NDArray[Any
     """
     _check_chain(plan)
     batch, time_steps = len(stimulus), stimulus.time_steps
-    counts = [_spikes_per_word(engine, spikes[engine.name]) for engine in plan.engines[:-1]]
-    walkers = [_Walker(plan.readout, batch)]
+    counts = [_spikes_per_word(engine.layout, spikes[engine.name]) for engine in plan.engines[:-1]]
+    walkers = [_walker(plan.readout, batch)]
     for engine, after, emitted in zip(plan.engines[-2::-1], plan.engines[:0:-1], counts[::-1], strict=True):
         link = _Link(emitted, after.projections[0].queue.depth, walkers[0])
-        walkers.insert(0, _Walker(engine, batch, link))
+        walkers.insert(0, _walker(engine, batch, link))
 
-    source = _source_steps(plan, stimulus)
     first = walkers[0]
+    source = first.source(plan, stimulus)
     first.free = source.first_offer
     for t in range(time_steps):
         first.free = first.free + source.cycles[t]
+        first.last_word, first.last_issue = source.last_word[t], first.free - 1
+        first.last_swept = np.zeros(batch, dtype=np.bool_)
         first.sweep(t)
-
-    events = [source.events] + [emitted.sum(axis=(0, 1)) for emitted in counts]
     first.first_issue = source.first_issue
-    engines = []
-    for engine, walker, arriving in zip(plan.engines, walkers, events, strict=True):
-        engines.append(
-            EnginePrediction(
-                name=engine.name,
-                operations=engine.words * (arriving + time_steps * (2 if _digits(engine) else 1)),
-                first_issue=walker.first_issue,
-                first_execute=walker.first_issue + engine.pipeline,
-                last_execute=walker.free - 1 + engine.pipeline,
-            )
+    first.operations = first.operations + source.operations
+
+    engines = [
+        EnginePrediction(
+            name=engine.name,
+            operations=walker.operations,
+            first_issue=walker.first_issue,
+            first_execute=walker.first_issue + engine.pipeline,
+            last_execute=walker.free - 1 + engine.pipeline,
         )
+        for engine, walker in zip(plan.engines, walkers, strict=True)
+    ]
     last_output = engines[-1].last_execute + 2 + plan.readout.neurons - 1
     return Prediction(cycles=last_output + 1, engines=tuple(engines))
 
 
 class _Walker:
-    """An engine's walker: in which cycles it issues, for all samples at once."""
+    """An engine's walker: in which cycles it issues, for all samples at once. Words go by their number."""
 
     def __init__(self, engine: EnginePlan, batch: int, link: _Link | None = None) -> None:
+        (self.projection,) = engine.projections
+        self.layout = engine.layout
         self.words = engine.words
         self.pipeline = engine.pipeline
         self.link = link
         self.free = np.zeros(batch, dtype=np.int64)
         """First cycle in which the next operation can issue."""
         self.first_issue = np.full(batch, -1, dtype=np.int64)
+        self.operations = np.zeros(batch, dtype=np.int64)
+        self.last_word = np.full(batch, -1, dtype=np.int64)
+        """Of the operation issued last, where that may make the next one wait."""
+        self.last_issue = np.full(batch, -1, dtype=np.int64)
+        self.last_swept = np.zeros(batch, dtype=np.bool_)
+        """Whether it was a sweep's."""
 
-    def accept(self, t: int, entered: IntArray, events: IntArray, present: npt.NDArray[np.bool_] | None) -> IntArray:
+    def source(self, plan: Plan, stimulus: Stimulus) -> _SourceSteps:
+        """What the network's input is for this walker, where it is the first."""
+        raise NotImplementedError
+
+    def accept(
+        self, t: int, word: int, entered: IntArray, events: IntArray, present: npt.NDArray[np.bool_] | None
+    ) -> IntArray:
         """Serialise and walk a spike word that entered the queue at `entered`; the cycle in which it left the queue.
 
         `events` are its set bits. `present` says which samples have the word at all; None: it ends step `t`, in all.
         """
-        # The serialiser takes a word while the last beat of the word before it leaves, at the earliest.
-        taken = np.maximum(entered + 1, self.free - 1)
-        begins = taken + 1
-        ends = begins + self.words * events
-        if present is None:
-            self.first_issue = np.where(self.first_issue < 0, begins, self.first_issue)
-            self.free = ends
-            self.sweep(t)
-        else:
-            self.first_issue = np.where(present & (self.first_issue < 0), begins, self.first_issue)
-            self.free = np.where(present, ends, self.free)
-        return taken
+        raise NotImplementedError
+
+    def waits(self, word: int, issue: IntArray, *, sweeps: bool) -> Any:
+        """Cycles for which an operation on `word` must wait that could be issued at `issue`: 0 or 1."""
+        return 0
 
     def sweep(self, t: int) -> None:
         """The sweep operations of step `t`."""
+        self.operations = self.operations + self.words
+        self.free = self.free + self.waits(0, self.free, sweeps=True)
         if self.link is None:
             self.free = self.free + self.words
             return
@@ -171,6 +182,109 @@ class _Walker:
             issue = np.maximum(self.free, self.link.granted())
             self.free = issue + 1
             self.link.emit(t, word, issue + self.pipeline)
+
+
+class _DenseWalker(_Walker):
+    """``docs/timing.md``, "Walker": every event takes all words."""
+
+    def source(self, plan: Plan, stimulus: Stimulus) -> _SourceSteps:
+        return _dense_source(plan, stimulus)
+
+    def accept(
+        self, t: int, word: int, entered: IntArray, events: IntArray, present: npt.NDArray[np.bool_] | None
+    ) -> IntArray:
+        # The serialiser takes a word while the last beat of the word before it leaves, at the earliest.
+        taken = np.maximum(entered + 1, self.free - 1)
+        begins = taken + 1
+        walked = self.words * events
+        if present is None:
+            self.first_issue = np.where(self.first_issue < 0, begins, self.first_issue)
+            self.free = begins + walked
+            self.operations = self.operations + walked
+            self.sweep(t)
+        else:
+            self.first_issue = np.where(present & (self.first_issue < 0), begins, self.first_issue)
+            self.free = np.where(present, begins + walked, self.free)
+            self.operations = self.operations + np.where(present, walked, 0)
+        return taken
+
+
+class _ConvolutionWalker(_Walker):
+    """``docs/timing.md``, "Convolution": an event takes the words that it reaches, and holds a register meanwhile."""
+
+    def __init__(self, engine: EnginePlan, batch: int, link: _Link | None = None) -> None:
+        super().__init__(engine, batch, link)
+        self.reach = reach(engine)
+        self.hazard = self.projection.row_stride == 1
+        self.ready = np.zeros(batch, dtype=np.int64)
+        """First cycle in which the walker takes the next beat."""
+        self.serialiser = np.zeros(batch, dtype=np.int64)
+        """First cycle in which the serialiser takes the next spike word."""
+
+    def source(self, plan: Plan, stimulus: Stimulus) -> _SourceSteps:
+        return _convolution_source(self, plan, stimulus)
+
+    def waits(self, word: int, issue: IntArray, *, sweeps: bool) -> Any:
+        if not self.hazard:
+            return 0
+        groups = self.layout.groups
+        near = (self.last_issue == issue - 1) & (self.last_word >= 0) & (self.last_word // groups == word // groups)
+        # A sweep goes through the groups of a position one after the other.
+        return near & ~self.last_swept if sweeps and groups > 1 else near
+
+    def sweep(self, t: int) -> None:
+        super().sweep(t)
+        self.ready = self.last_issue = self.free - 1
+        self.last_word = np.full_like(self.free, self.words - 1)
+        self.last_swept = np.ones_like(self.free, dtype=np.bool_)
+
+    def accept(
+        self, t: int, word: int, entered: IntArray, events: IntArray, present: npt.NDArray[np.bool_] | None
+    ) -> IntArray:
+        taken = np.maximum(entered + 1, self.serialiser)
+        hand = np.maximum(taken + 1, self.ready)
+        count, first, last = (int(table[word // self.projection.source_layout.groups]) for table in self.reach)
+        if count == 0:
+            last_hand = hand + np.maximum(events - 1, 0)
+            issued = np.zeros_like(events)
+            begins, last_issue = last_hand + 1, last_hand
+            ready = last_hand + 1
+        else:
+            begins = hand + 1 + np.where(events > 0, self.waits(first, hand + 1, sweeps=False), 0)
+            # Events of one word reach the same: with a single word, each must wait for the one before.
+            each = count + (1 if count == 1 and self.hazard else 0)
+            issued = count * events
+            last_hand = np.where(events > 1, begins + (events - 2) * each + count - 1, hand)
+            ready = last_issue = np.where(events > 0, begins + (events - 1) * each + count - 1, hand)
+        here = np.ones_like(taken, dtype=np.bool_) if present is None else present
+        worked = here & (issued > 0)
+        self.operations = self.operations + np.where(here, issued, 0)
+        self.first_issue = np.where(worked & (self.first_issue < 0), begins, self.first_issue)
+        self.last_issue = np.where(worked, last_issue, self.last_issue)
+        self.last_word = np.where(worked, last, self.last_word)
+        self.last_swept = self.last_swept & ~worked
+        self.serialiser = np.where(here, last_hand, self.serialiser)
+        self.ready = np.where(here, ready, self.ready)
+        if present is None:
+            self.free = np.where(worked, last_issue, last_hand) + 1
+            before = self.first_issue < 0
+            starts = self.free + self.waits(0, self.free, sweeps=True)
+            if self.link is not None:
+                starts = np.maximum(starts, self.link.granted())
+            self.first_issue = np.where(before, starts, self.first_issue)
+            self.sweep(t)
+        return taken
+
+
+def _walker(engine: EnginePlan, batch: int, link: _Link | None = None) -> _Walker:
+    (projection,) = engine.projections
+    match projection.walker:
+        case "dense":
+            return _DenseWalker(engine, batch, link)
+        case "convolution":
+            return _ConvolutionWalker(engine, batch, link)
+        case other:
+            raise UnsupportedError(f"The performance model knows no walker {other!r}; engine '{engine.name}' has it.")
 
 
 class _Link:
@@ -194,10 +308,10 @@ class _Link:
         """Word `word` of step `t` comes out of the sweep; its credit is the one that was granted."""
         events = self.counts[t, word]
         if word == len(self.counts[t]) - 1:
-            released = self.consumer.accept(t, executed, events, None)
+            released = self.consumer.accept(t, word, executed, events, None)
         else:
             present = events > 0
-            released = np.where(present, self.consumer.accept(t, executed, events, present), executed)
+            released = np.where(present, self.consumer.accept(t, word, executed, events, present), executed)
         credit = self.credits.argmin(axis=0)
         np.put_along_axis(self.credits, credit[np.newaxis], released[np.newaxis] + 1, axis=0)
 
@@ -212,19 +326,22 @@ class _SourceSteps:
         Cycle in which the first beat is offered to the walker, shape ``(batch,)``.
     first_issue
         Cycle of the first operation, shape ``(batch,)``.
-    events
-        Events (digits, after a direct source) of each sample, shape ``(batch,)``.
+    operations
+        Of each sample but its sweeps, shape ``(batch,)``.
     cycles
         Of the walker from the start of each step to its first sweep operation, shape ``(time, batch)``.
+    last_word
+        Number of the word of the operation just before that one, -1 where there is none, shape ``(time, batch)``.
     """
 
     first_offer: IntArray
     first_issue: IntArray
-    events: IntArray
+    operations: IntArray
     cycles: IntArray
+    last_word: IntArray
 
 
-def _source_steps(plan: Plan, stimulus: Stimulus) -> _SourceSteps:
+def _dense_source(plan: Plan, stimulus: Stimulus) -> _SourceSteps:
     engine = plan.engines[0]
     direct = _digits(engine)
     marker = stimulus.marker != Marker.NONE
@@ -241,8 +358,43 @@ def _source_steps(plan: Plan, stimulus: Stimulus) -> _SourceSteps:
     return _SourceSteps(
         first_offer=np.full(len(stimulus), 1 - late, dtype=np.int64),
         first_issue=1 + (first_beats - stimulus.offsets[:-1]) * (1 + late),
-        events=np.add.reduceat(events, stimulus.offsets[:-1]),
+        operations=engine.words * np.add.reduceat(events + (marker if direct else 0), stimulus.offsets[:-1]),
         cycles=np.add.reduceat(cycles, begins).reshape(len(stimulus), stimulus.time_steps).T,
+        last_word=np.full((stimulus.time_steps, len(stimulus)), -1, dtype=np.int64),
+    )
+
+
+def _convolution_source(walker: _ConvolutionWalker, plan: Plan, stimulus: Stimulus) -> _SourceSteps:
+    """Events from the port to a convolution: a beat takes its operations, and waits for the one before at most once."""
+    marker = stimulus.marker != Marker.NONE
+    steps = np.flatnonzero(marker)
+    _check_markers(stimulus, steps)
+    source = walker.projection.source_layout
+    position = stimulus.address % (source.rows * source.columns)
+    count, first, last = (table[position] for table in walker.reach)
+    count = np.where(stimulus.event, count, 0)
+    walks = count > 0
+    # What was issued in the cycle before a beat's first operation: by the beat before, or by the sweep of its marker.
+    before = np.full(stimulus.beats, -1, dtype=np.int64)
+    before[1:] = np.where(marker[:-1], walker.words - 1, np.where(walks[:-1], last[:-1], -1))
+    before[stimulus.offsets[:-1]] = -1
+    groups = walker.layout.groups
+    waits = walks & walker.hazard & (before >= 0) & (before // groups == first // groups)
+    idle = ~walks & ~marker
+    cycles = count + waits + idle
+
+    begins = np.concatenate([np.zeros(1, dtype=np.int64), steps + 1])[:-1]
+    swept = np.concatenate([np.zeros(1, dtype=np.bool_), marker[:-1]])
+    last_word = np.where(walks, last, np.where(swept & (groups > 1), -1, before))[steps]
+    issuing = walks | marker
+    first_beats = np.flatnonzero(issuing)[np.searchsorted(np.flatnonzero(issuing), stimulus.offsets[:-1])]
+    shape = (len(stimulus), stimulus.time_steps)
+    return _SourceSteps(
+        first_offer=np.full(len(stimulus), 2, dtype=np.int64),
+        first_issue=2 + first_beats - stimulus.offsets[:-1],
+        operations=np.add.reduceat(count, stimulus.offsets[:-1]),
+        cycles=np.add.reduceat(cycles, begins).reshape(shape).T,
+        last_word=last_word.reshape(shape).T,
     )
 
 
@@ -260,13 +412,46 @@ def _digits(engine: EnginePlan) -> bool:
     return engine.projections[0].digits is not None
 
 
-def _spikes_per_word(engine: EnginePlan, spikes: npt.NDArray[Any]) -> IntArray:
-    """``(time, batch, neuron)`` to ``(time, word, batch)``."""
-    time_steps, batch, neurons = spikes.shape
-    padded = np.zeros((time_steps, batch, engine.words * engine.lanes), dtype=np.bool_)
-    padded[..., :neurons] = spikes
-    counts = np.count_nonzero(padded.reshape(time_steps, batch, engine.words, engine.lanes), axis=-1)
-    return np.ascontiguousarray(counts.transpose(0, 2, 1), dtype=np.int64)
+def _spikes_per_word(layout: LayoutPlan, spikes: npt.NDArray[Any]) -> IntArray:
+    """``(time, batch, neuron)`` to ``(time, word, batch)``: words by row, column and group of channels."""
+    time_steps, batch, _ = spikes.shape
+    positions = layout.rows * layout.columns
+    padded = np.zeros((time_steps, batch, layout.groups * layout.lanes, positions), dtype=np.bool_)
+    padded[:, :, : layout.channels] = spikes.reshape(time_steps, batch, layout.channels, positions)
+    grouped = padded.reshape(time_steps, batch, layout.groups, layout.lanes, positions)
+    counts = np.count_nonzero(grouped, axis=3).transpose(0, 3, 2, 1)  # time, position, group, batch
+    return np.ascontiguousarray(counts.reshape(time_steps, layout.words, batch), dtype=np.int64)
+
+
+@functools.cache
+def reach(engine: EnginePlan) -> tuple[IntArray, IntArray, IntArray]:
+    """Operations of an event at each source position, and the words (up to the group) of the first and the last."""
+    (projection,) = engine.projections
+    kernel, source, target = projection.kernel, projection.source_layout, engine.layout
+    assert kernel is not None
+
+    def seen(axis: int, place: int, size: int) -> list[int]:
+        """The target's places that see a source place through some kernel position, in order."""
+        return [
+            out
+            for out in range(size)
+            if any(
+                out * kernel.stride[axis] + tap * kernel.dilation[axis] - kernel.padding[axis]
+                == place // projection.pool
+                for tap in range(kernel.size[axis])
+            )
+        ]
+
+    rows = [seen(0, place, target.rows) for place in range(source.rows)]
+    columns = [seen(1, place, target.columns) for place in range(source.columns)]
+    count, first, last = (np.zeros((source.rows, source.columns), dtype=np.int64) for _ in range(3))
+    for y, down in enumerate(rows):
+        for x, across in enumerate(columns):
+            count[y, x] = len(down) * len(across) * projection.row_stride
+            if count[y, x]:
+                first[y, x] = (down[0] * target.columns + across[0]) * target.groups
+                last[y, x] = (down[-1] * target.columns + across[-1]) * target.groups
+    return count.reshape(-1), first.reshape(-1), last.reshape(-1)
 
 
 def _check_chain(plan: Plan) -> None:

@@ -6,7 +6,7 @@ hardware that it checks.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +39,7 @@ endmodule
 
 def input_widths(plan: Plan) -> Widths:
     """Fields of an input beat."""
-    widths = {"address": unsigned_bits(plan.input.addresses - 1), "event": 1, "marker": 2}
+    widths = {"address": unsigned_bits(int(_address(plan, plan.input.layout.neurons - 1))), "event": 1, "marker": 2}
     if plan.input.encoding is Encoding.DIRECT:
         widths["value"] = plan.input.value_bits
     return widths
@@ -64,8 +64,20 @@ def pack_inputs(plan: Plan, stimulus: Stimulus) -> npt.NDArray[np.uint64]:
     """The payload of every input beat, shape ``(beat,)``."""
     payloads = np.zeros(stimulus.beats, dtype=np.uint64)
     for name, lowest in offsets(input_widths(plan)).items():
-        payloads |= getattr(stimulus, name).astype(np.uint64) << np.uint64(lowest)
+        field = getattr(stimulus, name)
+        field = _address(plan, field) if name == "address" else field
+        payloads |= field.astype(np.uint64) << np.uint64(lowest)
     return payloads
+
+
+def _address(plan: Plan, neuron: Any) -> Any:
+    """The port's address of a neuron (or of an array of them): the bit fields ``{row, column, channel}``."""
+    layout = plan.input.layout
+    channel, position = np.divmod(neuron, layout.rows * layout.columns)
+    row, column = np.divmod(position, layout.columns)
+    column_at = (layout.channels - 1).bit_length()
+    row_at = column_at + (layout.columns - 1).bit_length()
+    return (row << row_at) + (column << column_at) + channel
 
 
 def clocked(top: str, module: str, *, input_bits: int, output_bits: int) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 from snnc.compiler.artefacts import Build, open_build, write_build
 from snnc.compiler.design import Design, Options
 from snnc.compiler.ir import (
+    Convolution,
     Dense,
     Encoding,
     Graph,
@@ -20,9 +23,12 @@ from snnc.compiler.ir import (
     IntegrateAndFire,
     Level,
     Population,
+    Projection,
     Readout,
     Reset,
+    Shape,
     frozen,
+    target_shape,
 )
 from snnc.compiler.pipeline import PASSES, run_passes
 from snnc.compiler.targets import find_device
@@ -104,6 +110,99 @@ def random_chain(
         shift=shift,
         time_steps=time_steps,
         **settings,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conv:
+    """A layer of `spatial_chain`; padding is half the kernel's extent unless given."""
+
+    channels: int
+    kernel: tuple[int, int] = (3, 3)
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] | None = None
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+    pool: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Full:
+    """A dense layer of `spatial_chain`."""
+
+    shape: Shape
+    pool: int = 1
+
+
+def spatial_chain(
+    shape: Shape,
+    layers: Sequence[Conv | Full],
+    *,
+    encoding: Encoding = Encoding.EVENTS,
+    bits: int = 4,
+    value_bits: int = 4,
+    shift: int = 0,
+    reset: Reset = Reset.SOFT,
+    initial: Initial = Initial.ZERO,
+    time_steps: int = 4,
+    seed: int = 0,
+) -> Graph:
+    """A chain of convolutions and dense layers over an input of `shape`; the last layer is the readout.
+
+    Thresholds lie near the spread of the input currents, so that neurons fire, but not always.
+    """
+    generator = np.random.default_rng(seed)
+    largest = 2 ** (bits - 1) - 1
+    source = InputSource(encoding=encoding, bits=value_bits if encoding is not Encoding.EVENTS else 1)
+    populations = [Population(name="input", shape=shape, neuron=source, bias=frozen(np.zeros(shape[0], np.int64)))]
+    projections: list[Projection] = []
+    for index, layer in enumerate(layers):
+        before = populations[-1]
+        name = "readout" if index == len(layers) - 1 else f"hidden{index}"
+        common: dict[str, Any] = {
+            "source": before.name,
+            "target": name,
+            "bits": bits,
+            "shift": shift,
+            "pool": layer.pool,
+        }
+        projection: Projection
+        if isinstance(layer, Full):
+            sources = before.size // layer.pool**2
+            weight = generator.integers(-largest, largest + 1, (math.prod(layer.shape), sources))
+            projection, reached = Dense(**common, weight=frozen(weight)), layer.shape
+        else:
+            sizes = (layer.channels, before.channels // layer.groups, *layer.kernel)
+            weight = generator.integers(-largest, largest + 1, sizes)
+            extents = (d * (k - 1) + 1 for k, d in zip(layer.kernel, layer.dilation, strict=True))
+            down, across = (extent // 2 for extent in extents)
+            projection = Convolution(
+                **common,
+                weight=frozen(weight),
+                stride=layer.stride,
+                padding=layer.padding or (down, across),
+                dilation=layer.dilation,
+                groups=layer.groups,
+            )
+            found = target_shape(projection, before.shape)
+            assert found is not None
+            reached = found
+        power = (2**value_bits) ** 2 / 8 if encoding is Encoding.DIRECT and index == 0 else 0.2
+        squares = (weight.astype(float) ** 2).reshape(len(weight), -1).sum(axis=1).reshape(reached[0], -1).mean(axis=1)
+        spread = np.sqrt(squares * power * layer.pool**2) * 2**shift
+        neuron: Any = Readout()
+        if name != "readout":
+            threshold = np.maximum(1, np.rint(spread * generator.uniform(0.7, 1.5, reached[0])))
+            neuron = IntegrateAndFire(threshold=frozen(threshold.astype(np.int64)), reset=reset, initial=initial)
+        bias = np.rint(spread * generator.uniform(-0.2, 0.3, reached[0])).astype(np.int64)
+        populations.append(Population(name=name, shape=reached, neuron=neuron, bias=frozen(bias)))
+        projections.append(projection)
+    return Graph(
+        name="spatial",
+        level=Level.INTEGER,
+        populations=tuple(populations),
+        projections=tuple(projections),
+        time_steps=time_steps,
     )
 
 

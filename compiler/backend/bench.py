@@ -16,7 +16,7 @@ def bench_files(plan: Plan) -> Mapping[str, str]:
     facts = {
         "plan": plan,
         "direct": plan.input.encoding is Encoding.DIRECT,
-        "address_bits": unsigned_bits(plan.input.addresses - 1),
+        "address_bits": plan.input.layout.address_bits,
         "logit_bits": plan.readout.residual_bits,
         "index_bits": unsigned_bits(plan.readout.neurons - 1),
     }

@@ -33,7 +33,7 @@ def show_build(folder: Path, design: Design) -> None:
         where = f"{weights.blocks} EBR" if weights.blocks else weights.kind.value
         table.add_row(
             engine.name,
-            f"{projection.addresses} x {engine.neurons}",
+            f"{projection.source_layout.neurons} x {engine.neurons}",
             f"{projection.weight_bits} bits",
             str(engine.lanes),
             f"{engine.residual_bits} bits",

@@ -7,14 +7,15 @@ such that it never fires.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.ir import Graph, Initial, IntegrateAndFire, Population
-from snnc.compiler.plan import EngineKind, EnginePlan, MemoryKind, MemoryPlan, Plan, ProjectionPlan
+from snnc.compiler.ir import Convolution, Dense, Graph, Initial, IntegrateAndFire, Population, Projection
+from snnc.compiler.plan import EngineKind, EnginePlan, LayoutPlan, MemoryKind, MemoryPlan, Plan, ProjectionPlan
 
 __all__ = ["memory_images"]
 
@@ -28,8 +29,8 @@ def memory_images(plan: Plan, graph: Graph) -> Mapping[str, str]:
     for engine in plan.engines:
         population = graph.population(engine.name)
         (projection,) = engine.projections
-        weight = next(item.weight for item in graph.into(engine.name) if item.source == projection.source)
-        images |= _memory(projection.weights, _weight_words(engine, projection, weight), projection.weight_bits)
+        (walked,) = graph.into(engine.name)
+        images |= _memory(projection.weights, _weight_words(engine, projection, walked), projection.weight_bits)
         fire, bias, initial = _constants(engine, population)
         if engine.kind is EngineKind.READOUT:
             images |= _memory(engine.constants, bias, engine.residual_bits)
@@ -39,23 +40,69 @@ def memory_images(plan: Plan, graph: Graph) -> Mapping[str, str]:
             fields.append(initial)
         else:
             # A ring is restored all at once: one number holds every word.
-            everything = initial.reshape(1, -1)
+            positions = engine.layout.rows * engine.layout.columns
+            everything = np.tile(initial.reshape(1, -1), positions)
             images[f"images/{engine.name}.initial.hex"] = _hex(everything, engine.residual_bits)
         images |= _memory(engine.constants, np.concatenate(fields, axis=1), engine.residual_bits)
     return images
 
 
-def _weight_words(engine: EnginePlan, projection: ProjectionPlan, weight: npt.NDArray[np.generic]) -> _Words:
-    """Row ``address * row_stride + word`` holds the weights of neurons ``word * lanes ..``."""
-    padded = np.zeros((projection.addresses, engine.words * engine.lanes), np.int64)
-    padded[:, : engine.neurons] = weight.T
-    rows = np.zeros((projection.addresses, projection.row_stride, engine.lanes), np.int64)
-    rows[:, : engine.words] = padded.reshape(projection.addresses, engine.words, engine.lanes)
-    return rows.reshape(-1, engine.lanes)[: projection.weights.depth]
+def _weight_words(engine: EnginePlan, plan: ProjectionPlan, projection: Projection) -> _Words:
+    """Rows as `ProjectionPlan.walker` says where they lie: ``(weights.depth, lanes)``."""
+    match projection:
+        case Dense():
+            rows = _dense_rows(engine.layout, plan, projection.weight.astype(np.int64))
+        case Convolution():
+            rows = _kernel_rows(engine.layout, plan, projection.weight.astype(np.int64))
+        case _:
+            raise AssertionError("no hardware for this projection")
+    return rows[: plan.weights.depth]
+
+
+def _dense_rows(target: LayoutPlan, plan: ProjectionPlan, weight: npt.NDArray[np.int64]) -> _Words:
+    """Per lane of the source's pooled words, the target's words in order."""
+    source = plan.source_layout
+    rows, columns = source.rows // plan.pool, source.columns // plan.pool
+    # (source channel, row, column, target word, lane)
+    by_word = _by_word(weight.T, target).reshape(source.channels, rows, columns, target.words, target.lanes)
+    full = np.zeros(
+        (rows, 1 << (columns - 1).bit_length(), source.groups * source.lanes, plan.row_stride, target.lanes), np.int64
+    )
+    full[:, :columns, : source.channels, : target.words] = by_word.transpose(1, 2, 0, 3, 4)
+    return full.reshape(-1, target.lanes)
+
+
+def _kernel_rows(target: LayoutPlan, plan: ProjectionPlan, weight: npt.NDArray[np.int64]) -> _Words:
+    """Per source channel and kernel position, the groups of the target's channels that the channel reaches."""
+    assert plan.kernel is not None
+    channels, height, width = plan.source_layout.channels, *plan.kernel.size
+    outputs, inputs = target.channels // plan.kernel.groups, channels // plan.kernel.groups
+    rows = np.zeros((channels, height, width, plan.row_stride, target.lanes), np.int64)
+    for channel in range(channels):
+        block, inside = divmod(channel, inputs)
+        # Every lane of every group, most of them 0 where the channel reaches a part only.
+        everything = np.zeros((height, width, target.groups * target.lanes), np.int64)
+        mine = slice(block * outputs, (block + 1) * outputs)
+        everything[..., mine] = weight[mine, inside].transpose(1, 2, 0)
+        first = plan.first_group(channel, target)
+        grouped = everything.reshape(height, width, target.groups, target.lanes)
+        rows[channel] = grouped[:, :, first : first + plan.row_stride]
+    return rows.reshape(-1, target.lanes)
+
+
+def _by_word(values: npt.NDArray[np.int64], layout: LayoutPlan, padding: int = 0) -> npt.NDArray[np.int64]:
+    """``(..., neuron)`` to ``(..., word, lane)``, words in the order of their addresses."""
+    lead = values.shape[:-1]
+    full = np.full((*lead, layout.groups * layout.lanes, layout.rows, layout.columns), padding, np.int64)
+    full[..., : layout.channels, :, :] = values.reshape(*lead, layout.channels, layout.rows, layout.columns)
+    grouped = full.reshape(*lead, layout.groups, layout.lanes, layout.rows, layout.columns)
+    axes = len(lead)
+    order = (*range(axes), axes + 2, axes + 3, axes, axes + 1)  # row, column, group, lane
+    return grouped.transpose(order).reshape(*lead, layout.words, layout.lanes)
 
 
 def _constants(engine: EnginePlan, population: Population) -> tuple[_Words, _Words, _Words]:
-    """``bias - threshold``, ``bias`` and the initial residual, each ``(words, lanes)``."""
+    """``bias - threshold``, ``bias`` and the initial residual, each ``(groups, lanes)``."""
     match population.neuron:
         case IntegrateAndFire() as neuron:
             threshold = neuron.threshold.astype(np.int64)
@@ -63,13 +110,10 @@ def _constants(engine: EnginePlan, population: Population) -> tuple[_Words, _Wor
         case _:
             threshold = np.ones(population.channels, np.int64)
             start = np.zeros(population.channels, np.int64)
-    per_channel = population.size // population.channels
-    padded = []
-    for values, padding in ((threshold, 1), (population.bias, 0), (start, 0)):
-        full = np.full(engine.words * engine.lanes, padding, np.int64)
-        full[: engine.neurons] = np.repeat(values, per_channel)
-        padded.append(full.reshape(engine.words, engine.lanes))
-    threshold_words, bias, start_words = padded
+    per_channel = dataclasses.replace(engine.layout, rows=1, columns=1)
+    threshold_words = _by_word(threshold, per_channel, padding=1)
+    bias = _by_word(population.bias.astype(np.int64), per_channel)
+    start_words = _by_word(start, per_channel)
     return bias - threshold_words, bias, start_words + bias - threshold_words
 
 

@@ -70,7 +70,7 @@ def compile_report(design: Design) -> dict[str, Any]:
             "time_steps": plan.time_steps,
             "input": {
                 "encoding": plan.input.encoding.value,
-                "addresses": plan.input.addresses,
+                "addresses": plan.input.layout.neurons,
                 "bits": plan.input.value_bits,
             },
         },
@@ -133,7 +133,7 @@ def _layer(engine: EnginePlan, operations: float) -> dict[str, Any]:
     (projection,) = engine.projections
     return {
         "name": engine.name,
-        "inputs": projection.addresses,
+        "inputs": projection.source_layout.neurons,
         "neurons": engine.neurons,
         "neuron": "readout" if engine.reset is None else f"IF, {engine.reset.value} reset",
         "weight_bits": projection.weight_bits,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from snnc.compiler.design import Design
 from snnc.compiler.errors import FitError
-from snnc.compiler.ir import Dense, Encoding, InputSource, IntegrateAndFire, Population, Projection
+from snnc.compiler.ir import Convolution, Dense, Encoding, InputSource, IntegrateAndFire, Population, Projection
 from snnc.compiler.model import model_hash
 from snnc.compiler.passes.area import total_cells
 from snnc.compiler.passes.memories import TINY_LOGIC, block_memory, logic_cells, logic_memory, register_memory
@@ -19,6 +20,8 @@ from snnc.compiler.plan import (
     EngineKind,
     EnginePlan,
     InputPlan,
+    KernelPlan,
+    LayoutPlan,
     MemoryKind,
     MemoryPlan,
     Plan,
@@ -27,7 +30,7 @@ from snnc.compiler.plan import (
 )
 from snnc.compiler.targets import Device
 
-__all__ = ["Fit", "best_fit", "place", "place_anyway"]
+__all__ = ["Fit", "best_fit", "layout_of", "place", "place_anyway"]
 
 INPUT_QUEUE: Final = 2
 SPIKE_QUEUE: Final = 4
@@ -112,7 +115,7 @@ def place_anyway(design: Design) -> Plan:
         input=InputPlan(
             name=graph.input.name,
             encoding=graph.source.encoding,
-            addresses=graph.input.size,
+            layout=layout_of(graph.input, 1),
             value_bits=graph.source.bits,
         ),
         engines=tuple(engines),
@@ -123,15 +126,15 @@ class _Layer:
     """One layer's memories, each with its choices, and then its engine."""
 
     def __init__(self, design: Design, position: int, population: Population, projection: Projection) -> None:
-        assert isinstance(projection, Dense)
+        assert isinstance(projection, Dense | Convolution)
         assert projection.bits is not None
         self._device = design.device
         self._population = population
         self._projection = projection
         self._source = design.graph.population(projection.source)
         self._bounds = design.bounds[position]
-        self._lanes = design.lanes[position]
-        self._words = -(-population.size // self._lanes)
+        self._layout = layout_of(population, design.lanes[position])
+        self._source_layout = layout_of(self._source, design.lanes[position - 1] if position else 1)
         self._spiking = isinstance(population.neuron, IntegrateAndFire)
         # The adder takes signed weights: -1 and 1 need two bits.
         self._weight_bits = max(2, projection.bits)
@@ -144,24 +147,22 @@ class _Layer:
         self, weights: MemoryPlan, membrane: MemoryPlan, constants: MemoryPlan, before: EnginePlan | None
     ) -> EnginePlan:
         """The engine with these of the choices; `before` is the engine that it listens to."""
-        neuron, bounds = self._population.neuron, self._bounds
+        neuron, bounds, layout = self._population.neuron, self._bounds, self._layout
         digits = None
         match self._source.neuron:
             case InputSource(encoding=Encoding.DIRECT, bits=bits):
                 current = bounds.weighted[0]
                 memory = register_memory(
                     f"{self._population.name}.current",
-                    width=self._lanes * current.bits,
-                    depth=self._words,
+                    width=layout.lanes * current.bits,
+                    depth=layout.words,
                     bits_used=self._population.size * current.bits,
                 )
                 digits = DigitPlan(value_bits=bits, current=current, current_bits=current.bits, memory=memory)
         return EnginePlan(
             name=self._population.name,
             kind=EngineKind.SPIKING if self._spiking else EngineKind.READOUT,
-            neurons=self._population.size,
-            lanes=self._lanes,
-            words=self._words,
+            layout=layout,
             reset=neuron.reset if isinstance(neuron, IntegrateAndFire) else None,
             pipeline=1 + (weights.banks > 1) + (digits is not None),
             residual_bits=bounds.residual.bits,
@@ -173,55 +174,118 @@ class _Layer:
             projections=(
                 ProjectionPlan(
                     source=self._projection.source,
-                    walker="dense",
-                    addresses=self._source.size,
-                    source_lanes=before.lanes if before else 1,
-                    source_words=before.words if before else self._source.size,
+                    source_layout=self._source_layout,
+                    walker="dense" if isinstance(self._projection, Dense) else "convolution",
+                    pool=self._projection.pool,
+                    kernel=_kernel(self._projection),
                     row_stride=self._row_stride,
                     weight_bits=self._weight_bits,
                     shift=self._projection.shift,
                     weights=weights,
                     queue=QueuePlan(depth=_queue_depth(before)),
                     digits=digits,
+                    image=None,
                 ),
             ),
         )
 
     def _weights(self) -> tuple[int, _Choices]:
-        """Row stride and memory: a power of two as stride makes a row's address a concatenation, where it is free."""
-        name, width = f"{self._population.name}.weights", self._lanes * self._weight_bits
+        """Row stride and memory."""
+        name, width = f"{self._population.name}.weights", self._layout.lanes * self._weight_bits
         used = self._projection.weight.size * self._weight_bits
-        strides = (1 << (self._words - 1).bit_length(), self._words)
-        aligned, tight = (
-            block_memory(self._device, name, width=width, depth=self._source.size * stride, bits_used=used, banked=True)
-            for stride in strides
-        )
-        assert aligned is not None
-        assert tight is not None
-        stride, block = (strides[0], aligned) if aligned.blocks <= tight.blocks else (strides[1], tight)
+
+        def in_blocks(stride: int) -> tuple[int, MemoryPlan]:
+            depth = self._weight_rows() * stride
+            memory = block_memory(self._device, name, width=width, depth=depth, bits_used=used, banked=True)
+            assert memory is not None
+            return stride, memory
+
+        match self._projection:
+            case Dense():
+                # A power of two as stride makes a row's address a concatenation, where it is free.
+                words = self._layout.words
+                aligned, tight = in_blocks(1 << (words - 1).bit_length()), in_blocks(words)
+                stride, block = aligned if aligned[1].blocks <= tight[1].blocks else tight
+            case Convolution():
+                stride, block = in_blocks(_groups_reached(self._projection, self._layout))
         logic = logic_memory(name, width=width, depth=block.depth, bits_used=used)
         return stride, (logic, block) if logic_cells(logic) <= TINY_LOGIC else (block, logic)
 
+    def _weight_rows(self) -> int:
+        """Sources of weight rows: pooled neurons as the walker counts them, or channels and kernel positions."""
+        source = self._source_layout
+        match self._projection:
+            case Dense(pool=pool):
+                pooled = dataclasses.replace(source, rows=source.rows // pool, columns=source.columns // pool)
+                positions = pooled.address(pooled.rows - 1, pooled.columns - 1, 0) >> pooled.group_bits
+                return (positions + 1) * source.groups * source.lanes
+            case Convolution(kernel=kernel):
+                return source.channels * math.prod(kernel)
+            case _:
+                raise AssertionError("no walker for this projection")
+
     def _membrane(self) -> _Choices:
-        name, width = f"{self._population.name}.membrane", self._lanes * self._bounds.residual.bits
-        used = self._population.size * self._bounds.residual.bits
-        ring = register_memory(name, width=width, depth=self._words, bits_used=used)
-        if not self._spiking or self._words <= RING_WORDS:
+        layout, bits = self._layout, self._bounds.residual.bits
+        name, width = f"{self._population.name}.membrane", layout.lanes * bits
+        used = self._population.size * bits
+        ring = register_memory(name, width=width, depth=layout.words, bits_used=used)
+        # A ring needs visits in order, and only dense projections make them.
+        ordered = isinstance(self._projection, Dense)
+        if not self._spiking or (ordered and layout.words <= RING_WORDS):
             return (ring,)
-        block = block_memory(self._device, name, width=width, depth=self._words, bits_used=used, banked=False)
-        return (ring,) if block is None else (block, ring)
+        depth = max(2, layout.depth)
+        block = block_memory(self._device, name, width=width, depth=depth, bits_used=used, banked=False)
+        if block is None:
+            if not ordered:
+                raise FitError(
+                    f"The membranes of layer '{self._population.name}' are {depth} words, more than a block RAM of "
+                    f"{self._device.title} has; use more lanes (--lanes), fewer neurons, or a larger device."
+                )
+            return (ring,)
+        return (block, ring) if ordered else (block,)
 
     def _constants(self, membrane: MemoryPlan) -> _Choices:
         """``bias``; where it spikes, ``bias - threshold``; with its membranes in block RAM, the initial residual."""
+        layout, bits = self._layout, self._bounds.residual.bits
         fields = 1 + self._spiking + (self._spiking and membrane.kind is MemoryKind.EBR)
-        name, width = f"{self._population.name}.constants", self._lanes * self._bounds.residual.bits * fields
-        used = self._population.size * self._bounds.residual.bits * fields
-        logic = logic_memory(name, width=width, depth=self._words, bits_used=used)
-        block = block_memory(self._device, name, width=width, depth=self._words, bits_used=used, banked=False)
+        name, width, depth = f"{self._population.name}.constants", layout.lanes * bits * fields, layout.groups
+        used = layout.channels * bits * fields
+        logic = logic_memory(name, width=width, depth=depth, bits_used=used)
+        block = block_memory(self._device, name, width=width, depth=depth, bits_used=used, banked=False)
         # The hardware reads logic in the same cycle, which is as good as a register while it is shallow.
-        if block is None or self._words <= RING_WORDS or logic_cells(logic) <= TINY_LOGIC:
+        if block is None or depth <= RING_WORDS or logic_cells(logic) <= TINY_LOGIC:
             return (logic,)
         return block, logic
+
+
+def layout_of(population: Population, lanes: int) -> LayoutPlan:
+    """How `population` lies in words of so many lanes."""
+    channels, rows, columns = population.shape
+    return LayoutPlan(channels=channels, rows=rows, columns=columns, lanes=lanes)
+
+
+def _kernel(projection: Dense | Convolution) -> KernelPlan | None:
+    match projection:
+        case Dense():
+            return None
+        case Convolution():
+            return KernelPlan(
+                size=projection.kernel,
+                stride=projection.stride,
+                padding=projection.padding,
+                dilation=projection.dilation,
+                groups=projection.groups,
+            )
+
+
+def _groups_reached(projection: Convolution, target: LayoutPlan) -> int:
+    """Groups of lanes that an event's weight rows cover: those of its own channels, unless lanes straddle them."""
+    channels = target.channels // projection.groups
+    if channels % target.lanes == 0:
+        return channels // target.lanes
+    if target.lanes % channels == 0:
+        return 1
+    return target.groups
 
 
 def _queue_depth(before: EnginePlan | None) -> int:

@@ -7,7 +7,7 @@ from typing import Final, assert_never
 
 from snnc.compiler.design import Design
 from snnc.compiler.errors import OptionError, UnsupportedError
-from snnc.compiler.ir import Convolution, Dense, Graph, IntegrateAndFire, Pooling, Population, Projection
+from snnc.compiler.ir import Convolution, Dense, Encoding, Graph, IntegrateAndFire, Pooling, Population, Projection
 from snnc.compiler.passes.area import total_cells
 from snnc.compiler.passes.place import best_fit, place_anyway
 from snnc.compiler.plan import Plan
@@ -56,9 +56,9 @@ def schedule(design: Design) -> Design:
 
 
 def _check_built(graph: Graph, population: Population) -> None:
-    """Refuse what the hardware cannot do yet: it runs chains of dense projections and IF neurons."""
+    """Refuse what the hardware cannot do yet: it runs chains of dense projections and convolutions, and IF neurons."""
     into = graph.into(population.name)
-    missing = [_missing(projection) for projection in into]
+    missing = [_missing(graph, projection) for projection in into]
     if len(into) != 1 or len(graph.out_of(population.name)) > 1:
         missing.append("branches or joins; the hardware of anything but chains")
     match population.neuron:
@@ -75,21 +75,29 @@ def _check_built(graph: Graph, population: Population) -> None:
             )
 
 
-def _missing(projection: Projection) -> str:
+def _missing(graph: Graph, projection: Projection) -> str:
     """What the hardware lacks for a projection, as the part of a sentence; empty if nothing."""
+    if projection.source == projection.target:
+        return "is recurrent; the hardware of loops"
+    if projection.delay:
+        return f"hears '{projection.source}' with a delay; the hardware of delays"
     match projection:
-        case Convolution():
-            return "is a convolution; the hardware of convolutions"
         case Pooling():
             return f"sums windows of '{projection.source}'; the hardware of pooling and of identities"
+        case Convolution():
+            if projection.target == graph.readout.name:
+                return "is a readout behind a convolution; the hardware of any but dense readouts"
         case Dense():
-            if projection.pool > 1:
-                return f"pools '{projection.source}'; the hardware of pooling"
-            if projection.source == projection.target:
-                return "is recurrent; the hardware of loops"
-            return f"hears '{projection.source}' with a delay; the hardware of delays" if projection.delay else ""
+            if projection.target == graph.readout.name and graph.readout.size != graph.readout.channels:
+                return "is a readout with rows and columns; the hardware of any but flat readouts"
         case _ as unreachable:
             assert_never(unreachable)
+    if projection.source == graph.input.name and graph.source.encoding is Encoding.DIRECT:
+        if isinstance(projection, Convolution):
+            return "is a convolution over pixels; the hardware of it"
+        if projection.pool > 1:
+            return "pools pixels; the hardware of it"
+    return ""
 
 
 def expected_cycles(plan: Plan) -> float:
@@ -103,10 +111,11 @@ def _checked(lanes: tuple[int, ...], graph: Graph) -> tuple[int, ...]:
         names = ", ".join(population.name for population in layers)
         raise OptionError(f"--lanes gives {len(lanes)} numbers for {len(layers)} layers ({names}); give one for each.")
     for count, population in zip(lanes, layers, strict=True):
-        if not 1 <= count <= min(LANES_LIMIT, _ceil_power(population.size)):
+        if not 1 <= count <= min(LANES_LIMIT, _ceil_power(population.channels)):
+            what = "neurons" if population.channels == population.size else "channels"
             raise OptionError(
-                f"--lanes gives {count} for layer '{population.name}' with {population.size} neurons; "
-                f"1 to {min(LANES_LIMIT, _ceil_power(population.size))} are possible."
+                f"--lanes gives {count} for layer '{population.name}' with {population.channels} {what}; "
+                f"1 to {min(LANES_LIMIT, _ceil_power(population.channels))} are possible."
             )
     return lanes
 
@@ -123,9 +132,9 @@ def _narrowed(design: Design) -> Design | None:
 
 def _widest(population: Population, *, last: bool) -> int:
     if last:
-        words = -(-population.size // DEFAULT_LANES)
-        return -(-population.size // words)
-    return min(DEFAULT_LANES, _ceil_power(population.size))
+        words = -(-population.channels // DEFAULT_LANES)
+        return -(-population.channels // words)
+    return min(DEFAULT_LANES, _ceil_power(population.channels))
 
 
 def _ceil_power(number: int) -> int:

@@ -7,8 +7,10 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from snnc.compiler.plan import EnginePlan, ProjectionPlan
+from snnc.compiler.plan import EnginePlan, LayoutPlan, ProjectionPlan
 from snnc.rtl.beats import Marker, OperationKind, digit_beat, event_beat, operation
+from snnc.rtl.tables import constant_table, position_fields
+from snnc.rtl.word_counter import WordCounter
 
 __all__ = ["DenseWalker"]
 
@@ -48,8 +50,8 @@ class DenseWalker(wiring.Component):
     def __init__(self, engine: EnginePlan, projection: ProjectionPlan) -> None:
         self._engine = engine
         self._projection = projection
-        digits = projection.digits
-        beat = digit_beat(projection.addresses, digits.value_bits) if digits else event_beat(projection.addresses)
+        digits, source = projection.digits, projection.source_layout
+        beat = digit_beat(source, digits.value_bits) if digits else event_beat(source)
         super().__init__(
             {
                 "i": In(stream.Signature(beat)),
@@ -63,13 +65,12 @@ class DenseWalker(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         direct = self._projection.digits is not None
-        words, stride = self._engine.words, self._projection.row_stride
+        layout, stride = self._engine.layout, self._projection.row_stride
         beat = self.i.payload
         phase = Signal(_Phase)
-        word = Signal.like(self.operation.word)
         has_marker = Signal()
-        last_word = Signal()
-        m.d.comb += [has_marker.eq(beat.marker != Marker.NONE), last_word.eq(word == words - 1)]
+        m.submodules.words = words = WordCounter(layout)
+        m.d.comb += has_marker.eq(beat.marker != Marker.NONE)
 
         now = Signal(_Phase)
         m.d.comb += now.eq(phase)
@@ -85,15 +86,23 @@ class DenseWalker(wiring.Component):
             for key, value in kind.items():
                 with m.Case(key):
                     m.d.comb += self.operation.kind.eq(value)
-        # A row is address * stride + word; a power of two as stride makes that a concatenation.
+        number = words.address
+        if layout.depth != layout.words:  # addresses have gaps, weight rows have none
+            number = Signal(range(layout.words))
+            with m.If(words.step):
+                m.d.sync += number.eq(number + 1)
+                with m.If(words.last):
+                    m.d.sync += number.eq(0)
+        # A row is index * stride + number; a power of two as stride makes that a concatenation.
+        index = _source_index(m, beat, self._projection.source_layout, self._projection.pool)
         if stride & (stride - 1) == 0:
-            row = Cat(word[: stride.bit_length() - 1], beat.address)
+            row = Cat(number[: stride.bit_length() - 1], index)
         else:
-            row = beat.address * stride + word
+            row = index * stride + number
         m.d.comb += [
-            self.operation.word.eq(word),
+            self.operation.word.eq(words.address),
             self.operation.row.eq(row),
-            self.operation.last.eq(last_word),
+            self.operation.last.eq(words.last),
             self.operation.marker.eq(beat.marker),
         ]
         if direct:
@@ -108,14 +117,13 @@ class DenseWalker(wiring.Component):
                 m.d.comb += works.eq(self.i.valid & self.allow & has_marker)
             with m.Case(_Phase.SWEEP):
                 m.d.comb += [works.eq(self.i.valid & self.allow & self.allow_sweep & has_marker), done.eq(1)]
-        m.d.comb += self.issue.eq(works)
+        m.d.comb += [self.issue.eq(works), words.step.eq(works)]
         empty = ~beat.event & ~has_marker
-        m.d.comb += self.i.ready.eq((works & last_word & done) | (empty & self.allow))
+        m.d.comb += self.i.ready.eq((works & words.last & done) | (empty & self.allow))
 
         with m.If(works):
-            m.d.sync += [word.eq(word + 1), phase.eq(now)]
-            with m.If(last_word):
-                m.d.sync += word.eq(0)
+            m.d.sync += phase.eq(now)
+            with m.If(words.last):
                 with m.Switch(now):
                     with m.Case(_Phase.EVENT):
                         after = _Phase.INJECT if direct else _Phase.SWEEP
@@ -126,3 +134,21 @@ class DenseWalker(wiring.Component):
                     with m.Case(_Phase.SWEEP):
                         m.d.sync += phase.eq(_Phase.EVENT)
         return m
+
+
+def _source_index(m: Module, beat: Any, source: LayoutPlan, pool: int) -> Any:
+    """``(position * groups + group) * lanes + lane`` of the pooled source (`ProjectionPlan.walker`)."""
+    group, column, row = position_fields(beat.address, source)
+    if pool > 1:
+        column = constant_table(m, "pooled_column", column, [x // pool for x in range(source.columns)])
+        row = constant_table(m, "pooled_row", row, [y // pool for y in range(source.rows)])
+        column = column[: (source.columns // pool - 1).bit_length()]
+    word = _joined(Cat(column, row), source.groups, group)
+    return word if source.lanes == 1 else _joined(word, source.lanes, beat.lane)
+
+
+def _joined(high: Any, base: int, low: Any) -> Any:
+    """``high * base + low`` with ``low < base``: a concatenation where it can be one."""
+    if base & (base - 1) == 0:
+        return Cat(low[: base.bit_length() - 1], high)
+    return high * base + low if len(high) else low

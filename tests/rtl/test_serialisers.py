@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from snnc.compiler.ir import Encoding
-from snnc.compiler.plan import InputPlan, MemoryKind, MemoryPlan, ProjectionPlan, QueuePlan
+from snnc.compiler.plan import InputPlan, LayoutPlan, MemoryKind, MemoryPlan, ProjectionPlan, QueuePlan
 from snnc.rtl.beats import Marker
 from snnc.rtl.digit_serialiser import DigitSerialiser
 from snnc.rtl.spike_serialiser import SpikeSerialiser, at_most_one, lowest_set_bit
@@ -23,16 +23,21 @@ def _projection(lanes: int, words: int) -> ProjectionPlan:
     return ProjectionPlan(
         source="source",
         walker="dense",
-        addresses=lanes * words,
-        source_lanes=lanes,
-        source_words=words,
+        source_layout=LayoutPlan(channels=lanes * words, rows=1, columns=1, lanes=lanes),
+        pool=1,
+        kernel=None,
         row_stride=1,
         weight_bits=4,
         shift=0,
         weights=memory,
         queue=QueuePlan(depth=4),
         digits=None,
+        image=None,
     )
+
+
+def _flat(addresses: int) -> LayoutPlan:
+    return LayoutPlan(channels=addresses, rows=1, columns=1, lanes=1)
 
 
 def _word_layout(lanes: int, words: int) -> Any:
@@ -52,14 +57,17 @@ def test_spike_words_become_events(lanes: int, words: int, stall: float) -> None
         if not mask and marker is Marker.NONE:
             continue
         inputs.append({"word": word, "mask": mask, "marker": marker})
-        events = [word * lanes + k for k in range(lanes) if mask >> k & 1]
-        beats: list[tuple[int | None, int, int]] = [(address, 1, 0) for address in events] or [(None, 0, 0)]
+        events = [(word, k) for k in range(lanes) if mask >> k & 1]
+        beats: list[tuple[tuple[int, int] | None, int, int]] = [(event, 1, 0) for event in events] or [(None, 0, 0)]
         beats[-1] = (*beats[-1][:2], marker.value)
         expected += beats
         needed.append(len(beats))
     unit = SpikeSerialiser(_projection(lanes, words), _word_layout(lanes, words))
     got, taken, left = exchange(unit, inputs, len(expected), stall=stall)
-    assert [(beat["address"] if beat["event"] else None, beat["event"], beat["marker"]) for beat in got] == expected
+    found = [
+        ((beat["address"], beat["lane"]) if beat["event"] else None, beat["event"], beat["marker"]) for beat in got
+    ]
+    assert found == expected
     if not stall:
         # One beat a cycle, from word to word as well.
         assert left == list(range(1, len(expected) + 1))
@@ -68,7 +76,7 @@ def test_spike_words_become_events(lanes: int, words: int, stall: float) -> None
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_every_value_becomes_its_non_adjacent_form(bits: int) -> None:
-    plan = InputPlan(name="input", encoding=Encoding.DIRECT, addresses=300, value_bits=bits)
+    plan = InputPlan(name="input", encoding=Encoding.DIRECT, layout=_flat(300), value_bits=bits)
     inputs: list[dict[str, Any]] = [
         {"address": value, "event": 1, "marker": Marker.STEP if value % 3 == 0 else Marker.NONE, "value": value}
         for value in range(1, 2**bits)
@@ -91,7 +99,7 @@ def test_every_value_becomes_its_non_adjacent_form(bits: int) -> None:
 @pytest.mark.parametrize("beat", [{"event": 0, "value": 5}, {"event": 1, "value": 0}])
 @pytest.mark.parametrize("marker", [Marker.NONE, Marker.SAMPLE])
 def test_a_beat_without_digits_is_one_beat_without_an_event(beat: dict[str, int], marker: Marker) -> None:
-    plan = InputPlan(name="input", encoding=Encoding.DIRECT, addresses=16, value_bits=4)
+    plan = InputPlan(name="input", encoding=Encoding.DIRECT, layout=_flat(16), value_bits=4)
     inputs = [{"address": 3, "marker": marker, **beat}, {"address": 4, "event": 1, "value": 1, "marker": Marker.NONE}]
     got, _, _ = exchange(DigitSerialiser(plan), inputs, 2)
     assert [(item["event"], item["marker"]) for item in got] == [(0, marker.value), (1, 0)]

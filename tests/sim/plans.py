@@ -8,6 +8,7 @@ from snnc.compiler.plan import (
     EngineKind,
     EnginePlan,
     InputPlan,
+    LayoutPlan,
     MemoryKind,
     MemoryPlan,
     Plan,
@@ -40,24 +41,23 @@ def make_plan(
         projection = ProjectionPlan(
             source=f"engine{index - 1}" if index else "input",
             walker="dense",
-            addresses=sizes[index],
-            source_lanes=lanes[index - 1] if index else 1,
-            source_words=engines[-1].words if index else sizes[0],
+            source_layout=engines[-1].layout if index else LayoutPlan(channels=sizes[0], rows=1, columns=1, lanes=1),
+            pool=1,
+            kernel=None,
             row_stride=words,
             weight_bits=4,
             shift=0,
             weights=memory,
             queue=QueuePlan(depth=depths[index] if depths else 4),
             digits=digits if direct and not index else None,
+            image=None,
         )
         last = index == len(lanes) - 1
         engines.append(
             EnginePlan(
                 name=f"engine{index}",
                 kind=EngineKind.READOUT if last else EngineKind.SPIKING,
-                neurons=neurons,
-                lanes=width,
-                words=words,
+                layout=LayoutPlan(channels=neurons, rows=1, columns=1, lanes=width),
                 reset=None if last else Reset.SOFT,
                 pipeline=pipelines[index] if pipelines else 1,
                 residual_bits=8,
@@ -75,6 +75,8 @@ def make_plan(
         target="ice40",
         device="up5k",
         time_steps=time_steps,
-        input=InputPlan(name="input", encoding=encoding, addresses=sizes[0], value_bits=bits),
+        input=InputPlan(
+            name="input", encoding=encoding, layout=engines[0].projections[0].source_layout, value_bits=bits
+        ),
         engines=tuple(engines),
     )

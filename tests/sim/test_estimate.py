@@ -15,7 +15,7 @@ from tests.sim.plans import make_plan
 
 def random_run(plan: Plan, *, density: float, firing: float, time_steps: int, batch: int = 200) -> Prediction:
     generator = np.random.default_rng(0)
-    addresses = plan.input.addresses
+    addresses = plan.input.layout.neurons
     if plan.input.encoding is Encoding.DIRECT:
         pixels = generator.integers(1, 2**plan.input.value_bits, size=(batch, addresses))
         inputs: np.ndarray = pixels * (generator.random(pixels.shape) < density)

@@ -48,7 +48,7 @@ def test_images_hold_the_network(sizes, lanes, encoding):
     for engine, layer, projection in zip(plan.engines, graph.layers, graph.projections, strict=True):
         (walked,) = engine.projections
         weights = words(images, walked.weights, walked.weight_bits)
-        rows = weights.reshape(walked.addresses, walked.row_stride, engine.lanes)
+        rows = weights.reshape(walked.source_layout.neurons, walked.row_stride, engine.lanes)
         for neuron in range(engine.words * engine.lanes):
             word, lane = divmod(neuron, engine.lanes)
             expected = projection.weight[neuron] if neuron < engine.neurons else 0

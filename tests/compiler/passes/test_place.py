@@ -118,7 +118,7 @@ def check(plan) -> None:
         spiking = engine.kind is EngineKind.SPIKING
         assert engine.words * engine.lanes >= engine.neurons > (engine.words - 1) * engine.lanes
         assert projection.row_stride >= engine.words
-        assert weights.depth == projection.addresses * projection.row_stride
+        assert weights.depth == projection.source_layout.neurons * projection.row_stride
         assert weights.width == engine.lanes * projection.weight_bits
         assert engine.pipeline == 1 + (weights.banks > 1) + (digits is not None)
         assert weights.kind is MemoryKind.EBR or weights.banks == 1
@@ -131,7 +131,7 @@ def check(plan) -> None:
         assert all(memory.bits_used <= memory.bits_paid for memory in engine.memories)
         if position:
             before = plan.engines[position - 1]
-            assert (projection.source_lanes, projection.source_words) == (before.lanes, before.words)
+            assert projection.source_layout == before.layout
             assert projection.queue.depth >= before.pipeline + 2
             assert digits is None
         assert (digits is not None) == (position == 0 and plan.input.encoding is Encoding.DIRECT)

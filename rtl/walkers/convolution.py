@@ -1,0 +1,245 @@
+"""The walker of convolutions."""
+
+import itertools
+from dataclasses import dataclass
+from enum import unique
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from snnc.compiler.plan import EnginePlan, ProjectionPlan, unsigned_bits
+from snnc.rtl.beats import Marker, OperationKind, event_beat, operation
+from snnc.rtl.tables import constant_table, position_fields
+
+__all__ = ["ConvolutionWalker"]
+
+
+@unique
+class _Phase(enum.Enum, shape=1):
+    EVENT = 0
+    SWEEP = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Axis:
+    """What a source position reaches along one axis; tables over all source positions.
+
+    The targets are ``first, first + target_step, ...``, `count` of them, through the kernel positions ``tap``,
+    ``tap - tap_step``, ...
+    """
+
+    first: tuple[int, ...]
+    tap: tuple[int, ...]
+    count: tuple[int, ...]
+    target_step: int
+    tap_step: int
+
+    @staticmethod
+    def of(projection: ProjectionPlan, axis: int, source: int, target: int) -> "_Axis":
+        kernel = projection.kernel
+        assert kernel is not None
+        stride, dilation, padding = kernel.stride[axis], kernel.dilation[axis], kernel.padding[axis]
+        reached = [
+            [
+                (position, (padded - position * stride) // dilation)
+                for position in range(target)
+                if (padded - position * stride) % dilation == 0
+                and 0 <= (padded - position * stride) // dilation < kernel.size[axis]
+            ]
+            for padded in (place // projection.pool + padding for place in range(source))
+        ]
+        steps = {
+            (after[0] - before[0], before[1] - after[1])
+            for pairs in reached
+            for before, after in itertools.pairwise(pairs)
+        }
+        ((target_step, tap_step),) = steps or {(0, 0)}
+        return _Axis(
+            first=tuple(pairs[0][0] if pairs else 0 for pairs in reached),
+            tap=tuple(pairs[0][1] if pairs else 0 for pairs in reached),
+            count=tuple(len(pairs) for pairs in reached),
+            target_step=target_step,
+            tap_step=tap_step,
+        )
+
+
+class ConvolutionWalker(wiring.Component):
+    """An event touches the words of the positions that see it through the kernel; a marker sweeps all words.
+
+    Cycle formula: per event, rows reached x columns reached x `row_stride` groups; ``W = engine.words`` per marker; 1
+    for a beat with neither. With `row_stride` 1, an operation waits one cycle where the one of the cycle before was at
+    the same position, unless a sweep goes through the position's groups.
+
+    A beat is held in the walker's own registers, decoded: where it begins is looked up while the one before is walked.
+
+    Members
+    -------
+    i : In(stream of event beats)
+    allow : In(1)
+        Operations may be issued.
+    allow_sweep : In(1)
+        Sweep operations may be issued.
+    issue : Out(1)
+        `operation` is issued in this cycle.
+    operation : Out(operation)
+    """
+
+    i: stream.Interface
+    allow: Signal
+    allow_sweep: Signal
+    issue: Signal
+    operation: data.View
+
+    def __init__(self, engine: EnginePlan, projection: ProjectionPlan) -> None:
+        self._engine = engine
+        self._projection = projection
+        super().__init__(
+            {
+                "i": In(stream.Signature(event_beat(projection.source_layout))),
+                "allow": In(1),
+                "allow_sweep": In(1),
+                "issue": Out(1),
+                "operation": Out(operation(engine, projection)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        projection, layout = self._projection, self._engine.layout
+        kernel = projection.kernel
+        assert kernel is not None
+        groups = projection.row_stride
+        rows = _Axis.of(projection, 0, projection.source_layout.rows, layout.rows)
+        columns = _Axis.of(projection, 1, projection.source_layout.columns, layout.columns)
+
+        # --- what is offered, decoded ---
+        beat = self.i.payload
+        group, column, row = position_fields(beat.address, projection.source_layout)
+        channel = Signal(unsigned_bits(projection.source_layout.channels - 1))
+        m.d.comb += channel.eq(group * projection.source_layout.lanes + beat.lane)
+        line_rows = kernel.size[1] * groups  # weight rows of a row of the kernel
+        first_group: Any = Const(0, 1)
+        if groups < layout.groups:
+            starts = [projection.first_group(c, layout) for c in range(projection.source_layout.channels)]
+            first_group = constant_table(m, "first_group", channel, starts)
+        first_row = constant_table(m, "first_row", row, rows.first)
+        first_column = constant_table(m, "first_column", column, columns.first)
+        row_count = constant_table(m, "row_count", row, rows.count)
+        column_count = constant_table(m, "column_count", column, columns.count)
+        row_offset = constant_table(m, "row_offset", row, [tap * line_rows for tap in rows.tap])
+        column_offset = constant_table(m, "column_offset", column, [tap * groups for tap in columns.tap])
+        begins = Signal.like(self.operation.row)
+        m.d.comb += begins.eq(channel * (kernel.size[0] * line_rows) + row_offset + column_offset)
+        reaches = beat.event & (row_count != 0) & (column_count != 0)
+
+        # --- the beat that is walked ---
+        busy = Signal()
+        phase = Signal(_Phase, reset_less=True)
+        marker = Signal(Marker, reset_less=True)
+        at_group = Signal(unsigned_bits(layout.groups - 1), reset_less=True)
+        at_column = Signal(unsigned_bits(layout.columns - 1), reset_less=True)
+        at_row = Signal(unsigned_bits(layout.rows - 1), reset_less=True)
+        start_group = Signal.like(at_group)
+        start_column = Signal.like(at_column)
+        groups_left = Signal(unsigned_bits(groups - 1), reset_less=True)
+        columns_left = Signal.like(column_count, reset_less=True)
+        start_columns_left = Signal.like(columns_left)
+        rows_left = Signal.like(row_count, reset_less=True)
+        weight_row = Signal.like(self.operation.row, reset_less=True)
+        line = Signal.like(weight_row)
+
+        word = Cat(at_group[: layout.group_bits], at_column[: layout.column_bits], at_row[: layout.row_bits])
+        end_of_layout = Signal()
+        m.d.comb += end_of_layout.eq(
+            (at_group == layout.groups - 1) & (at_column == layout.columns - 1) & (at_row == layout.rows - 1)
+        )
+        end_of_event = Signal()
+        m.d.comb += end_of_event.eq((groups_left == 0) & (columns_left == 0) & (rows_left == 0))
+        sweeping = Signal()
+        m.d.comb += [
+            sweeping.eq(phase == _Phase.SWEEP),
+            self.operation.kind.eq(OperationKind.ACCUMULATE),
+            self.operation.word.eq(word),
+            self.operation.row.eq(weight_row),
+            self.operation.last.eq(end_of_layout),
+            self.operation.marker.eq(marker),
+            self.issue.eq(busy & self.allow & (~sweeping | self.allow_sweep)),
+        ]
+        with m.If(sweeping):
+            m.d.comb += self.operation.kind.eq(OperationKind.SWEEP)
+        if groups == 1:
+            # Else an event's first group is never the last one of the operation before.
+            position = Cat(at_column, at_row)
+            recent = Signal()
+            recent_sweep = Signal(reset_less=True)
+            recent_position = Signal(len(position), reset_less=True)
+            m.d.sync += [recent.eq(self.issue), recent_sweep.eq(sweeping), recent_position.eq(position)]
+            # The words of a position follow each other in a sweep.
+            conflict = recent & (recent_position == position)
+            if layout.groups > 1:
+                conflict &= ~(recent_sweep & sweeping)
+            with m.If(conflict):
+                m.d.comb += self.issue.eq(0)
+
+        has_marker = marker != Marker.NONE
+        ends = Signal()
+        m.d.comb += ends.eq(self.issue & ((sweeping & end_of_layout) | (~sweeping & end_of_event & ~has_marker)))
+        m.d.comb += self.i.ready.eq(~busy | ends)
+
+        with m.If(self.issue):
+            with m.If(sweeping):
+                m.d.sync += at_group.eq(at_group + 1)
+                with m.If(at_group == layout.groups - 1):
+                    m.d.sync += [at_group.eq(0), at_column.eq(at_column + 1)]
+                    with m.If(at_column == layout.columns - 1):
+                        m.d.sync += [at_column.eq(0), at_row.eq(at_row + 1)]
+            with m.Elif(groups_left != 0):
+                m.d.sync += [
+                    groups_left.eq(groups_left - 1),
+                    at_group.eq(at_group + 1),
+                    weight_row.eq(weight_row + 1),
+                ]
+            with m.Elif(columns_left != 0):
+                m.d.sync += [
+                    groups_left.eq(groups - 1),
+                    at_group.eq(start_group),
+                    columns_left.eq(columns_left - 1),
+                    at_column.eq(at_column + columns.target_step),
+                    weight_row.eq(weight_row - (columns.tap_step * groups + groups - 1)),
+                ]
+            with m.Elif(rows_left != 0):
+                m.d.sync += [
+                    groups_left.eq(groups - 1),
+                    at_group.eq(start_group),
+                    columns_left.eq(start_columns_left),
+                    at_column.eq(start_column),
+                    rows_left.eq(rows_left - 1),
+                    at_row.eq(at_row + rows.target_step),
+                    weight_row.eq(line - rows.tap_step * line_rows),
+                    line.eq(line - rows.tap_step * line_rows),
+                ]
+            with m.Elif(has_marker):
+                m.d.sync += [phase.eq(_Phase.SWEEP), at_group.eq(0), at_column.eq(0), at_row.eq(0)]
+
+        with m.If(self.i.ready):
+            m.d.sync += [
+                busy.eq(self.i.valid & (reaches | (beat.marker != Marker.NONE))),
+                phase.eq(_Phase.EVENT),
+                marker.eq(beat.marker),
+                groups_left.eq(groups - 1),
+                columns_left.eq(column_count - 1),
+                start_columns_left.eq(column_count - 1),
+                rows_left.eq(row_count - 1),
+                at_group.eq(first_group),
+                start_group.eq(first_group),
+                at_column.eq(first_column),
+                start_column.eq(first_column),
+                at_row.eq(first_row),
+                weight_row.eq(begins),
+                line.eq(begins),
+            ]
+            with m.If(~reaches):
+                m.d.sync += [phase.eq(_Phase.SWEEP), at_group.eq(0), at_column.eq(0), at_row.eq(0)]
+        return m
