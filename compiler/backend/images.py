@@ -36,7 +36,7 @@ def memory_images(plan: Plan, graph: Graph) -> Mapping[str, str]:
             images |= _memory(engine.constants, bias, engine.residual_bits)
             continue
         fields = [fire, bias]
-        if engine.membrane.kind is MemoryKind.EBR:
+        if engine.membrane.kind is MemoryKind.EBR or engine.kind is EngineKind.IMAGE:
             fields.append(initial)
         else:
             # A ring is restored all at once: one number holds every word.

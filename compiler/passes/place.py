@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from snnc.compiler.plan import (
     DigitPlan,
     EngineKind,
     EnginePlan,
+    ImagePlan,
     InputPlan,
     KernelPlan,
     LayoutPlan,
@@ -103,9 +105,10 @@ def place_anyway(design: Design) -> Plan:
     ]
     chosen = _within_blocks([choices for layer in layers for choices in layer.memories], design.device)
     engines: list[EnginePlan] = []
-    for layer, position in zip(layers, range(0, len(chosen), 3), strict=True):
-        weights, membrane, constants = chosen[position : position + 3]
-        engines.append(layer.engine(weights, membrane, constants, engines[-1] if engines else None))
+    remaining = iter(chosen)
+    for layer in layers:
+        mine = list(itertools.islice(remaining, len(layer.memories)))
+        engines.append(layer.engine(mine, engines[-1] if engines else None))
     return Plan(
         name=graph.name,
         model_hash=model_hash(graph),
@@ -136,32 +139,47 @@ class _Layer:
         self._layout = layout_of(population, design.lanes[position])
         self._source_layout = layout_of(self._source, design.lanes[position - 1] if position else 1)
         self._spiking = isinstance(population.neuron, IntegrateAndFire)
+        source = self._source.neuron
+        direct = isinstance(source, InputSource) and source.encoding is Encoding.DIRECT
+        self._pixels = source if isinstance(source, InputSource) and direct else None
+        self._gathers = self._pixels is not None and isinstance(projection, Convolution)
+        self._time_steps = design.graph.time_steps
         # The adder takes signed weights: -1 and 1 need two bits.
         self._weight_bits = max(2, projection.bits)
         self._row_stride, weights = self._weights()
         membrane = self._membrane()
         # With room for the third field where the membranes may be in block RAM.
         self.memories: tuple[_Choices, ...] = (weights, membrane, self._constants(membrane[0]))
+        if self._gathers:
+            self.memories += self._image_memories()
 
-    def engine(
-        self, weights: MemoryPlan, membrane: MemoryPlan, constants: MemoryPlan, before: EnginePlan | None
-    ) -> EnginePlan:
-        """The engine with these of the choices; `before` is the engine that it listens to."""
+    def engine(self, chosen: Sequence[MemoryPlan], before: EnginePlan | None) -> EnginePlan:
+        """The engine with these of the choices, in the order of `memories`; `before` is the engine it listens to."""
+        weights, membrane, constants, *image = chosen
         neuron, bounds, layout = self._population.neuron, self._bounds, self._layout
-        digits = None
-        match self._source.neuron:
-            case InputSource(encoding=Encoding.DIRECT, bits=bits):
-                current = bounds.weighted[0]
-                memory = register_memory(
-                    f"{self._population.name}.current",
-                    width=layout.lanes * current.bits,
-                    depth=layout.words,
-                    bits_used=self._population.size * current.bits,
-                )
-                digits = DigitPlan(value_bits=bits, current=current, current_bits=current.bits, memory=memory)
+        digits, gathered = None, None
+        if self._gathers:
+            assert self._pixels is not None
+            gathered = ImagePlan(
+                value_bits=self._pixels.bits,
+                current_bits=bounds.weighted[0].bits,
+                pixels=image[0],
+                spikes=image[1] if len(image) > 1 else None,
+            )
+        elif self._pixels is not None:
+            current = bounds.weighted[0]
+            memory = register_memory(
+                f"{self._population.name}.current",
+                width=layout.lanes * current.bits,
+                depth=layout.words,
+                bits_used=self._population.size * current.bits,
+            )
+            digits = DigitPlan(value_bits=self._pixels.bits, current=current, current_bits=current.bits, memory=memory)
+        kind = EngineKind.IMAGE if self._gathers else EngineKind.SPIKING if self._spiking else EngineKind.READOUT
+        walker = "dense" if isinstance(self._projection, Dense) else "image" if self._gathers else "convolution"
         return EnginePlan(
             name=self._population.name,
-            kind=EngineKind.SPIKING if self._spiking else EngineKind.READOUT,
+            kind=kind,
             layout=layout,
             reset=neuron.reset if isinstance(neuron, IntegrateAndFire) else None,
             pipeline=1 + (weights.banks > 1) + (digits is not None),
@@ -175,7 +193,7 @@ class _Layer:
                 ProjectionPlan(
                     source=self._projection.source,
                     source_layout=self._source_layout,
-                    walker="dense" if isinstance(self._projection, Dense) else "convolution",
+                    walker=walker,
                     pool=self._projection.pool,
                     kernel=_kernel(self._projection),
                     row_stride=self._row_stride,
@@ -184,9 +202,30 @@ class _Layer:
                     weights=weights,
                     queue=QueuePlan(depth=_queue_depth(before)),
                     digits=digits,
-                    image=None,
+                    image=gathered,
                 ),
             ),
+        )
+
+    def _image_memories(self) -> tuple[_Choices, ...]:
+        """The image, and the spikes of the steps that are not sent at once: block RAMs, there is no other choice."""
+        assert self._pixels is not None
+        layout, name = self._layout, self._population.name
+        later = self._time_steps - 1
+        wanted = [("pixels", self._pixels.bits, self._source_layout.depth, self._source.size * self._pixels.bits)]
+        if later:
+            wanted.append(("spikes", later * layout.lanes, layout.depth, later * self._population.size))
+        found = []
+        for what, width, depth, used in wanted:
+            depth = max(2, depth)
+            block = block_memory(self._device, f"{name}.{what}", width=width, depth=depth, bits_used=used, banked=False)
+            found.append((self._refuse_depth(what, depth) if block is None else block,))
+        return tuple(found)
+
+    def _refuse_depth(self, what: str, depth: int) -> MemoryPlan:
+        raise FitError(
+            f"The {what} of layer '{self._population.name}' are {depth} words, more than a block RAM of "
+            f"{self._device.title} has; use more lanes (--lanes), fewer neurons, or a larger device."
         )
 
     def _weights(self) -> tuple[int, _Choices]:
@@ -207,7 +246,8 @@ class _Layer:
                 aligned, tight = in_blocks(1 << (words - 1).bit_length()), in_blocks(words)
                 stride, block = aligned if aligned[1].blocks <= tight[1].blocks else tight
             case Convolution():
-                stride, block = in_blocks(_groups_reached(self._projection, self._layout))
+                gathers, groups = self._gathers, self._layout.groups
+                stride, block = in_blocks(groups if gathers else _groups_reached(self._projection, self._layout))
         logic = logic_memory(name, width=width, depth=block.depth, bits_used=used)
         return stride, (logic, block) if logic_cells(logic) <= TINY_LOGIC else (block, logic)
 
@@ -217,8 +257,8 @@ class _Layer:
         match self._projection:
             case Dense(pool=pool):
                 pooled = dataclasses.replace(source, rows=source.rows // pool, columns=source.columns // pool)
-                positions = pooled.address(pooled.rows - 1, pooled.columns - 1, 0) >> pooled.group_bits
-                return (positions + 1) * source.groups * source.lanes
+                last = pooled.address(pooled.rows - 1, pooled.columns - 1, 0) >> pooled.group_bits
+                return last * source.groups * source.lanes + source.channels
             case Convolution(kernel=kernel):
                 return source.channels * math.prod(kernel)
             case _:
@@ -227,6 +267,8 @@ class _Layer:
     def _membrane(self) -> _Choices:
         layout, bits = self._layout, self._bounds.residual.bits
         name, width = f"{self._population.name}.membrane", layout.lanes * bits
+        if self._gathers:  # one word's at a time, from the first step to the last
+            return (register_memory(name, width=width, depth=1, bits_used=width),)
         used = self._population.size * bits
         ring = register_memory(name, width=width, depth=layout.words, bits_used=used)
         # A ring needs visits in order, and only dense projections make them.
@@ -236,18 +278,13 @@ class _Layer:
         depth = max(2, layout.depth)
         block = block_memory(self._device, name, width=width, depth=depth, bits_used=used, banked=False)
         if block is None:
-            if not ordered:
-                raise FitError(
-                    f"The membranes of layer '{self._population.name}' are {depth} words, more than a block RAM of "
-                    f"{self._device.title} has; use more lanes (--lanes), fewer neurons, or a larger device."
-                )
-            return (ring,)
+            return (ring,) if ordered else (self._refuse_depth("membranes", depth),)
         return (block, ring) if ordered else (block,)
 
     def _constants(self, membrane: MemoryPlan) -> _Choices:
         """``bias``; where it spikes, ``bias - threshold``; with its membranes in block RAM, the initial residual."""
         layout, bits = self._layout, self._bounds.residual.bits
-        fields = 1 + self._spiking + (self._spiking and membrane.kind is MemoryKind.EBR)
+        fields = 1 + self._spiking + (self._gathers or (self._spiking and membrane.kind is MemoryKind.EBR))
         name, width, depth = f"{self._population.name}.constants", layout.lanes * bits * fields, layout.groups
         used = layout.channels * bits * fields
         logic = logic_memory(name, width=width, depth=depth, bits_used=used)

@@ -92,11 +92,8 @@ def _missing(graph: Graph, projection: Projection) -> str:
                 return "is a readout with rows and columns; the hardware of any but flat readouts"
         case _ as unreachable:
             assert_never(unreachable)
-    if projection.source == graph.input.name and graph.source.encoding is Encoding.DIRECT:
-        if isinstance(projection, Convolution):
-            return "is a convolution over pixels; the hardware of it"
-        if projection.pool > 1:
-            return "pools pixels; the hardware of it"
+    if projection.source == graph.input.name and graph.source.encoding is Encoding.DIRECT and projection.pool > 1:
+        return "pools pixels; the hardware of it"
     return ""
 
 

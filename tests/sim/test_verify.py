@@ -12,7 +12,7 @@ import pytest
 
 from snnc.compiler.artefacts import Build
 from snnc.compiler.errors import VerificationError
-from snnc.compiler.ir import Encoding, Initial, Reset
+from snnc.compiler.ir import Encoding, Graph, Initial, Reset
 from snnc.compiler.plan import EngineKind, MemoryKind
 from snnc.sim import golden, performance, protocol, verify
 from snnc.sim.commands import random_inputs
@@ -20,7 +20,7 @@ from snnc.sim.harness import Capture, EngineCapture
 from snnc.sim.protocol import verify_protocol
 from snnc.sim.stimulus import stimulus
 from snnc.sim.verify import compare, verify_build
-from tests.networks import build_graph, integer_chain, random_chain
+from tests.networks import Conv, Full, build_graph, integer_chain, random_chain, spatial_chain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,9 @@ class Corner:
     lanes: tuple[int, ...]
     density: float = 0.3
     protocol: bool = False
+
+    def make(self, *, seed: int) -> Graph:
+        return (spatial_chain if "layers" in self.graph else random_chain)(**self.graph, seed=seed)
 
 
 CORNERS = {
@@ -58,6 +61,61 @@ CORNERS = {
     "one word, every input in every step": Corner(
         graph={"sizes": (20, 8, 3), "bits": 2, "time_steps": 10}, lanes=(8, 3), density=1.0
     ),
+    "convolutions, strides, several groups of lanes, padded lanes": Corner(
+        graph={
+            "shape": (2, 6, 7),
+            "layers": [Conv(channels=6), Conv(channels=8, stride=(2, 2)), Full(shape=(5, 1, 1))],
+        },
+        lanes=(4, 4, 5),
+        protocol=True,
+    ),
+    "convolution groups, positions that reach nothing, hard reset, fraction bits": Corner(
+        graph={
+            "shape": (3, 7, 5),
+            "layers": [
+                Conv(channels=6, kernel=(2, 3), stride=(3, 2), padding=(1, 1), groups=3),
+                Conv(channels=6, kernel=(1, 1), groups=2),
+                Full(shape=(7, 1, 1)),
+            ],
+            "reset": Reset.HARD,
+            "shift": 1,
+        },
+        lanes=(2, 4, 3),
+        density=0.2,
+    ),
+    "dilation, pooling in front of a convolution and of the readout, half membranes": Corner(
+        graph={
+            "shape": (2, 8, 8),
+            "layers": [
+                Conv(channels=5, dilation=(2, 1), stride=(1, 2)),
+                Conv(channels=4, pool=2),
+                Full(shape=(3, 1, 1), pool=2),
+            ],
+            "initial": Initial.HALF,
+        },
+        lanes=(3, 4, 3),
+    ),
+    "one word per position, each event waits for the one before; rate": Corner(
+        graph={
+            "shape": (1, 6, 6),
+            "layers": [Conv(channels=4, kernel=(5, 5)), Conv(channels=4, stride=(2, 2)), Full(shape=(3, 1, 1))],
+            "encoding": Encoding.RATE,
+        },
+        lanes=(4, 4, 3),
+    ),
+    "a dense layer with rows and columns, a single position": Corner(
+        graph={
+            "shape": (2, 3, 3),
+            "layers": [
+                Full(shape=(3, 3, 2)),
+                Conv(channels=4, kernel=(3, 2), padding=(0, 0)),
+                Conv(channels=3, kernel=(1, 1)),
+                Full(shape=(3, 1, 1)),
+            ],
+        },
+        lanes=(2, 4, 2, 3),
+        density=0.5,
+    ),
 }
 
 
@@ -65,7 +123,7 @@ CORNERS = {
 def builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Build]:
     folder = tmp_path_factory.mktemp("builds")
     return {
-        name: build_graph(random_chain(**corner.graph, seed=number), folder / str(number), lanes=corner.lanes)
+        name: build_graph(corner.make(seed=number), folder / str(number), lanes=corner.lanes)
         for number, (name, corner) in enumerate(CORNERS.items())
     }
 
