@@ -11,6 +11,7 @@ from snnc.compiler.plan import EngineKind, Plan
 from snnc.rtl.beats import input_beat, result_beat, spike_word
 from snnc.rtl.digit_serialiser import DigitSerialiser
 from snnc.rtl.engine import Engine
+from snnc.rtl.image_engine import ImageEngine
 from snnc.rtl.queue import Queue
 from snnc.rtl.spike_serialiser import SpikeSerialiser
 
@@ -53,10 +54,17 @@ class Core(wiring.Component):
             behind = None
             if engine_plan.kind is not EngineKind.READOUT:
                 behind = plan.engines[position + 1].projections[0].queue.depth
-            engine = Engine(engine_plan, behind)
+            engine: Engine | ImageEngine
+            if engine_plan.kind is EngineKind.IMAGE:
+                assert behind is not None
+                engine = ImageEngine(engine_plan, plan.input, behind)
+            else:
+                engine = Engine(engine_plan, behind)
             m.submodules[f"engine_{name}"] = engine
             (projection,) = engine_plan.projections
-            if position == 0 and plan.input.encoding is Encoding.DIRECT:
+            if isinstance(engine, ImageEngine):
+                connect(m, source, engine.i)
+            elif position == 0 and plan.input.encoding is Encoding.DIRECT:
                 m.submodules[f"digits_{name}"] = digits = DigitSerialiser(plan.input)
                 connect(m, source, digits.i)
                 connect(m, digits.o, engine.i)

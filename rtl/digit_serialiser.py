@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import InputPlan
 from snnc.rtl.beats import Marker, digit_beat, input_beat
+from snnc.rtl.recoding import signed_digits
 from snnc.rtl.spike_serialiser import lowest_set_bit
 
 __all__ = ["DigitSerialiser"]
@@ -15,10 +16,6 @@ __all__ = ["DigitSerialiser"]
 
 class DigitSerialiser(wiring.Component):
     """Recodes a value to its non-adjacent form and offers one beat per non-zero digit, lowest position first.
-
-    The non-adjacent form has the fewest non-zero digits of all signed binary forms: no two neighbours are non-zero
-    (Reitwiesner 1960). With ``h = x >> 1`` and ``s = x + h``, its non-zero positions are ``s ^ h``, and a digit is
-    negative where ``h`` has a 1 there (Prodinger 2000).
 
     Parameters
     ----------
@@ -68,17 +65,14 @@ class DigitSerialiser(wiring.Component):
         with m.If(final):
             m.d.comb += self.o.payload.marker.eq(marker)
 
-        value = self.i.payload.value
-        half = value >> 1
-        total = Signal(positions)
-        m.d.comb += total.eq(value + half)
+        found, below = signed_digits(self.i.payload.value)
         with m.If(self.i.ready):
             m.d.sync += [
                 busy.eq(self.i.valid),
                 address.eq(self.i.payload.address),
                 marker.eq(self.i.payload.marker),
-                digits.eq((total ^ half) & self.i.payload.event.replicate(positions)),
-                negative.eq(half),
+                digits.eq(found & self.i.payload.event.replicate(positions)),
+                negative.eq(below),
             ]
         with m.Elif(self.o.ready):
             m.d.sync += digits.eq(rest)

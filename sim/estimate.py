@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snnc.compiler.plan import EnginePlan, Plan
+from snnc.compiler.ir.neurons import Encoding
+from snnc.compiler.plan import EngineKind, EnginePlan, Plan
 from snnc.sim.performance import Prediction, digit_count, reach
 
 __all__ = ["Activity", "Estimate", "assumed", "estimate", "measured", "operations_per_event"]
@@ -72,8 +73,8 @@ def assumed(plan: Plan, *, density: float, firing: float, time_steps: int | None
     for index, engine in enumerate(plan.engines):
         projection = engine.projections[0]
         events[engine.name] = projection.source_layout.neurons * (firing if index else density)
-        if projection.digits is not None:
-            events[engine.name] *= float(digit_count(np.arange(1, 2**projection.digits.value_bits)).mean())
+        if index == 0 and plan.input.encoding is Encoding.DIRECT:
+            events[engine.name] *= _digits_per_pixel(plan.input.value_bits)
     return Activity(events=events, time_steps=plan.time_steps if time_steps is None else time_steps)
 
 
@@ -81,8 +82,9 @@ def measured(plan: Plan, prediction: Prediction, *, time_steps: int) -> Activity
     """The mean activity of a predicted batch."""
     events = {}
     for engine, predicted in zip(plan.engines, prediction.engines, strict=True):
-        walked = float(predicted.operations.mean()) - engine.words * time_steps * (2 if _direct(engine) else 1)
-        events[engine.name] = walked / operations_per_event(engine) / (1 if _direct(engine) else time_steps)
+        walked = float(predicted.operations.mean()) - _fixed_operations(plan, engine, time_steps)
+        once = _direct(engine) or _gathers(engine)
+        events[engine.name] = walked / operations_per_event(engine) / (1 if once else time_steps)
     return Activity(events=events, time_steps=time_steps)
 
 
@@ -90,6 +92,27 @@ def operations_per_event(engine: EnginePlan) -> float:
     """Mean over the source's neurons of the words that one of their events touches."""
     (projection,) = engine.projections
     return float(engine.words if projection.kernel is None else reach(engine)[0].mean())
+
+
+def _digits_per_pixel(bits: int) -> float:
+    """Signed digits of a pixel that is not 0, over uniform values."""
+    return float(digit_count(np.arange(1, 2**bits)).mean())
+
+
+def _fixed_operations(plan: Plan, engine: EnginePlan, steps: int) -> float:
+    """Operations of a sample whatever its events."""
+    if _gathers(engine):
+        return engine.words * (plan.time_steps + steps - 1)
+    return engine.words * steps * (2 if _direct(engine) else 1)
+
+
+def _gathering_cycles(plan: Plan, engine: EnginePlan, activity: Activity) -> float:
+    """Slots of an image engine before its replays: every tap takes one, and one with several digits as many."""
+    pixels = plan.input.layout.neurons
+    taps = operations_per_event(engine) * pixels
+    digits = activity.events[engine.name] / pixels
+    blank = max(0.0, 1 - digits / _digits_per_pixel(plan.input.value_bits))
+    return taps * (digits + blank) + 2 * engine.words * plan.time_steps
 
 
 def estimate(plan: Plan, activity: Activity) -> Estimate:
@@ -108,6 +131,13 @@ def estimate(plan: Plan, activity: Activity) -> Estimate:
             if _direct(engine):
                 walk = engine.words + (walk if t == 0 else 0)
             begin = max(free[index], first_word)
+            if _gathers(engine):
+                # Step 0 goes out while the words are gathered, the further steps like sweeps.
+                first_word = begin + engine.pipeline + 2
+                free[index] = begin + (_gathering_cycles(plan, engine, activity) if t == 0 else engine.words)
+                last_word = free[index] + engine.pipeline + 2
+                share = 1 / engine.words
+                continue
             if index and (waiting := _waiting(plan, index, activity)):
                 free[index - 1] = max(free[index - 1], begin + waiting * walk)
             sweep = max(begin + walk, last_word + share * walk)
@@ -117,8 +147,10 @@ def estimate(plan: Plan, activity: Activity) -> Estimate:
             share = 1 / engine.words
     steps = activity.time_steps
     operations = {
-        engine.name: operations_per_event(engine) * activity.events[engine.name] * (1 if _direct(engine) else steps)
-        + engine.words * steps * (2 if _direct(engine) else 1)
+        engine.name: _gathering_cycles(plan, engine, activity) + engine.words * (steps - 1)
+        if _gathers(engine)
+        else operations_per_event(engine) * activity.events[engine.name] * (1 if _direct(engine) else steps)
+        + _fixed_operations(plan, engine, steps)
         for engine in plan.engines
     }
     last_execute = free[-1] - 1 + plan.readout.pipeline
@@ -135,3 +167,7 @@ def _waiting(plan: Plan, index: int, activity: Activity) -> float:
 
 def _direct(engine: EnginePlan) -> bool:
     return engine.projections[0].digits is not None
+
+
+def _gathers(engine: EnginePlan) -> bool:
+    return engine.kind is EngineKind.IMAGE

@@ -6,8 +6,9 @@
     Per sample, 32-bit words, little endian: the logits (two's complement in `residual_bits`), the class, the cycles,
     then per engine the operations executed and the cycles, from the sample's first handshake, of the first and last.
 ``trace_<engine>.bin``
-    Per swept membrane word, in order of sample, step and word: spikes (`lanes` bits), then the membranes as the
-    hardware keeps them (`lanes` fields of `residual_bits`), zero-extended to whole 32-bit words, little endian.
+    Per swept membrane word, in order of sample, step and word (from an image engine of sample, word and step): spikes
+    (`lanes` bits), then the membranes as the hardware keeps them (`lanes` fields of `residual_bits`), zero-extended to
+    whole 32-bit words, little endian.
 
 Everything is captured: at these sizes a signature would save nothing, and a difference is found where it happened.
 """
@@ -84,7 +85,7 @@ def harness_verilog(plan: Plan) -> str:
         best_at=at["best"],
         last_at=at["last"],
         patience=PATIENCE,
-        settle=4 + 2 * max(engine.layout.depth for engine in plan.engines),
+        settle=4 + 2 * max(max(engine.layout.depth for engine in plan.engines), plan.input.layout.depth),
         engines=[
             {"name": engine.name, "padding": _record_words(engine) * 32 - _record_bits(engine)}
             for engine in plan.engines
@@ -149,7 +150,10 @@ def _read_trace(
     engine: EnginePlan, folder: Path, samples: int, time_steps: int
 ) -> tuple[npt.NDArray[np.bool_] | None, IntArray]:
     record = _record_words(engine)
-    count = samples * time_steps * engine.words
+    gathers = engine.kind is EngineKind.IMAGE
+    # An image engine takes all its steps, word by word, however many a sample has.
+    steps = _steps_of_images(engine) if gathers else time_steps
+    count = samples * steps * engine.words
     raw = _read(folder / f"trace_{engine.name}.bin", count * record).reshape(count, record)
     bits = np.unpackbits(raw.view(np.uint8), axis=1, bitorder="little")
     lanes, width = engine.lanes, engine.residual_bits
@@ -163,6 +167,8 @@ def _read_trace(
 
     def by_step(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
         """Records in the order of words, each of `lanes` channels of one position, to neurons."""
+        if gathers:
+            array = array.reshape(samples, engine.words, steps, lanes).swapaxes(1, 2)[:, :time_steps]
         words = array.reshape(samples, time_steps, layout.rows, layout.columns, layout.groups * lanes)
         channels = words[..., : layout.channels].transpose(1, 0, 4, 2, 3)
         return channels.reshape(time_steps, samples, layout.neurons)
@@ -171,6 +177,13 @@ def _read_trace(
     if engine.kind is EngineKind.READOUT:
         return None, residuals
     return by_step(spikes).astype(np.bool_, copy=False), residuals
+
+
+def _steps_of_images(engine: EnginePlan) -> int:
+    (projection,) = engine.projections
+    assert projection.image is not None
+    later = projection.image.spikes
+    return 1 + (later.width // engine.lanes if later is not None else 0)
 
 
 def _signed(values: IntArray, bits: int) -> IntArray:

@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.errors import UnsupportedError
-from snnc.compiler.plan import EnginePlan, LayoutPlan, Plan
+from snnc.compiler.plan import EngineKind, EnginePlan, LayoutPlan, Plan
+from snnc.sim.gathering import Gathering
 from snnc.sim.stimulus import Marker, Stimulus
 
 __all__ = ["EnginePrediction", "Prediction", "digit_count", "predict", "reach"]
@@ -103,31 +104,32 @@ def predict(plan: Plan, stimulus: Stimulus, spikes: Mapping[str, npt.NDArray[Any
         The plan is no chain.
     """
     _check_chain(plan)
-    batch, time_steps = len(stimulus), stimulus.time_steps
+    batch = len(stimulus)
     counts = [_spikes_per_word(engine.layout, spikes[engine.name]) for engine in plan.engines[:-1]]
-    walkers = [_walker(plan.readout, batch)]
+    last = _walker(plan.readout, batch)
+    walkers: list[_Walker | Gathering] = [last]
+    link: _Link | None = None
     for engine, after, emitted in zip(plan.engines[-2::-1], plan.engines[:0:-1], counts[::-1], strict=True):
-        link = _Link(emitted, after.projections[0].queue.depth, walkers[0])
-        walkers.insert(0, _walker(engine, batch, link))
+        link = _Link(emitted, after.projections[0].queue.depth, last)
+        if engine.kind is EngineKind.IMAGE:
+            walkers.insert(0, Gathering(engine, stimulus))
+        else:
+            last = _walker(engine, batch, link)
+            walkers.insert(0, last)
 
     first = walkers[0]
-    source = first.source(plan, stimulus)
-    first.free = source.first_offer
-    for t in range(time_steps):
-        first.free = first.free + source.cycles[t]
-        first.last_word, first.last_issue = source.last_word[t], first.free - 1
-        first.last_swept = np.zeros(batch, dtype=np.bool_)
-        first.sweep(t)
-    first.first_issue = source.first_issue
-    first.operations = first.operations + source.operations
-
+    if isinstance(first, Gathering):
+        assert link is not None  # it always has an engine behind it
+        first.run(link)
+    else:
+        first.run(plan, stimulus)
     engines = [
         EnginePrediction(
             name=engine.name,
             operations=walker.operations,
             first_issue=walker.first_issue,
-            first_execute=walker.first_issue + engine.pipeline,
-            last_execute=walker.free - 1 + engine.pipeline,
+            first_execute=walker.first_execute,
+            last_execute=walker.last_execute,
         )
         for engine, walker in zip(plan.engines, walkers, strict=True)
     ]
@@ -153,6 +155,26 @@ class _Walker:
         self.last_issue = np.full(batch, -1, dtype=np.int64)
         self.last_swept = np.zeros(batch, dtype=np.bool_)
         """Whether it was a sweep's."""
+
+    @property
+    def first_execute(self) -> IntArray:
+        return self.first_issue + self.pipeline
+
+    @property
+    def last_execute(self) -> IntArray:
+        return self.free - 1 + self.pipeline
+
+    def run(self, plan: Plan, stimulus: Stimulus) -> None:
+        """Follow all samples through this walker, the first one, and through all that stand behind it."""
+        source = self.source(plan, stimulus)
+        self.free = source.first_offer
+        for t in range(stimulus.time_steps):
+            self.free = self.free + source.cycles[t]
+            self.last_word, self.last_issue = source.last_word[t], self.free - 1
+            self.last_swept = np.zeros(len(stimulus), dtype=np.bool_)
+            self.sweep(t)
+        self.first_issue = source.first_issue
+        self.operations = self.operations + source.operations
 
     def source(self, plan: Plan, stimulus: Stimulus) -> _SourceSteps:
         """What the network's input is for this walker, where it is the first."""

@@ -160,7 +160,7 @@ def verify_build(
     all_cycles, all_classes = np.concatenate(cycles), np.concatenate(classes)
     count = len(all_cycles)
     busiest = max(plan.engines, key=lambda engine: int(np.concatenate(work[engine.name]).sum())).name
-    hidden = [engine for engine in plan.engines if engine.kind is EngineKind.SPIKING]
+    hidden = [engine for engine in plan.engines if engine.kind is not EngineKind.READOUT]
     return Verdict(
         samples=count,
         time_steps=steps,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from snnc.compiler.passes.memories import logic_cells
-from snnc.compiler.plan import EnginePlan, Plan, unsigned_bits
+from snnc.compiler.plan import EnginePlan, Plan, ProjectionPlan, unsigned_bits
 
 __all__ = ["engine_cells", "total_cells"]
 
@@ -37,8 +37,14 @@ def engine_cells(engine: EnginePlan) -> int:
     cells = ENGINE + STATE_BIT * engine.lanes * engine.residual_bits
     cells += sum(logic_cells(memory) for memory in engine.memories)
     if projection.digits is not None:
-        scaled = projection.weight_bits + projection.digits.value_bits
-        levels = unsigned_bits(projection.digits.value_bits)
         cells += CURRENT_BIT * projection.digits.memory.width
-        cells += SHIFTER_BIT * engine.lanes * scaled * levels
+        cells += _shifter(engine, projection, projection.digits.value_bits)
+    if projection.image is not None:
+        cells += CURRENT_BIT * engine.lanes * projection.image.current_bits
+        cells += _shifter(engine, projection, projection.image.value_bits)
     return round(cells)
+
+
+def _shifter(engine: EnginePlan, projection: ProjectionPlan, value_bits: int) -> float:
+    """What brings a weight to the position of a digit."""
+    return SHIFTER_BIT * engine.lanes * (projection.weight_bits + value_bits) * unsigned_bits(value_bits)

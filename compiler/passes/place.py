@@ -182,7 +182,7 @@ class _Layer:
             kind=kind,
             layout=layout,
             reset=neuron.reset if isinstance(neuron, IntegrateAndFire) else None,
-            pipeline=1 + (weights.banks > 1) + (digits is not None),
+            pipeline=1 + (weights.banks > 1) + (self._pixels is not None),
             residual_bits=bounds.residual.bits,
             membrane=membrane,
             constants=next(choice for choice in self._constants(membrane) if choice.kind is constants.kind),

@@ -1,0 +1,82 @@
+"""How an engine's spikes leave: a place in the next queue is promised before anything is computed for it."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from snnc.compiler.plan import EnginePlan
+from snnc.rtl.beats import Marker, spike_word
+
+__all__ = ["SpikeOutput"]
+
+
+class SpikeOutput(wiring.Component):
+    """Offers spike words, and lets no operation be issued whose word might find the queue behind full.
+
+    Of the queue's places, those that are taken or promised are counted: an issue promises one; an execution whose word
+    does not enter, or a word that leaves the queue, returns one.
+
+    Parameters
+    ----------
+    plan
+        The population whose spikes they are.
+    behind
+        Depth of the queue that takes them.
+
+    Members
+    -------
+    allow : Out(1)
+        An operation that gives a spike word may be issued.
+    issue : In(1)
+        One is.
+    execute : In(1)
+        One executes, with the word `beat`. Its `marker` counts where `last` is set.
+    beat : In(spike word)
+    last : In(1)
+        It is the last word of its step, which enters whatever its mask.
+    left : In(1)
+        A word leaves the queue behind.
+    o : Out(stream of spike words)
+        A word is never held back: it is offered for one cycle, and there is room for it.
+    """
+
+    allow: Signal
+    issue: Signal
+    execute: Signal
+    beat: data.View
+    last: Signal
+    left: Signal
+    o: stream.Interface
+
+    def __init__(self, plan: EnginePlan, behind: int) -> None:
+        self._behind = behind
+        super().__init__(
+            {
+                "allow": Out(1),
+                "issue": In(1),
+                "execute": In(1),
+                "beat": In(spike_word(plan)),
+                "last": In(1),
+                "left": In(1),
+                "o": Out(stream.Signature(spike_word(plan))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        sends = Signal()
+        beat: Any = self.o.payload
+        m.d.comb += [
+            sends.eq(self.execute & (self.beat.mask.any() | self.last)),
+            self.o.valid.eq(sends),
+            beat.word.eq(self.beat.word),
+            beat.mask.eq(self.beat.mask),
+            beat.marker.eq(Mux(self.last, self.beat.marker, Marker.NONE)),
+        ]
+        reserved = Signal(range(self._behind + 1))
+        returned = self.execute & ~sends
+        m.d.sync += reserved.eq(reserved + self.issue - returned - self.left)
+        m.d.comb += self.allow.eq(reserved != self._behind)
+        return m

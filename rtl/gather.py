@@ -1,0 +1,223 @@
+"""The walk of an image engine: over the words of its layer, and for each over the pixels below its kernel."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from snnc.compiler.plan import EnginePlan, InputPlan, ProjectionPlan, unsigned_bits
+
+__all__ = ["TapWalker", "Window", "windows"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Where the kernel of one output row (or column) lies inside the image.
+
+    Attributes
+    ----------
+    kernel
+        First row of the kernel that is inside.
+    source
+        The image's row there.
+    taps
+        Rows of the kernel that are inside; 1 where none is, which then counts as a row of zeros.
+    blank
+        None is.
+    """
+
+    kernel: int
+    source: int
+    taps: int
+    blank: bool
+
+
+def windows(projection: ProjectionPlan, axis: int, source: int, target: int) -> tuple[Window, ...]:
+    """Of all output rows (`axis` 0) or columns (1), given both sizes."""
+    assert projection.kernel is not None
+    size, stride, padding, dilation = (
+        pair[axis]
+        for pair in (
+            projection.kernel.size,
+            projection.kernel.stride,
+            projection.kernel.padding,
+            projection.kernel.dilation,
+        )
+    )
+    found = []
+    for at in range(target):
+        inside = [u for u in range(size) if 0 <= at * stride + u * dilation - padding < source]
+        first = inside[0] if inside else 0
+        found.append(
+            Window(
+                kernel=first,
+                source=at * stride + first * dilation - padding if inside else 0,
+                taps=len(inside) or 1,
+                blank=not inside,
+            )
+        )
+    return tuple(found)
+
+
+class TapWalker(wiring.Component):
+    """Visits the taps of all words in order: words by address, taps by channel, kernel row, kernel column.
+
+    Its registers hold one tap of one word. What a memory shall read next is given as the registers' next value, so that
+    a memory with a registered output always shows what belongs to the tap that the registers hold.
+
+    Parameters
+    ----------
+    plan
+        The engine, whose one projection is an image's.
+    source
+        The network's input.
+
+    Members
+    -------
+    next_tap : In(1)
+        Go on to the next tap of this word; not at the last one.
+    next_word : In(1)
+        Go on to the first tap of the next word, after the last one to that of the first; wins over `next_tap`.
+    address : Out(range(depth of the source's layout))
+        Of the next cycle's pixel.
+    row : Out(range(depth of the weights))
+        The weight row of this tap and word.
+    last_tap, last_word : Out(1)
+        This tap is the word's last, this word is the layer's last.
+    blank : Out(1)
+        The whole kernel is outside the image: the tap counts as one of a pixel 0.
+    word : Out(range(depth of the layout))
+        Address of this word.
+    """
+
+    next_tap: Signal
+    next_word: Signal
+    address: Signal
+    row: Signal
+    last_tap: Signal
+    last_word: Signal
+    blank: Signal
+    word: Signal
+
+    def __init__(self, plan: EnginePlan, source: InputPlan) -> None:
+        self._plan = plan
+        self._source = source
+        (projection,) = plan.projections
+        self._projection = projection
+        super().__init__(
+            {
+                "next_tap": In(1),
+                "next_word": In(1),
+                "address": Out(source.layout.address_bits),
+                "row": Out(unsigned_bits(projection.weights.depth - 1)),
+                "last_tap": Out(1),
+                "last_word": Out(1),
+                "blank": Out(1),
+                "word": Out(plan.layout.address_bits),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        layout, image, stride = self._plan.layout, self._source.layout, self._projection.row_stride
+        kernel = self._projection.kernel
+        assert kernel is not None
+        kernel_rows, kernel_columns = kernel.size
+        row_windows = windows(self._projection, 0, image.rows, layout.rows)
+        column_windows = windows(self._projection, 1, image.columns, layout.columns)
+
+        # --- the word: group, then column, then row ---
+        group = Signal(max(1, layout.group_bits))
+        column = Signal(max(1, layout.column_bits))
+        row = Signal(max(1, layout.row_bits))
+        after = [Signal.like(field, name=f"{field.name}_next") for field in (group, column, row)]
+        step: Any = self.next_word
+        ends: Any = Const(1, 1)
+        for field, following, size in zip(
+            (group, column, row), after, (layout.groups, layout.columns, layout.rows), strict=True
+        ):
+            end = field == size - 1
+            m.d.comb += following.eq(Mux(step, Mux(end, 0, field + 1), field))
+            m.d.sync += field.eq(following)
+            step, ends = step & end, ends & end
+        m.d.comb += [
+            self.word.eq(Cat(group[: layout.group_bits], column[: layout.column_bits], row[: layout.row_bits])),
+            self.last_word.eq(ends),
+        ]
+
+        # --- the tap; its tables are read at the next word ---
+        def table(index: Any, values: list[int]) -> Signal:
+            found = Signal(unsigned_bits(max(values)))
+            m.d.comb += found.eq(Array(values)[index] if len(values) > 1 else values[0])
+            return found
+
+        channel = Signal(unsigned_bits(image.groups - 1))
+        first_row, first_column = row_windows[0], column_windows[0]
+        source_row = Signal(unsigned_bits(image.rows - 1), init=first_row.source)
+        source_column = Signal(unsigned_bits(image.columns - 1), init=first_column.source)
+        rows_left = Signal(unsigned_bits(kernel_rows - 1), init=first_row.taps - 1)
+        columns_left = Signal(unsigned_bits(kernel_columns - 1), init=first_column.taps - 1)
+        start = (first_row.kernel * kernel_columns + first_column.kernel) * stride
+        weight_row = Signal(len(self.row), init=start)
+
+        end_column, end_row = columns_left == 0, rows_left == 0
+        m.d.comb += [
+            self.last_tap.eq(end_column & end_row & (channel == image.groups - 1)),
+            self.row.eq(weight_row),
+            self.blank.eq(
+                table(row, [w.blank for w in row_windows]) | table(column, [w.blank for w in column_windows])
+            ),
+        ]
+        next_row, next_column, next_channel = (
+            Signal.like(field, name=f"{field.name}_next") for field in (source_row, source_column, channel)
+        )
+        m.d.comb += [
+            next_row.eq(source_row),
+            next_column.eq(source_column),
+            next_channel.eq(channel),
+            self.address.eq(
+                Cat(
+                    next_channel[: image.group_bits],
+                    next_column[: image.column_bits],
+                    next_row[: image.row_bits],
+                )
+            ),
+        ]
+        m.d.sync += [source_row.eq(next_row), source_column.eq(next_column), channel.eq(next_channel)]
+
+        with m.If(self.next_word | (self.next_tap & end_column)):
+            m.d.comb += next_column.eq(table(after[1], [w.source for w in column_windows]))
+            m.d.sync += columns_left.eq(table(after[1], [w.taps - 1 for w in column_windows]))
+        with m.Elif(self.next_tap):
+            m.d.comb += next_column.eq(source_column + kernel.dilation[1])
+            m.d.sync += columns_left.eq(columns_left - 1)
+        with m.If(self.next_word | (self.next_tap & end_column & end_row)):
+            m.d.comb += next_row.eq(table(after[2], [w.source for w in row_windows]))
+            m.d.sync += rows_left.eq(table(after[2], [w.taps - 1 for w in row_windows]))
+        with m.Elif(self.next_tap & end_column):
+            m.d.comb += next_row.eq(source_row + kernel.dilation[0])
+            m.d.sync += rows_left.eq(rows_left - 1)
+        with m.If(self.next_word):
+            m.d.comb += next_channel.eq(0)
+        with m.Elif(self.next_tap & end_column & end_row):
+            m.d.comb += next_channel.eq(channel + 1)
+
+        # --- the weight row: from tap to tap, over what is outside at the end of a kernel row, and of a channel ---
+        line = [(kernel_columns - w.taps + 1) * stride for w in column_windows]
+        plane = [(kernel_rows - w.taps) * kernel_columns * stride for w in row_windows]
+        beyond = Signal(len(weight_row))
+        m.d.comb += beyond.eq(stride)
+        with m.If(end_column):
+            m.d.comb += beyond.eq(table(column, line))
+            if image.groups > 1:
+                with m.If(end_row):
+                    m.d.comb += beyond.eq(table(column, line) + table(row, plane))
+        with m.If(self.next_word):
+            across = table(after[1], [w.kernel * stride for w in column_windows])
+            down = table(after[2], [w.kernel * kernel_columns * stride for w in row_windows])
+            m.d.sync += weight_row.eq(down + across + after[0])
+        with m.Elif(self.next_tap):
+            m.d.sync += weight_row.eq(weight_row + beyond)
+        return m

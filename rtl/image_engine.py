@@ -1,0 +1,315 @@
+"""An image engine: the hardware of a convolution that reads the image itself.
+
+    pixels -> digits -> weight row -> shift -> current -> residual -> spikes of step 0 -> o
+                                                              `-----> spikes of the others -> memory -> o
+
+The image is the same in every step, and so is a neuron's current. A word's current is gathered once, over the pixels
+below its kernel; its neurons then take all their steps at once, so that neither currents nor membranes are stored: one
+word's are in flip-flops, and of the rest there is what their spikes say. `docs/timing.md` says when.
+"""
+
+from enum import unique
+from typing import Any
+
+from amaranth.hdl import Cat, ClockSignal, Instance, Module, Mux, Signal
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from snnc.compiler.plan import EnginePlan, InputPlan, MemoryPlan, unsigned_bits
+from snnc.rtl.beats import Marker, input_beat, spike_word
+from snnc.rtl.credits import SpikeOutput
+from snnc.rtl.gather import TapWalker
+from snnc.rtl.image_neurons import ImageNeurons
+from snnc.rtl.memories import Rom
+from snnc.rtl.recoding import DigitRegister
+
+__all__ = ["ImageEngine"]
+
+
+@unique
+class _Phase(enum.Enum, shape=3):
+    LOAD = 0
+    """Takes the image."""
+    READ = 1
+    """The first pixel is read,"""
+    FETCH = 2
+    """and taken."""
+    TAPS = 3
+    """Issues digits."""
+    STEPS = 4
+    """Issues the two halves of each step."""
+    DRAIN = 5
+    """The last of them are under way."""
+    REPLAY = 6
+    """Issues stored spike words."""
+
+
+class ImageEngine(wiring.Component):
+    """Hardware of a population of IF neurons whose one projection is a convolution of the image.
+
+    Parameters
+    ----------
+    plan
+        The population.
+    input_plan
+        The network's input.
+    behind
+        Depth of the queue that takes the spike words.
+
+    Members
+    -------
+    i : In(stream of input beats)
+    o : Out(stream of spike words)
+        A spike word is never held back: it is offered for one cycle, and the queue behind has room for it.
+    left : In(1)
+        A spike word leaves the queue behind.
+
+    Signals named ``probe_*`` say what executes: `sim` reads them by these names.
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+    left: Signal
+
+    def __init__(self, plan: EnginePlan, input_plan: InputPlan, behind: int) -> None:
+        (projection,) = plan.projections
+        if projection.image is None:
+            raise ValueError(f"Engine {plan.name!r} gathers no image")
+        self._plan = plan
+        self._input = input_plan
+        self._behind = behind
+        self._projection = projection
+        self._image = projection.image
+        spikes = projection.image.spikes
+        self._time_steps = 1 if spikes is None else 1 + spikes.width // plan.lanes
+        self._step_bits = unsigned_bits(self._time_steps - 1)
+        super().__init__(
+            {
+                "i": In(stream.Signature(input_beat(input_plan))),
+                "o": Out(stream.Signature(spike_word(plan))),
+                "left": In(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        plan, depth = self._plan, self._plan.pipeline
+        m.submodules.walker = walker = TapWalker(plan, self._input)
+        m.submodules.digits = digits = DigitRegister(self._image.value_bits)
+        m.submodules.weights = weights = Rom(self._projection.weights)
+        m.submodules.neurons = neurons = ImageNeurons(plan)
+        m.submodules.output = output = SpikeOutput(plan, self._behind)
+        if weights.latency + 1 != depth:
+            raise ValueError(f"Engine {plan.name!r} needs a pipeline of {weights.latency + 1}, not {depth}")
+
+        # --- what is issued, and its way to execution ---
+        layout = data.StructLayout(
+            {
+                "digit": 1,
+                "negative": 1,
+                "shift": len(digits.shift),
+                "first": 1,
+                "second": 1,
+                "opening": 1,  # of the first step
+                "closing": 1,  # of the last step
+                "replay": 1,
+            }
+        )
+        # Any: a signal of a layout is a view with the layout's fields, which the types do not know.
+        slots: list[Any] = [Signal(layout, name=f"slot{k}") for k in range(depth + 1)]
+        for k in range(depth):
+            m.d.sync += slots[k + 1].eq(slots[k])
+        # Which word it belongs to changes with the first half of a word's first step, and with each replayed word.
+        layout = data.StructLayout({"word": plan.layout.address_bits, "last": 1, "sample": 1, "step": self._step_bits})
+        tags: list[Any] = [Signal(layout, name=f"tag{k}", reset_less=True) for k in range(depth)]
+        following: Any = Signal(layout)
+        for k in range(depth - 1):
+            target = following if k == depth - 2 else Signal(layout, name=f"following{k}")
+            begins = (slots[k].first & slots[k].opening) | slots[k].replay
+            m.d.comb += target.eq(Mux(begins, tags[k].as_value(), tags[k + 1].as_value()))
+            m.d.sync += tags[k + 1].eq(target)
+        now, tag, replays = slots[depth], tags[depth - 1], slots[depth - 1].replay
+
+        row = self._control(m, walker, digits, output, slots[0], tags[0], now)
+        group_bits = plan.layout.group_bits
+        m.d.comb += [
+            weights.address.eq(row),
+            neurons.weights.eq(weights.data),
+            neurons.shift.eq(slots[depth - 1].shift),
+            neurons.digit.eq(slots[depth - 1].digit),
+            neurons.sign.eq(now.negative),
+            neurons.next_sign.eq(slots[depth - 1].negative),
+            neurons.first.eq(now.first),
+            neurons.second.eq(now.second),
+            neurons.group.eq(tag.word[:group_bits]),
+            neurons.next_group.eq(following.word[:group_bits]),
+        ]
+
+        connect(m, output.o, flipped(self.o))
+        replayed = self._stored(m, tags[depth - 2], tag, now, neurons.spikes)
+        m.d.comb += [
+            output.left.eq(self.left),
+            output.execute.eq((now.second & now.opening) | replays),
+            output.beat.word.eq(tag.word),
+            output.beat.mask.eq(Mux(replays, replayed, neurons.spikes)),
+            output.beat.marker.eq(Mux(tag.sample, Marker.SAMPLE, Marker.STEP)),
+            output.last.eq(tag.last),
+        ]
+        for name, value in {
+            "probe_execute": now.digit | now.second | replays,
+            "probe_sweep": now.second,
+            "probe_word": tag.word,
+            "probe_spikes": neurons.spikes,
+            "probe_membranes": neurons.residuals,
+        }.items():
+            signal = Signal(len(value), name=name)
+            m.d.comb += signal.eq(value)
+        # The currents are used for the last time by the last step's first half; nothing has cleared them after a reset.
+        m.d.comb += neurons.clear.eq((now.first & now.closing) | self._idle)
+        return m
+
+    def _control(
+        self,
+        m: Module,
+        walker: TapWalker,
+        digits: DigitRegister,
+        output: SpikeOutput,
+        slot: Any,
+        tag: Any,
+        now: Any,
+    ) -> Signal:
+        """Decide what is issued; gives the weight row of the digit."""
+        beat: Any = self.i.payload
+        phase = Signal(_Phase)
+        step = Signal(self._step_bits)
+        second = Signal()
+        ends = Signal(reset_less=True)
+        last_word = Signal(reset_less=True)
+        clearing = Signal(init=1)
+        last_step = Signal()
+        self._idle = Signal()
+
+        # The tap whose digits are issued; the walker is one ahead of it, or waits at a word's last one.
+        row = Signal.like(walker.row, reset_less=True)
+        last_tap = Signal(reset_less=True)
+        fetches = Signal()
+        with m.If(fetches):
+            m.d.sync += [row.eq(walker.row), last_tap.eq(walker.last_tap)]
+        m.d.comb += [
+            digits.load.eq(fetches),
+            walker.next_tap.eq(fetches & ~walker.last_tap),
+            walker.next_word.eq(output.issue),
+            output.issue.eq((slot.first & slot.opening) | slot.replay),
+            last_step.eq(step == self._time_steps - 1),
+            slot.shift.eq(digits.shift),
+            slot.opening.eq(step == 0),
+            slot.closing.eq(last_step),
+            tag.word.eq(walker.word),
+            tag.last.eq(walker.last_word),
+            tag.sample.eq(ends),
+            tag.step.eq(step),
+        ]
+        with m.If(output.issue):
+            m.d.sync += last_word.eq(walker.last_word)
+
+        with m.Switch(phase):
+            with m.Case(_Phase.LOAD):
+                m.d.comb += [self._idle.eq(1), self.i.ready.eq(~clearing)]
+                m.d.sync += ends.eq(beat.marker == Marker.SAMPLE)
+                with m.If(self.i.valid & ~clearing & (beat.marker != Marker.NONE)):
+                    m.d.sync += phase.eq(_Phase.READ)
+            with m.Case(_Phase.READ):
+                m.d.sync += phase.eq(_Phase.FETCH)
+            with m.Case(_Phase.FETCH):
+                m.d.comb += fetches.eq(1)
+                m.d.sync += phase.eq(_Phase.TAPS)
+            with m.Case(_Phase.TAPS):
+                m.d.comb += [
+                    slot.digit.eq(digits.event),
+                    slot.negative.eq(digits.event & digits.negative),
+                    digits.take.eq(1),
+                    fetches.eq(digits.final & ~last_tap),
+                ]
+                with m.If(digits.final & last_tap):
+                    m.d.sync += phase.eq(_Phase.STEPS)
+            with m.Case(_Phase.STEPS):
+                m.d.comb += [
+                    slot.first.eq(~second & ((step != 0) | output.allow)),
+                    slot.second.eq(second),
+                    fetches.eq(second & last_step & ~last_word),
+                ]
+                with m.If(slot.first | second):
+                    m.d.sync += second.eq(~second)
+                with m.If(second):
+                    m.d.sync += step.eq(Mux(last_step, 0, step + 1))
+                    with m.If(last_step):
+                        m.d.sync += phase.eq(Mux(last_word, _Phase.DRAIN, _Phase.TAPS))
+            with m.Case(_Phase.DRAIN):
+                with m.If(now.second & now.closing):
+                    m.d.sync += [phase.eq(Mux(ends, _Phase.LOAD, _Phase.REPLAY)), clearing.eq(1)]
+            with m.Case(_Phase.REPLAY):
+                m.d.comb += [
+                    slot.replay.eq(self.i.valid & output.allow),
+                    self.i.ready.eq(output.allow & walker.last_word),
+                    tag.sample.eq(beat.marker == Marker.SAMPLE),
+                ]
+                with m.If(slot.replay & walker.last_word):
+                    m.d.sync += step.eq(step + 1)
+                    with m.If(beat.marker == Marker.SAMPLE):
+                        m.d.sync += [step.eq(0), phase.eq(_Phase.LOAD)]
+
+        self._pixels(m, walker, digits, clearing, (phase == _Phase.LOAD) & self.i.valid & beat.event)
+        return row
+
+    def _pixels(self, m: Module, walker: TapWalker, digits: DigitRegister, clearing: Signal, loads: Any) -> None:
+        """The image, and what sets it to zeros."""
+        memory = self._image.pixels
+        beat: Any = self.i.payload
+        cleared = Signal(unsigned_bits(memory.depth - 1))
+        with m.If(clearing):
+            m.d.sync += cleared.eq(cleared + 1)
+            with m.If(cleared == memory.depth - 1):
+                m.d.sync += [cleared.eq(0), clearing.eq(0)]
+        pixel = self._memory(
+            m,
+            "pixels",
+            memory,
+            walker.address,
+            clearing | loads,
+            Mux(clearing, cleared, beat.address),
+            Mux(clearing, 0, beat.value),
+        )
+        m.d.comb += digits.value.eq(Mux(walker.blank, 0, pixel))
+
+    def _stored(self, m: Module, before: Any, tag: Any, now: Any, spikes: Signal) -> Any:
+        """Keep a word's spikes of all steps but the first; gives those of the word and step that are replayed."""
+        memory, lanes = self._image.spikes, self._plan.lanes
+        if memory is None:
+            return spikes
+        # Those of the last step go to the memory as they come.
+        history = Signal(memory.width - lanes, reset_less=True)
+        with m.If(now.second):
+            m.d.sync += history.eq(Cat(history, spikes)[lanes:])
+        stored = self._memory(
+            m, "spikes", memory, before.word, now.second & now.closing, tag.word, Cat(history, spikes)
+        )
+        return stored.word_select(tag.step, lanes)
+
+    def _memory(
+        self, m: Module, name: str, memory: MemoryPlan, read: Any, write: Any, write_address: Any, value: Any
+    ) -> Signal:
+        """A block RAM; gives the word at `read` of the cycle before."""
+        word = Signal(memory.width, name=f"{name}_read")
+        m.submodules[name] = Instance(
+            "snnc_ram_block",
+            p_WIDTH=memory.width,
+            p_DEPTH=memory.depth,
+            p_ADDRESS_BITS=unsigned_bits(memory.depth - 1),
+            i_clk=ClockSignal(),
+            i_read_address=read,
+            o_read_data=word,
+            i_write=write,
+            i_write_address=write_address,
+            i_write_data=value,
+        )
+        return word

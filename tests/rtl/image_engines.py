@@ -1,0 +1,200 @@
+"""Plans, contents and an oracle for image engines, from their geometry alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.ir import Encoding, Reset
+from snnc.compiler.plan import (
+    EngineKind,
+    EnginePlan,
+    ImagePlan,
+    InputPlan,
+    KernelPlan,
+    LayoutPlan,
+    MemoryKind,
+    MemoryPlan,
+    ProjectionPlan,
+    QueuePlan,
+    Range,
+)
+
+__all__ = ["Case", "Oracle", "engine_plan", "input_plan", "oracle", "write_images"]
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One engine and its weights, drawn from `seed`."""
+
+    source: tuple[int, int, int]
+    channels: int
+    lanes: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    time_steps: int = 4
+    bits: int = 4
+    weight_bits: int = 4
+    shift: int = 0
+    reset: Reset = Reset.SOFT
+    half: bool = False
+    banks: int = 1
+    constants: MemoryKind = MemoryKind.LUT
+    residual_bits: int = 14
+    seed: int = 0
+
+    @property
+    def target(self) -> tuple[int, int, int]:
+        """Shape of the layer."""
+        rows, columns = (
+            (self.source[1 + k] + 2 * self.padding[k] - self.dilation[k] * (self.kernel[k] - 1) - 1) // self.stride[k]
+            + 1
+            for k in range(2)
+        )
+        return self.channels, rows, columns
+
+    @property
+    def layout(self) -> LayoutPlan:
+        channels, rows, columns = self.target
+        return LayoutPlan(channels=channels, rows=rows, columns=columns, lanes=self.lanes)
+
+    @property
+    def source_layout(self) -> LayoutPlan:
+        channels, rows, columns = self.source
+        return LayoutPlan(channels=channels, rows=rows, columns=columns, lanes=1)
+
+    def parameters(self) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+        """Weights ``(channel, source channel, row, column)``, and per channel bias, threshold, initial membrane."""
+        generator = np.random.default_rng(self.seed)
+        top = 2 ** (self.weight_bits - 1) - 1
+        weights = generator.integers(-top, top + 1, (self.channels, self.source[0], *self.kernel))
+        scale = top * 2**self.bits << self.shift
+        bias = generator.integers(-scale // 8, scale // 8 + 1, self.channels)
+        threshold = generator.integers(1, scale + 1, self.channels)
+        return weights, bias, threshold, threshold >> 1 if self.half else np.zeros_like(threshold)
+
+
+def memory(name: str, kind: MemoryKind, width: int, depth: int, banks: int = 1) -> MemoryPlan:
+    """Its cost does not matter here."""
+    bank_depth = depth if banks == 1 else 1 << (-(-depth // banks) - 1).bit_length()
+    return MemoryPlan(
+        name=name, kind=kind, width=width, depth=depth, bank_depth=bank_depth, blocks=0, bits_used=0, bits_paid=0
+    )
+
+
+def input_plan(case: Case) -> InputPlan:
+    return InputPlan(name="input", encoding=Encoding.DIRECT, layout=case.source_layout, value_bits=case.bits)
+
+
+def engine_plan(case: Case) -> EnginePlan:
+    """An engine with all its memories."""
+    layout, bits = case.layout, case.residual_bits
+    rows = case.source[0] * case.kernel[0] * case.kernel[1] * layout.groups
+    further = case.lanes * (case.time_steps - 1)
+    weights = memory("weights", MemoryKind.EBR, case.lanes * case.weight_bits, rows, case.banks)
+    projection = ProjectionPlan(
+        source="input",
+        source_layout=case.source_layout,
+        walker="image",
+        pool=1,
+        kernel=KernelPlan(size=case.kernel, stride=case.stride, padding=case.padding, dilation=case.dilation, groups=1),
+        row_stride=layout.groups,
+        weight_bits=case.weight_bits,
+        shift=case.shift,
+        weights=weights,
+        queue=QueuePlan(depth=2),
+        digits=None,
+        image=ImagePlan(
+            value_bits=case.bits,
+            current_bits=bits,
+            pixels=memory("pixels", MemoryKind.EBR, case.bits, case.source_layout.depth),
+            spikes=memory("spikes", MemoryKind.EBR, further, layout.depth) if further else None,
+        ),
+    )
+    anything = Range(low=-1, high=1)
+    return EnginePlan(
+        name="engine",
+        kind=EngineKind.IMAGE,
+        layout=layout,
+        reset=case.reset,
+        pipeline=2 + (weights.banks > 1),
+        residual_bits=bits,
+        membrane=memory("membrane", MemoryKind.REGISTERS, case.lanes * bits, 1),
+        constants=memory("constants", case.constants, 3 * case.lanes * bits, layout.groups),
+        input_current=anything,
+        before_reset=anything,
+        after_reset=anything,
+        projections=(projection,),
+    )
+
+
+def write_images(case: Case, folder: Path) -> None:
+    """Contents of the weights and the constants, below ``images``."""
+    plan = engine_plan(case)
+    weights, bias, threshold, initial = case.parameters()
+    groups, lanes = case.layout.groups, case.lanes
+
+    def padded(values: IntArray, padding: int = 0) -> IntArray:
+        wide = np.full((groups * lanes, *values.shape[1:]), padding, dtype=np.int64)
+        wide[: len(values)] = values
+        return wide.reshape(groups, lanes, *values.shape[1:])
+
+    grouped = padded(weights)
+    rows = grouped.transpose(2, 3, 4, 0, 1).reshape(-1, lanes)
+    # Lanes without a channel never spike.
+    fields = [padded(bias - threshold, -1), padded(bias), padded(initial + bias - threshold, -1)]
+    constants = np.concatenate(fields, axis=1)
+    _write(folder, plan.projections[0].weights, _words(rows, case.weight_bits))
+    _write(folder, plan.constants, _words(constants, case.residual_bits))
+
+
+def _words(values: IntArray, bits: int) -> list[int]:
+    return [sum((int(value) & (1 << bits) - 1) << bits * k for k, value in enumerate(row)) for row in values]
+
+
+def _write(folder: Path, plan: MemoryPlan, words: list[int]) -> None:
+    for bank in range(plan.banks):
+        part = words[bank * plan.bank_depth : (bank + 1) * plan.bank_depth]
+        name = plan.name if plan.banks == 1 else f"{plan.name}.{bank}"
+        path = folder / "images" / f"{name}.hex"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join(f"{word:x}\n" for word in part))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Oracle:
+    """Spikes and residuals, both ``(sample, time, channel, row, column)``."""
+
+    spikes: npt.NDArray[np.bool_]
+    residuals: IntArray
+
+
+def oracle(case: Case, images: npt.NDArray[Any]) -> Oracle:
+    """Section 2 of the contract, one product at a time; `images` are ``(sample, channel, row, column)``."""
+    weights, bias, threshold, initial = (array[..., np.newaxis, np.newaxis] for array in case.parameters())
+    weights = weights[..., 0, 0]
+    channels, rows, columns = case.target
+    current = np.zeros((len(images), channels, rows, columns), dtype=np.int64)
+    for y, x, u, v in np.ndindex(rows, columns, *case.kernel):
+        h = y * case.stride[0] + u * case.dilation[0] - case.padding[0]
+        w = x * case.stride[1] + v * case.dilation[1] - case.padding[1]
+        if 0 <= h < case.source[1] and 0 <= w < case.source[2]:
+            current[:, :, y, x] += images[:, :, h, w] @ weights[:, :, u, v].T
+    current = bias + (current << case.shift)
+    membrane = np.broadcast_to(initial, current.shape)
+    spikes, residuals = [], []
+    for _ in range(case.time_steps):
+        membrane = membrane + current
+        fired = membrane >= threshold
+        membrane = np.where(fired, membrane - threshold if case.reset is Reset.SOFT else 0, membrane)
+        spikes.append(fired)
+        residuals.append(membrane + bias - threshold)
+    return Oracle(spikes=np.stack(spikes, axis=1), residuals=np.stack(residuals, axis=1))

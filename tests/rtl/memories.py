@@ -1,0 +1,57 @@
+"""The primitives of ``rtl/primitives.v`` for Amaranth's own simulator, which runs no Verilog."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amaranth.hdl import Elaboratable, Module
+from amaranth.lib.memory import Memory
+
+__all__ = ["simulate_memories"]
+
+
+def simulate_memories(monkeypatch: pytest.MonkeyPatch, folder: Path, *modules: str) -> None:
+    """Put models in the place of the instances that `modules` make; contents are read below `folder`."""
+
+    def instance(primitive: str, **ports: Any) -> Elaboratable:
+        return _Model(primitive, folder, ports)
+
+    for module in modules:
+        monkeypatch.setattr(f"{module}.Instance", instance)
+
+
+class _Model(Elaboratable):
+    def __init__(self, primitive: str, folder: Path, ports: dict[str, Any]) -> None:
+        self._primitive = primitive
+        self._folder = folder
+        self._ports = ports
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        ports = self._ports
+        width, depth = ports["p_WIDTH"], ports["p_DEPTH"]
+        if self._primitive == "snnc_ram_block":
+            noise = random.Random(depth)
+            contents = [noise.getrandbits(width) for _ in range(depth)]
+        else:
+            contents = [int(line, 16) for line in (self._folder / ports["p_FILE"]).read_text().split()]
+            assert len(contents) == depth
+        memory: Any = Memory(shape=width, depth=depth, init=contents)
+        m.submodules.memory = memory
+        if self._primitive == "snnc_ram_block":
+            write = memory.write_port()
+            read = memory.read_port()
+            m.d.comb += [
+                write.addr.eq(ports["i_write_address"]),
+                write.data.eq(ports["i_write_data"]),
+                write.en.eq(ports["i_write"]),
+                read.addr.eq(ports["i_read_address"]),
+                ports["o_read_data"].eq(read.data),
+            ]
+        else:
+            read = memory.read_port(domain="comb" if self._primitive == "snnc_lookup" else "sync")
+            m.d.comb += [read.addr.eq(ports["i_address"]), ports["o_data"].eq(read.data)]
+        return m
