@@ -218,15 +218,8 @@ class _Layer:
         found = []
         for what, width, depth, used in wanted:
             depth = max(2, depth)
-            block = block_memory(self._device, f"{name}.{what}", width=width, depth=depth, bits_used=used, banked=False)
-            found.append((self._refuse_depth(what, depth) if block is None else block,))
+            found.append((_deep_memory(self._device, f"{name}.{what}", width=width, depth=depth, bits_used=used),))
         return tuple(found)
-
-    def _refuse_depth(self, what: str, depth: int) -> MemoryPlan:
-        raise FitError(
-            f"The {what} of layer '{self._population.name}' are {depth} words, more than a block RAM of "
-            f"{self._device.title} has; use more lanes (--lanes), fewer neurons, or a larger device."
-        )
 
     def _weights(self) -> tuple[int, _Choices]:
         """Row stride and memory."""
@@ -276,10 +269,10 @@ class _Layer:
         if not self._spiking or (ordered and layout.words <= RING_WORDS):
             return (ring,)
         depth = max(2, layout.depth)
+        if not ordered:
+            return (_deep_memory(self._device, name, width=width, depth=depth, bits_used=used),)
         block = block_memory(self._device, name, width=width, depth=depth, bits_used=used, banked=False)
-        if block is None:
-            return (ring,) if ordered else (self._refuse_depth("membranes", depth),)
-        return (block, ring) if ordered else (block,)
+        return (ring,) if block is None else (block, ring)
 
     def _constants(self, membrane: MemoryPlan) -> _Choices:
         """``bias``; where it spikes, ``bias - threshold``; with its membranes in block RAM, the initial residual."""
@@ -323,6 +316,13 @@ def _groups_reached(projection: Convolution, target: LayoutPlan) -> int:
     if target.lanes % channels == 0:
         return 1
     return target.groups
+
+
+def _deep_memory(device: Device, name: str, *, width: int, depth: int, bits_used: int) -> MemoryPlan:
+    """Block RAM that is written, too: synthesis joins the blocks where it is deeper than one."""
+    memory = block_memory(device, name, width=width, depth=depth, bits_used=bits_used, banked=True)
+    assert memory is not None
+    return memory
 
 
 def _queue_depth(before: EnginePlan | None) -> int:

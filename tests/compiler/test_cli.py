@@ -181,7 +181,7 @@ def test_what_has_no_hardware_is_shown_up_to_its_ranges(tmp_path, capsys, monkey
         assert status == 1
         assert shown in out
         assert err == (
-            "snnc: error: Layer 'conv1' is a convolution; the hardware of convolutions is not built yet. "
+            "snnc: error: Layer 'conv1' branches or joins; the hardware of anything but chains is not built yet. "
             "'snnc evaluate' runs it in integers; --print-after bound shows its ranges.\n"
         )
     assert run(capsys, "compile", "deep.pt", "--dry-run")[0] == 1

@@ -11,6 +11,7 @@ from snnc.compiler.design import Options
 from snnc.compiler.errors import OptionError, UnsupportedError
 from snnc.compiler.frontend.random_network import RandomNetwork, random_graph
 from snnc.compiler.frontend.student import student_graph
+from snnc.compiler.ir import Encoding
 from snnc.compiler.passes.bound import bound
 from snnc.compiler.passes.normalise import normalise
 from snnc.compiler.passes.place import best_fit
@@ -79,14 +80,14 @@ BUILT = "is not built yet. 'snnc evaluate' runs it in integers; --print-after bo
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"pool": 2}, "Layer 'hidden0' pools 'input'; the hardware of pooling " + BUILT),
+        ({"pool": 2}, "Layer 'hidden0' pools pixels; the hardware of it " + BUILT),
         ({"delay": 1}, "Layer 'hidden0' hears 'input' with a delay; the hardware of delays " + BUILT),
         ({"leak_shift": 3}, "Layer 'hidden0' leaks; the hardware of LIF neurons " + BUILT),
         ({"floor": np.zeros(4, np.int64)}, "Layer 'hidden0' has a floor of its membranes; the hardware of floors "),
     ],
 )
 def test_what_the_hardware_lacks_is_named(change, named):
-    graph = random_graph(RandomNetwork(sizes=(8, 4, 2)))
+    graph = random_graph(RandomNetwork(sizes=(8, 4, 2), encoding=Encoding.DIRECT))
     first, hidden = graph.projections[0], graph.layers[0]
     if "pool" in change:
         source = dataclasses.replace(graph.input, shape=(8, 2, 2))
@@ -106,10 +107,10 @@ def test_what_the_hardware_lacks_is_named(change, named):
     assert named in str(caught.value)
 
 
-def test_a_convolution_is_refused_by_name():
+def test_pooling_and_loops_are_refused_by_name():
     design = bound(quantise(normalise(design_of(student_graph(deep_checkpoint())))))
     assert len(design.bounds) == 6
-    with pytest.raises(UnsupportedError, match="Layer 'conv1' is a convolution; the hardware of convolutions is not"):
+    with pytest.raises(UnsupportedError, match="Layer 'conv1' branches or joins; the hardware of anything but chains"):
         schedule(design)
     layers = {layer.name: layer for layer in design.graph.layers}
     for name, named in (("max3", "sums windows of 'conv2'"), ("rec4", "is recurrent; the hardware of loops")):
