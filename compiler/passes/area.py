@@ -10,6 +10,7 @@ from typing import Final
 
 from snnc.compiler.passes.memories import logic_cells
 from snnc.compiler.plan import EnginePlan, Plan, unsigned_bits
+from snnc.compiler.targets import find_device
 
 __all__ = ["engine_cells", "total_cells"]
 
@@ -27,12 +28,13 @@ SHIFTER_BIT: Final = 0.9
 
 
 def total_cells(plan: Plan) -> int:
-    """Estimated logic cells of the core in its serial shell."""
-    return sum(engine_cells(engine) for engine in plan.engines)
+    """Estimated logic cells, in the device's own kind, of the core in its serial shell."""
+    scale = find_device(plan.target, plan.device).logic_scale
+    return round(scale * sum(engine_cells(engine) for engine in plan.engines))
 
 
 def engine_cells(engine: EnginePlan) -> int:
-    """Estimated logic cells of one engine, its memories included."""
+    """Estimated iCE40 logic cells of one engine, its memories included."""
     (projection,) = engine.projections
     cells = ENGINE + STATE_BIT * engine.lanes * engine.residual_bits
     cells += sum(logic_cells(memory) for memory in engine.memories)
