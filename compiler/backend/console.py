@@ -42,9 +42,10 @@ def show_build(folder: Path, design: Design) -> None:
         )
     console = _console()
     console.print(table)
+    device = design.device
     console.print(
-        f"{plan.blocks} of {design.device.block_rams} EBR, about {total_cells(plan):,} of "
-        f"{design.device.logic_cells:,} {design.device.logic_name}s; about {expected_cycles(plan):,.0f} cycles a sample of "
+        f"{plan.blocks} of {device.block_rams} EBR, about {total_cells(plan):,} of {device.logic_cells:,} "
+        f"{device.logic_name}s; about {expected_cycles(plan):,.0f} cycles a sample of "
         f"{plan.time_steps} steps at the activity in report.md.",
     )
     argument = shlex.quote(str(folder))

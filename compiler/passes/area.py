@@ -1,7 +1,8 @@
 """Logic cells, estimated from a plan, so that what cannot fit is refused before a minute of synthesis.
 
 The terms follow the hardware's structure; their factors were fitted to what nextpnr packs for 13 networks of 64-32-10
-to 784-32-10 with 1 to 16 lanes, which they meet within 15 %. The serial shell is included.
+to 784-32-10 with 1 to 16 lanes on iCE40, which they meet within 15 %; the devices of another family say by how much to
+scale. The serial shell is included.
 """
 
 from __future__ import annotations

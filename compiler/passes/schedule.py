@@ -29,9 +29,9 @@ TYPICAL_FIRING: Final = 0.15
 def schedule(design: Design) -> Design:
     """Choose the lanes.
 
-    Invariant: one lane count per layer. Unless the user fixed them: at most the device's `widest_lanes` each, a power of
-    two in hidden layers and all classes at once in the readout; while the network does not fit the device, the engine
-    whose halving costs the least time is halved.
+    Invariant: one lane count per layer. Unless the user fixed them: at most the device's `widest_lanes` each, a power
+    of two in hidden layers and all classes at once in the readout; while the network does not fit the device, the
+    engine whose halving costs the least time is halved.
     """
     graph = design.graph
     for population in graph.layers:

@@ -96,6 +96,7 @@ DEVICES: Mapping[str, Device] = {
     )
 }
 
+
 class Ice40(NextpnrTarget):
     """The family's devices and tools."""
 

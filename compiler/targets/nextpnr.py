@@ -55,7 +55,7 @@ class NextpnrTarget(Target):
 
     @abstractmethod
     def cell_models(self, folder: Path) -> tuple[Sequence[str], Sequence[Path]]:
-        """Yosys commands that prepare a netlist, and the files with the models of its cells; made ones go to `folder`."""
+        """Yosys commands that prepare a netlist, and its cells' models; a file that has to be made goes to `folder`."""
 
     def synthesise(
         self,
