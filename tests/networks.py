@@ -206,10 +206,17 @@ def spatial_chain(
     )
 
 
-def build_graph(graph: Graph, folder: Path, *, lanes: Sequence[int] | None = None, device: str = "hx8k") -> Build:
+def build_graph(
+    graph: Graph,
+    folder: Path,
+    *,
+    lanes: Sequence[int] | None = None,
+    target: str = "ice40",
+    device: str | None = "hx8k",
+) -> Build:
     """Compile an integer network into `folder`."""
     options = Options(lanes=None if lanes is None else tuple(lanes))
     passes = [step for step in PASSES if step.name not in ("normalise", "quantise")]
-    design = run_passes(Design(graph=graph, options=options, device=find_device("ice40", device)), passes)
+    design = run_passes(Design(graph=graph, options=options, device=find_device(target, device)), passes)
     write_build(folder, design.files, source="a test")
     return open_build(folder)

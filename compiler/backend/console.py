@@ -42,9 +42,10 @@ def show_build(folder: Path, design: Design) -> None:
         )
     console = _console()
     console.print(table)
+    device = design.device
     console.print(
-        f"{plan.blocks} of {design.device.block_rams} EBR, about {total_cells(plan):,} of "
-        f"{design.device.logic_cells:,} LCs; about {expected_cycles(plan):,.0f} cycles a sample of "
+        f"{plan.blocks} of {device.block_rams} EBR, about {total_cells(plan):,} of {device.logic_cells:,} "
+        f"{device.logic_name}s; about {expected_cycles(plan):,.0f} cycles a sample of "
         f"{plan.time_steps} steps at the activity in report.md.",
     )
     argument = shlex.quote(str(folder))
@@ -55,11 +56,12 @@ def show_build(folder: Path, design: Design) -> None:
 def show_devices(name: str, candidates: Sequence[tuple[Device, Design]]) -> None:
     """Which of a family's devices a network fits, and what is missing where it does not."""
     table = Table(title=f"{name} on each device", title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True)
+    logic = candidates[0][0].logic_name
     for heading, justify in (
         ("device", "left"),
         ("lanes", "left"),
         ("EBR", "right"),
-        ("LC, about", "right"),
+        (f"{logic}, about", "right"),
         ("", "left"),
     ):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]

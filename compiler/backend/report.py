@@ -90,6 +90,7 @@ def compile_report(design: Design) -> dict[str, Any]:
             "blocks_needed": plan.blocks,
             "blocks": device.block_rams,
             "cells_needed": total_cells(plan),
+            "cell": device.logic_name,
             "cells": device.logic_cells,
         },
         "sections": [],

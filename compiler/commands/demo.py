@@ -55,13 +55,14 @@ def summary(report: dict[str, Any], build: Path, seconds: float) -> list[str]:
     layers = [str(report["layers"][0]["inputs"]), *(str(layer["neurons"]) for layer in report["layers"])]
     bits = sorted({layer["weight_bits"] for layer in report["layers"]})
     mhz, cycles = made["median_fmax_mhz"], verified["cycles_mean"]
-    used = ", ".join(f"{made['resources'][name]['used']:,} {name}" for name in ("LC", "EBR"))
+    used = [(name, entry) for name, entry in made["resources"].items() if entry["used"] and name != "IO"]
+    size = ", ".join(f"{entry['used']:,} {name}" for name, entry in used)
     return [
         f"{'-'.join(layers)} network, {'/'.join(map(str, bits))}-bit weights, on {report['device']['title']}:",
         f"  accuracy    {verified['accuracy']:.2%} of {verified['samples']:,} held-out digits, by the hardware",
         f"  proof       {verified['spikes']:,} spikes and {verified['membranes']:,} membranes equal to the model's",
         f"  speed       {cycles:.0f} cycles an image, at {mhz:.1f} MHz {cycles / mhz:.1f} microseconds",
-        f"  size        {used}",
+        f"  size        {size}",
         f"  bitstream   {build / made['bitstream']}",
         f"  report      {build / 'report.md'}",
         f"Done in {seconds:.0f} s.",

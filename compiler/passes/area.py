@@ -1,7 +1,8 @@
 """Logic cells, estimated from a plan, so that what cannot fit is refused before a minute of synthesis.
 
 The terms follow the hardware's structure; their factors were fitted to what nextpnr packs for 13 networks of 64-32-10
-to 784-32-10 with 1 to 16 lanes, which they meet within 15 %. The serial shell is included.
+to 784-32-10 with 1 to 16 lanes on iCE40, which they meet within 15 %; the devices of another family say by how much to
+scale. The serial shell is included.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Final
 
 from snnc.compiler.passes.memories import logic_cells
 from snnc.compiler.plan import EnginePlan, Plan, ProjectionPlan, unsigned_bits
+from snnc.compiler.targets import find_device
 
 __all__ = ["engine_cells", "total_cells"]
 
@@ -27,12 +29,13 @@ SHIFTER_BIT: Final = 0.9
 
 
 def total_cells(plan: Plan) -> int:
-    """Estimated logic cells of the core in its serial shell."""
-    return sum(engine_cells(engine) for engine in plan.engines)
+    """Estimated logic cells, in the device's own kind, of the core in its serial shell."""
+    scale = find_device(plan.target, plan.device).logic_scale
+    return round(scale * sum(engine_cells(engine) for engine in plan.engines))
 
 
 def engine_cells(engine: EnginePlan) -> int:
-    """Estimated logic cells of one engine, its memories included."""
+    """Estimated iCE40 logic cells of one engine, its memories included."""
     (projection,) = engine.projections
     cells = ENGINE + STATE_BIT * engine.lanes * engine.residual_bits
     cells += sum(logic_cells(memory) for memory in engine.memories)

@@ -92,7 +92,7 @@ def best_fit(design: Design) -> Fit:
     if plan.blocks > device.block_rams:
         lacks.append(f"{plan.blocks} EBR (it has {device.block_rams})")
     if total_cells(plan) > device.logic_cells:
-        lacks.append(f"about {total_cells(plan):,} LCs (it has {device.logic_cells:,})")
+        lacks.append(f"about {total_cells(plan):,} {device.logic_name}s (it has {device.logic_cells:,})")
     return Fit(plan=plan, problem=" and ".join(lacks))
 
 

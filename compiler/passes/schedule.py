@@ -18,8 +18,6 @@ __all__ = ["LANES_LIMIT", "TYPICAL_DENSITY", "TYPICAL_FIRING", "expected_cycles"
 LANES_LIMIT: Final = 64
 """Of an engine, where a user asks; a wider row makes a chip slower, not faster."""
 
-DEFAULT_LANES: Final = 16
-
 COMFORT: Final = 0.9
 """Fraction of a device's logic cells that an estimate may fill before fewer lanes are chosen: it may be a tenth low."""
 
@@ -31,16 +29,17 @@ TYPICAL_FIRING: Final = 0.15
 def schedule(design: Design) -> Design:
     """Choose the lanes.
 
-    Invariant: one lane count per layer. Unless the user fixed them: at most 16 each, a power of two in hidden layers
-    and all classes at once in the readout; while the network does not fit the device, the engine whose halving costs
-    the least time is halved.
+    Invariant: one lane count per layer. Unless the user fixed them: at most the device's `widest_lanes` each, a power
+    of two in hidden layers and all classes at once in the readout; while the network does not fit the device, the
+    engine whose halving costs the least time is halved.
     """
     graph = design.graph
     for population in graph.layers:
         _check_built(graph, population)
     if design.options.lanes is not None:
         return dataclasses.replace(design, lanes=_checked(design.options.lanes, graph))
-    lanes = tuple(_widest(population, last=population is graph.readout) for population in graph.layers)
+    most = design.device.widest_lanes
+    lanes = tuple(_widest(population, most, last=population is graph.readout) for population in graph.layers)
     widest = dataclasses.replace(design, lanes=lanes)
     narrowest: Design | None = None
     candidate: Design | None = widest
@@ -127,11 +126,11 @@ def _narrowed(design: Design) -> Design | None:
     return min(candidates, key=lambda candidate: expected_cycles(place_anyway(candidate)), default=None)
 
 
-def _widest(population: Population, *, last: bool) -> int:
+def _widest(population: Population, most: int, *, last: bool) -> int:
     if last:
-        words = -(-population.channels // DEFAULT_LANES)
+        words = -(-population.channels // most)
         return -(-population.channels // words)
-    return min(DEFAULT_LANES, _ceil_power(population.channels))
+    return min(most, _ceil_power(population.channels))
 
 
 def _ceil_power(number: int) -> int:

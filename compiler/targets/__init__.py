@@ -23,6 +23,7 @@ __all__ = [
 # The module of each family, which defines TARGET. Imported when asked for.
 TARGETS: Mapping[str, str] = {
     "ice40": "snnc.compiler.targets.ice40",
+    "ecp5": "snnc.compiler.targets.ecp5",
 }
 
 

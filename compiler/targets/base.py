@@ -30,8 +30,12 @@ class Device:
         ``up5k`` of ``ice40``.
     title
         The manufacturer's name.
-    logic_cells
-        Look-up tables, each with a flip-flop, that the data sheet grants.
+    logic_cells, logic_name
+        Look-up tables, each with a flip-flop, that the data sheet grants; and what people call one (``LC``, ``LUT``).
+    logic_scale
+        How many of them take the place of one iCE40 logic cell, in which `snnc.compiler.passes.area` estimates.
+    widest_lanes
+        The most lanes of an engine that are worth choosing unasked.
     block_rams, block_ram_bits, block_ram_modes
         Number of block RAMs; the bits of one; and the shapes ``(words, bits per word)`` that one can take. Each has one
         read and one write port, and the bitstream can initialise it.
@@ -52,6 +56,9 @@ class Device:
     family: str
     title: str
     logic_cells: int
+    logic_name: str
+    logic_scale: float
+    widest_lanes: int
     block_rams: int
     block_ram_bits: int
     block_ram_modes: tuple[tuple[int, int], ...]

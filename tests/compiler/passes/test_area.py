@@ -26,6 +26,23 @@ PACKED = [
 ]
 
 
+# The same on ECP5, in its look-up tables: one factor for all, so that the estimate is rougher.
+PACKED_ECP5 = [
+    ((64, 32, 10), Encoding.EVENTS, 6, (16, 10), 1676),
+    ((64, 32, 10), Encoding.DIRECT, 4, (32, 10), 3671),
+    ((64, 128, 10), Encoding.EVENTS, 4, (16, 10), 1518),
+    ((64, 32, 10), Encoding.EVENTS, 4, (4, 5), 668),
+    ((256, 64, 10), Encoding.DIRECT, 3, (64, 10), 6738),
+    ((128, 64, 10), Encoding.EVENTS, 8, (64, 10), 4530),
+]
+
+
+@pytest.mark.parametrize(("sizes", "encoding", "bits", "lanes", "luts"), PACKED_ECP5, ids=str)
+def test_ecp5_within_a_third_of_what_was_packed(sizes, encoding, bits, lanes, luts):
+    design = random_design(sizes, target="ecp5", encoding=encoding, weight_bits=bits, lanes=lanes, time_steps=10)
+    assert total_cells(design.complete_plan) == pytest.approx(luts, rel=1 / 3)
+
+
 @pytest.mark.parametrize(("sizes", "encoding", "bits", "lanes", "cells"), PACKED, ids=str)
 def test_within_a_sixth_of_what_was_packed(sizes, encoding, bits, lanes, cells):
     design = random_design(sizes, encoding=encoding, weight_bits=bits, lanes=lanes, time_steps=10)

@@ -177,3 +177,30 @@ def test_too_many_cells_are_refused_with_numbers():
     design = schedule(bound(design_of(graph, device="hx1k", options=Options(lanes=(32, 10)))))
     with pytest.raises(FitError, match=r"32, 10 lanes: it needs .*about [\d,]+ LCs \(it has 1,280\)"):
         place(design)
+
+
+def test_ecp5_is_refused_in_its_own_units():
+    design = schedule(bound(design_of(random_graph(RandomNetwork(sizes=(784, 2048, 10))), target="ecp5", device="12k")))
+    with pytest.raises(FitError, match=r"LFE5U-12F \(12k\) with .* lanes: it needs \d+ EBR \(it has 32\)"):
+        place(design)
+    small = dataclasses.replace(design.device, logic_cells=100)
+    with pytest.raises(FitError, match=r"about [\d,]+ LUTs \(it has 100\)"):
+        place(dataclasses.replace(design, device=small))
+
+
+@pytest.mark.parametrize(
+    ("width", "depth", "blocks", "banks"),
+    [
+        (64, 1568, 8, 1),  # 2,048 words of nine bits: no multiplexer
+        (36, 512, 1, 1),
+        (256, 784, 15, 1),
+        (232, 1568, 26, 1),
+        (4, 4096, 1, 1),
+        (9, 2049, 2, 2),
+    ],
+)
+def test_the_cheapest_shape_of_an_ecp5(width, depth, blocks, banks):
+    memory = block_memory(find_device("ecp5"), "m", width=width, depth=depth, bits_used=width * depth, banked=True)
+    assert memory is not None
+    assert (memory.blocks, memory.banks) == (blocks, banks)
+    assert memory.bits_paid == blocks * 18432

@@ -17,6 +17,7 @@ from snnc.compiler.passes.normalise import normalise
 from snnc.compiler.passes.place import best_fit
 from snnc.compiler.passes.quantise import quantise
 from snnc.compiler.passes.schedule import _check_built, schedule
+from snnc.compiler.targets import find_device
 from tests.compiler.networks import deep_checkpoint, design_of
 
 
@@ -41,6 +42,15 @@ def scheduled(sizes, *, device=None, lanes=None, bits=4):
 )
 def test_sixteen_where_there_is_room(sizes, lanes):
     assert scheduled(sizes, device="hx8k").lanes == lanes
+
+
+def test_a_family_says_how_wide_an_engine_may_be_unasked():
+    graph = random_graph(RandomNetwork(sizes=(64, 128, 40, 10)))
+    lanes = {
+        device.family: schedule(bound(dataclasses.replace(design_of(graph), device=device))).lanes
+        for device in (find_device("ice40", "hx8k"), find_device("ecp5", "85k"))
+    }
+    assert lanes == {"ice40": (16, 16, 10), "ecp5": (64, 64, 10)}
 
 
 def test_a_small_device_gets_fewer():

@@ -1,0 +1,141 @@
+"""Lattice ECP5: synthesis with Yosys, placement and routing with nextpnr, bitstream with ecppack.
+
+The numbers are those of Lattice's data sheet (FPGA-DS-02012) in the units of Project Trellis, which counts a 25F as
+24,288 look-up tables; pins are those of its package tables. Only the parts without transceivers (LFE5U) are here, in
+speed grade 6, the slowest: what meets its timing meets that of the others.
+
+A block RAM (DP16KD) holds 18,432 bits, of which the shapes with 1, 2 and 4 bits reach 16,384. Yosys has its ports but
+no model of its behaviour: ``ecp5_dp16kd.v`` is one, written from the shapes that Yosys maps to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from snnc.compiler.targets.base import Device, Package
+from snnc.compiler.targets.nextpnr import NextpnrTarget
+from snnc.compiler.toolchain import yosys_folder
+
+__all__ = ["DEVICES", "TARGET", "Ecp5"]
+
+_BLOCK_RAM_MODEL = Path(__file__).with_name("ecp5_dp16kd.v")
+
+
+def _device(
+    name: str,
+    title: str,
+    luts: int,
+    block_rams: int,
+    dsps: int,
+    packages: Mapping[str, int],
+    *,
+    note: str = "",
+) -> Device:
+    return Device(
+        name=name,
+        family="ecp5",
+        title=title,
+        logic_cells=luts,
+        logic_name="LUT",
+        logic_scale=1.25,  # 0.98 to 1.38 for seven networks of 64-32-10 to 256-64-10, see the test of the estimate
+        widest_lanes=64,
+        block_rams=block_rams,
+        block_ram_bits=18432,
+        block_ram_modes=((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
+        dsps=dsps,
+        packages=tuple(Package(name=package, pins=pins) for package, pins in packages.items()),
+        default_mhz=100,
+        note=note,
+    )
+
+
+DEVICES: Mapping[str, Device] = {
+    device.name: device
+    for device in (
+        _device(
+            "12k",
+            "ECP5 LFE5U-12F",
+            12000,
+            32,
+            28,
+            {"CABGA381": 197, "CABGA256": 197, "CSFBGA285": 118, "TQFP144": 98},
+            note="the die is that of the 25k: the tools reach 24,288 LUTs and 56 EBRs, beyond what Lattice tests",
+        ),
+        _device(
+            "25k",
+            "ECP5 LFE5U-25F",
+            24288,
+            56,
+            28,
+            {"CABGA381": 197, "CABGA256": 197, "CSFBGA285": 118, "TQFP144": 98},
+        ),
+        _device(
+            "45k",
+            "ECP5 LFE5U-45F",
+            43848,
+            108,
+            72,
+            {"CABGA381": 203, "CABGA256": 197, "CABGA554": 245, "CSFBGA285": 118, "TQFP144": 98},
+        ),
+        _device(
+            "85k",
+            "ECP5 LFE5U-85F",
+            83640,
+            208,
+            156,
+            {"CABGA381": 205, "CABGA554": 259, "CABGA756": 365, "CSFBGA285": 118},
+        ),
+    )
+}
+
+
+class Ecp5(NextpnrTarget):
+    """The family's devices and tools."""
+
+    name = "ecp5"
+    devices = DEVICES
+    default_device = "25k"
+    placer = "nextpnr-ecp5"
+    packer = "ecppack"
+    layout_option = "--textcfg"
+    layout_suffix = "config"
+    bitstream_suffix = "bit"
+    cells: Mapping[str, str] = {
+        "LUT": "TRELLIS_COMB",
+        "FF": "TRELLIS_FF",
+        "EBR": "DP16KD",
+        "DSP": "MULT18X18D",
+        "IO": "TRELLIS_IO",
+    }
+
+    def synthesis_command(self, device: Device) -> str:
+        # No membrane word is read in the cycle in which it is written (see `snnc.rtl.memories.BlockMembrane`): Yosys
+        # need not build what would give the old word, comparators and a further register in front of every memory.
+        return "synth_ecp5 -no-rw-check"
+
+    def placement_options(self, device: Device, package: Package, pins: str | None) -> Sequence[str]:
+        # Without constraints every pin may be anywhere; with them, one that was forgotten is an error.
+        constraints = ("--lpf", pins) if pins else ("--lpf-allow-unconstrained",)
+        return [f"--{device.name}", "--package", package.name, "--speed", "6", *constraints]
+
+    def cell_models(self, folder: Path) -> tuple[Sequence[str], Sequence[Path]]:
+        # Yosys's file has an empty module DP16KD.
+        return ["chtype -map DP16KD snnc_dp16kd"], [_without_includes(folder / "cells.v"), _BLOCK_RAM_MODEL]
+
+
+TARGET = Ecp5()
+
+
+def _without_includes(target: Path) -> Path:
+    """Yosys's models of the family's cells in one file, which can be compiled anywhere."""
+    source = yosys_folder() / "ecp5" / "cells_sim.v"
+
+    def included(match: re.Match[str]) -> str:
+        return source.with_name(match[1]).read_text(encoding="utf-8")
+
+    text = re.sub(r'^`include "([^"]+)"$', included, source.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    # Its own switch against the rest, which names further cells of Lattice's in terms of these.
+    target.write_text("`define NO_INCLUDES\n" + text, encoding="utf-8")
+    return target

@@ -1,0 +1,207 @@
+"""What the families have in common whose tools are Yosys, nextpnr and a packer of their own.
+
+nextpnr knows dies, not devices: it would fill the 7,680 cells of an HX4K, whose data sheet grants 3,520. The data sheet
+counts here, and a design that passes it is refused; a device's note says where the silicon has more.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from snnc.compiler.errors import OptionError, ToolError
+from snnc.compiler.targets.base import Device, Implementation, Package, Resource, Synthesis, Target, check_fits
+from snnc.compiler.toolchain import run_tool
+
+__all__ = ["NextpnrTarget"]
+
+
+class NextpnrTarget(Target):
+    """A family in terms of what its tools are called and told.
+
+    Attributes
+    ----------
+    placer, packer
+        Names in `snnc.compiler.toolchain.TOOLS`.
+    layout_option, layout_suffix
+        nextpnr's option for the placed and routed design, and how that file's name ends.
+    bitstream_suffix
+        How the name of the packer's result ends.
+    cells
+        nextpnr's name of each kind of resource that a design of ours can use, by the name that people use.
+    """
+
+    placer: str
+    packer: str
+    layout_option: str
+    layout_suffix: str
+    bitstream_suffix: str
+    cells: Mapping[str, str]
+
+    @abstractmethod
+    def synthesis_command(self, device: Device) -> str:
+        """Yosys's command for the family, without the top and the file to write."""
+
+    @abstractmethod
+    def placement_options(self, device: Device, package: Package, pins: str | None) -> Sequence[str]:
+        """What nextpnr is told of the device; `pins` is the file of pin constraints."""
+
+    @abstractmethod
+    def cell_models(self, folder: Path) -> tuple[Sequence[str], Sequence[Path]]:
+        """Yosys commands that prepare a netlist, and its cells' models; a file that has to be made goes to `folder`."""
+
+    def synthesise(
+        self,
+        sources: Sequence[Path],
+        *,
+        top: str,
+        device: Device,
+        folder: Path,
+        base: Path | None = None,
+        timeout: float | None = None,
+    ) -> Synthesis:
+        folder.mkdir(parents=True, exist_ok=True)
+        cwd = folder if base is None else base
+        netlist = folder / f"{top}.json"
+        part = _part(netlist)
+        lines = [
+            *(_read_command(source, cwd) for source in sources),
+            f'{self.synthesis_command(device)} -top {top} -json "{_relative(part, cwd)}"',
+        ]
+        script = folder / "synth.ys"
+        script.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        arguments = ["-s", _relative(script, cwd)]
+        result = run_tool("yosys", arguments, cwd=cwd, log=folder / "yosys.log", produces=[part], timeout=timeout)
+        design = json.loads(part.read_text(encoding="utf-8"))
+        cells = Counter(cell["type"] for cell in design["modules"][top]["cells"].values())
+        part.replace(netlist)
+        return Synthesis(netlist=netlist, log=result.log, cells=cells, seconds=result.seconds)
+
+    def netlist_verilog(self, netlist: Path, *, folder: Path, timeout: float | None = None) -> tuple[Path, ...]:
+        verilog, script = folder / "netlist.v", folder / "netlist.ys"
+        part = _part(verilog)
+        commands, models = self.cell_models(folder)
+        lines = [f'read_json "{_relative(netlist, folder)}"', *commands, f'write_verilog -noattr "{part.name}"']
+        script.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        run_tool("yosys", ["-s", script.name], cwd=folder, log=folder / "netlist.log", produces=[part], timeout=timeout)
+        part.replace(verilog)
+        return verilog, *models
+
+    def place_and_route(
+        self,
+        netlist: Path,
+        *,
+        device: Device,
+        folder: Path,
+        package: str | None = None,
+        pins: Path | None = None,
+        seed: int = 1,
+        mhz: float | None = None,
+        options: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> Implementation:
+        housing = device.package(package)
+        target_mhz = device.default_mhz if mhz is None else mhz
+        folder.mkdir(parents=True, exist_ok=True)
+        stem = f"{netlist.stem}.seed{seed}"
+        layout, report, log = (folder / f"{stem}.{kind}" for kind in (self.layout_suffix, "report.json", "nextpnr.log"))
+        layout_part, report_part = _part(layout), _part(report)
+        arguments = [
+            *self.placement_options(device, housing, _relative(pins, folder) if pins else None),
+            *("--json", _relative(netlist, folder)),
+            *(self.layout_option, layout_part.name),
+            *("--report", report_part.name),
+            *("--seed", str(seed)),
+            *("--freq", f"{target_mhz:g}"),
+            "--timing-allow-fail",  # the Fmax that was reached is the result, not whether it is the one hoped for
+            *options,
+        ]
+        try:
+            result = run_tool(
+                self.placer, arguments, cwd=folder, log=log, produces=[layout_part, report_part], timeout=timeout
+            )
+        except ToolError:
+            # A design that is too large ends in "no BELs remaining"; the utilisation printed before it says what of.
+            if log.exists():
+                check_fits(device, self._resources(_printed_use(log), device, housing))
+            raise
+        found = json.loads(report_part.read_text(encoding="utf-8"))
+        use = {kind: entry["used"] for kind, entry in found["utilization"].items()}
+        resources = self._resources(use, device, housing)
+        check_fits(device, resources)
+        layout_part.replace(layout)
+        report_part.replace(report)
+        return Implementation(
+            device=device,
+            package=housing,
+            seed=seed,
+            resources=resources,
+            fmax_mhz=_fmax(found),
+            target_mhz=target_mhz,
+            layout=layout,
+            report=report,
+            log=log,
+            seconds=result.seconds,
+        )
+
+    def pack(self, implementation: Implementation, *, folder: Path, timeout: float | None = None) -> Implementation:
+        bitstream = folder / implementation.layout.with_suffix(f".{self.bitstream_suffix}").name
+        part = _part(bitstream)
+        run_tool(
+            self.packer,
+            [_relative(implementation.layout, folder), part.name],
+            cwd=folder,
+            log=bitstream.with_suffix(f".{self.packer}.log"),
+            produces=[part],
+            timeout=timeout,
+        )
+        part.replace(bitstream)
+        return dataclasses.replace(implementation, bitstream=bitstream)
+
+    def _resources(self, use: Mapping[str, int], device: Device, package: Package) -> tuple[Resource, ...]:
+        available = {
+            device.logic_name: device.logic_cells,
+            "FF": device.logic_cells,
+            "EBR": device.block_rams,
+            "SPRAM": device.spram_blocks,
+            "DSP": device.dsps,
+            "IO": package.pins,
+        }
+        return tuple(
+            Resource(name=name, used=use.get(kind, 0), available=available[name]) for name, kind in self.cells.items()
+        )
+
+
+def _part(path: Path) -> Path:
+    """Where a file is written before it takes the place of an earlier one."""
+    return path.with_name(path.name + ".part")
+
+
+def _relative(path: Path, folder: Path) -> str:
+    # Relative because of toolchain.run_tool; os.path because pathlib's relative_to (3.11) cannot climb.
+    return os.path.relpath(path.resolve(), folder.resolve())
+
+
+def _read_command(source: Path, folder: Path) -> str:
+    commands = {".v": "read_verilog", ".sv": "read_verilog -sv", ".il": "read_rtlil"}
+    if source.suffix not in commands:
+        raise OptionError(f"{source} cannot be synthesised: sources end in {', '.join(commands)}.")
+    return f'{commands[source.suffix]} "{_relative(source, folder)}"'
+
+
+def _printed_use(log: Path) -> dict[str, int]:
+    """What nextpnr's log says of the use: ``Info:   ICESTORM_LC:  2034/ 5280    38%``."""
+    rows = re.findall(r"^Info:\s+(\w+):\s*(\d+)/\s*\d+", log.read_text(encoding="utf-8"), re.MULTILINE)
+    return {kind: int(used) for kind, used in rows}
+
+
+def _fmax(report: Mapping[str, Any]) -> dict[str, float]:
+    """Per clock. nextpnr adds where it went: ``clk$SB_IO_IN_$glb_clk``, ``$glbnet$clk$TRELLIS_IO_IN``."""
+    return {name.removeprefix("$glbnet$").split("$")[0]: entry["achieved"] for name, entry in report["fmax"].items()}
