@@ -17,7 +17,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from snnc.compiler.ir.neurons import Reset
 from snnc.compiler.plan import EngineKind, EnginePlan, MemoryKind
 from snnc.rtl.beats import Marker, OperationKind, operation, result_beat, spike_word
-from snnc.rtl.memories import BlockMembrane, Lookup, Ring, Rom
+from snnc.rtl.loader import LoadPort
+from snnc.rtl.memories import BlockMembrane, LoadedRom, Lookup, Ring, Rom
 from snnc.rtl.readout_port import ReadoutPort
 from snnc.rtl.walkers import WALKERS
 
@@ -41,6 +42,8 @@ class Engine(wiring.Component):
         A spike word is never held back: it is offered for one cycle, and the queue behind has room for it.
     left : In(1)
         A spike word leaves the queue behind (not for a readout).
+    load : In(LoadPort)
+        Fills the weights (only where they are in SPRAM). No beat may come until the loader is done.
 
     Signals named ``probe_*`` say what executes: `sim` reads them by these names.
     """
@@ -48,6 +51,7 @@ class Engine(wiring.Component):
     i: stream.Interface
     o: stream.Interface
     left: Signal
+    load: Any
 
     def __init__(self, plan: EnginePlan, behind: int | None) -> None:
         self._plan = plan
@@ -62,6 +66,8 @@ class Engine(wiring.Component):
             if behind is None:
                 raise ValueError(f"Engine {plan.name!r} needs the depth of the queue behind it")
             ports |= {"o": Out(stream.Signature(spike_word(plan))), "left": In(1)}
+        if projection.weights.kind is MemoryKind.SPRAM:
+            ports |= {"load": In(LoadPort(projection.weights))}
         super().__init__(ports)
 
     def elaborate(self, platform: Any) -> Module:
@@ -168,7 +174,12 @@ class Engine(wiring.Component):
         """Per lane, what an accumulate or an inject adds; connects weight memory and stored current."""
         plan, projection = self._plan, self._projection
         lanes, depth = plan.lanes, plan.pipeline
-        m.submodules.weights = weights = Rom(projection.weights)
+        weights: Rom | LoadedRom
+        if projection.weights.kind is MemoryKind.SPRAM:
+            m.submodules.weights = weights = LoadedRom(projection.weights)
+            connect(m, flipped(self.load), weights.load)
+        else:
+            m.submodules.weights = weights = Rom(projection.weights)
         m.d.comb += weights.address.eq(operations[0].row)
         row = [weights.data.word_select(lane, projection.weight_bits).as_signed() for lane in range(lanes)]
         digits = projection.digits

@@ -46,3 +46,17 @@ module snnc_ram_block #(
     always @(posedge clk) read_data <= memory[read_address];
     always @(posedge clk) if (write) memory[write_address] <= write_data;
 endmodule
+
+// One block of single-port RAM that no bitstream can initialise: written in one phase, read in another. Data of the
+// address at a rising edge is there after that edge; a write leaves it as it was, which is what the block does.
+module snnc_ram_huge #(
+    parameter WIDTH = 1, parameter DEPTH = 1, parameter ADDRESS_BITS = 1
+) (
+    input wire clk, input wire [ADDRESS_BITS-1:0] address, output reg [WIDTH-1:0] data,
+    input wire write, input wire [WIDTH-1:0] write_data
+);
+    (* ram_style = "huge" *) reg [WIDTH-1:0] memory [0:DEPTH-1];
+    always @(posedge clk)
+        if (write) memory[address] <= write_data;
+        else data <= memory[address];
+endmodule

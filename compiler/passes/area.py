@@ -25,10 +25,13 @@ CURRENT_BIT: Final = 1.4
 SHIFTER_BIT: Final = 0.9
 """Per bit of a shifted weight and per level of its shifter."""
 
+LOADER: Final = 40
+"""What fills the SPRAM at start-up: its counters, whatever their widths."""
+
 
 def total_cells(plan: Plan) -> int:
     """Estimated logic cells of the core in its serial shell."""
-    return sum(engine_cells(engine) for engine in plan.engines)
+    return sum(engine_cells(engine) for engine in plan.engines) + LOADER * bool(plan.loaded)
 
 
 def engine_cells(engine: EnginePlan) -> int:

@@ -13,7 +13,14 @@ from snnc.compiler.errors import FitError
 from snnc.compiler.ir import Dense, Encoding, InputSource, IntegrateAndFire, Population, Projection
 from snnc.compiler.model import model_hash
 from snnc.compiler.passes.area import total_cells
-from snnc.compiler.passes.memories import TINY_LOGIC, block_memory, logic_cells, logic_memory, register_memory
+from snnc.compiler.passes.memories import (
+    TINY_LOGIC,
+    block_memory,
+    logic_cells,
+    logic_memory,
+    register_memory,
+    spram_memory,
+)
 from snnc.compiler.plan import (
     DigitPlan,
     EngineKind,
@@ -51,8 +58,8 @@ _Choices: TypeAlias = tuple[MemoryPlan, ...]
 def place(design: Design) -> Design:
     """Choose the kind and shape of every memory, and write the plan.
 
-    Invariant: the plan fits the device's block RAMs, and by estimate its logic cells; block RAM goes where it saves the
-    most logic. Raises `FitError` with the numbers otherwise.
+    Invariant: the plan fits the device's block RAMs and SPRAM, and by estimate its logic cells; block RAM goes where it
+    saves the most logic, and weights go to SPRAM where it is short. Raises `FitError` with the numbers otherwise.
     """
     fit = best_fit(design)
     if fit.problem:
@@ -62,7 +69,7 @@ def place(design: Design) -> Design:
         raise FitError(
             f"'{design.graph.name}' does not fit {design.device.title} ({design.device.name}) with "
             f"{', '.join(str(lanes) for lanes in design.lanes)} lanes: it needs {fit.problem}. The largest memory is "
-            f"'{weights.name}' with {weights.bits_used:,} bits. Use fewer weight bits (--weight-bits), fewer neurons, "
+            f"'{weights.name}' with {weights.bits_used:,} bits{_in_spram(weights, design.device)}. Use fewer weight bits (--weight-bits), fewer neurons, "
             "fewer lanes (--lanes), or a larger device (--dry-run shows which fit)."
         )
     return dataclasses.replace(design, plan=fit.plan)
@@ -73,10 +80,17 @@ def best_fit(design: Design) -> Fit:
     device = design.device
 
     def with_blocks(blocks: int) -> Plan:
-        return place_anyway(dataclasses.replace(design, device=dataclasses.replace(device, block_rams=blocks)))
+        enough = dataclasses.replace(design, device=dataclasses.replace(device, block_rams=blocks))
+        return place_anyway(enough, spram_first=True)
 
-    plan = with_blocks(device.block_rams)
-    if plan.blocks > device.block_rams or total_cells(plan) > device.logic_cells:
+    def fits(plan: Plan) -> bool:
+        return plan.blocks <= device.block_rams and total_cells(plan) <= device.logic_cells
+
+    # A core without SPRAM needs no loading; one with it has fewer banks to join.
+    plan = place_anyway(design)
+    if not fits(plan):
+        plan = with_blocks(device.block_rams)
+    if not fits(plan):
         # More block RAM never costs logic.
         more = range(device.block_rams + 1, max(device.block_rams + 1, with_blocks(2**31).blocks))
         enough = bisect.bisect_left(
@@ -85,20 +99,35 @@ def best_fit(design: Design) -> Fit:
         plan = with_blocks(device.block_rams + 1 + enough)
     lacks = []
     if plan.blocks > device.block_rams:
-        lacks.append(f"{plan.blocks} EBR (it has {device.block_rams})")
+        lacks.append(f"{plan.blocks} EBR (it has {device.block_rams})" + f" beside {plan.sprams} SPRAM" * (plan.sprams > 0))
     if total_cells(plan) > device.logic_cells:
         lacks.append(f"about {total_cells(plan):,} LCs (it has {device.logic_cells:,})")
     return Fit(plan=plan, problem=" and ".join(lacks))
 
 
-def place_anyway(design: Design) -> Plan:
-    """The plan that leaves as little as possible to logic, whether or not it fits the device."""
+def _in_spram(weights: MemoryPlan, device: Device) -> str:
+    """Why a memory is not in SPRAM, to follow its size; empty if it is, or if the device has none."""
+    spram = spram_memory(device, "", width=weights.width, depth=weights.depth, bits_used=weights.bits_used)
+    if spram is None or weights.kind is MemoryKind.SPRAM:
+        return ""
+    return f", which would take {spram.sprams} SPRAM (it has {device.spram_blocks})"
+
+
+def place_anyway(design: Design, *, spram_first: bool = False) -> Plan:
+    """The plan that leaves as little as possible to logic, whether or not it fits the device.
+
+    Parameters
+    ----------
+    spram_first
+        Fill SPRAM with the largest weights before block RAM is short.
+    """
     graph = design.graph
     layers = [
         _Layer(design, position, population, graph.into(population.name)[0])
         for position, population in enumerate(graph.layers)
     ]
-    chosen = _within_blocks([choices for layer in layers for choices in layer.memories], design.device)
+    slots = [choices for layer in layers for choices in layer.memories]
+    chosen = _within_blocks(slots, design.device, spram_first=spram_first)
     engines: list[EnginePlan] = []
     for layer, position in zip(layers, range(0, len(chosen), 3), strict=True):
         weights, membrane, constants = chosen[position : position + 3]
@@ -135,7 +164,7 @@ class _Layer:
         self._spiking = isinstance(population.neuron, IntegrateAndFire)
         # The adder takes signed weights: -1 and 1 need two bits.
         self._weight_bits = max(2, projection.bits)
-        self._row_stride, weights = self._weights()
+        weights = self._weights()
         membrane = self._membrane()
         # With room for the third field where the membranes may be in block RAM.
         self.memories: tuple[_Choices, ...] = (weights, membrane, self._constants(membrane[0]))
@@ -177,7 +206,7 @@ class _Layer:
                     addresses=self._source.size,
                     source_lanes=before.lanes if before else 1,
                     source_words=before.words if before else self._source.size,
-                    row_stride=self._row_stride,
+                    row_stride=weights.depth // self._source.size,
                     weight_bits=self._weight_bits,
                     shift=self._projection.shift,
                     weights=weights,
@@ -187,8 +216,8 @@ class _Layer:
             ),
         )
 
-    def _weights(self) -> tuple[int, _Choices]:
-        """Row stride and memory: a power of two as stride makes a row's address a concatenation, where it is free."""
+    def _weights(self) -> _Choices:
+        """With a row stride that is a power of two, which makes a row's address a concatenation, where it is free."""
         name, width = f"{self._population.name}.weights", self._lanes * self._weight_bits
         used = self._projection.weight.size * self._weight_bits
         strides = (1 << (self._words - 1).bit_length(), self._words)
@@ -198,9 +227,16 @@ class _Layer:
         )
         assert aligned is not None
         assert tight is not None
-        stride, block = (strides[0], aligned) if aligned.blocks <= tight.blocks else (strides[1], tight)
+        block = aligned if aligned.blocks <= tight.blocks else tight
         logic = logic_memory(name, width=width, depth=block.depth, bits_used=used)
-        return stride, (logic, block) if logic_cells(logic) <= TINY_LOGIC else (block, logic)
+        if logic_cells(logic) <= TINY_LOGIC:
+            return logic, block
+        sprams = (
+            spram_memory(self._device, name, width=width, depth=memory.depth, bits_used=used)
+            for memory in (aligned, tight)
+        )
+        spram = min((choice for choice in sprams if choice), key=lambda choice: choice.sprams, default=None)
+        return (block, logic) if spram is None else (block, spram, logic)
 
     def _membrane(self) -> _Choices:
         name, width = f"{self._population.name}.membrane", self._lanes * self._bounds.residual.bits
@@ -229,15 +265,25 @@ def _queue_depth(before: EnginePlan | None) -> int:
     return INPUT_QUEUE if before is None else max(SPIKE_QUEUE, before.pipeline + 2)
 
 
-def _within_blocks(slots: Sequence[_Choices], device: Device) -> list[MemoryPlan]:
+def _within_blocks(slots: Sequence[_Choices], device: Device, *, spram_first: bool) -> list[MemoryPlan]:
     """One choice per memory: the preferred one, but while there are too few blocks, give up those that save least."""
     chosen = [choices[0] for choices in slots]
+
+    def has_room(position: int, other: MemoryPlan) -> bool:
+        sprams = sum(memory.sprams for memory in chosen) - chosen[position].sprams + other.sprams
+        return other.sprams == 0 or sprams <= device.spram_blocks
+
+    if spram_first:
+        for position in sorted(range(len(slots)), key=lambda position: -chosen[position].blocks):
+            for other in slots[position]:
+                if other.sprams and has_room(position, other):
+                    chosen[position] = other
     while sum(memory.blocks for memory in chosen) > device.block_rams:
         exchanges = [
             ((logic_cells(other) - logic_cells(memory)) / (memory.blocks - other.blocks), position, other)
             for position, (memory, choices) in enumerate(zip(chosen, slots, strict=True))
             for other in choices
-            if other.blocks < memory.blocks
+            if other.blocks < memory.blocks and has_room(position, other)
         ]
         if not exchanges:
             break
