@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.ir import Encoding
-from snnc.compiler.plan import Plan, unsigned_bits
+from snnc.compiler.plan import LOAD_BITS, Plan, unsigned_bits
+from snnc.sim.loading import Loading, load_core, load_shell
 from snnc.sim.stimulus import Stimulus
 
-__all__ = ["clocked", "input_widths", "offsets", "pack_inputs", "result_widths"]
+__all__ = ["clocked_core", "clocked_shell", "input_widths", "offsets", "pack_inputs", "result_widths", "serial_input_bits"]
 
 Widths: TypeAlias = dict[str, int]
 """Bits of each field, from the lowest field on."""
@@ -25,16 +26,21 @@ _CLOCKED = """\
 module {top} (
     output reg clk, input wire rst,
     input wire i__valid, output wire i__ready, input wire [{input_bits}-1:0] i__payload,
-    output wire o__valid, input wire o__ready, output wire [{output_bits}-1:0] o__payload
+    output wire o__valid, input wire o__ready, output wire [{output_bits}-1:0] o__payload,
+    output wire loaded
 );
     initial clk = 0;
     always #1 clk = ~clk;
+{statements}    wire ready;
+    wire valid = {valid};
+    wire [{input_bits}-1:0] payload = {payload};
+    assign i__ready = loaded & ready;
     {module} inner (
-        .clk(clk), .rst(rst), .i__valid(i__valid), .i__ready(i__ready), .i__payload(i__payload),
-        .o__valid(o__valid), .o__ready(o__ready), .o__payload(o__payload)
+        .clk(clk), .rst(rst), .i__valid(valid), .i__ready(ready), .i__payload(payload),
+        .o__valid(o__valid), .o__ready(o__ready), .o__payload(o__payload){ports}
     );
 endmodule
-"""
+{driver}"""
 
 
 def input_widths(plan: Plan) -> Widths:
@@ -68,6 +74,42 @@ def pack_inputs(plan: Plan, stimulus: Stimulus) -> npt.NDArray[np.uint64]:
     return payloads
 
 
-def clocked(top: str, module: str, *, input_bits: int, output_bits: int) -> str:
-    """Verilog of a module `top` that clocks `module` and hands its two streams to a bench."""
-    return _CLOCKED.format(top=top, module=module, input_bits=input_bits, output_bits=output_bits)
+def serial_input_bits(plan: Plan) -> int:
+    """Bits of a beat that goes into the serial shell: where the core is loaded, as long as the longer of both kinds."""
+    width = sum(input_widths(plan).values())
+    return max(width, LOAD_BITS) if plan.loaded else width
+
+
+def clocked_core(top: str, plan: Plan) -> str:
+    """Verilog of a module `top` that clocks and loads ``snnc_core``, and hands its two other streams to a bench.
+
+    Its output ``loaded`` rises when the core can take samples.
+    """
+    widths = (sum(fields.values()) for fields in (input_widths(plan), result_widths(plan)))
+    return _clocked(top, "snnc_core", *widths, load_core(plan, gaps=True), valid="i__valid", payload="i__payload")
+
+
+def clocked_shell(top: str, plan: Plan) -> str:
+    """The same of ``snnc_shell``, whose load goes through its input."""
+    loading = load_shell(plan, beat_bits=serial_input_bits(plan))
+    if not plan.loaded:
+        return _clocked(top, "snnc_shell", 1, 1, loading, valid="i__valid", payload="i__payload")
+    valid, payload = "loaded ? i__valid : load_valid", "loaded ? i__payload : load_payload"
+    loads = "    assign load_ready = ~loaded & ready;\n"
+    return _clocked(top, "snnc_shell", 1, 1, loading, valid=valid, payload=payload, extra=loads)
+
+
+def _clocked(
+    top: str, module: str, input_bits: int, output_bits: int, loading: Loading, *, valid: str, payload: str, extra: str = ""
+) -> str:
+    return _CLOCKED.format(
+        top=top,
+        module=module,
+        input_bits=input_bits,
+        output_bits=output_bits,
+        statements=loading.statements + extra,
+        ports=loading.ports,
+        driver=loading.module,
+        valid=valid,
+        payload=payload,
+    )

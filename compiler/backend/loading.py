@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from snnc.compiler.artefacts import LOAD_IMAGE
 from snnc.compiler.plan import LOAD_BITS, MemoryPlan, Plan
 
-__all__ = ["LOAD_IMAGE", "with_load_image"]
-
-LOAD_IMAGE: Final = "images/load.hex"
+__all__ = ["with_load_image"]
 
 _DIGITS: Final = LOAD_BITS // 4
 
