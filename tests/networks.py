@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ from snnc.compiler.ir import (
     frozen,
 )
 from snnc.compiler.pipeline import PASSES, run_passes
-from snnc.compiler.targets import find_device
+from snnc.compiler.targets import Device, find_device
 
 
 def integer_chain(
@@ -107,10 +108,17 @@ def random_chain(
     )
 
 
-def build_graph(graph: Graph, folder: Path, *, lanes: Sequence[int] | None = None, device: str = "hx8k") -> Build:
+NO_BLOCK_RAM = dataclasses.replace(find_device("ice40", "up5k"), block_rams=0)
+"""Weights go to its SPRAM."""
+
+
+def build_graph(
+    graph: Graph, folder: Path, *, lanes: Sequence[int] | None = None, device: str | Device = "hx8k"
+) -> Build:
     """Compile an integer network into `folder`."""
+    chosen = find_device("ice40", device) if isinstance(device, str) else device
     options = Options(lanes=None if lanes is None else tuple(lanes))
     passes = [step for step in PASSES if step.name not in ("normalise", "quantise")]
-    design = run_passes(Design(graph=graph, options=options, device=find_device("ice40", device)), passes)
+    design = run_passes(Design(graph=graph, options=options, device=chosen), passes)
     write_build(folder, design.files, source="a test")
     return open_build(folder)

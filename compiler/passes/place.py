@@ -59,7 +59,7 @@ def place(design: Design) -> Design:
     """Choose the kind and shape of every memory, and write the plan.
 
     Invariant: the plan fits the device's block RAMs and SPRAM, and by estimate its logic cells; block RAM goes where it
-    saves the most logic, and weights go to SPRAM where it is short. Raises `FitError` with the numbers otherwise.
+    saves the most logic, and SPRAM is used where a network does not fit without. Raises `FitError` with the numbers otherwise.
     """
     fit = best_fit(design)
     if fit.problem:
@@ -79,16 +79,16 @@ def best_fit(design: Design) -> Fit:
     """A plan for the device; where there is none, the plan with the fewest block RAMs that has logic enough."""
     device = design.device
 
-    def with_blocks(blocks: int) -> Plan:
-        enough = dataclasses.replace(design, device=dataclasses.replace(device, block_rams=blocks))
-        return place_anyway(enough, spram_first=True)
+    def with_blocks(blocks: int, sprams: int = device.spram_blocks) -> Plan:
+        limited = dataclasses.replace(device, block_rams=blocks, spram_blocks=sprams)
+        return place_anyway(dataclasses.replace(design, device=limited))
 
     def fits(plan: Plan) -> bool:
         return plan.blocks <= device.block_rams and total_cells(plan) <= device.logic_cells
 
-    # A core without SPRAM needs no loading; one with it has fewer banks to join.
-    plan = place_anyway(design)
-    if not fits(plan):
+    # A core without SPRAM starts from its bitstream alone.
+    plan = with_blocks(device.block_rams, sprams=0)
+    if device.spram_blocks and not fits(plan):
         plan = with_blocks(device.block_rams)
     if not fits(plan):
         # More block RAM never costs logic.
@@ -113,21 +113,15 @@ def _in_spram(weights: MemoryPlan, device: Device) -> str:
     return f", which would take {spram.sprams} SPRAM (it has {device.spram_blocks})"
 
 
-def place_anyway(design: Design, *, spram_first: bool = False) -> Plan:
-    """The plan that leaves as little as possible to logic, whether or not it fits the device.
-
-    Parameters
-    ----------
-    spram_first
-        Fill SPRAM with the largest weights before block RAM is short.
-    """
+def place_anyway(design: Design) -> Plan:
+    """The plan that leaves as little as possible to logic, whether or not it fits the device."""
     graph = design.graph
     layers = [
         _Layer(design, position, population, graph.into(population.name)[0])
         for position, population in enumerate(graph.layers)
     ]
     slots = [choices for layer in layers for choices in layer.memories]
-    chosen = _within_blocks(slots, design.device, spram_first=spram_first)
+    chosen = _within_blocks(_with_spram(slots, design.device), design.device)
     engines: list[EnginePlan] = []
     for layer, position in zip(layers, range(0, len(chosen), 3), strict=True):
         weights, membrane, constants = chosen[position : position + 3]
@@ -265,25 +259,28 @@ def _queue_depth(before: EnginePlan | None) -> int:
     return INPUT_QUEUE if before is None else max(SPIKE_QUEUE, before.pipeline + 2)
 
 
-def _within_blocks(slots: Sequence[_Choices], device: Device, *, spram_first: bool) -> list[MemoryPlan]:
+def _with_spram(slots: Sequence[_Choices], device: Device) -> list[_Choices]:
+    """What is left to choose when SPRAM has been given out: to the memory that takes the most block RAMs first."""
+    left, rest = device.spram_blocks, list(slots)
+    for position in sorted(range(len(slots)), key=lambda position: -slots[position][0].blocks):
+        choices = slots[position]
+        rest[position] = tuple(choice for choice in choices if not choice.sprams)
+        for choice in choices:
+            if 0 < choice.sprams <= left:
+                rest[position] = (choice,)
+                left -= choice.sprams
+    return rest
+
+
+def _within_blocks(slots: Sequence[_Choices], device: Device) -> list[MemoryPlan]:
     """One choice per memory: the preferred one, but while there are too few blocks, give up those that save least."""
     chosen = [choices[0] for choices in slots]
-
-    def has_room(position: int, other: MemoryPlan) -> bool:
-        sprams = sum(memory.sprams for memory in chosen) - chosen[position].sprams + other.sprams
-        return other.sprams == 0 or sprams <= device.spram_blocks
-
-    if spram_first:
-        for position in sorted(range(len(slots)), key=lambda position: -chosen[position].blocks):
-            for other in slots[position]:
-                if other.sprams and has_room(position, other):
-                    chosen[position] = other
     while sum(memory.blocks for memory in chosen) > device.block_rams:
         exchanges = [
             ((logic_cells(other) - logic_cells(memory)) / (memory.blocks - other.blocks), position, other)
             for position, (memory, choices) in enumerate(zip(chosen, slots, strict=True))
             for other in choices
-            if other.blocks < memory.blocks and has_room(position, other)
+            if other.blocks < memory.blocks
         ]
         if not exchanges:
             break

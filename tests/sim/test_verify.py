@@ -14,13 +14,14 @@ from snnc.compiler.artefacts import Build
 from snnc.compiler.errors import VerificationError
 from snnc.compiler.ir import Encoding, Initial, Reset
 from snnc.compiler.plan import EngineKind, MemoryKind
+from snnc.compiler.targets import Device
 from snnc.sim import golden, performance, protocol, verify
 from snnc.sim.commands import random_inputs
 from snnc.sim.harness import Capture, EngineCapture
 from snnc.sim.protocol import verify_protocol
 from snnc.sim.stimulus import stimulus
 from snnc.sim.verify import compare, verify_build
-from tests.networks import build_graph, integer_chain, random_chain
+from tests.networks import NO_BLOCK_RAM, build_graph, integer_chain, random_chain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class Corner:
     graph: dict[str, Any]
     lanes: tuple[int, ...]
     density: float = 0.3
+    device: str | Device = "hx8k"
     protocol: bool = False
 
 
@@ -58,6 +60,12 @@ CORNERS = {
     "one word, every input in every step": Corner(
         graph={"sizes": (20, 8, 3), "bits": 2, "time_steps": 10}, lanes=(8, 3), density=1.0
     ),
+    "weights in SPRAM": Corner(
+        graph={"sizes": (40, 24, 6), "encoding": Encoding.DIRECT}, lanes=(8, 6), device=NO_BLOCK_RAM, protocol=True
+    ),
+    "banked SPRAM": Corner(
+        graph={"sizes": (8200, 5, 3), "time_steps": 2}, lanes=(2, 3), density=0.05, device=NO_BLOCK_RAM
+    ),
 }
 
 
@@ -65,7 +73,9 @@ CORNERS = {
 def builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Build]:
     folder = tmp_path_factory.mktemp("builds")
     return {
-        name: build_graph(random_chain(**corner.graph, seed=number), folder / str(number), lanes=corner.lanes)
+        name: build_graph(
+            random_chain(**corner.graph, seed=number), folder / str(number), lanes=corner.lanes, device=corner.device
+        )
         for number, (name, corner) in enumerate(CORNERS.items())
     }
 
@@ -103,10 +113,16 @@ def test_fewer_steps_than_compiled_for(builds: dict[str, Build]) -> None:
 def test_corners_are_covered(builds: dict[str, Build]) -> None:
     engines = [engine for build in builds.values() for engine in build.plan.engines]
     assert {engine.membrane.kind for engine in engines} == {MemoryKind.REGISTERS, MemoryKind.EBR}
-    assert {engine.projections[0].weights.kind for engine in engines} == {MemoryKind.EBR, MemoryKind.LUT}
+    assert {engine.projections[0].weights.kind for engine in engines} == {
+        MemoryKind.EBR,
+        MemoryKind.LUT,
+        MemoryKind.SPRAM,
+    }
     assert {engine.constants.kind for engine in engines} == {MemoryKind.EBR, MemoryKind.LUT}
     assert {engine.pipeline for engine in engines} >= {1, 2}
-    assert any(engine.projections[0].weights.banks > 1 for engine in engines)
+    banked = {weights.kind for engine in engines if (weights := engine.projections[0].weights).banks > 1}
+    assert banked == {MemoryKind.EBR, MemoryKind.SPRAM}
+    assert any(len(build.plan.loaded) > 1 for build in builds.values())
     assert any(engine.kind is EngineKind.READOUT and engine.words > 1 for engine in engines)
     assert any(engine.neurons % engine.lanes for engine in engines)
 
@@ -130,6 +146,18 @@ def test_a_flipped_bit_is_found_and_named(builds: dict[str, Build], tmp_path: Pa
     with pytest.raises(
         VerificationError, match=rf"sample \d+, layer '{layer}', step \d+, neuron 0: expected -?\d+, got"
     ):
+        verify_build(broken, _inputs(broken, 0.5))
+
+
+def test_a_flipped_bit_of_a_load_is_found(tmp_path: Path) -> None:
+    corner = CORNERS["weights in SPRAM"]
+    broken = build_graph(
+        random_chain(**corner.graph, seed=0), tmp_path / "broken", lanes=corner.lanes, device=NO_BLOCK_RAM
+    )
+    memory, readout = broken.plan.loaded
+    first_of_readout = memory.depth * memory.chunks
+    _flip_lowest_bit(broken.path / "images" / "load.hex", first_of_readout + 2 * readout.chunks)
+    with pytest.raises(VerificationError, match=r"layer 'readout', step \d+, neuron 0: expected -?\d+, got"):
         verify_build(broken, _inputs(broken, 0.5))
 
 
