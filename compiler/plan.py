@@ -98,8 +98,8 @@ class MemoryPlan:
     Attributes
     ----------
     name
-        Unique; also the stem of its image ``images/<name>.hex`` (banked: ``images/<name>.<bank>.hex``). What is in SPRAM
-        is part of ``images/load.hex`` instead.
+        Unique; also the stem of its image ``images/<name>.hex`` (banked: ``images/<name>.<bank>.hex``). What is in
+        SPRAM is part of ``images/load.hex`` instead.
     kind
         Where it lives.
     width, depth
@@ -154,7 +154,7 @@ class DigitPlan:
     current_bits
         Width of a stored current.
     memory
-        Where the image's current is kept: a ring of registers, with a word for each of the membrane's.
+        Where the image's current is kept, with a word for each of the membrane's: a ring of registers or EBR.
     """
 
     value_bits: int
@@ -308,7 +308,7 @@ class Plan:
 
     @property
     def loaded(self) -> tuple[MemoryPlan, ...]:
-        """The memories that are filled through the port ``load``, in that order; a core without any has no such port."""
+        """The memories that are filled through the port ``load``, in that order; else there is no such port."""
         memories = (memory for engine in self.engines for memory in engine.memories)
         return tuple(memory for memory in memories if memory.kind is MemoryKind.SPRAM)
 

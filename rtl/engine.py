@@ -196,12 +196,27 @@ class Engine(wiring.Component):
         scaled_bits = projection.weight_bits + digits.value_bits
         negative = Signal(reset_less=True)
         m.d.sync += negative.eq(arriving.negative & accumulates)
-        m.submodules.current = current = Ring(lanes * digits.current_bits, plan.words, None)
-        now, valid = operations[depth], valids[depth]
-        m.d.comb += [
-            current.turn.eq(valid & (now.kind != OperationKind.SWEEP)),
-            current.restore.eq(end_of_sample),
-        ]
+        now, valid, before = operations[depth], valids[depth], operations[depth - 1]
+        head, tail = (Signal(lanes * digits.current_bits, name=name) for name in ("current_head", "current_tail"))
+        if digits.memory.kind is MemoryKind.REGISTERS:
+            m.submodules.current = ring = Ring(len(head), plan.words, None)
+            m.d.comb += [
+                ring.turn.eq(valid & (now.kind != OperationKind.SWEEP)),
+                ring.restore.eq(end_of_sample),
+                head.eq(ring.head),
+                ring.tail.eq(tail),
+            ]
+        else:
+            # A sample's last injects and sweeps leave zeros, as the clearing sweep does.
+            m.submodules.current = block = BlockMembrane(digits.memory)
+            adds = now.kind == OperationKind.ACCUMULATE
+            m.d.comb += [
+                block.read_word.eq(before.word),
+                head.eq(block.data),
+                block.write.eq(valid & (adds | (now.marker == Marker.SAMPLE))),
+                block.write_word.eq(now.word),
+                block.write_data.eq(tail & adds.replicate(len(tail))),
+            ]
         operands = []
         for lane in range(lanes):
             scaled = Signal(signed(scaled_bits), name=f"scaled{lane}", reset_less=True)
@@ -210,10 +225,10 @@ class Engine(wiring.Component):
                 m.d.sync += scaled.eq(((row[lane] << arriving.shift)[:scaled_bits] ^ sign).as_signed())
             with m.Else():
                 m.d.sync += scaled.eq(0)
-            stored = current.head.word_select(lane, digits.current_bits).as_signed()
+            stored = head.word_select(lane, digits.current_bits).as_signed()
             # {stored, 1} + {scaled, negative}: the carry out of the added low bit is the complement's "+ 1".
             total = Cat(Const(1, 1), stored).as_signed() + Cat(negative, scaled).as_signed()
-            m.d.comb += current.tail.word_select(lane, digits.current_bits).eq(total[1:])
+            m.d.comb += tail.word_select(lane, digits.current_bits).eq(total[1:])
             operands.append(stored << projection.shift)
         return operands
 

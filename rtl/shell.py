@@ -62,9 +62,9 @@ class _Narrow(wiring.Component):
 class SerialShell(wiring.Component):
     """A core behind one bit in and one bit out, each with `valid` and `ready`; lowest bit of a beat first.
 
-    A core that is loaded at start-up takes its load words through the same pins: both kinds of beats are then as long as
-    the longer one, the other's high bits are ignored, and the first ``plan.load_words`` beats after a reset are the load.
-    The core is ready for just one of the two at a time.
+    A core that is loaded at start-up takes its load words through the same pins: both kinds of beats are then as long
+    as the longer one, the other's high bits are ignored, and the first ``plan.load_words`` beats after a reset are the
+    load. The core is ready for just one of the two at a time.
 
     Parameters
     ----------

@@ -85,11 +85,12 @@ def load_core(plan: Plan, *, gaps: bool) -> Loading:
 
 
 def load_shell(plan: Plan, *, beat_bits: int) -> Loading:
-    """Loads ``snnc_shell``, bit by bit; its driver takes the input pins for as long as ``loaded`` is low."""
+    """Loads ``snnc_shell``, bit by bit: while ``loaded`` is low, its driver has the input pins and sees ``ready``."""
     if not plan.loaded:
         return Loading(statements="    assign loaded = 1;\n", ports="", module="")
     driver = _driver(plan, port="", beat=beat_bits, part="part", parts=beat_bits, gaps=False)
-    return Loading(statements=_DRIVEN.format(port=""), ports="", module=driver)
+    taken = "    assign load_ready = ~loaded & ready;\n"
+    return Loading(statements=_DRIVEN.format(port="") + taken, ports="", module=driver)
 
 
 def _driver(plan: Plan, *, port: str, beat: int, part: str, parts: int, gaps: bool) -> str:

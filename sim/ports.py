@@ -13,10 +13,18 @@ import numpy.typing as npt
 
 from snnc.compiler.ir import Encoding
 from snnc.compiler.plan import LOAD_BITS, Plan, unsigned_bits
-from snnc.sim.loading import Loading, load_core, load_shell
+from snnc.sim.loading import load_core, load_shell
 from snnc.sim.stimulus import Stimulus
 
-__all__ = ["clocked_core", "clocked_shell", "input_widths", "offsets", "pack_inputs", "result_widths", "serial_input_bits"]
+__all__ = [
+    "clocked_core",
+    "clocked_shell",
+    "input_widths",
+    "offsets",
+    "pack_inputs",
+    "result_widths",
+    "serial_input_bits",
+]
 
 Widths: TypeAlias = dict[str, int]
 """Bits of each field, from the lowest field on."""
@@ -31,16 +39,24 @@ module {top} (
 );
     initial clk = 0;
     always #1 clk = ~clk;
-{statements}    wire ready;
-    wire valid = {valid};
+    wire ready;
+{statements}    wire valid = {valid};
     wire [{input_bits}-1:0] payload = {payload};
-    assign i__ready = loaded & ready;
+    assign i__ready = {ready};
     {module} inner (
         .clk(clk), .rst(rst), .i__valid(valid), .i__ready(ready), .i__payload(payload),
         .o__valid(o__valid), .o__ready(o__ready), .o__payload(o__payload){ports}
     );
 endmodule
 {driver}"""
+
+# Where the input of the clocked module comes from.
+_FROM_BENCH = {"valid": "i__valid", "payload": "i__payload", "ready": "ready"}
+_FROM_DRIVER = {
+    "valid": "loaded ? i__valid : load_valid",
+    "payload": "loaded ? i__payload : load_payload",
+    "ready": "loaded & ready",
+}
 
 
 def input_widths(plan: Plan) -> Widths:
@@ -85,31 +101,29 @@ def clocked_core(top: str, plan: Plan) -> str:
 
     Its output ``loaded`` rises when the core can take samples.
     """
-    widths = (sum(fields.values()) for fields in (input_widths(plan), result_widths(plan)))
-    return _clocked(top, "snnc_core", *widths, load_core(plan, gaps=True), valid="i__valid", payload="i__payload")
+    loading = load_core(plan, gaps=True)
+    return _CLOCKED.format(
+        top=top,
+        module="snnc_core",
+        input_bits=sum(input_widths(plan).values()),
+        output_bits=sum(result_widths(plan).values()),
+        statements=loading.statements,
+        ports=loading.ports,
+        driver=loading.module,
+        **_FROM_BENCH,
+    )
 
 
 def clocked_shell(top: str, plan: Plan) -> str:
-    """The same of ``snnc_shell``, whose load goes through its input."""
+    """The same of ``snnc_shell``, which is loaded through its input."""
     loading = load_shell(plan, beat_bits=serial_input_bits(plan))
-    if not plan.loaded:
-        return _clocked(top, "snnc_shell", 1, 1, loading, valid="i__valid", payload="i__payload")
-    valid, payload = "loaded ? i__valid : load_valid", "loaded ? i__payload : load_payload"
-    loads = "    assign load_ready = ~loaded & ready;\n"
-    return _clocked(top, "snnc_shell", 1, 1, loading, valid=valid, payload=payload, extra=loads)
-
-
-def _clocked(
-    top: str, module: str, input_bits: int, output_bits: int, loading: Loading, *, valid: str, payload: str, extra: str = ""
-) -> str:
     return _CLOCKED.format(
         top=top,
-        module=module,
-        input_bits=input_bits,
-        output_bits=output_bits,
-        statements=loading.statements + extra,
+        module="snnc_shell",
+        input_bits=1,
+        output_bits=1,
+        statements=loading.statements,
         ports=loading.ports,
         driver=loading.module,
-        valid=valid,
-        payload=payload,
+        **(_FROM_DRIVER if plan.loaded else _FROM_BENCH),
     )

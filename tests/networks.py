@@ -25,8 +25,9 @@ from snnc.compiler.ir import (
     Reset,
     frozen,
 )
+from snnc.compiler.passes.place import place_anyway
 from snnc.compiler.pipeline import PASSES, run_passes
-from snnc.compiler.targets import Device, find_device
+from snnc.compiler.targets import find_device
 
 
 def integer_chain(
@@ -108,17 +109,21 @@ def random_chain(
     )
 
 
-NO_BLOCK_RAM = dataclasses.replace(find_device("ice40", "up5k"), block_rams=0)
-"""Weights go to its SPRAM."""
+def in_spram(design: Design) -> Design:
+    """The pass `place` for an UP5K without block RAM: weights go to SPRAM, whether or not they would fit as logic."""
+    device = dataclasses.replace(find_device("ice40", "up5k"), block_rams=0)
+    return dataclasses.replace(design, plan=place_anyway(dataclasses.replace(design, device=device)))
 
 
 def build_graph(
-    graph: Graph, folder: Path, *, lanes: Sequence[int] | None = None, device: str | Device = "hx8k"
+    graph: Graph, folder: Path, *, lanes: Sequence[int] | None = None, device: str = "hx8k", spram: bool = False
 ) -> Build:
-    """Compile an integer network into `folder`."""
-    chosen = find_device("ice40", device) if isinstance(device, str) else device
+    """Compile an integer network into `folder`; `spram` forces its weights into that of an UP5K."""
     options = Options(lanes=None if lanes is None else tuple(lanes))
     passes = [step for step in PASSES if step.name not in ("normalise", "quantise")]
-    design = run_passes(Design(graph=graph, options=options, device=chosen), passes)
+    if spram:
+        device = "up5k"
+        passes = [dataclasses.replace(step, apply=in_spram) if step.name == "place" else step for step in passes]
+    design = run_passes(Design(graph=graph, options=options, device=find_device("ice40", device)), passes)
     write_build(folder, design.files, source="a test")
     return open_build(folder)

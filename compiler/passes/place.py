@@ -59,7 +59,8 @@ def place(design: Design) -> Design:
     """Choose the kind and shape of every memory, and write the plan.
 
     Invariant: the plan fits the device's block RAMs and SPRAM, and by estimate its logic cells; block RAM goes where it
-    saves the most logic, and SPRAM is used where a network does not fit without. Raises `FitError` with the numbers otherwise.
+    saves the most logic, and SPRAM is used where a network does not fit without. Raises `FitError` with the numbers
+    otherwise.
     """
     fit = best_fit(design)
     if fit.problem:
@@ -69,8 +70,8 @@ def place(design: Design) -> Design:
         raise FitError(
             f"'{design.graph.name}' does not fit {design.device.title} ({design.device.name}) with "
             f"{', '.join(str(lanes) for lanes in design.lanes)} lanes: it needs {fit.problem}. The largest memory is "
-            f"'{weights.name}' with {weights.bits_used:,} bits{_in_spram(weights, design.device)}. Use fewer weight bits (--weight-bits), fewer neurons, "
-            "fewer lanes (--lanes), or a larger device (--dry-run shows which fit)."
+            f"'{weights.name}' with {weights.bits_used:,} bits{_in_spram(weights, design.device)}. Use fewer weight "
+            "bits (--weight-bits), fewer neurons, fewer lanes (--lanes), or a larger device (--dry-run shows which fit)."
         )
     return dataclasses.replace(design, plan=fit.plan)
 
@@ -99,7 +100,8 @@ def best_fit(design: Design) -> Fit:
         plan = with_blocks(device.block_rams + 1 + enough)
     lacks = []
     if plan.blocks > device.block_rams:
-        lacks.append(f"{plan.blocks} EBR (it has {device.block_rams})" + f" beside {plan.sprams} SPRAM" * (plan.sprams > 0))
+        beside = f" beside {plan.sprams} SPRAM" if plan.sprams else ""
+        lacks.append(f"{plan.blocks} EBR (it has {device.block_rams}){beside}")
     if total_cells(plan) > device.logic_cells:
         lacks.append(f"about {total_cells(plan):,} LCs (it has {device.logic_cells:,})")
     return Fit(plan=plan, problem=" and ".join(lacks))
@@ -123,9 +125,10 @@ def place_anyway(design: Design) -> Plan:
     slots = [choices for layer in layers for choices in layer.memories]
     chosen = _within_blocks(_with_spram(slots, design.device), design.device)
     engines: list[EnginePlan] = []
-    for layer, position in zip(layers, range(0, len(chosen), 3), strict=True):
-        weights, membrane, constants = chosen[position : position + 3]
-        engines.append(layer.engine(weights, membrane, constants, engines[-1] if engines else None))
+    remaining = iter(chosen)
+    for layer in layers:
+        own = [next(remaining) for _ in layer.memories]
+        engines.append(layer.engine(*own, before=engines[-1] if engines else None))
     return Plan(
         name=graph.name,
         model_hash=model_hash(graph),
@@ -161,24 +164,23 @@ class _Layer:
         weights = self._weights()
         membrane = self._membrane()
         # With room for the third field where the membranes may be in block RAM.
-        self.memories: tuple[_Choices, ...] = (weights, membrane, self._constants(membrane[0]))
+        self.memories: tuple[_Choices, ...] = (weights, membrane, self._constants(membrane[0]), *self._current())
 
     def engine(
-        self, weights: MemoryPlan, membrane: MemoryPlan, constants: MemoryPlan, before: EnginePlan | None
+        self,
+        weights: MemoryPlan,
+        membrane: MemoryPlan,
+        constants: MemoryPlan,
+        *current: MemoryPlan,
+        before: EnginePlan | None,
     ) -> EnginePlan:
         """The engine with these of the choices; `before` is the engine that it listens to."""
         neuron, bounds = self._population.neuron, self._bounds
         digits = None
         match self._source.neuron:
             case InputSource(encoding=Encoding.DIRECT, bits=bits):
-                current = bounds.weighted[0]
-                memory = register_memory(
-                    f"{self._population.name}.current",
-                    width=self._lanes * current.bits,
-                    depth=self._words,
-                    bits_used=self._population.size * current.bits,
-                )
-                digits = DigitPlan(value_bits=bits, current=current, current_bits=current.bits, memory=memory)
+                weighted = bounds.weighted[0]
+                digits = DigitPlan(value_bits=bits, current=weighted, current_bits=weighted.bits, memory=current[0])
         return EnginePlan(
             name=self._population.name,
             kind=EngineKind.SPIKING if self._spiking else EngineKind.READOUT,
@@ -240,6 +242,18 @@ class _Layer:
             return (ring,)
         block = block_memory(self._device, name, width=width, depth=self._words, bits_used=used, banked=False)
         return (ring,) if block is None else (block, ring)
+
+    def _current(self) -> tuple[_Choices, ...]:
+        """An image's current, where the layer stores one: as the membranes, in flip-flops while it has few words."""
+        match self._source.neuron:
+            case InputSource(encoding=Encoding.DIRECT):
+                bits = self._bounds.weighted[0].bits
+                name, width = f"{self._population.name}.current", self._lanes * bits
+                used = self._population.size * bits
+                ring = register_memory(name, width=width, depth=self._words, bits_used=used)
+                block = block_memory(self._device, name, width=width, depth=self._words, bits_used=used, banked=False)
+                return ((ring,),) if block is None or self._words <= RING_WORDS else ((block, ring),)
+        return ()
 
     def _constants(self, membrane: MemoryPlan) -> _Choices:
         """``bias``; where it spikes, ``bias - threshold``; with its membranes in block RAM, the initial residual."""

@@ -27,10 +27,14 @@ async def _start(dut):  # type: ignore[no-untyped-def]
     await FallingEdge(dut.clk)
     dut.rst.value = 0
     if not dut.loaded.value:
-        # A reset in the middle of loading must start it again.
+        # Nothing passes before the core is loaded, and a reset in the middle of that starts it again.
+        dut.i__valid.value = 1
         for _ in range(RESET_AT):
+            await ReadOnly()
+            assert not dut.i__ready.value, "the core takes inputs before it is loaded"
             await FallingEdge(dut.clk)
         assert not dut.loaded.value, "the core was loaded before the reset"
+        dut.i__valid.value = 0
         dut.rst.value = 1
         await FallingEdge(dut.clk)
         dut.rst.value = 0

@@ -14,14 +14,13 @@ from snnc.compiler.artefacts import Build
 from snnc.compiler.errors import VerificationError
 from snnc.compiler.ir import Encoding, Initial, Reset
 from snnc.compiler.plan import EngineKind, MemoryKind
-from snnc.compiler.targets import Device
 from snnc.sim import golden, performance, protocol, verify
 from snnc.sim.commands import random_inputs
 from snnc.sim.harness import Capture, EngineCapture
 from snnc.sim.protocol import verify_protocol
 from snnc.sim.stimulus import stimulus
 from snnc.sim.verify import compare, verify_build
-from tests.networks import NO_BLOCK_RAM, build_graph, integer_chain, random_chain
+from tests.networks import build_graph, integer_chain, random_chain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +30,7 @@ class Corner:
     graph: dict[str, Any]
     lanes: tuple[int, ...]
     density: float = 0.3
-    device: str | Device = "hx8k"
+    spram: bool = False
     protocol: bool = False
 
 
@@ -61,11 +60,9 @@ CORNERS = {
         graph={"sizes": (20, 8, 3), "bits": 2, "time_steps": 10}, lanes=(8, 3), density=1.0
     ),
     "weights in SPRAM": Corner(
-        graph={"sizes": (40, 24, 6), "encoding": Encoding.DIRECT}, lanes=(8, 6), device=NO_BLOCK_RAM, protocol=True
+        graph={"sizes": (40, 24, 6), "encoding": Encoding.DIRECT}, lanes=(8, 6), spram=True, protocol=True
     ),
-    "banked SPRAM": Corner(
-        graph={"sizes": (8200, 5, 3), "time_steps": 2}, lanes=(2, 3), density=0.05, device=NO_BLOCK_RAM
-    ),
+    "banked SPRAM": Corner(graph={"sizes": (8200, 5, 3), "time_steps": 2}, lanes=(2, 3), density=0.05, spram=True),
 }
 
 
@@ -74,7 +71,7 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Build]:
     folder = tmp_path_factory.mktemp("builds")
     return {
         name: build_graph(
-            random_chain(**corner.graph, seed=number), folder / str(number), lanes=corner.lanes, device=corner.device
+            random_chain(**corner.graph, seed=number), folder / str(number), lanes=corner.lanes, spram=corner.spram
         )
         for number, (name, corner) in enumerate(CORNERS.items())
     }
@@ -151,9 +148,7 @@ def test_a_flipped_bit_is_found_and_named(builds: dict[str, Build], tmp_path: Pa
 
 def test_a_flipped_bit_of_a_load_is_found(tmp_path: Path) -> None:
     corner = CORNERS["weights in SPRAM"]
-    broken = build_graph(
-        random_chain(**corner.graph, seed=0), tmp_path / "broken", lanes=corner.lanes, device=NO_BLOCK_RAM
-    )
+    broken = build_graph(random_chain(**corner.graph, seed=0), tmp_path / "broken", lanes=corner.lanes, spram=True)
     memory, readout = broken.plan.loaded
     first_of_readout = memory.depth * memory.chunks
     _flip_lowest_bit(broken.path / "images" / "load.hex", first_of_readout + 2 * readout.chunks)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from snnc.compiler.artefacts import LOAD_IMAGE
 from snnc.compiler.backend.images import memory_images
 from snnc.compiler.backend.loading import with_load_image
-from snnc.compiler.passes.place import place_anyway
 from tests.compiler.networks import random_design
-from tests.networks import NO_BLOCK_RAM
+from tests.networks import in_spram
 
 
 @pytest.mark.parametrize(
@@ -25,8 +22,7 @@ from tests.networks import NO_BLOCK_RAM
 )
 def test_the_load_image_is_every_row_in_chunks(sizes, lanes, bits, memories):
     design = random_design(sizes, lanes=lanes, weight_bits=bits)
-    spare = dataclasses.replace(NO_BLOCK_RAM, spram_blocks=8)
-    plan = place_anyway(dataclasses.replace(design, device=spare))
+    plan = in_spram(design).complete_plan
     images = memory_images(plan, design.graph)
     found = with_load_image(plan, images)
     assert len(plan.loaded) == memories

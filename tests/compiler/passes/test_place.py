@@ -114,12 +114,12 @@ def test_spram_has_room_for_one_of_two_only():
 
 def test_spram_before_block_ram_where_logic_is_short():
     """In block RAM the weights fit too, but their banks have to be joined."""
-    design = schedule(bound(design_of(random_graph(RandomNetwork(sizes=(784, 32, 10))), options=Options(lanes=(16, 10)))))
+    design = schedule(
+        bound(design_of(random_graph(RandomNetwork(sizes=(784, 32, 10))), options=Options(lanes=(16, 10))))
+    )
     roomy = best_fit(design).plan
     assert not roomy.loaded
-    tight = best_fit(
-        dataclasses.replace(design, device=dataclasses.replace(UP5K, logic_cells=total_cells(roomy) - 1))
-    )
+    tight = best_fit(dataclasses.replace(design, device=dataclasses.replace(UP5K, logic_cells=total_cells(roomy) - 1)))
     assert not tight.problem
     assert tight.plan.loaded == (tight.plan.engines[0].projections[0].weights,)
 
