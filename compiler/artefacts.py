@@ -40,6 +40,7 @@ VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
 MODEL: Final = "model.npz"
 PLAN: Final = "plan.json"
+LOAD_IMAGE: Final = "images/load.hex"
 
 _FREE: Final = ("tb/", "report.")
 """Files that may change after compilation begin so: the user's bench, and the reports, which nothing relies on."""

@@ -24,6 +24,7 @@ from snnc.compiler.errors import BuildError
 from snnc.compiler.ir.neurons import Encoding, Reset
 
 __all__ = [
+    "LOAD_BITS",
     "PLAN_VERSION",
     "SEMANTICS_VERSION",
     "DigitPlan",
@@ -47,6 +48,9 @@ __all__ = [
 
 PLAN_VERSION = 2
 SEMANTICS_VERSION = 1
+
+LOAD_BITS = 16
+"""Of a word that fills memories at start-up: what one SPRAM block holds at an address."""
 
 
 def signed_bits(low: int, high: int) -> int:
@@ -77,6 +81,8 @@ class MemoryKind(Enum):
     """Read-only, as logic."""
     EBR = "ebr"
     """Block RAM."""
+    SPRAM = "spram"
+    """Large single-port RAM, whose contents come through the core's port ``load`` after every reset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +105,8 @@ class MemoryPlan:
     Attributes
     ----------
     name
-        Unique; also the stem of its image ``images/<name>.hex`` (banked: ``images/<name>.<bank>.hex``).
+        Unique; also the stem of its image ``images/<name>.hex`` (banked: ``images/<name>.<bank>.hex``). What is in
+        SPRAM is part of ``images/load.hex`` instead.
     kind
         Where it lives.
     width, depth
@@ -107,7 +114,9 @@ class MemoryPlan:
     bank_depth
         Words per bank: a memory deeper than one block is built from ``ceil(depth / bank_depth)`` banks.
     blocks
-        Block RAMs paid for; 0 for registers and logic.
+        Block RAMs (EBR) paid for; 0 for anything else.
+    sprams
+        SPRAM blocks paid for; 0 for anything else.
     bits_used, bits_paid
         Bits that hold a parameter or a state, and bits that the chosen memory provides.
     """
@@ -120,10 +129,16 @@ class MemoryPlan:
     blocks: int
     bits_used: int
     bits_paid: int
+    sprams: int = 0
 
     @property
     def banks(self) -> int:
         return -(-self.depth // self.bank_depth)
+
+    @property
+    def chunks(self) -> int:
+        """Load words of a row: row bits ``16 k ..`` are chunk ``k``, the last one padded with zeros."""
+        return -(-self.width // LOAD_BITS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +237,7 @@ class DigitPlan:
     current_bits
         Width of a stored current.
     memory
-        Where the image's current is kept: a ring of registers, with a word for each of the membrane's.
+        Where the image's current is kept, with a word for each of the membrane's: a ring of registers or EBR.
     """
 
     value_bits: int
@@ -423,6 +438,22 @@ class Plan:
     def blocks(self) -> int:
         """Block RAMs of all memories."""
         return sum(memory.blocks for engine in self.engines for memory in engine.memories)
+
+    @property
+    def sprams(self) -> int:
+        """SPRAM blocks of all memories."""
+        return sum(memory.sprams for memory in self.loaded)
+
+    @property
+    def loaded(self) -> tuple[MemoryPlan, ...]:
+        """The memories that are filled through the port ``load``, in that order; else there is no such port."""
+        memories = (memory for engine in self.engines for memory in engine.memories)
+        return tuple(memory for memory in memories if memory.kind is MemoryKind.SPRAM)
+
+    @property
+    def load_words(self) -> int:
+        """Words of a whole load: memory after memory, row after row, the lowest chunk of a row first."""
+        return sum(memory.depth * memory.chunks for memory in self.loaded)
 
 
 def plan_to_json(plan: Plan) -> str:

@@ -7,11 +7,12 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from snnc.compiler.ir.neurons import Encoding
-from snnc.compiler.plan import EngineKind, Plan
+from snnc.compiler.plan import LOAD_BITS, EngineKind, MemoryKind, Plan
 from snnc.rtl.beats import input_beat, result_beat, spike_word
 from snnc.rtl.digit_serialiser import DigitSerialiser
 from snnc.rtl.engine import Engine
 from snnc.rtl.image_engine import ImageEngine
+from snnc.rtl.loader import Gate, Loader
 from snnc.rtl.queue import Queue
 from snnc.rtl.spike_serialiser import SpikeSerialiser
 
@@ -30,17 +31,23 @@ class Core(wiring.Component):
         Events or pixels of a sample, and its markers.
     o : Out(stream of `beats.result_beat`)
         The logits of a sample in order of their classes, then the next sample's.
+    load : In(stream of 16 bits)
+        Contents of the memories in SPRAM (only where there are any; `loader.Loader`). Until they are complete, `i` is
+        not ready.
     """
 
     i: stream.Interface
     o: stream.Interface
+    load: stream.Interface
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        load = {"load": In(stream.Signature(LOAD_BITS))} if plan.loaded else {}
         super().__init__(
             {
                 "i": In(stream.Signature(input_beat(plan.input))),
                 "o": Out(stream.Signature(result_beat(plan.readout))),
+                **load,
             }
         )
 
@@ -48,6 +55,15 @@ class Core(wiring.Component):
         m = Module()
         plan = self.plan
         source: Any = flipped(self.i)
+        loads = {}
+        if plan.loaded:
+            m.submodules.loader = loader = Loader(plan.loaded)
+            m.submodules.gate = gate = Gate(input_beat(plan.input))
+            connect(m, flipped(self.load), loader.i)
+            connect(m, source, gate.i)
+            m.d.comb += gate.open.eq(loader.done)
+            source = gate.o
+            loads = {memory.name: getattr(loader, f"memory{k}") for k, memory in enumerate(plan.loaded)}
         left: Signal | None = None
         for position, engine_plan in enumerate(plan.engines):
             name = engine_plan.name
@@ -62,6 +78,8 @@ class Core(wiring.Component):
                 engine = Engine(engine_plan, behind)
             m.submodules[f"engine_{name}"] = engine
             (projection,) = engine_plan.projections
+            if projection.weights.kind is MemoryKind.SPRAM:
+                connect(m, loads[projection.weights.name], engine.load)
             if isinstance(engine, ImageEngine):
                 connect(m, source, engine.i)
             elif position == 0 and plan.input.encoding is Encoding.DIRECT:

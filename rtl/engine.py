@@ -17,7 +17,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from snnc.compiler.ir.neurons import Reset
 from snnc.compiler.plan import EngineKind, EnginePlan, MemoryKind
 from snnc.rtl.beats import Marker, OperationKind, operation, result_beat, spike_word
-from snnc.rtl.memories import BlockMembrane, Lookup, Ring, Rom
+from snnc.rtl.loader import LoadPort
+from snnc.rtl.memories import BlockMembrane, LoadedRom, Lookup, Ring, Rom
 from snnc.rtl.readout_port import ReadoutPort
 from snnc.rtl.walkers import WALKERS
 
@@ -41,6 +42,8 @@ class Engine(wiring.Component):
         A spike word is never held back: it is offered for one cycle, and the queue behind has room for it.
     left : In(1)
         A spike word leaves the queue behind (not for a readout).
+    load : In(LoadPort)
+        Fills the weights (only where they are in SPRAM). No beat may come until the loader is done.
 
     Signals named ``probe_*`` say what executes: `sim` reads them by these names.
     """
@@ -48,6 +51,7 @@ class Engine(wiring.Component):
     i: stream.Interface
     o: stream.Interface
     left: Signal
+    load: Any
 
     def __init__(self, plan: EnginePlan, behind: int | None) -> None:
         self._plan = plan
@@ -62,6 +66,8 @@ class Engine(wiring.Component):
             if behind is None:
                 raise ValueError(f"Engine {plan.name!r} needs the depth of the queue behind it")
             ports |= {"o": Out(stream.Signature(spike_word(plan))), "left": In(1)}
+        if projection.weights.kind is MemoryKind.SPRAM:
+            ports |= {"load": In(LoadPort(projection.weights))}
         super().__init__(ports)
 
     def elaborate(self, platform: Any) -> Module:
@@ -169,7 +175,12 @@ class Engine(wiring.Component):
         """Per lane, what an accumulate or an inject adds; connects weight memory and stored current."""
         plan, projection = self._plan, self._projection
         lanes, depth = plan.lanes, plan.pipeline
-        m.submodules.weights = weights = Rom(projection.weights)
+        weights: Rom | LoadedRom
+        if projection.weights.kind is MemoryKind.SPRAM:
+            m.submodules.weights = weights = LoadedRom(projection.weights)
+            connect(m, flipped(self.load), weights.load)
+        else:
+            m.submodules.weights = weights = Rom(projection.weights)
         m.d.comb += weights.address.eq(operations[0].row)
         row = [weights.data.word_select(lane, projection.weight_bits).as_signed() for lane in range(lanes)]
         digits = projection.digits
@@ -186,12 +197,27 @@ class Engine(wiring.Component):
         scaled_bits = projection.weight_bits + digits.value_bits
         negative = Signal(reset_less=True)
         m.d.sync += negative.eq(arriving.negative & accumulates)
-        m.submodules.current = current = Ring(lanes * digits.current_bits, plan.words, None)
-        now, valid = operations[depth], valids[depth]
-        m.d.comb += [
-            current.turn.eq(valid & (now.kind != OperationKind.SWEEP)),
-            current.restore.eq(end_of_sample),
-        ]
+        now, valid, before = operations[depth], valids[depth], operations[depth - 1]
+        head, tail = (Signal(lanes * digits.current_bits, name=name) for name in ("current_head", "current_tail"))
+        if digits.memory.kind is MemoryKind.REGISTERS:
+            m.submodules.current = ring = Ring(len(head), plan.words, None)
+            m.d.comb += [
+                ring.turn.eq(valid & (now.kind != OperationKind.SWEEP)),
+                ring.restore.eq(end_of_sample),
+                head.eq(ring.head),
+                ring.tail.eq(tail),
+            ]
+        else:
+            # A sample's last injects and sweeps leave zeros, as the clearing sweep does.
+            m.submodules.current = block = BlockMembrane(digits.memory)
+            adds = now.kind == OperationKind.ACCUMULATE
+            m.d.comb += [
+                block.read_word.eq(before.word),
+                head.eq(block.data),
+                block.write.eq(valid & (adds | (now.marker == Marker.SAMPLE))),
+                block.write_word.eq(now.word),
+                block.write_data.eq(tail & adds.replicate(len(tail))),
+            ]
         operands = []
         for lane in range(lanes):
             scaled = Signal(signed(scaled_bits), name=f"scaled{lane}", reset_less=True)
@@ -200,10 +226,10 @@ class Engine(wiring.Component):
                 m.d.sync += scaled.eq(((row[lane] << arriving.shift)[:scaled_bits] ^ sign).as_signed())
             with m.Else():
                 m.d.sync += scaled.eq(0)
-            stored = current.head.word_select(lane, digits.current_bits).as_signed()
+            stored = head.word_select(lane, digits.current_bits).as_signed()
             # {stored, 1} + {scaled, negative}: the carry out of the added low bit is the complement's "+ 1".
             total = Cat(Const(1, 1), stored).as_signed() + Cat(negative, scaled).as_signed()
-            m.d.comb += current.tail.word_select(lane, digits.current_bits).eq(total[1:])
+            m.d.comb += tail.word_select(lane, digits.current_bits).eq(total[1:])
             operands.append(stored << projection.shift)
         return operands
 

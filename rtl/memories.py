@@ -2,13 +2,14 @@
 
 from typing import Any, assert_never
 
-from amaranth.hdl import Array, ClockSignal, Instance, Module, Signal
+from amaranth.hdl import Array, ClockSignal, Instance, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from snnc.compiler.plan import MemoryKind, MemoryPlan, unsigned_bits
+from snnc.compiler.plan import LOAD_BITS, MemoryKind, MemoryPlan, unsigned_bits
+from snnc.rtl.loader import LoadPort
 
-__all__ = ["BlockMembrane", "Lookup", "Ring", "Rom", "image_path"]
+__all__ = ["BlockMembrane", "LoadedRom", "Lookup", "Ring", "Rom", "image_path"]
 
 
 def image_path(name: str) -> str:
@@ -47,7 +48,7 @@ class Rom(wiring.Component):
                 primitive = "snnc_rom_block"
             case MemoryKind.LUT:
                 primitive = "snnc_rom_logic"
-            case MemoryKind.REGISTERS:
+            case MemoryKind.REGISTERS | MemoryKind.SPRAM:
                 raise ValueError(f"A read-only memory cannot be of kind {plan.kind!r}")
             case _:
                 assert_never(plan.kind)
@@ -68,6 +69,73 @@ class Rom(wiring.Component):
                 i_address=self.address[:address_bits],
                 o_data=output,
             )
+            outputs.append(output)
+        if len(outputs) == 1:
+            m.d.comb += self.data.eq(outputs[0])
+        else:
+            bank_index = Signal(len(self.address) - row_bits, reset_less=True)
+            m.d.sync += [bank_index.eq(self.address[row_bits:]), self.data.eq(Array(outputs)[bank_index])]
+        return m
+
+
+class LoadedRom(wiring.Component):
+    """A memory of the device's large single-port blocks, filled by a loader and read-only from then on.
+
+    The blocks of a row lie side by side, each with a chunk of 16 bits, in banks where it is deeper than one block.
+
+    Members
+    -------
+    address : In(range(depth))
+    data : Out(width)
+        The word at the address of `latency` cycles before. Anything until the loader is done.
+    load : In(LoadPort)
+
+    Attributes
+    ----------
+    latency
+        1; 2 with several banks, which have a register behind their multiplexer.
+    """
+
+    address: Signal
+    data: Signal
+    load: Any
+
+    def __init__(self, plan: MemoryPlan) -> None:
+        if plan.kind is not MemoryKind.SPRAM:
+            raise ValueError(f"A memory of kind {plan.kind!r} is not loaded")
+        self._plan = plan
+        self.latency = 2 if plan.banks > 1 else 1
+        super().__init__(
+            {"address": In(unsigned_bits(plan.depth - 1)), "data": Out(plan.width), "load": In(LoadPort(plan))}
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        plan = self._plan
+        address = Signal.like(self.address)
+        m.d.comb += address.eq(Mux(self.load.loading, self.load.row, self.address))
+        row_bits = (plan.bank_depth - 1).bit_length()
+        outputs = []
+        for bank in range(plan.banks):
+            depth = min(plan.bank_depth, plan.depth - bank * plan.bank_depth)
+            address_bits = unsigned_bits(depth - 1)
+            output = Signal(plan.width, name=f"bank{bank}")
+            for chunk in range(plan.chunks):
+                data = output[chunk * LOAD_BITS : (chunk + 1) * LOAD_BITS]
+                write = self.load.write[chunk]
+                if plan.banks > 1:
+                    write &= address[row_bits:] == bank
+                m.submodules[f"bank{bank}_chunk{chunk}"] = Instance(
+                    "snnc_ram_huge",
+                    p_WIDTH=len(data),
+                    p_DEPTH=depth,
+                    p_ADDRESS_BITS=address_bits,
+                    i_clk=ClockSignal(),
+                    i_address=address[:address_bits],
+                    o_data=data,
+                    i_write=write,
+                    i_write_data=self.load.data[: len(data)],
+                )
             outputs.append(output)
         if len(outputs) == 1:
             m.d.comb += self.data.eq(outputs[0])

@@ -34,7 +34,8 @@ module snnc_lookup #(
     assign data = memory[address];
 endmodule
 
-// Block RAM with one write and one read port. A read of the word being written gives the old one.
+// Block RAM with one write and one read port. What a read of the word being written gives is not to be used: engines
+// never do, and synthesis, told so, adds no registers and multiplexers to define it.
 module snnc_ram_block #(
     parameter WIDTH = 1, parameter DEPTH = 1, parameter ADDRESS_BITS = 1
 ) (
@@ -42,7 +43,21 @@ module snnc_ram_block #(
     input wire [ADDRESS_BITS-1:0] read_address, output reg [WIDTH-1:0] read_data,
     input wire write, input wire [ADDRESS_BITS-1:0] write_address, input wire [WIDTH-1:0] write_data
 );
-    (* ram_style = "block" *) reg [WIDTH-1:0] memory [0:DEPTH-1];
+    (* ram_style = "block", no_rw_check *) reg [WIDTH-1:0] memory [0:DEPTH-1];
     always @(posedge clk) read_data <= memory[read_address];
     always @(posedge clk) if (write) memory[write_address] <= write_data;
+endmodule
+
+// One block of single-port RAM that no bitstream can initialise: written in one phase, read in another. Data of the
+// address at a rising edge is there after that edge; a write leaves it as it was, which is what the block does.
+module snnc_ram_huge #(
+    parameter WIDTH = 1, parameter DEPTH = 1, parameter ADDRESS_BITS = 1
+) (
+    input wire clk, input wire [ADDRESS_BITS-1:0] address, output reg [WIDTH-1:0] data,
+    input wire write, input wire [WIDTH-1:0] write_data
+);
+    (* ram_style = "huge" *) reg [WIDTH-1:0] memory [0:DEPTH-1];
+    always @(posedge clk)
+        if (write) memory[address] <= write_data;
+        else data <= memory[address];
 endmodule

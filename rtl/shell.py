@@ -6,7 +6,7 @@ from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Signal, Val
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from snnc.compiler.plan import Plan
+from snnc.compiler.plan import LOAD_BITS, Plan
 from snnc.rtl.beats import input_beat, result_beat
 
 __all__ = ["SerialShell"]
@@ -62,6 +62,10 @@ class _Narrow(wiring.Component):
 class SerialShell(wiring.Component):
     """A core behind one bit in and one bit out, each with `valid` and `ready`; lowest bit of a beat first.
 
+    A core that is loaded at start-up takes its load words through the same pins: both kinds of beats are then as long
+    as the longer one, the other's high bits are ignored, and the first ``plan.load_words`` beats after a reset are the
+    load. The core is ready for just one of the two at a time.
+
     Parameters
     ----------
     plan
@@ -85,19 +89,31 @@ class SerialShell(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.widen = widen = _Widen(input_beat(self._plan.input))
+        layout = input_beat(self._plan.input)
+        beat_bits = max(layout.size, LOAD_BITS) if self._plan.loaded else layout.size
+        m.submodules.widen = widen = _Widen(beat_bits)
+        input_ready, load_ready = Signal(), Signal()
+        m.d.comb += widen.o.ready.eq(input_ready | load_ready)
+        load = {}
+        if self._plan.loaded:
+            load = {
+                "i_load__payload": widen.o.payload[:LOAD_BITS],
+                "i_load__valid": widen.o.valid,
+                "o_load__ready": load_ready,
+            }
         m.submodules.narrow = narrow = _Narrow(result_beat(self._plan.readout))
         # By name: what is placed and routed is the very Verilog that was verified.
         m.submodules.core = Instance(
             self._core,
             i_clk=ClockSignal(),
             i_rst=ResetSignal(),
-            i_i__payload=widen.o.payload,
+            i_i__payload=widen.o.payload[: layout.size],
             i_i__valid=widen.o.valid,
-            o_i__ready=widen.o.ready,
+            o_i__ready=input_ready,
             o_o__payload=narrow.i.payload,
             o_o__valid=narrow.i.valid,
             i_o__ready=narrow.i.ready,
+            **load,
         )
         wiring.connect(m, wiring.flipped(self.i), widen.i)
         wiring.connect(m, narrow.o, wiring.flipped(self.o))

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from snnc.compiler.errors import VerificationError
 from snnc.compiler.plan import EngineKind, EnginePlan, Plan
+from snnc.sim.loading import load_core
 from snnc.sim.ports import input_widths, offsets, pack_inputs, result_widths
 from snnc.sim.stimulus import Stimulus
 
@@ -85,6 +86,7 @@ def harness_verilog(plan: Plan) -> str:
         best_at=at["best"],
         last_at=at["last"],
         patience=PATIENCE,
+        loading=load_core(plan, gaps=False),
         settle=4 + 2 * max(max(engine.layout.depth for engine in plan.engines), plan.input.layout.depth),
         engines=[
             {"name": engine.name, "padding": _record_words(engine) * 32 - _record_bits(engine)}

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from snnc.compiler.artefacts import Build
 from snnc.sim.cosimulation import build_executable, run_bench
-from snnc.sim.ports import clocked
+from snnc.sim.ports import clocked_shell, serial_input_bits
 from snnc.sim.protocol import vectors
 
 __all__ = ["verify_netlist"]
@@ -42,13 +42,13 @@ def verify_netlist(build: Build, netlist: Sequence[Path], inputs: npt.NDArray[An
         A bit differs, is lost or invented.
     """
     content = vectors(build, inputs, time_steps=time_steps)
-    widths = {port: sum(fields.values()) for port, fields in content["widths"].items()}
+    result_bits = sum(content["widths"]["o"].values())
     bits = {
-        "inputs": _bits(content["beats"], widths["i"]),
-        "results": _bits(content["results"], widths["o"]),
-        "result_bits": widths["o"],
+        "inputs": _bits(content["beats"], serial_input_bits(build.plan)),
+        "results": _bits(content["results"], result_bits),
+        "result_bits": result_bits,
     }
-    executable = build_executable(netlist, {"gates.v": clocked(_TOP, "snnc_shell", input_bits=1, output_bits=1)}, _TOP)
+    executable = build_executable(netlist, {"gates.v": clocked_shell(_TOP, build.plan)}, _TOP)
     with tempfile.TemporaryDirectory(prefix="snnc-") as name:
         path = Path(name) / "bits.json"
         path.write_text(json.dumps(bits))

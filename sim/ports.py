@@ -12,10 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.ir import Encoding
-from snnc.compiler.plan import Plan, unsigned_bits
+from snnc.compiler.plan import LOAD_BITS, Plan, unsigned_bits
+from snnc.sim.loading import load_core, load_shell
 from snnc.sim.stimulus import Stimulus
 
-__all__ = ["clocked", "input_widths", "offsets", "pack_inputs", "result_widths"]
+__all__ = [
+    "clocked_core",
+    "clocked_shell",
+    "input_widths",
+    "offsets",
+    "pack_inputs",
+    "result_widths",
+    "serial_input_bits",
+]
 
 Widths: TypeAlias = dict[str, int]
 """Bits of each field, from the lowest field on."""
@@ -25,16 +34,29 @@ _CLOCKED = """\
 module {top} (
     output reg clk, input wire rst,
     input wire i__valid, output wire i__ready, input wire [{input_bits}-1:0] i__payload,
-    output wire o__valid, input wire o__ready, output wire [{output_bits}-1:0] o__payload
+    output wire o__valid, input wire o__ready, output wire [{output_bits}-1:0] o__payload,
+    output wire loaded
 );
     initial clk = 0;
     always #1 clk = ~clk;
+    wire ready;
+{statements}    wire valid = {valid};
+    wire [{input_bits}-1:0] payload = {payload};
+    assign i__ready = {ready};
     {module} inner (
-        .clk(clk), .rst(rst), .i__valid(i__valid), .i__ready(i__ready), .i__payload(i__payload),
-        .o__valid(o__valid), .o__ready(o__ready), .o__payload(o__payload)
+        .clk(clk), .rst(rst), .i__valid(valid), .i__ready(ready), .i__payload(payload),
+        .o__valid(o__valid), .o__ready(o__ready), .o__payload(o__payload){ports}
     );
 endmodule
-"""
+{driver}"""
+
+# Where the input of the clocked module comes from.
+_FROM_BENCH = {"valid": "i__valid", "payload": "i__payload", "ready": "ready"}
+_FROM_DRIVER = {
+    "valid": "loaded ? i__valid : load_valid",
+    "payload": "loaded ? i__payload : load_payload",
+    "ready": "loaded & ready",
+}
 
 
 def input_widths(plan: Plan) -> Widths:
@@ -80,6 +102,40 @@ def _address(plan: Plan, neuron: Any) -> Any:
     return (row << row_at) + (column << column_at) + channel
 
 
-def clocked(top: str, module: str, *, input_bits: int, output_bits: int) -> str:
-    """Verilog of a module `top` that clocks `module` and hands its two streams to a bench."""
-    return _CLOCKED.format(top=top, module=module, input_bits=input_bits, output_bits=output_bits)
+def serial_input_bits(plan: Plan) -> int:
+    """Bits of a beat that goes into the serial shell: where the core is loaded, as long as the longer of both kinds."""
+    width = sum(input_widths(plan).values())
+    return max(width, LOAD_BITS) if plan.loaded else width
+
+
+def clocked_core(top: str, plan: Plan) -> str:
+    """Verilog of a module `top` that clocks and loads ``snnc_core``, and hands its two other streams to a bench.
+
+    Its output ``loaded`` rises when the core can take samples.
+    """
+    loading = load_core(plan, gaps=True)
+    return _CLOCKED.format(
+        top=top,
+        module="snnc_core",
+        input_bits=sum(input_widths(plan).values()),
+        output_bits=sum(result_widths(plan).values()),
+        statements=loading.statements,
+        ports=loading.ports,
+        driver=loading.module,
+        **_FROM_BENCH,
+    )
+
+
+def clocked_shell(top: str, plan: Plan) -> str:
+    """The same of ``snnc_shell``, which is loaded through its input."""
+    loading = load_shell(plan, beat_bits=serial_input_bits(plan))
+    return _CLOCKED.format(
+        top=top,
+        module="snnc_shell",
+        input_bits=1,
+        output_bits=1,
+        statements=loading.statements,
+        ports=loading.ports,
+        driver=loading.module,
+        **(_FROM_DRIVER if plan.loaded else _FROM_BENCH),
+    )

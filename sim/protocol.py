@@ -13,7 +13,7 @@ import numpy.typing as npt
 from snnc.compiler.artefacts import Build
 from snnc.sim import golden
 from snnc.sim.cosimulation import build_executable, run_bench
-from snnc.sim.ports import clocked, input_widths, offsets, pack_inputs, result_widths
+from snnc.sim.ports import clocked_core, input_widths, offsets, pack_inputs, result_widths
 from snnc.sim.stimulus import stimulus
 
 __all__ = ["vectors", "verify_protocol"]
@@ -56,9 +56,7 @@ def verify_protocol(build: Build, inputs: npt.NDArray[Any], *, time_steps: int, 
         A value changed, was lost or invented, or an offer was withdrawn or altered before it was taken.
     """
     content = vectors(build, inputs, time_steps=time_steps)
-    input_bits, output_bits = (sum(widths.values()) for widths in content["widths"].values())
-    wrapper = clocked(_TOP, "snnc_core", input_bits=input_bits, output_bits=output_bits)
-    executable = build_executable(build.core_verilog, {"protocol.v": wrapper}, _TOP)
+    executable = build_executable(build.core_verilog, {"protocol.v": clocked_core(_TOP, build.plan)}, _TOP)
     with tempfile.TemporaryDirectory(prefix="snnc-") as name:
         path = Path(name) / "vectors.json"
         path.write_text(json.dumps(content))

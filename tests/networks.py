@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ from snnc.compiler.ir import (
     frozen,
     target_shape,
 )
+from snnc.compiler.passes.place import place_anyway
 from snnc.compiler.pipeline import PASSES, run_passes
 from snnc.compiler.targets import find_device
 
@@ -206,6 +208,12 @@ def spatial_chain(
     )
 
 
+def in_spram(design: Design) -> Design:
+    """The pass `place` for an UP5K without block RAM: weights go to SPRAM, whether or not they would fit as logic."""
+    device = dataclasses.replace(find_device("ice40", "up5k"), block_rams=0)
+    return dataclasses.replace(design, plan=place_anyway(dataclasses.replace(design, device=device)))
+
+
 def build_graph(
     graph: Graph,
     folder: Path,
@@ -213,10 +221,14 @@ def build_graph(
     lanes: Sequence[int] | None = None,
     target: str = "ice40",
     device: str | None = "hx8k",
+    spram: bool = False,
 ) -> Build:
-    """Compile an integer network into `folder`."""
+    """Compile an integer network into `folder`; `spram` forces its weights into that of an UP5K."""
     options = Options(lanes=None if lanes is None else tuple(lanes))
     passes = [step for step in PASSES if step.name not in ("normalise", "quantise")]
+    if spram:
+        target, device = "ice40", "up5k"
+        passes = [dataclasses.replace(step, apply=in_spram) if step.name == "place" else step for step in passes]
     design = run_passes(Design(graph=graph, options=options, device=find_device(target, device)), passes)
     write_build(folder, design.files, source="a test")
     return open_build(folder)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from snnc.compiler.artefacts import MODEL, PLAN
 from snnc.compiler.backend.bench import bench_files
 from snnc.compiler.backend.images import memory_images
+from snnc.compiler.backend.loading import with_load_image
 from snnc.compiler.backend.report import REPORT_JSON, REPORT_MARKDOWN, compile_report, render_report, report_json
 from snnc.compiler.backend.verilog import emit_verilog
 from snnc.compiler.design import Design
@@ -28,7 +29,7 @@ def emit(design: Design) -> Design:
     texts = {
         PLAN: plan_to_json(plan),
         **emit_verilog(plan),
-        **memory_images(plan, design.graph),
+        **with_load_image(plan, memory_images(plan, design.graph)),
         **bench_files(plan),
         REPORT_JSON: report_json(report),
         REPORT_MARKDOWN: render_report(report),

@@ -10,10 +10,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from snnc.compiler.artefacts import LOAD_IMAGE
 from snnc.compiler.design import Design
 from snnc.compiler.passes.area import total_cells
 from snnc.compiler.passes.place import best_fit
 from snnc.compiler.passes.schedule import expected_cycles
+from snnc.compiler.plan import LOAD_BITS
 from snnc.compiler.targets import Device
 
 __all__ = ["show_build", "show_devices"]
@@ -30,7 +32,9 @@ def show_build(folder: Path, design: Design) -> None:
     for engine in plan.engines:
         (projection,) = engine.projections
         weights = projection.weights
-        where = f"{weights.blocks} EBR" if weights.blocks else weights.kind.value
+        where = weights.kind.value
+        if weights.blocks or weights.sprams:
+            where = f"{weights.blocks} EBR" if weights.blocks else f"{weights.sprams} SPRAM"
         table.add_row(
             engine.name,
             f"{projection.source_layout.neurons} x {engine.neurons}",
@@ -43,11 +47,18 @@ def show_build(folder: Path, design: Design) -> None:
     console = _console()
     console.print(table)
     device = design.device
+    sprams = f"{plan.sprams} of {device.spram_blocks} SPRAM, " if plan.sprams else ""
     console.print(
-        f"{plan.blocks} of {device.block_rams} EBR, about {total_cells(plan):,} of {device.logic_cells:,} "
+        f"{plan.blocks} of {device.block_rams} EBR, {sprams}about {total_cells(plan):,} of {device.logic_cells:,} "
         f"{device.logic_name}s; about {expected_cycles(plan):,.0f} cycles a sample of "
         f"{plan.time_steps} steps at the activity in report.md.",
     )
+    if plan.loaded:
+        console.print(
+            f"SPRAM is filled after every reset: {plan.load_words:,} words of {LOAD_BITS} bits, {LOAD_IMAGE} "
+            "(docs/core.md).",
+            soft_wrap=True,
+        )
     argument = shlex.quote(str(folder))
     done = f"Written to {folder}. Next: snnc verify {argument}, snnc synth {argument}."
     console.print(done, soft_wrap=True)
@@ -61,6 +72,7 @@ def show_devices(name: str, candidates: Sequence[tuple[Device, Design]]) -> None
         ("device", "left"),
         ("lanes", "left"),
         ("EBR", "right"),
+        ("SPRAM", "right"),
         (f"{logic}, about", "right"),
         ("", "left"),
     ):
@@ -72,6 +84,7 @@ def show_devices(name: str, candidates: Sequence[tuple[Device, Design]]) -> None
             device.name,
             ", ".join(str(lanes) for lanes in design.lanes),
             f"{fit.plan.blocks} of {device.block_rams}",
+            f"{fit.plan.sprams} of {device.spram_blocks}" if device.spram_blocks else "",
             f"{total_cells(fit.plan):,} of {device.logic_cells:,}",
             verdict,
             style="" if fit.problem else "green",

@@ -89,6 +89,9 @@ def compile_report(design: Design) -> dict[str, Any]:
             "title": device.title,
             "blocks_needed": plan.blocks,
             "blocks": device.block_rams,
+            "sprams_needed": plan.sprams,
+            "sprams": device.spram_blocks,
+            "load_words": plan.load_words,
             "cells_needed": total_cells(plan),
             "cell": device.logic_name,
             "cells": device.logic_cells,
@@ -161,6 +164,7 @@ def _memory(memory: MemoryPlan) -> dict[str, Any]:
         "depth": memory.depth,
         "banks": memory.banks,
         "blocks": memory.blocks,
+        "sprams": memory.sprams,
         "bits_used": memory.bits_used,
         "bits_paid": memory.bits_paid,
     }

@@ -27,11 +27,14 @@ CURRENT_BIT: Final = 1.4
 SHIFTER_BIT: Final = 0.9
 """Per bit of a shifted weight and per level of its shifter."""
 
+LOADER: Final = 40
+"""What fills the SPRAM at start-up: its counters, whatever their widths."""
+
 
 def total_cells(plan: Plan) -> int:
     """Estimated logic cells, in the device's own kind, of the core in its serial shell."""
     scale = find_device(plan.target, plan.device).logic_scale
-    return round(scale * sum(engine_cells(engine) for engine in plan.engines))
+    return round(scale * (sum(engine_cells(engine) for engine in plan.engines) + LOADER * bool(plan.loaded)))
 
 
 def engine_cells(engine: EnginePlan) -> int:

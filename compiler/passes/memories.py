@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from snnc.compiler.plan import MemoryKind, MemoryPlan
+from snnc.compiler.plan import MemoryKind, MemoryPlan, unsigned_bits
 from snnc.compiler.targets import Device
 
-__all__ = ["TINY_LOGIC", "block_memory", "logic_cells", "logic_memory", "register_memory"]
+__all__ = ["TINY_LOGIC", "block_memory", "logic_cells", "logic_memory", "register_memory", "spram_memory"]
 
 TINY_LOGIC: Final = 48
 """Logic cells of a read-only memory that is not worth a block RAM."""
@@ -56,6 +56,25 @@ def block_memory(
     return best
 
 
+def spram_memory(device: Device, name: str, *, width: int, depth: int, bits_used: int) -> MemoryPlan | None:
+    """In SPRAM, a block for every 16 bits of a row and every 16,384 rows; None where the device has none."""
+    if not device.spram_blocks:
+        return None
+    block_depth, block_width = device.spram_mode
+    sprams = -(-width // block_width) * -(-depth // block_depth)
+    return MemoryPlan(
+        name=name,
+        kind=MemoryKind.SPRAM,
+        width=width,
+        depth=depth,
+        bank_depth=min(depth, block_depth),
+        blocks=0,
+        sprams=sprams,
+        bits_used=bits_used,
+        bits_paid=sprams * block_depth * block_width,
+    )
+
+
 def logic_memory(name: str, *, width: int, depth: int, bits_used: int) -> MemoryPlan:
     """Read-only, as logic."""
     return _plain(MemoryKind.LUT, name, width, depth, bits_used)
@@ -71,6 +90,9 @@ def logic_cells(memory: MemoryPlan) -> int:
     match memory.kind:
         case MemoryKind.EBR:
             return round(memory.width * (memory.banks - 1) * _BANK_JOIN)
+        case MemoryKind.SPRAM:
+            # The loader's address or the walker's, a cell per bit.
+            return unsigned_bits(memory.depth - 1) + round(memory.width * (memory.banks - 1) * _BANK_JOIN)
         case MemoryKind.REGISTERS:
             return round(memory.width * (memory.depth - 1) * _RING_WORD)
         case MemoryKind.LUT:

@@ -15,7 +15,14 @@ from snnc.compiler.errors import FitError
 from snnc.compiler.ir import Convolution, Dense, Encoding, InputSource, IntegrateAndFire, Population, Projection
 from snnc.compiler.model import model_hash
 from snnc.compiler.passes.area import total_cells
-from snnc.compiler.passes.memories import TINY_LOGIC, block_memory, logic_cells, logic_memory, register_memory
+from snnc.compiler.passes.memories import (
+    TINY_LOGIC,
+    block_memory,
+    logic_cells,
+    logic_memory,
+    register_memory,
+    spram_memory,
+)
 from snnc.compiler.plan import (
     DigitPlan,
     EngineKind,
@@ -56,8 +63,9 @@ _Choices: TypeAlias = tuple[MemoryPlan, ...]
 def place(design: Design) -> Design:
     """Choose the kind and shape of every memory, and write the plan.
 
-    Invariant: the plan fits the device's block RAMs, and by estimate its logic cells; block RAM goes where it saves the
-    most logic. Raises `FitError` with the numbers otherwise.
+    Invariant: the plan fits the device's block RAMs and SPRAM, and by estimate its logic cells; block RAM goes where it
+    saves the most logic, and SPRAM is used where a network does not fit without. Raises `FitError` with the numbers
+    otherwise.
     """
     fit = best_fit(design)
     if fit.problem:
@@ -67,8 +75,9 @@ def place(design: Design) -> Design:
         raise FitError(
             f"'{design.graph.name}' does not fit {design.device.title} ({design.device.name}) with "
             f"{', '.join(str(lanes) for lanes in design.lanes)} lanes: it needs {fit.problem}. The largest memory is "
-            f"'{weights.name}' with {weights.bits_used:,} bits. Use fewer weight bits (--weight-bits), fewer neurons, "
-            "fewer lanes (--lanes), or a larger device (--dry-run shows which fit)."
+            f"'{weights.name}' with {weights.bits_used:,} bits{_in_spram(weights, design.device)}. Use fewer weight "
+            "bits (--weight-bits), fewer neurons, fewer lanes (--lanes), or a larger device (--dry-run shows which "
+            "fit)."
         )
     return dataclasses.replace(design, plan=fit.plan)
 
@@ -77,11 +86,18 @@ def best_fit(design: Design) -> Fit:
     """A plan for the device; where there is none, the plan with the fewest block RAMs that has logic enough."""
     device = design.device
 
-    def with_blocks(blocks: int) -> Plan:
-        return place_anyway(dataclasses.replace(design, device=dataclasses.replace(device, block_rams=blocks)))
+    def with_blocks(blocks: int, sprams: int = device.spram_blocks) -> Plan:
+        limited = dataclasses.replace(device, block_rams=blocks, spram_blocks=sprams)
+        return place_anyway(dataclasses.replace(design, device=limited))
 
-    plan = with_blocks(device.block_rams)
-    if plan.blocks > device.block_rams or total_cells(plan) > device.logic_cells:
+    def fits(plan: Plan) -> bool:
+        return plan.blocks <= device.block_rams and total_cells(plan) <= device.logic_cells
+
+    # A core without SPRAM starts from its bitstream alone.
+    plan = with_blocks(device.block_rams, sprams=0)
+    if device.spram_blocks and not fits(plan):
+        plan = with_blocks(device.block_rams)
+    if not fits(plan):
         # More block RAM never costs logic.
         more = range(device.block_rams + 1, max(device.block_rams + 1, with_blocks(2**31).blocks))
         enough = bisect.bisect_left(
@@ -90,10 +106,19 @@ def best_fit(design: Design) -> Fit:
         plan = with_blocks(device.block_rams + 1 + enough)
     lacks = []
     if plan.blocks > device.block_rams:
-        lacks.append(f"{plan.blocks} EBR (it has {device.block_rams})")
+        beside = f" beside {plan.sprams} SPRAM" if plan.sprams else ""
+        lacks.append(f"{plan.blocks} EBR (it has {device.block_rams}){beside}")
     if total_cells(plan) > device.logic_cells:
         lacks.append(f"about {total_cells(plan):,} {device.logic_name}s (it has {device.logic_cells:,})")
     return Fit(plan=plan, problem=" and ".join(lacks))
+
+
+def _in_spram(weights: MemoryPlan, device: Device) -> str:
+    """Why a memory is not in SPRAM, to follow its size; empty if it is, or if the device has none."""
+    spram = spram_memory(device, "", width=weights.width, depth=weights.depth, bits_used=weights.bits_used)
+    if spram is None or weights.kind is MemoryKind.SPRAM:
+        return ""
+    return f", which would take {spram.sprams} SPRAM (it has {device.spram_blocks})"
 
 
 def place_anyway(design: Design) -> Plan:
@@ -103,7 +128,8 @@ def place_anyway(design: Design) -> Plan:
         _Layer(design, position, population, graph.into(population.name)[0])
         for position, population in enumerate(graph.layers)
     ]
-    chosen = _within_blocks([choices for layer in layers for choices in layer.memories], design.device)
+    slots = [choices for layer in layers for choices in layer.memories]
+    chosen = _within_blocks(_with_spram(slots, design.device), design.device)
     engines: list[EnginePlan] = []
     remaining = iter(chosen)
     for layer in layers:
@@ -146,35 +172,27 @@ class _Layer:
         self._time_steps = design.graph.time_steps
         # The adder takes signed weights: -1 and 1 need two bits.
         self._weight_bits = max(2, projection.bits)
-        self._row_stride, weights = self._weights()
+        weights = self._weights()
         membrane = self._membrane()
         # With room for the third field where the membranes may be in block RAM.
-        self.memories: tuple[_Choices, ...] = (weights, membrane, self._constants(membrane[0]))
-        if self._gathers:
-            self.memories += self._image_memories()
+        self.memories: tuple[_Choices, ...] = (weights, membrane, self._constants(membrane[0]), *self._of_pixels())
 
     def engine(self, chosen: Sequence[MemoryPlan], before: EnginePlan | None) -> EnginePlan:
         """The engine with these of the choices, in the order of `memories`; `before` is the engine it listens to."""
-        weights, membrane, constants, *image = chosen
+        weights, membrane, constants, *of_pixels = chosen
         neuron, bounds, layout = self._population.neuron, self._bounds, self._layout
         digits, gathered = None, None
-        if self._gathers:
-            assert self._pixels is not None
-            gathered = ImagePlan(
-                value_bits=self._pixels.bits,
-                current_bits=bounds.weighted[0].bits,
-                pixels=image[0],
-                spikes=image[1] if len(image) > 1 else None,
-            )
-        elif self._pixels is not None:
-            current = bounds.weighted[0]
-            memory = register_memory(
-                f"{self._population.name}.current",
-                width=layout.lanes * current.bits,
-                depth=layout.words,
-                bits_used=self._population.size * current.bits,
-            )
-            digits = DigitPlan(value_bits=self._pixels.bits, current=current, current_bits=current.bits, memory=memory)
+        if self._pixels is not None:
+            bits, weighted = self._pixels.bits, bounds.weighted[0]
+            if self._gathers:
+                gathered = ImagePlan(
+                    value_bits=bits,
+                    current_bits=weighted.bits,
+                    pixels=of_pixels[0],
+                    spikes=of_pixels[1] if len(of_pixels) > 1 else None,
+                )
+            else:
+                digits = DigitPlan(value_bits=bits, current=weighted, current_bits=weighted.bits, memory=of_pixels[0])
         kind = EngineKind.IMAGE if self._gathers else EngineKind.SPIKING if self._spiking else EngineKind.READOUT
         walker = "dense" if isinstance(self._projection, Dense) else "image" if self._gathers else "convolution"
         return EnginePlan(
@@ -196,7 +214,7 @@ class _Layer:
                     walker=walker,
                     pool=self._projection.pool,
                     kernel=_kernel(self._projection),
-                    row_stride=self._row_stride,
+                    row_stride=weights.depth // self._weight_rows(),
                     weight_bits=self._weight_bits,
                     shift=self._projection.shift,
                     weights=weights,
@@ -207,42 +225,26 @@ class _Layer:
             ),
         )
 
-    def _image_memories(self) -> tuple[_Choices, ...]:
-        """The image, and the spikes of the steps that are not sent at once: block RAMs, there is no other choice."""
-        assert self._pixels is not None
-        layout, name = self._layout, self._population.name
-        later = self._time_steps - 1
-        wanted = [("pixels", self._pixels.bits, self._source_layout.depth, self._source.size * self._pixels.bits)]
-        if later:
-            wanted.append(("spikes", later * layout.lanes, layout.depth, later * self._population.size))
-        found = []
-        for what, width, depth, used in wanted:
-            depth = max(2, depth)
-            found.append((_deep_memory(self._device, f"{name}.{what}", width=width, depth=depth, bits_used=used),))
-        return tuple(found)
-
-    def _weights(self) -> tuple[int, _Choices]:
-        """Row stride and memory."""
+    def _weights(self) -> _Choices:
+        """A power of two as the row stride makes a dense row's address a concatenation, where it is free."""
         name, width = f"{self._population.name}.weights", self._layout.lanes * self._weight_bits
         used = self._projection.weight.size * self._weight_bits
-
-        def in_blocks(stride: int) -> tuple[int, MemoryPlan]:
-            depth = self._weight_rows() * stride
-            memory = block_memory(self._device, name, width=width, depth=depth, bits_used=used, banked=True)
-            assert memory is not None
-            return stride, memory
-
+        words = self._layout.words
         match self._projection:
             case Dense():
-                # A power of two as stride makes a row's address a concatenation, where it is free.
-                words = self._layout.words
-                aligned, tight = in_blocks(1 << (words - 1).bit_length()), in_blocks(words)
-                stride, block = aligned if aligned[1].blocks <= tight[1].blocks else tight
+                strides = [1 << (words - 1).bit_length(), words]
             case Convolution():
-                gathers, groups = self._gathers, self._layout.groups
-                stride, block = in_blocks(groups if gathers else _groups_reached(self._projection, self._layout))
+                strides = [self._layout.groups if self._gathers else _groups_reached(self._projection, self._layout)]
+        depths = [self._weight_rows() * stride for stride in strides]
+        blocks = [_deep_memory(self._device, name, width=width, depth=depth, bits_used=used) for depth in depths]
+        block = min(blocks, key=lambda memory: memory.blocks)
         logic = logic_memory(name, width=width, depth=block.depth, bits_used=used)
-        return stride, (logic, block) if logic_cells(logic) <= TINY_LOGIC else (block, logic)
+        if logic_cells(logic) <= TINY_LOGIC:
+            return logic, block
+        sprams = [spram_memory(self._device, name, width=width, depth=depth, bits_used=used) for depth in depths]
+        spram = min((choice for choice in sprams if choice), key=lambda choice: choice.sprams, default=None)
+        # An image engine has no port to load its weights through; they are few.
+        return (block, logic) if spram is None or self._gathers else (block, spram, logic)
 
     def _weight_rows(self) -> int:
         """Sources of weight rows: pooled neurons as the walker counts them, or channels and kernel positions."""
@@ -273,6 +275,27 @@ class _Layer:
             return (_deep_memory(self._device, name, width=width, depth=depth, bits_used=used),)
         block = block_memory(self._device, name, width=width, depth=depth, bits_used=used, banked=False)
         return (ring,) if block is None else (block, ring)
+
+    def _of_pixels(self) -> tuple[_Choices, ...]:
+        """What a layer behind pixels keeps: the image and spikes where it gathers, else the image's current."""
+        if self._pixels is None:
+            return ()
+        layout, name = self._layout, self._population.name
+        if not self._gathers:
+            # As the membranes, in flip-flops while it has few words.
+            bits = self._bounds.weighted[0].bits
+            width, used = layout.lanes * bits, self._population.size * bits
+            ring = register_memory(f"{name}.current", width=width, depth=layout.words, bits_used=used)
+            block = block_memory(self._device, ring.name, width=width, depth=layout.words, bits_used=used, banked=False)
+            return ((ring,),) if block is None or layout.words <= RING_WORDS else ((block, ring),)
+        later = self._time_steps - 1
+        wanted = [("pixels", self._pixels.bits, self._source_layout.depth, self._source.size * self._pixels.bits)]
+        if later:
+            wanted.append(("spikes", later * layout.lanes, layout.depth, later * self._population.size))
+        return tuple(
+            (_deep_memory(self._device, f"{name}.{what}", width=width, depth=max(2, depth), bits_used=used),)
+            for what, width, depth, used in wanted
+        )
 
     def _constants(self, membrane: MemoryPlan) -> _Choices:
         """``bias``; where it spikes, ``bias - threshold``; with its membranes in block RAM, the initial residual."""
@@ -328,6 +351,19 @@ def _deep_memory(device: Device, name: str, *, width: int, depth: int, bits_used
 def _queue_depth(before: EnginePlan | None) -> int:
     """Room for the spike words of a pipeline full of sweeps, so that an engine never waits for itself."""
     return INPUT_QUEUE if before is None else max(SPIKE_QUEUE, before.pipeline + 2)
+
+
+def _with_spram(slots: Sequence[_Choices], device: Device) -> list[_Choices]:
+    """What is left to choose when SPRAM has been given out: to the memory that takes the most block RAMs first."""
+    left, rest = device.spram_blocks, list(slots)
+    for position in sorted(range(len(slots)), key=lambda position: -slots[position][0].blocks):
+        choices = slots[position]
+        rest[position] = tuple(choice for choice in choices if not choice.sprams)
+        for choice in choices:
+            if 0 < choice.sprams <= left:
+                rest[position] = (choice,)
+                left -= choice.sprams
+    return rest
 
 
 def _within_blocks(slots: Sequence[_Choices], device: Device) -> list[MemoryPlan]:

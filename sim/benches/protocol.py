@@ -11,6 +11,9 @@ from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
 PATIENCE = 200_000
 """Cycles after which the core counts as hung."""
 
+RESET_AT = 13
+"""Cycles after which the load of a core with SPRAM is interrupted."""
+
 _vectors = json.loads(Path(os.environ["SNNC_VECTORS"]).read_text())
 
 
@@ -23,6 +26,20 @@ async def _start(dut):  # type: ignore[no-untyped-def]
         await RisingEdge(dut.clk)
     await FallingEdge(dut.clk)
     dut.rst.value = 0
+    if not dut.loaded.value:
+        # Nothing passes before the core is loaded, and a reset in the middle of that starts it again.
+        dut.i__valid.value = 1
+        for _ in range(RESET_AT):
+            await ReadOnly()
+            assert not dut.i__ready.value, "the core takes inputs before it is loaded"
+            await FallingEdge(dut.clk)
+        assert not dut.loaded.value, "the core was loaded before the reset"
+        dut.i__valid.value = 0
+        dut.rst.value = 1
+        await FallingEdge(dut.clk)
+        dut.rst.value = 0
+        await RisingEdge(dut.loaded)
+        await FallingEdge(dut.clk)
 
 
 async def _send(dut, beats, gap, generator):  # type: ignore[no-untyped-def]

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import cocotb
-from cocotb.triggers import FallingEdge, ReadOnly
+from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
 
 PATIENCE = 200_000
 """Cycles after which the design counts as hung."""
@@ -23,6 +23,9 @@ async def bits_in_bits_out(dut):  # type: ignore[no-untyped-def]
     for _ in range(3):
         await FallingEdge(dut.clk)
     dut.rst.value = 0
+    if not dut.loaded.value:
+        await RisingEdge(dut.loaded)
+        await FallingEdge(dut.clk)
     dut.o__ready.value = 1
     sent = got = waited = 0
     while got < len(expected):

@@ -30,6 +30,7 @@ class Corner:
     graph: dict[str, Any]
     lanes: tuple[int, ...]
     density: float = 0.3
+    spram: bool = False
     protocol: bool = False
 
     def make(self, *, seed: int) -> Graph:
@@ -116,6 +117,10 @@ CORNERS = {
         lanes=(2, 4, 2, 3),
         density=0.5,
     ),
+    "weights in SPRAM": Corner(
+        graph={"sizes": (40, 24, 6), "encoding": Encoding.DIRECT}, lanes=(8, 6), spram=True, protocol=True
+    ),
+    "banked SPRAM": Corner(graph={"sizes": (8200, 5, 3), "time_steps": 2}, lanes=(2, 3), density=0.05, spram=True),
 }
 
 
@@ -123,7 +128,7 @@ CORNERS = {
 def builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Build]:
     folder = tmp_path_factory.mktemp("builds")
     return {
-        name: build_graph(corner.make(seed=number), folder / str(number), lanes=corner.lanes)
+        name: build_graph(corner.make(seed=number), folder / str(number), lanes=corner.lanes, spram=corner.spram)
         for number, (name, corner) in enumerate(CORNERS.items())
     }
 
@@ -161,10 +166,16 @@ def test_fewer_steps_than_compiled_for(builds: dict[str, Build]) -> None:
 def test_corners_are_covered(builds: dict[str, Build]) -> None:
     engines = [engine for build in builds.values() for engine in build.plan.engines]
     assert {engine.membrane.kind for engine in engines} == {MemoryKind.REGISTERS, MemoryKind.EBR}
-    assert {engine.projections[0].weights.kind for engine in engines} == {MemoryKind.EBR, MemoryKind.LUT}
+    assert {engine.projections[0].weights.kind for engine in engines} == {
+        MemoryKind.EBR,
+        MemoryKind.LUT,
+        MemoryKind.SPRAM,
+    }
     assert {engine.constants.kind for engine in engines} == {MemoryKind.EBR, MemoryKind.LUT}
     assert {engine.pipeline for engine in engines} >= {1, 2}
-    assert any(engine.projections[0].weights.banks > 1 for engine in engines)
+    banked = {weights.kind for engine in engines if (weights := engine.projections[0].weights).banks > 1}
+    assert banked == {MemoryKind.EBR, MemoryKind.SPRAM}
+    assert any(len(build.plan.loaded) > 1 for build in builds.values())
     assert any(engine.kind is EngineKind.READOUT and engine.words > 1 for engine in engines)
     assert any(engine.neurons % engine.lanes for engine in engines)
 
@@ -188,6 +199,16 @@ def test_a_flipped_bit_is_found_and_named(builds: dict[str, Build], tmp_path: Pa
     with pytest.raises(
         VerificationError, match=rf"sample \d+, layer '{layer}', step \d+, neuron 0: expected -?\d+, got"
     ):
+        verify_build(broken, _inputs(broken, 0.5))
+
+
+def test_a_flipped_bit_of_a_load_is_found(tmp_path: Path) -> None:
+    corner = CORNERS["weights in SPRAM"]
+    broken = build_graph(random_chain(**corner.graph, seed=0), tmp_path / "broken", lanes=corner.lanes, spram=True)
+    memory, readout = broken.plan.loaded
+    first_of_readout = memory.depth * memory.chunks
+    _flip_lowest_bit(broken.path / "images" / "load.hex", first_of_readout + 2 * readout.chunks)
+    with pytest.raises(VerificationError, match=r"layer 'readout', step \d+, neuron 0: expected -?\d+, got"):
         verify_build(broken, _inputs(broken, 0.5))
 
 

@@ -12,6 +12,7 @@ from snnc.compiler.backend import emit
 from snnc.compiler.backend.bench import bench_files
 from snnc.compiler.ir import Encoding
 from tests.compiler.networks import random_design
+from tests.networks import build_graph, random_chain
 
 DESIGN = random_design((12, 6, 3), time_steps=3)
 
@@ -32,6 +33,14 @@ def test_it_runs_from_anywhere(build, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "test_core.py passed: 4 samples" in result.stdout
     open_build(build)
+
+
+def test_it_loads_spram(tmp_path):
+    loaded = build_graph(random_chain((40, 24, 6)), tmp_path / "loaded", lanes=(8, 6), spram=True)
+    assert loaded.plan.loaded
+    result = run(loaded.path, tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "test_core.py passed: 4 samples" in result.stdout
 
 
 def test_what_the_user_checks_counts(build, tmp_path):

@@ -12,6 +12,7 @@ from snnc.sim.estimate import assumed, estimate
 from tests.compiler.networks import random_design
 
 DESIGN = random_design((784, 32, 10), encoding=Encoding.DIRECT)
+LOADED = random_design((784, 128, 10), encoding=Encoding.DIRECT)
 SECTION = Section(title="Verification", summary="All equal.", rows=[("samples", "3")], facts={"samples": 3})
 
 
@@ -33,13 +34,24 @@ def test_it_says_what_was_decided(folder):
             row = rows[memory.name]
             assert f"{memory.bits_used:,}" in row
             assert f"{memory.bits_paid:,}" in row
-            assert f"| {memory.blocks} |" in row
+            assert f"| {memory.blocks} | {memory.sprams} |" in row
     cycles = estimate(plan, assumed(plan, density=0.2, firing=0.15)).cycles
     assert f"{cycles:,.0f} cycles" in text
 
 
-def test_tables_are_tables(folder):
+def test_spram_is_named():
+    text = render_report(compile_report(LOADED))
+    assert "| SPRAM | 4 | 4 |" in text
+    assert "25,088 words, `images/load.hex`" in text
+    assert "| SPRAM | 0 | 4 |" in render_report(compile_report(DESIGN))
+
+
+@pytest.mark.parametrize("design", [DESIGN, LOADED], ids=["EBR", "SPRAM"])
+def test_tables_are_tables(tmp_path, design):
     """Every row of a Markdown table has the columns of its heading, and an empty line ends it."""
+    folder = tmp_path
+    report = compile_report(design)
+    (folder / "report.json").write_text(report_json(report))
     update_report(folder, SECTION)
     columns = None
     for line in (folder / "report.md").read_text().splitlines():

@@ -35,3 +35,16 @@ def test_modules_and_ports():
     assert "snnc_core" in files["rtl/shell.v"]
     assert len(ports(files["rtl/shell.v"], "snnc_shell")) == 8
     assert emit_verilog(plan) == files
+
+
+def test_a_loaded_core_has_a_port_more_and_its_shell_has_not():
+    plan = random_design((784, 128, 10)).complete_plan
+    files = emit_verilog(plan)
+    core = ports(files["rtl/core.v"], "snnc_core")
+    assert len(core) == 11
+    assert {name: port for name, port in core.items() if name.startswith("load")} == {
+        "load__valid": ("input", 1),
+        "load__ready": ("output", 1),
+        "load__payload": ("input", 16),
+    }
+    assert len(ports(files["rtl/shell.v"], "snnc_shell")) == 8

@@ -15,8 +15,8 @@ from snnc.compiler.ir import Encoding
 from snnc.compiler.model import model_hash
 from snnc.compiler.passes.area import total_cells
 from snnc.compiler.passes.bound import bound
-from snnc.compiler.passes.memories import block_memory, logic_cells, logic_memory, register_memory
-from snnc.compiler.passes.place import place, place_anyway
+from snnc.compiler.passes.memories import block_memory, logic_cells, logic_memory, register_memory, spram_memory
+from snnc.compiler.passes.place import best_fit, place, place_anyway
 from snnc.compiler.passes.schedule import schedule
 from snnc.compiler.plan import EngineKind, MemoryKind, plan_from_json, plan_to_json
 from snnc.compiler.targets import find_device, load_target
@@ -60,6 +60,68 @@ def test_what_cannot_be_banked_must_fit_one_shape():
     widest = block_memory(UP5K, "m", width=8, depth=2048, bits_used=1, banked=False)
     assert widest is not None
     assert widest.blocks == 4
+
+
+@pytest.mark.parametrize(
+    ("width", "depth", "sprams", "banks", "chunks"),
+    [
+        (64, 6272, 4, 1, 4),  # MNIST 784-128, 16 lanes of 4 bits
+        (16, 16384, 1, 1, 1),
+        (17, 16384, 2, 1, 2),
+        (16, 16385, 2, 2, 1),
+        (40, 20000, 6, 2, 3),
+        (1, 1, 1, 1, 1),
+    ],
+)
+def test_spram_holds_16_bits_of_16384_rows_a_block(width, depth, sprams, banks, chunks):
+    memory = spram_memory(UP5K, "m", width=width, depth=depth, bits_used=width * depth)
+    assert memory is not None
+    assert (memory.kind, memory.blocks) == (MemoryKind.SPRAM, 0)
+    assert (memory.sprams, memory.banks, memory.chunks) == (sprams, banks, chunks)
+    assert memory.bits_paid == sprams * 2**18
+
+
+def test_a_device_without_spram_has_none():
+    assert spram_memory(find_device("ice40", "hx8k"), "m", width=16, depth=16, bits_used=1) is None
+
+
+def test_weights_that_do_not_fit_block_ram_go_to_spram():
+    design = random_design((784, 128, 10), encoding=Encoding.DIRECT)
+    plan = design.complete_plan
+    check(plan)
+    hidden, readout = plan.engines
+    assert design.lanes == (16, 10)
+    assert hidden.projections[0].weights.kind is MemoryKind.SPRAM
+    assert hidden.pipeline == 2  # one cycle, and one of the digit shifter
+    assert readout.projections[0].weights.kind is MemoryKind.EBR
+    assert plan.sprams == 4
+    assert plan.blocks <= 30
+    assert plan.loaded == (hidden.projections[0].weights,)
+    assert plan.load_words == 784 * 8 * 4
+
+
+def test_spram_has_room_for_one_of_two_only():
+    """Each takes four blocks: the second one stays in block RAM, and the sentence says what is there beside it."""
+    design = schedule(bound(design_of(random_graph(RandomNetwork(sizes=(100, 320, 64, 10))))))
+    few = dataclasses.replace(UP5K, block_rams=30, logic_cells=3000)
+    fit = best_fit(dataclasses.replace(design, lanes=(16, 16, 10), device=few))
+    check(fit.plan)
+    weights = [engine.projections[0].weights for engine in fit.plan.engines]
+    assert [memory.kind is MemoryKind.SPRAM for memory in weights] == [True, False, False]
+    assert fit.plan.sprams == 4
+    assert fit.problem.startswith(f"{fit.plan.blocks} EBR (it has 30) beside 4 SPRAM")
+
+
+def test_spram_before_block_ram_where_logic_is_short():
+    """In block RAM the weights fit too, but their banks have to be joined."""
+    design = schedule(
+        bound(design_of(random_graph(RandomNetwork(sizes=(784, 32, 10))), options=Options(lanes=(16, 10))))
+    )
+    roomy = best_fit(design).plan
+    assert not roomy.loaded
+    tight = best_fit(dataclasses.replace(design, device=dataclasses.replace(UP5K, logic_cells=total_cells(roomy) - 1)))
+    assert not tight.problem
+    assert tight.plan.loaded == (tight.plan.engines[0].projections[0].weights,)
 
 
 def test_logic_costs():
@@ -121,7 +183,8 @@ def check(plan) -> None:
         assert weights.depth == projection.source_layout.neurons * projection.row_stride
         assert weights.width == engine.lanes * projection.weight_bits
         assert engine.pipeline == 1 + (weights.banks > 1) + (digits is not None)
-        assert weights.kind is MemoryKind.EBR or weights.banks == 1
+        assert weights.kind in (MemoryKind.EBR, MemoryKind.SPRAM) or weights.banks == 1
+        assert all(memory is weights or not memory.sprams for memory in engine.memories)
         assert engine.membrane.depth == engine.words == engine.constants.depth
         assert engine.membrane.width == engine.lanes * engine.residual_bits
         assert engine.membrane.kind is not MemoryKind.EBR or (spiking and engine.words >= 2)
@@ -169,6 +232,7 @@ def test_a_network_that_fits_nowhere_is_refused_with_numbers(device):
     assert f"({device})" in message
     assert f"EBR (it has {design.device.block_rams})" in message
     assert "'hidden0.weights' with 1,605,632 bits" in message
+    assert ("which would take 8 SPRAM (it has 4)" in message) == bool(design.device.spram_blocks)
     assert "--weight-bits" in message
 
 
