@@ -38,7 +38,11 @@ def test_the_load_image_is_every_row_in_chunks(sizes, lanes, bits, memories):
         memory = projection.weights
         rows = np.array(words[position : position + memory.depth * memory.chunks]).reshape(memory.depth, memory.chunks)
         position += rows.size
-        for address, neuron in ((0, 0), (1, engine.neurons - 1), (projection.addresses - 1, engine.lanes - 1)):
+        for address, neuron in (
+            (0, 0),
+            (1, engine.neurons - 1),
+            (projection.source_layout.neurons - 1, engine.lanes - 1),
+        ):
             word, lane = divmod(neuron, engine.lanes)
             row = sum(int(chunk) << 16 * k for k, chunk in enumerate(rows[address * projection.row_stride + word]))
             field = row >> lane * projection.weight_bits & 2**projection.weight_bits - 1
