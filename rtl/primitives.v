@@ -34,7 +34,8 @@ module snnc_lookup #(
     assign data = memory[address];
 endmodule
 
-// Block RAM with one write and one read port. A read of the word being written gives the old one.
+// Block RAM with one write and one read port. Nothing may depend on a read of the word that is being written: without
+// no_rw_check, synthesis would spend registers and comparators on giving the old one.
 module snnc_ram_block #(
     parameter WIDTH = 1, parameter DEPTH = 1, parameter ADDRESS_BITS = 1
 ) (
@@ -42,7 +43,7 @@ module snnc_ram_block #(
     input wire [ADDRESS_BITS-1:0] read_address, output reg [WIDTH-1:0] read_data,
     input wire write, input wire [ADDRESS_BITS-1:0] write_address, input wire [WIDTH-1:0] write_data
 );
-    (* ram_style = "block" *) reg [WIDTH-1:0] memory [0:DEPTH-1];
+    (* ram_style = "block", no_rw_check *) reg [WIDTH-1:0] memory [0:DEPTH-1];
     always @(posedge clk) read_data <= memory[read_address];
     always @(posedge clk) if (write) memory[write_address] <= write_data;
 endmodule
