@@ -121,11 +121,16 @@ class ImageNeurons(wiring.Component):
 
     def _shifted(self, m: Module, weight: Any, lane: int) -> Any:
         """`weight` times ``1 << shift``, the lowest bit of `shift` first: its look-up tables are the small ones."""
-        for position in range(len(self.shift)):
-            wide = Signal(signed(len(weight) + (1 << position)), name=f"shifted{lane}_{position}")
-            m.d.comb += wide.eq(Mux(self.shift[position], weight << (1 << position), weight))
-            weight = wide
-        return weight
+        bits = self._image.value_bits
+        steps = list(range(len(self.shift)))
+        # A power of two is the one position that its bit stands for.
+        alone = steps.pop() if bits & (bits - 1) == 0 else None
+        shifted = weight
+        for step in steps:
+            wide = Signal(signed(len(shifted) + (1 << step)), name=f"shifted{lane}_{step}")
+            m.d.comb += wide.eq(Mux(self.shift[step], shifted << (1 << step), shifted))
+            shifted = wide
+        return shifted if alone is None else Mux(self.shift[alone], weight << bits, shifted)
 
     def _constants(self, m: Module) -> tuple[list[Any], ...]:
         """Per lane ``bias - threshold``, ``bias`` and the initial residual of the group."""
