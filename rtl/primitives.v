@@ -34,13 +34,8 @@ module snnc_lookup #(
     assign data = memory[address];
 endmodule
 
-<<<<<<< HEAD
 // Block RAM with one write and one read port. What a read of the word being written gives is not to be used: engines
 // never do, and synthesis, told so, adds no registers and multiplexers to define it.
-=======
-// Block RAM with one write and one read port. Nothing may depend on a read of the word that is being written: without
-// no_rw_check, synthesis would spend registers and comparators on giving the old one.
->>>>>>> image
 module snnc_ram_block #(
     parameter WIDTH = 1, parameter DEPTH = 1, parameter ADDRESS_BITS = 1
 ) (
