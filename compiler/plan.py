@@ -219,9 +219,18 @@ class KernelPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuePlan:
-    """The queue in front of a projection's walker: spike words (or external events) wait here."""
+    """The queue in front of a projection's walker: spike words (or external events) wait here.
+
+    Attributes
+    ----------
+    depth
+        Entries.
+    memory
+        Where they are: block RAM, or flip-flops where it is None.
+    """
 
     depth: int
+    memory: MemoryPlan | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -385,8 +394,10 @@ class EnginePlan:
         for projection in self.projections:
             if projection.digits is not None:
                 found.append(projection.digits.memory)
+            extra = [projection.queue.memory]
             if projection.image is not None:
-                found += [memory for memory in (projection.image.pixels, projection.image.spikes) if memory is not None]
+                extra += [projection.image.pixels, projection.image.spikes]
+            found += [memory for memory in extra if memory is not None]
         return (*found, self.membrane, self.constants)
 
 

@@ -7,8 +7,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from snnc.compiler.ir.neurons import Encoding
-from snnc.compiler.plan import LOAD_BITS, EngineKind, MemoryKind, Plan
+from snnc.compiler.plan import LOAD_BITS, EngineKind, MemoryKind, Plan, QueuePlan
 from snnc.rtl.beats import input_beat, result_beat, spike_word
+from snnc.rtl.block_queue import BlockQueue
 from snnc.rtl.digit_serialiser import DigitSerialiser
 from snnc.rtl.engine import Engine
 from snnc.rtl.image_engine import ImageEngine
@@ -87,7 +88,7 @@ class Core(wiring.Component):
                 connect(m, source, digits.i)
                 connect(m, digits.o, engine.i)
             else:
-                m.submodules[f"queue_{name}"] = queue = Queue(source.payload.shape(), projection.queue.depth)
+                m.submodules[f"queue_{name}"] = queue = _queue(source.payload.shape(), projection.queue)
                 connect(m, source, queue.i)
                 if position == 0:
                     # An input beat has no lane: its words have one.
@@ -111,3 +112,7 @@ class Core(wiring.Component):
             left = engine.left if engine_plan.kind is not EngineKind.READOUT else None
         connect(m, source, flipped(self.o))
         return m
+
+
+def _queue(shape: Any, plan: QueuePlan) -> Queue | BlockQueue:
+    return Queue(shape, plan.depth) if plan.memory is None else BlockQueue(shape, plan.depth)

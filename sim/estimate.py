@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -14,7 +15,23 @@ from snnc.compiler.ir.neurons import Encoding
 from snnc.compiler.plan import EngineKind, EnginePlan, Plan
 from snnc.sim.performance import Prediction, digit_count, reach
 
-__all__ = ["Activity", "Estimate", "assumed", "estimate", "measured", "operations_per_event"]
+__all__ = [
+    "TYPICAL_DENSITY",
+    "TYPICAL_FIRING",
+    "Activity",
+    "Estimate",
+    "assumed",
+    "estimate",
+    "measured",
+    "operations_per_event",
+    "typical",
+    "typical_cycles",
+]
+
+
+TYPICAL_DENSITY: Final = 0.2
+TYPICAL_FIRING: Final = 0.15
+"""Fractions of inputs and of hidden neurons that are active in a step, where nothing is known yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +103,16 @@ def measured(plan: Plan, prediction: Prediction, *, time_steps: int) -> Activity
         once = _direct(engine) or _gathers(engine)
         events[engine.name] = walked / operations_per_event(engine) / (1 if once else time_steps)
     return Activity(events=events, time_steps=time_steps)
+
+
+def typical(plan: Plan) -> Estimate:
+    """A mean sample of a network of which nothing else is known."""
+    return estimate(plan, assumed(plan, density=TYPICAL_DENSITY, firing=TYPICAL_FIRING))
+
+
+def typical_cycles(plan: Plan) -> float:
+    """Its cycles."""
+    return typical(plan).cycles
 
 
 def operations_per_event(engine: EnginePlan) -> float:

@@ -146,6 +146,8 @@ class _Walker:
         self.words = engine.words
         self.pipeline = engine.pipeline
         self.link = link
+        self.queueing = 1 if self.projection.queue.memory is None else 2
+        """Cycles from the entry of a spike word into the queue until it can leave."""
         self.free = np.zeros(batch, dtype=np.int64)
         """First cycle in which the next operation can issue."""
         self.first_issue = np.full(batch, -1, dtype=np.int64)
@@ -216,7 +218,7 @@ class _DenseWalker(_Walker):
         self, t: int, word: int, entered: IntArray, events: IntArray, present: npt.NDArray[np.bool_] | None
     ) -> IntArray:
         # The serialiser takes a word while the last beat of the word before it leaves, at the earliest.
-        taken = np.maximum(entered + 1, self.free - 1)
+        taken = np.maximum(entered + self.queueing, self.free - 1)
         begins = taken + 1
         walked = self.words * events
         if present is None:
@@ -232,14 +234,16 @@ class _DenseWalker(_Walker):
 
 
 class _ConvolutionWalker(_Walker):
-    """``docs/timing.md``, "Convolution": an event takes the words that it reaches, and holds a register meanwhile."""
+    """``docs/timing.md``, "Walker of convolutions": an event takes the words that it reaches."""
 
     def __init__(self, engine: EnginePlan, batch: int, link: _Link | None = None) -> None:
         super().__init__(engine, batch, link)
         self.reach = reach(engine)
         self.hazard = self.projection.row_stride == 1
         self.ready = np.zeros(batch, dtype=np.int64)
-        """First cycle in which the walker takes the next beat."""
+        """First cycle in which the next beat can move to the second register."""
+        self.moved = np.zeros(batch, dtype=np.int64)
+        """Cycle in which the last beat did: the first register takes the next one from then on."""
         self.serialiser = np.zeros(batch, dtype=np.int64)
         """First cycle in which the serialiser takes the next spike word."""
 
@@ -263,21 +267,29 @@ class _ConvolutionWalker(_Walker):
     def accept(
         self, t: int, word: int, entered: IntArray, events: IntArray, present: npt.NDArray[np.bool_] | None
     ) -> IntArray:
-        taken = np.maximum(entered + 1, self.serialiser)
-        hand = np.maximum(taken + 1, self.ready)
+        taken = np.maximum(entered + self.queueing, self.serialiser)
+        # The word's beats go through the walker's two registers: the first beat's times, then those of the last.
+        first_in = np.maximum(taken + 1, self.moved)
+        first_moved = np.maximum(first_in + 1, self.ready)
         count, first, last = (int(table[word // self.projection.source_layout.groups]) for table in self.reach)
         if count == 0:
-            last_hand = hand + np.maximum(events - 1, 0)
+            moved = first_moved + np.maximum(events - 1, 0)
+            last_in = np.where(events > 1, moved - 1, first_in)
             issued = np.zeros_like(events)
-            begins, last_issue = last_hand + 1, last_hand
-            ready = last_hand + 1
+            begins, last_issue, ready = moved + 1, moved, moved + 1
         else:
-            begins = hand + 1 + np.where(events > 0, self.waits(first, hand + 1, sweeps=False), 0)
+            begins = first_moved + 1 + np.where(events > 0, self.waits(first, first_moved + 1, sweeps=False), 0)
             # Events of one word reach the same: with a single word, each must wait for the one before.
             each = count + (1 if count == 1 and self.hazard else 0)
             issued = count * events
-            last_hand = np.where(events > 1, begins + (events - 2) * each + count - 1, hand)
-            ready = last_issue = np.where(events > 0, begins + (events - 1) * each + count - 1, hand)
+
+            def done(number: IntArray) -> IntArray:
+                """The last operation of the event of that number, from 1 on; before it, when the first beat moved."""
+                return np.where(number > 0, begins + (number - 1) * each + count - 1, first_moved)
+
+            last_in = np.where(events > 1, done(events - 2), first_in)
+            moved = done(events - 1)
+            ready = last_issue = done(events)
         here = np.ones_like(taken, dtype=np.bool_) if present is None else present
         worked = here & (issued > 0)
         self.operations = self.operations + np.where(here, issued, 0)
@@ -285,10 +297,11 @@ class _ConvolutionWalker(_Walker):
         self.last_issue = np.where(worked, last_issue, self.last_issue)
         self.last_word = np.where(worked, last, self.last_word)
         self.last_swept = self.last_swept & ~worked
-        self.serialiser = np.where(here, last_hand, self.serialiser)
+        self.serialiser = np.where(here, last_in, self.serialiser)
+        self.moved = np.where(here, moved, self.moved)
         self.ready = np.where(here, ready, self.ready)
         if present is None:
-            self.free = np.where(worked, last_issue, last_hand) + 1
+            self.free = np.where(worked, last_issue, moved) + 1
             before = self.first_issue < 0
             starts = self.free + self.waits(0, self.free, sweeps=True)
             if self.link is not None:
@@ -412,8 +425,8 @@ def _convolution_source(walker: _ConvolutionWalker, plan: Plan, stimulus: Stimul
     first_beats = np.flatnonzero(issuing)[np.searchsorted(np.flatnonzero(issuing), stimulus.offsets[:-1])]
     shape = (len(stimulus), stimulus.time_steps)
     return _SourceSteps(
-        first_offer=np.full(len(stimulus), 2, dtype=np.int64),
-        first_issue=2 + first_beats - stimulus.offsets[:-1],
+        first_offer=np.full(len(stimulus), 3, dtype=np.int64),
+        first_issue=3 + first_beats - stimulus.offsets[:-1],
         operations=np.add.reduceat(count, stimulus.offsets[:-1]),
         cycles=np.add.reduceat(cycles, begins).reshape(shape).T,
         last_word=last_word.reshape(shape).T,

@@ -14,9 +14,9 @@ from snnc.compiler.artefacts import LOAD_IMAGE
 from snnc.compiler.design import Design
 from snnc.compiler.passes.area import total_cells
 from snnc.compiler.passes.place import best_fit
-from snnc.compiler.passes.schedule import expected_cycles
 from snnc.compiler.plan import LOAD_BITS
 from snnc.compiler.targets import Device
+from snnc.sim.estimate import typical_cycles
 
 __all__ = ["show_build", "show_devices"]
 
@@ -50,7 +50,7 @@ def show_build(folder: Path, design: Design) -> None:
     sprams = f"{plan.sprams} of {device.spram_blocks} SPRAM, " if plan.sprams else ""
     console.print(
         f"{plan.blocks} of {device.block_rams} EBR, {sprams}about {total_cells(plan):,} of {device.logic_cells:,} "
-        f"{device.logic_name}s; about {expected_cycles(plan):,.0f} cycles a sample of "
+        f"{device.logic_name}s; about {typical_cycles(plan):,.0f} cycles a sample of "
         f"{plan.time_steps} steps at the activity in report.md.",
     )
     if plan.loaded:
@@ -79,7 +79,7 @@ def show_devices(name: str, candidates: Sequence[tuple[Device, Design]]) -> None
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     for device, design in candidates:
         fit = best_fit(design)
-        verdict = f"needs {fit.problem}" if fit.problem else f"fits, about {expected_cycles(fit.plan):,.0f} cycles"
+        verdict = f"needs {fit.problem}" if fit.problem else f"fits, about {typical_cycles(fit.plan):,.0f} cycles"
         table.add_row(
             device.name,
             ", ".join(str(lanes) for lanes in design.lanes),

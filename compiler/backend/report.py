@@ -16,9 +16,8 @@ from snnc.compiler.artefacts import replace_file
 from snnc.compiler.backend.templates import render
 from snnc.compiler.design import Design
 from snnc.compiler.passes.area import total_cells
-from snnc.compiler.passes.schedule import TYPICAL_DENSITY, TYPICAL_FIRING
 from snnc.compiler.plan import SEMANTICS_VERSION, EnginePlan, MemoryPlan, Range
-from snnc.sim.estimate import assumed, estimate
+from snnc.sim.estimate import TYPICAL_DENSITY, TYPICAL_FIRING, assumed, estimate
 
 __all__ = [
     "REPORT_JSON",

@@ -23,6 +23,7 @@ from snnc.compiler.passes.memories import (
     register_memory,
     spram_memory,
 )
+from snnc.compiler.passes.queues import deepened
 from snnc.compiler.plan import (
     DigitPlan,
     EngineKind,
@@ -110,7 +111,7 @@ def best_fit(design: Design) -> Fit:
         lacks.append(f"{plan.blocks} EBR (it has {device.block_rams}){beside}")
     if total_cells(plan) > device.logic_cells:
         lacks.append(f"about {total_cells(plan):,} {device.logic_name}s (it has {device.logic_cells:,})")
-    return Fit(plan=plan, problem=" and ".join(lacks))
+    return Fit(plan=plan if lacks else deepened(plan, device), problem=" and ".join(lacks))
 
 
 def _in_spram(weights: MemoryPlan, device: Device) -> str:

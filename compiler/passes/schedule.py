@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Final, assert_never
 
 from snnc.compiler.design import Design
 from snnc.compiler.errors import OptionError, UnsupportedError
 from snnc.compiler.ir import Convolution, Dense, Encoding, Graph, IntegrateAndFire, Pooling, Population, Projection
 from snnc.compiler.passes.area import total_cells
-from snnc.compiler.passes.place import best_fit, place_anyway
+from snnc.compiler.passes.place import best_fit
 from snnc.compiler.plan import Plan
-from snnc.sim.estimate import assumed, estimate
+from snnc.sim.estimate import typical, typical_cycles
 
-__all__ = ["LANES_LIMIT", "TYPICAL_DENSITY", "TYPICAL_FIRING", "expected_cycles", "schedule"]
+__all__ = ["LANES_LIMIT", "schedule"]
 
 LANES_LIMIT: Final = 64
 """Of an engine, where a user asks; a wider row makes a chip slower, not faster."""
@@ -21,37 +22,72 @@ LANES_LIMIT: Final = 64
 COMFORT: Final = 0.9
 """Fraction of a device's logic cells that an estimate may fill before fewer lanes are chosen: it may be a tenth low."""
 
-TYPICAL_DENSITY: Final = 0.2
-TYPICAL_FIRING: Final = 0.15
-"""Fractions of inputs and of hidden neurons that are active in a step, where nothing is known yet."""
-
 
 def schedule(design: Design) -> Design:
     """Choose the lanes.
 
-    Invariant: one lane count per layer. Unless the user fixed them: at most the device's `widest_lanes` each, a power
-    of two in hidden layers and all classes at once in the readout; while the network does not fit the device, the
-    engine whose halving costs the least time is halved.
+    Invariant: one lane count per layer. Unless the user fixed them: at most the device's `widest_lanes` each, powers of
+    two in dense hidden layers and all classes at once in the readout. Where that does not fit, lanes grow from few:
+    always those of the engine with the most work that can have more.
     """
     graph = design.graph
     for population in graph.layers:
         _check_built(graph, population)
     if design.options.lanes is not None:
         return dataclasses.replace(design, lanes=_checked(design.options.lanes, graph))
-    most = design.device.widest_lanes
-    lanes = tuple(_widest(population, most, last=population is graph.readout) for population in graph.layers)
-    widest = dataclasses.replace(design, lanes=lanes)
-    narrowest: Design | None = None
-    candidate: Design | None = widest
-    while candidate is not None:
-        fit = best_fit(candidate)
-        if not fit.problem:
-            narrowest = candidate
-            if total_cells(fit.plan) <= COMFORT * design.device.logic_cells:
-                return candidate
-        candidate = _narrowed(candidate)
+    choices = [_choices(graph, population, design.device.widest_lanes) for population in graph.layers]
+    widest = dataclasses.replace(design, lanes=tuple(lanes[-1] for lanes in choices))
+    if _comfortable(widest) is not None:
+        return widest
+    grown: dict[tuple[int, ...], float] = {}
+    for cap in sorted({lanes for options in choices for lanes in options if lanes & (lanes - 1) == 0}):
+        # From several starts: a memory of fewer lanes is narrower but deeper, which may take more blocks.
+        start = tuple(max(lanes for lanes in options if lanes <= cap or lanes == options[0]) for options in choices)
+        grown |= _grow(dataclasses.replace(design, lanes=start), choices)
     # If nothing fits, `place` refuses the fastest with its numbers.
-    return narrowest or widest
+    return dataclasses.replace(design, lanes=min(grown, key=lambda lanes: grown[lanes])) if grown else widest
+
+
+def _grow(design: Design, choices: list[list[int]]) -> dict[tuple[int, ...], float]:
+    """More lanes for one engine, if need be at the cost of another's, while that saves time; where it ends."""
+    plan = _comfortable(design) or _fitting(design)
+    if plan is None:
+        return {}
+    while True:
+        work = typical(plan).operations
+        busiest = sorted(range(len(choices)), key=lambda k: -work[plan.engines[k].name])
+        for lanes in _neighbours(design.lanes, busiest, choices):
+            changed = dataclasses.replace(design, lanes=lanes)
+            found = _comfortable(changed)
+            if found is not None and typical_cycles(found) < typical_cycles(plan):
+                design, plan = changed, found
+                break
+        else:
+            return {design.lanes: typical_cycles(plan)}
+
+
+def _neighbours(lanes: tuple[int, ...], busiest: list[int], choices: list[list[int]]) -> Iterator[tuple[int, ...]]:
+    """One engine's lanes a choice wider, the busiest's first; then with another's a choice narrower."""
+    at = [options.index(count) for options, count in zip(choices, lanes, strict=True)]
+    for narrower in (None, *reversed(busiest)):
+        for wider in busiest:
+            moved = list(at)
+            moved[wider] += 1
+            if narrower is not None:
+                moved[narrower] -= 1
+            if narrower != wider and all(0 <= k < len(options) for k, options in zip(moved, choices, strict=True)):
+                yield tuple(options[k] for k, options in zip(moved, choices, strict=True))
+
+
+def _fitting(design: Design) -> Plan | None:
+    fit = best_fit(design)
+    return None if fit.problem else fit.plan
+
+
+def _comfortable(design: Design) -> Plan | None:
+    """The plan, if it fits with room for the estimate to be wrong."""
+    plan = _fitting(design)
+    return plan if plan is not None and total_cells(plan) <= COMFORT * design.device.logic_cells else None
 
 
 def _check_built(graph: Graph, population: Population) -> None:
@@ -96,11 +132,6 @@ def _missing(graph: Graph, projection: Projection) -> str:
     return ""
 
 
-def expected_cycles(plan: Plan) -> float:
-    """Of a sample of typical activity."""
-    return estimate(plan, assumed(plan, density=TYPICAL_DENSITY, firing=TYPICAL_FIRING)).cycles
-
-
 def _checked(lanes: tuple[int, ...], graph: Graph) -> tuple[int, ...]:
     layers = graph.layers
     if len(lanes) != len(layers):
@@ -116,21 +147,16 @@ def _checked(lanes: tuple[int, ...], graph: Graph) -> tuple[int, ...]:
     return lanes
 
 
-def _narrowed(design: Design) -> Design | None:
-    """The design with one layer's lanes halved, at the least cost in cycles; None if every layer has one lane."""
-    candidates = [
-        dataclasses.replace(design, lanes=(*design.lanes[:position], -(-count // 2), *design.lanes[position + 1 :]))
-        for position, count in enumerate(design.lanes)
-        if count > 1
-    ]
-    return min(candidates, key=lambda candidate: expected_cycles(place_anyway(candidate)), default=None)
-
-
-def _widest(population: Population, most: int, *, last: bool) -> int:
-    if last:
-        words = -(-population.channels // most)
-        return -(-population.channels // words)
-    return min(most, _ceil_power(population.channels))
+def _choices(graph: Graph, population: Population, most: int) -> list[int]:
+    """Lanes worth considering, ascending."""
+    channels = population.channels
+    (projection,) = graph.into(population.name)
+    if population is not graph.readout and isinstance(projection, Dense):
+        return [1 << k for k in range(min(most, _ceil_power(channels)).bit_length())]
+    if isinstance(projection, Convolution):
+        most = min(2 * most, LANES_LIMIT)
+    # More lanes that leave the number of groups as it is are of no use.
+    return sorted({-(-channels // groups) for groups in range(-(-channels // most), channels + 1)})
 
 
 def _ceil_power(number: int) -> int:

@@ -72,7 +72,7 @@ class ConvolutionWalker(wiring.Component):
     for a beat with neither. With `row_stride` 1, an operation waits one cycle where the one of the cycle before was at
     the same position, unless a sweep goes through the position's groups.
 
-    A beat is held in the walker's own registers, decoded: where it begins is looked up while the one before is walked.
+    The walker holds two beats: one is decoded, to where it begins, while the one before is walked.
 
     Members
     -------
@@ -114,8 +114,14 @@ class ConvolutionWalker(wiring.Component):
         rows = _Axis.of(projection, 0, projection.source_layout.rows, layout.rows)
         columns = _Axis.of(projection, 1, projection.source_layout.columns, layout.columns)
 
-        # --- what is offered, decoded ---
-        beat = self.i.payload
+        # --- the next beat, decoded; its register keeps the decoding apart from the serialiser's logic ---
+        waiting = Signal()
+        # Any: a view with the layout's fields, which the types do not know.
+        beat: Any = Signal(self.i.payload.shape(), name="beat", reset_less=True)
+        take = Signal()
+        m.d.comb += self.i.ready.eq(~waiting | take)
+        with m.If(self.i.ready):
+            m.d.sync += [waiting.eq(self.i.valid), beat.eq(self.i.payload)]
         group, column, row = position_fields(beat.address, projection.source_layout)
         channel = Signal(unsigned_bits(projection.source_layout.channels - 1))
         m.d.comb += channel.eq(group * projection.source_layout.lanes + beat.lane)
@@ -186,7 +192,7 @@ class ConvolutionWalker(wiring.Component):
         has_marker = marker != Marker.NONE
         ends = Signal()
         m.d.comb += ends.eq(self.issue & ((sweeping & end_of_layout) | (~sweeping & end_of_event & ~has_marker)))
-        m.d.comb += self.i.ready.eq(~busy | ends)
+        m.d.comb += take.eq(~busy | ends)
 
         with m.If(self.issue):
             with m.If(sweeping):
@@ -223,9 +229,9 @@ class ConvolutionWalker(wiring.Component):
             with m.Elif(has_marker):
                 m.d.sync += [phase.eq(_Phase.SWEEP), at_group.eq(0), at_column.eq(0), at_row.eq(0)]
 
-        with m.If(self.i.ready):
+        with m.If(take):
             m.d.sync += [
-                busy.eq(self.i.valid & (reaches | (beat.marker != Marker.NONE))),
+                busy.eq(waiting & (reaches | (beat.marker != Marker.NONE))),
                 phase.eq(_Phase.EVENT),
                 marker.eq(beat.marker),
                 groups_left.eq(groups - 1),

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from snnc.rtl.block_queue import BlockQueue
 from snnc.rtl.queue import Queue
+from tests.rtl.memories import simulate_memories
 from tests.rtl.streams import exchange
 
 ITEMS = [(37 * k + 11) % 256 for k in range(60)]
@@ -25,6 +28,21 @@ def test_sustains_one_transfer_a_cycle(depth: int) -> None:
     _, taken, left = exchange(Queue(8, depth), ITEMS, len(ITEMS))
     assert taken == list(range(len(ITEMS)))
     assert left == list(range(1, len(ITEMS) + 1))
+
+
+@pytest.mark.parametrize("depth", [2, 3, 5, 8])
+@pytest.mark.parametrize(("gap", "stall"), [(0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.3, 0.6), (0.8, 0.8)])
+def test_block_ram_keeps_order_too(
+    depth: int, gap: float, stall: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulate_memories(monkeypatch, tmp_path, "snnc.rtl.block_queue")
+    got, taken, left = exchange(BlockQueue(8, depth), ITEMS, len(ITEMS), gap=gap, stall=stall)
+    assert got == ITEMS
+    assert all(out > into + 1 for into, out in zip(taken, left, strict=True))
+    assert all(taken[k + depth] > left[k] for k in range(len(ITEMS) - depth))
+    if not gap and not stall and depth > 2:
+        assert taken == list(range(len(ITEMS)))
+        assert left == list(range(2, len(ITEMS) + 2))
 
 
 def test_fills_to_its_depth_and_no_further() -> None:
