@@ -83,7 +83,7 @@ def test_images_hold_the_network(sizes, lanes, encoding):
         # What changes at run time has no contents.
         f"images/{engine.name}.{kind}"
         for engine in plan.engines
-        for kind in ("membrane", "current")
+        for kind in ("membrane", "current", "queue")
     }
 
 
