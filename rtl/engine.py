@@ -267,12 +267,15 @@ class Engine(wiring.Component):
         ]
         with m.If(now.last):
             m.d.comb += beat.marker.eq(now.marker)
-        # Places in the queue that are taken or promised.
-        reserved = Signal(range(self._behind + 1))
+        # Places in the queue that are taken or promised, as so many ones: what changes them is known late in a cycle,
+        # and then shifts them, where a number would have to be added to.
+        reserved = Signal(self._behind)
         promised = walker.issue & (walker.operation.kind == OperationKind.SWEEP)
         returned = swept & ~now.clear & ~sends
-        m.d.sync += reserved.eq(reserved + promised - returned - self.left)
-        m.d.comb += walker.allow_sweep.eq(reserved != self._behind)
+        changed = Mux(promised, Cat(Const(1, 1), reserved), reserved)
+        changed = Mux(returned, changed >> 1, changed)
+        m.d.sync += reserved.eq(Mux(self.left, changed >> 1, changed))
+        m.d.comb += walker.allow_sweep.eq(~reserved[-1])
 
     def _probes(self, m: Module, executes: Any, sweeping: Any, word: Any, spikes: Signal, total: Signal) -> None:
         for name, value in {

@@ -49,3 +49,12 @@ def test_a_wrong_block_ram_is_found(tmp_path: Path) -> None:
     inputs = random_inputs(build.plan, 20, time_steps=build.plan.time_steps, density=0.5, seed=4)
     with pytest.raises(VerificationError, match=r"bit \d+ of result \d+: expected [01], got [01]"):
         verify_netlist(build, (netlist, cells), inputs, time_steps=build.plan.time_steps)
+
+
+def test_weights_in_spram(tmp_path: Path) -> None:
+    graph = random_chain((40, 24, 10), encoding=Encoding.DIRECT, seed=4)
+    build = build_graph(graph, tmp_path / "build", lanes=(4, 4), spram=True)
+    synthesis = synthesise_build(build)
+    assert [memory.name for memory in build.plan.loaded] == ["hidden0.weights", "readout.weights"]
+    assert synthesis.best.used("SPRAM") == build.plan.sprams == 2
+    assert check_netlist(build, 4)
