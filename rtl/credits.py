@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,6 +10,10 @@ from snnc.compiler.plan import EnginePlan
 from snnc.rtl.beats import Marker, spike_word
 
 __all__ = ["SpikeOutput"]
+
+
+_FEW = 8
+"""Places in a queue that are counted in ones."""
 
 
 class SpikeOutput(wiring.Component):
@@ -75,8 +79,18 @@ class SpikeOutput(wiring.Component):
             beat.mask.eq(self.beat.mask),
             beat.marker.eq(Mux(self.last, self.beat.marker, Marker.NONE)),
         ]
-        reserved = Signal(range(self._behind + 1))
+        # Places in the queue that are taken or promised.
         returned = self.execute & ~sends
-        m.d.sync += reserved.eq(reserved + self.issue - returned - self.left)
-        m.d.comb += self.allow.eq(reserved != self._behind)
+        if self._behind > _FEW:
+            reserved = Signal(range(self._behind + 1))
+            m.d.sync += reserved.eq(reserved + self.issue - returned - self.left)
+            m.d.comb += self.allow.eq(reserved != self._behind)
+            return m
+        # As so many ones: what changes them is known late in a cycle, and then shifts them, where a number would have
+        # to be added to.
+        ones = Signal(self._behind)
+        changed = Mux(self.issue, Cat(Const(1, 1), ones), ones)
+        changed = Mux(returned, changed >> 1, changed)
+        m.d.sync += ones.eq(Mux(self.left, changed >> 1, changed))
+        m.d.comb += self.allow.eq(~ones[-1])
         return m

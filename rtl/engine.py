@@ -17,6 +17,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from snnc.compiler.ir.neurons import Reset
 from snnc.compiler.plan import EngineKind, EnginePlan, MemoryKind
 from snnc.rtl.beats import Marker, OperationKind, operation, result_beat, spike_word
+from snnc.rtl.credits import SpikeOutput
 from snnc.rtl.loader import LoadPort
 from snnc.rtl.memories import BlockMembrane, LoadedRom, Lookup, Ring, Rom
 from snnc.rtl.readout_port import ReadoutPort
@@ -261,22 +262,18 @@ class Engine(wiring.Component):
     def _spikes_out(self, m: Module, walker: Any, now: Any, swept: Any, spikes: Signal) -> None:
         """Offer spike words, and issue no sweep whose word might find the queue behind full."""
         assert self._behind is not None
-        beat = self.o.payload
-        sends = Signal()
+        m.submodules.output = output = SpikeOutput(self._plan, self._behind)
+        connect(m, output.o, flipped(self.o))
         m.d.comb += [
-            sends.eq(swept & ~now.clear & (spikes.any() | now.last)),
-            self.o.valid.eq(sends),
-            beat.word.eq(now.word),
-            beat.mask.eq(spikes),
+            output.issue.eq(walker.issue & (walker.operation.kind == OperationKind.SWEEP)),
+            output.execute.eq(swept & ~now.clear),
+            output.beat.word.eq(now.word),
+            output.beat.mask.eq(spikes),
+            output.beat.marker.eq(now.marker),
+            output.last.eq(now.last),
+            output.left.eq(self.left),
+            walker.allow_sweep.eq(output.allow),
         ]
-        with m.If(now.last):
-            m.d.comb += beat.marker.eq(now.marker)
-        # Places in the queue that are taken or promised.
-        reserved = Signal(range(self._behind + 1))
-        promised = walker.issue & (walker.operation.kind == OperationKind.SWEEP)
-        returned = swept & ~now.clear & ~sends
-        m.d.sync += reserved.eq(reserved + promised - returned - self.left)
-        m.d.comb += walker.allow_sweep.eq(reserved != self._behind)
 
     def _probes(self, m: Module, executes: Any, sweeping: Any, word: Any, spikes: Signal, total: Signal) -> None:
         for name, value in {

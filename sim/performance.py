@@ -241,9 +241,10 @@ class _ConvolutionWalker(_Walker):
         self.reach = reach(engine)
         self.hazard = self.projection.row_stride == 1
         self.ready = np.zeros(batch, dtype=np.int64)
-        """First cycle in which the next beat can move to the second register."""
+        """First cycle in which the next beat can move to the register."""
         self.moved = np.zeros(batch, dtype=np.int64)
-        """Cycle in which the last beat did: the first register takes the next one from then on."""
+        self.moved_before = np.zeros(batch, dtype=np.int64)
+        """Cycles in which the last beat and the one before it did."""
         self.serialiser = np.zeros(batch, dtype=np.int64)
         """First cycle in which the serialiser takes the next spike word."""
 
@@ -268,28 +269,26 @@ class _ConvolutionWalker(_Walker):
         self, t: int, word: int, entered: IntArray, events: IntArray, present: npt.NDArray[np.bool_] | None
     ) -> IntArray:
         taken = np.maximum(entered + self.queueing, self.serialiser)
-        # The word's beats go through the walker's two registers: the first beat's times, then those of the last.
-        first_in = np.maximum(taken + 1, self.moved)
+        # Through the walker's queue of two: when the first beats enter, and when the first moves to the register.
+        first_in = np.maximum(taken, self.moved_before) + 1
+        second_in = np.maximum(first_in, self.moved) + 1
         first_moved = np.maximum(first_in + 1, self.ready)
         count, first, last = (int(table[word // self.projection.source_layout.groups]) for table in self.reach)
         if count == 0:
-            moved = first_moved + np.maximum(events - 1, 0)
-            last_in = np.where(events > 1, moved - 1, first_in)
-            issued = np.zeros_like(events)
-            begins, last_issue, ready = moved + 1, moved, moved + 1
+            begins, each = first_moved + 1, 1
         else:
             begins = first_moved + 1 + np.where(events > 0, self.waits(first, first_moved + 1, sweeps=False), 0)
             # Events of one word reach the same: with a single word, each must wait for the one before.
             each = count + (1 if count == 1 and self.hazard else 0)
-            issued = count * events
 
-            def done(number: IntArray) -> IntArray:
-                """The last operation of the event of that number, from 1 on; before it, when the first beat moved."""
-                return np.where(number > 0, begins + (number - 1) * each + count - 1, first_moved)
+        def ended(number: IntArray) -> IntArray:
+            """When the register is free of the event of that number, from 1 on; before it, when the first moved."""
+            return np.where(number > 0, begins + (number - 1) * each + max(count, 1) - 1, first_moved)
 
-            last_in = np.where(events > 1, done(events - 2), first_in)
-            moved = done(events - 1)
-            ready = last_issue = done(events)
+        issued = count * events
+        moved, moved_before = ended(events - 1), np.where(events > 1, ended(events - 2), self.moved)
+        last_in = np.where(events > 2, ended(events - 3) + 1, np.where(events > 1, second_in, first_in))
+        ready = last_issue = ended(events)
         here = np.ones_like(taken, dtype=np.bool_) if present is None else present
         worked = here & (issued > 0)
         self.operations = self.operations + np.where(here, issued, 0)
@@ -298,6 +297,7 @@ class _ConvolutionWalker(_Walker):
         self.last_word = np.where(worked, last, self.last_word)
         self.last_swept = self.last_swept & ~worked
         self.serialiser = np.where(here, last_in, self.serialiser)
+        self.moved_before = np.where(here, moved_before, self.moved_before)
         self.moved = np.where(here, moved, self.moved)
         self.ready = np.where(here, ready, self.ready)
         if present is None:

@@ -7,10 +7,11 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import data, enum, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from snnc.compiler.plan import EnginePlan, ProjectionPlan, unsigned_bits
 from snnc.rtl.beats import Marker, OperationKind, event_beat, operation
+from snnc.rtl.queue import Queue
 from snnc.rtl.tables import constant_table, position_fields
 
 __all__ = ["ConvolutionWalker"]
@@ -65,6 +66,10 @@ class _Axis:
         )
 
 
+_AHEAD = 2
+"""Beats that wait for the one that is walked: two pass one a cycle on, with a handshake of registers alone."""
+
+
 class ConvolutionWalker(wiring.Component):
     """An event touches the words of the positions that see it through the kernel; a marker sweeps all words.
 
@@ -72,7 +77,8 @@ class ConvolutionWalker(wiring.Component):
     for a beat with neither. With `row_stride` 1, an operation waits one cycle where the one of the cycle before was at
     the same position, unless a sweep goes through the position's groups.
 
-    The walker holds two beats: one is decoded, to where it begins, while the one before is walked.
+    Beats wait in a short queue of the walker's own; the oldest is decoded, to where it begins, while the one before is
+    walked.
 
     Members
     -------
@@ -114,14 +120,10 @@ class ConvolutionWalker(wiring.Component):
         rows = _Axis.of(projection, 0, projection.source_layout.rows, layout.rows)
         columns = _Axis.of(projection, 1, projection.source_layout.columns, layout.columns)
 
-        # --- the next beat, decoded; its register keeps the decoding apart from the serialiser's logic ---
-        waiting = Signal()
-        # Any: a view with the layout's fields, which the types do not know.
-        beat: Any = Signal(self.i.payload.shape(), name="beat", reset_less=True)
-        take = Signal()
-        m.d.comb += self.i.ready.eq(~waiting | take)
-        with m.If(self.i.ready):
-            m.d.sync += [waiting.eq(self.i.valid), beat.eq(self.i.payload)]
+        # --- the next beat, decoded; the queue keeps walking and decoding apart from what offers ---
+        m.submodules.ahead = ahead = Queue(self.i.payload.shape(), _AHEAD)
+        connect(m, flipped(self.i), ahead.i)
+        beat, take = ahead.o.payload, ahead.o.ready
         group, column, row = position_fields(beat.address, projection.source_layout)
         channel = Signal(unsigned_bits(projection.source_layout.channels - 1))
         m.d.comb += channel.eq(group * projection.source_layout.lanes + beat.lane)
@@ -231,7 +233,7 @@ class ConvolutionWalker(wiring.Component):
 
         with m.If(take):
             m.d.sync += [
-                busy.eq(waiting & (reaches | (beat.marker != Marker.NONE))),
+                busy.eq(ahead.o.valid & (reaches | (beat.marker != Marker.NONE))),
                 phase.eq(_Phase.EVENT),
                 marker.eq(beat.marker),
                 groups_left.eq(groups - 1),

@@ -64,7 +64,7 @@ def load(memories: list[MemoryPlan], words: list[int], *, gap: float = 0.0, rese
                 await ctx.tick()
 
         def record(ctx: Any) -> Writes:
-            found = {}
+            found: Writes = {}
             for k, item in enumerate(memories):
                 port = getattr(loader, f"memory{k}")
                 mask = ctx.get(port.write)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from snnc.compiler.artefacts import Build
-from snnc.compiler.commands.synth import FOLDER, TOP, check_netlist
+from snnc.compiler.commands.synth import FOLDER, TOP, check_netlist, synthesise_build
 from snnc.compiler.errors import VerificationError
 from snnc.compiler.ir import Encoding, Initial, Reset
 from snnc.compiler.plan import MemoryKind
@@ -70,3 +70,12 @@ def test_a_wrong_block_ram_is_found(target: str, device: str, tmp_path: Path) ->
     inputs = random_inputs(build.plan, 20, time_steps=build.plan.time_steps, density=0.5, seed=4)
     with pytest.raises(VerificationError, match=r"bit \d+ of result \d+: expected [01], got [01]"):
         verify_netlist(build, files, inputs, time_steps=build.plan.time_steps)
+
+
+def test_weights_in_spram(tmp_path: Path) -> None:
+    graph = random_chain((40, 24, 10), encoding=Encoding.DIRECT, seed=4)
+    build = build_graph(graph, tmp_path / "build", lanes=(4, 4), spram=True)
+    synthesis = synthesise_build(build)
+    assert [memory.name for memory in build.plan.loaded] == ["hidden0.weights", "readout.weights"]
+    assert synthesis.best.used("SPRAM") == build.plan.sprams == 2
+    assert check_netlist(build, 4)
