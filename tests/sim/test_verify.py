@@ -104,6 +104,9 @@ CORNERS = {
         },
         lanes=(4, 4, 3),
     ),
+    "weights in SPRAM": Corner(
+        graph={"sizes": (40, 24, 6), "encoding": Encoding.DIRECT}, lanes=(8, 6), spram=True, protocol=True
+    ),
     "a dense layer with rows and columns, a single position": Corner(
         graph={
             "shape": (2, 3, 3),
@@ -117,10 +120,29 @@ CORNERS = {
         lanes=(2, 4, 2, 3),
         density=0.5,
     ),
-    "weights in SPRAM": Corner(
-        graph={"sizes": (40, 24, 6), "encoding": Encoding.DIRECT}, lanes=(8, 6), spram=True, protocol=True
-    ),
     "banked SPRAM": Corner(graph={"sizes": (8200, 5, 3), "time_steps": 2}, lanes=(2, 3), density=0.05, spram=True),
+    "an image gathered, padded lanes, two groups, stored spikes": Corner(
+        graph={
+            "shape": (2, 6, 7),
+            "layers": [Conv(channels=6, stride=(1, 2)), Conv(channels=5, stride=(2, 2)), Full(shape=(5, 1, 1))],
+            "encoding": Encoding.DIRECT,
+        },
+        lanes=(4, 5, 5),
+        protocol=True,
+    ),
+    "an image gathered, one step, hard reset, fraction bits, half membranes": Corner(
+        graph={
+            "shape": (1, 9, 9),
+            "layers": [Conv(channels=6, kernel=(5, 5), stride=(2, 2)), Full(shape=(5, 1, 1), pool=5)],
+            "encoding": Encoding.DIRECT,
+            "reset": Reset.HARD,
+            "shift": 1,
+            "initial": Initial.HALF,
+            "time_steps": 1,
+        },
+        lanes=(3, 5),
+        density=0.4,
+    ),
 }
 
 
@@ -157,8 +179,12 @@ def test_a_readout_as_wide_as_the_bench_records(tmp_path: Path) -> None:
     assert verify_build(build, _inputs(build, 0.5, samples=3)).samples == 3
 
 
-def test_fewer_steps_than_compiled_for(builds: dict[str, Build]) -> None:
-    build = builds["padded lanes, three words, half membranes"]
+@pytest.mark.parametrize(
+    "corner",
+    ["padded lanes, three words, half membranes", "an image gathered, padded lanes, two groups, stored spikes"],
+)
+def test_fewer_steps_than_compiled_for(builds: dict[str, Build], corner: str) -> None:
+    build = builds[corner]
     inputs = random_inputs(build.plan, 20, time_steps=2, density=0.3, seed=1)
     assert verify_build(build, inputs, time_steps=2).time_steps == 2
 
