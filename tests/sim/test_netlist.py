@@ -15,12 +15,12 @@ from snnc.compiler.plan import MemoryKind
 from snnc.compiler.targets import load_target
 from snnc.sim.commands import random_inputs
 from snnc.sim.netlist import verify_netlist
-from tests.networks import build_graph, random_chain
+from tests.networks import Conv, Full, build_graph, random_chain, spatial_chain
 
-pytestmark = [
-    pytest.mark.nightly,
-    pytest.mark.parametrize(("target", "device"), [("ice40", "hx8k"), ("ecp5", "25k")], ids=["ice40", "ecp5"]),
-]
+pytestmark = pytest.mark.nightly
+of_each_family = pytest.mark.parametrize(
+    ("target", "device"), [("ice40", "hx8k"), ("ecp5", "25k")], ids=["ice40", "ecp5"]
+)
 
 
 def synthesise(build: Build) -> None:
@@ -30,6 +30,7 @@ def synthesise(build: Build) -> None:
     target.synthesise(build.verilog, top=TOP, device=device, folder=build.path / FOLDER, base=build.path)
 
 
+@of_each_family
 def test_membranes_and_weights_in_block_ram(target: str, device: str, tmp_path: Path) -> None:
     graph = random_chain(
         (40, 24, 10), encoding=Encoding.DIRECT, value_bits=8, reset=Reset.HARD, initial=Initial.HALF, seed=1
@@ -40,6 +41,7 @@ def test_membranes_and_weights_in_block_ram(target: str, device: str, tmp_path: 
     assert check_netlist(build, 5) == 5 * 10 * (build.plan.readout.residual_bits + 9)
 
 
+@of_each_family
 def test_rings_and_banks(target: str, device: str, tmp_path: Path) -> None:
     graph = random_chain((600, 16, 5), bits=3, time_steps=3, seed=2)
     build = build_graph(graph, tmp_path / "build", lanes=(8, 5), target=target, device=device)
@@ -50,6 +52,7 @@ def test_rings_and_banks(target: str, device: str, tmp_path: Path) -> None:
     assert check_netlist(build, 4)
 
 
+@of_each_family
 def test_a_wrong_block_ram_is_found(target: str, device: str, tmp_path: Path) -> None:
     graph = random_chain((40, 16, 5), seed=3)
     build = build_graph(graph, tmp_path / "build", lanes=(8, 5), target=target, device=device)
@@ -70,6 +73,19 @@ def test_a_wrong_block_ram_is_found(target: str, device: str, tmp_path: Path) ->
     inputs = random_inputs(build.plan, 20, time_steps=build.plan.time_steps, density=0.5, seed=4)
     with pytest.raises(VerificationError, match=r"bit \d+ of result \d+: expected [01], got [01]"):
         verify_netlist(build, files, inputs, time_steps=build.plan.time_steps)
+
+
+@of_each_family
+def test_convolutions_behind_an_image(target: str, device: str, tmp_path: Path) -> None:
+    graph = spatial_chain(
+        (2, 6, 7),
+        [Conv(channels=6, stride=(1, 2)), Conv(channels=5, stride=(2, 2)), Full(shape=(5, 1, 1))],
+        encoding=Encoding.DIRECT,
+        seed=6,
+    )
+    build = build_graph(graph, tmp_path / "build", lanes=(4, 5, 5), target=target, device=device)
+    synthesise(build)
+    assert check_netlist(build, 2)
 
 
 def test_weights_in_spram(tmp_path: Path) -> None:
