@@ -79,7 +79,7 @@ class Core(wiring.Component):
                 engine = Engine(engine_plan, behind)
             m.submodules[f"engine_{name}"] = engine
             (projection,) = engine_plan.projections
-            if projection.weights.kind is MemoryKind.SPRAM:
+            if isinstance(engine, Engine) and projection.weights.kind is MemoryKind.SPRAM:
                 connect(m, loads[projection.weights.name], engine.load)
             if isinstance(engine, ImageEngine):
                 connect(m, source, engine.i)

@@ -50,12 +50,13 @@ def schedule(design: Design) -> Design:
 
 def _grow(design: Design, choices: list[list[int]]) -> dict[tuple[int, ...], float]:
     """More lanes for one engine, if need be at the cost of another's, while that saves time; where it ends."""
-    plan = _comfortable(design) or _fitting(design)
-    if plan is None:
+    start = _comfortable(design) or _fitting(design)
+    if start is None:
         return {}
+    plan = start
     while True:
-        work = typical(plan).operations
-        busiest = sorted(range(len(choices)), key=lambda k: -work[plan.engines[k].name])
+        work = [typical(plan).operations[engine.name] for engine in plan.engines]
+        busiest = sorted(range(len(choices)), key=lambda k: -work[k])
         for lanes in _neighbours(design.lanes, busiest, choices):
             changed = dataclasses.replace(design, lanes=lanes)
             found = _comfortable(changed)
