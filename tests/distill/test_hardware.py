@@ -29,9 +29,14 @@ def test_a_student_that_is_too_large_is_refused_with_the_compilers_remedy():
         check_fit(configured(architecture="64-2000-10"), load("digits"), named_device("up5k"))
 
 
+def test_convolutions_are_placed():
+    said = check_fit(configured(architecture="1x8x8-4c3-8c3s2-10"), load("digits"), named_device("up5k"))
+    assert said.startswith("1x8x8-4c3-8c3s2-10 fits up5k: ")
+
+
 def test_a_layer_without_hardware_is_refused_by_name():
-    with pytest.raises(UnsupportedError, match=r"--fit.*'conv1'"):
-        check_fit(configured(architecture="1x8x8-4c3-10"), load("digits"), named_device("up5k"))
+    with pytest.raises(UnsupportedError, match=r"--fit.*branches or joins"):
+        check_fit(configured(architecture="1x8x8-4r3-10"), load("digits"), named_device("up5k"))
 
 
 def test_an_unknown_chip_is_refused_with_those_that_are_known():
