@@ -36,7 +36,7 @@ def test_convolutions_are_placed():
 
 def test_a_layer_without_hardware_is_refused_by_name():
     with pytest.raises(UnsupportedError, match=r"--fit.*branches or joins"):
-        check_fit(configured(architecture="1x8x8-4r3-10"), load("digits"), named_device("up5k"))
+        check_fit(configured(architecture="1x8x8-4c3-4r3-10"), load("digits"), named_device("up5k"))
 
 
 def test_an_unknown_chip_is_refused_with_those_that_are_known():
