@@ -1,0 +1,152 @@
+"""Measures the convolutional students on their chips: one checkpoint through accuracy, verification, place and route.
+
+    SNNC_DATA=DIR python benchmarks/convolutions.py                      all of it; hours
+    SNNC_DATA=DIR python benchmarks/convolutions.py mnist --verify 200   one row, 200 images through the RTL
+
+Accuracy and cycles are those of the whole test set: the golden model's classes, and the exact prediction, which the
+images that go through the RTL confirm. Fmax is the median over nextpnr's seeds, with the serial shell. Every figure is
+of this run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from snnc.compiler.artefacts import Build, open_build
+from snnc.compiler.commands.synth import synthesise_build
+from snnc.sim import golden
+from snnc.sim.commands import dataset_inputs
+from snnc.sim.performance import predict
+from snnc.sim.stimulus import stimulus
+from snnc.sim.verify import verify_build
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A student, its data set and its chip; what is hoped for."""
+
+    student: str
+    dataset: str
+    target: str
+    device: str
+    accuracy: float
+    mhz: float
+    microseconds: float
+
+
+CASES = {
+    "mnist": Case(
+        student="mnist-conv-int4.pt",
+        dataset="mnist",
+        target="ice40",
+        device="up5k",
+        accuracy=0.992,
+        mhz=30,
+        microseconds=1000,
+    ),
+    "fashion": Case(
+        student="fashion-mnist-conv-int4.pt",
+        dataset="fashion-mnist",
+        target="ecp5",
+        device="45k",
+        accuracy=0.915,
+        mhz=60,
+        microseconds=500,
+    ),
+}
+
+
+def measure(name: str, data: Path, output: Path, *, seeds: tuple[int, ...], verified: int) -> dict[str, Any]:
+    """One row."""
+    case = CASES[name]
+    checkpoint = REPOSITORY / "examples" / "students" / case.student
+    build = _compile(checkpoint, case, output / name)
+    steps = build.plan.time_steps
+    inputs, labels = dataset_inputs(build.plan, case.dataset, data=data, samples=None, time_steps=steps)
+    classes, cycles = _whole_test_set(build, inputs, steps)
+    accuracy = golden.accuracy(classes, labels)
+    verdict = verify_build(build, inputs[:verified], labels=labels[:verified]) if verified else None
+    made = synthesise_build(build, seeds=seeds)
+    microseconds = float(cycles.mean()) / made.median_mhz
+    return {
+        "student": f"{case.student} ({hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:12]})",
+        "device": case.device,
+        "lanes": [engine.lanes for engine in build.plan.engines],
+        "accuracy": accuracy,
+        "verified": 0 if verdict is None else verdict.samples,
+        "simulated_cycles_per_second": None if verdict is None else verdict.cycles_per_second,
+        "cycles": float(cycles.mean()),
+        "most_cycles": int(cycles.max()),
+        "resources": {resource.name: [resource.used, resource.available] for resource in made.best.resources},
+        "mhz": made.median_mhz,
+        "microseconds": microseconds,
+        "met": bool(accuracy >= case.accuracy and made.median_mhz >= case.mhz and microseconds <= case.microseconds),
+        "bar": f">= {case.accuracy:.1%}, >= {case.mhz:g} MHz, <= {case.microseconds:g} us",
+    }
+
+
+def _compile(checkpoint: Path, case: Case, folder: Path) -> Build:
+    command = [Path(sys.executable).with_name("snnc"), "compile", checkpoint, "--target", case.target]
+    subprocess.run([*map(str, command), "--device", case.device, "-o", str(folder)], check=True)
+    return open_build(folder)
+
+
+def _whole_test_set(build: Build, inputs: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Classes and predicted cycles of all images."""
+    graph, plan = build.load_graph(), build.plan
+    classes, cycles = [], []
+    for start in range(0, len(inputs), 250):
+        piece = inputs[start : start + 250]
+        trace = golden.run(graph, piece, time_steps=steps, membranes=False)
+        spikes = {layer: population.spikes for layer, population in trace.populations.items()}
+        beats = stimulus(plan.input.encoding, piece, time_steps=steps)
+        classes.append(trace.classes)
+        cycles.append(predict(plan, beats, spikes).cycles)
+    return np.concatenate(classes), np.concatenate(cycles)
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(list(CASES)))
+@click.option("--data", type=click.Path(path_type=Path), envvar="SNNC_DATA", required=True, help="Folder of the data.")
+@click.option("--seeds", default=5, show_default=True, help="Placements, 1 to N.")
+@click.option("--verify", "verified", default=1000, show_default=True, help="Images through the RTL.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), default=REPOSITORY / "build" / "convolutions", show_default=False
+)
+def main(names: tuple[str, ...], data: Path, seeds: int, verified: int, output: Path) -> None:
+    """Measure NAMES, or all."""
+    table = Table("student", "device", "accuracy", "equal in RTL", "cycles", "resources", "Fmax", "time", "bar", "met")
+    for name in names or CASES:
+        row = measure(name, data, output, seeds=tuple(range(1, seeds + 1)), verified=verified)
+        (output / f"{name}.json").write_text(json.dumps(row, indent=2) + "\n")
+        used = ", ".join(f"{used:,} {what}" for what, (used, _) in row["resources"].items() if used)
+        table.add_row(
+            row["student"],
+            row["device"],
+            f"{row['accuracy']:.2%}",
+            f"{row['verified']:,}",
+            f"{row['cycles']:,.0f}",
+            used,
+            f"{row['mhz']:.1f} MHz",
+            f"{row['microseconds']:.0f} us",
+            row["bar"],
+            "yes" if row["met"] else "NO",
+        )
+    Console(width=200).print(table)
+
+
+if __name__ == "__main__":
+    main()
