@@ -23,6 +23,7 @@ from snnc.compiler.ir import (
     InputSource,
     IntegrateAndFire,
     Level,
+    Pooling,
     Population,
     Projection,
     Readout,
@@ -136,9 +137,18 @@ class Full:
     pool: int = 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """A pooling layer of `spatial_chain`: the maximum, or sums with random weights up to `largest`."""
+
+    kernel: tuple[int, int] = (2, 2)
+    stride: tuple[int, int] = (2, 2)
+    largest: int | None = None
+
+
 def spatial_chain(
     shape: Shape,
-    layers: Sequence[Conv | Full],
+    layers: Sequence[Conv | Full | Pool],
     *,
     encoding: Encoding = Encoding.EVENTS,
     bits: int = 4,
@@ -161,6 +171,12 @@ def spatial_chain(
     for index, layer in enumerate(layers):
         before = populations[-1]
         name = "readout" if index == len(layers) - 1 else f"hidden{index}"
+        projection: Projection
+        if isinstance(layer, Pool):
+            pooling = _pooling(layer, before, name, generator)
+            populations.append(pooling[0])
+            projections.append(pooling[1])
+            continue
         common: dict[str, Any] = {
             "source": before.name,
             "target": name,
@@ -168,7 +184,6 @@ def spatial_chain(
             "shift": shift,
             "pool": layer.pool,
         }
-        projection: Projection
         if isinstance(layer, Full):
             sources = before.size // layer.pool**2
             weight = generator.integers(-largest, largest + 1, (math.prod(layer.shape), sources))
@@ -206,6 +221,20 @@ def spatial_chain(
         projections=tuple(projections),
         time_steps=time_steps,
     )
+
+
+def _pooling(layer: Pool, before: Population, name: str, generator: np.random.Generator) -> tuple[Population, Pooling]:
+    """``docs/semantics.md`` section 1, "Max pooling"; or sums, of either sign."""
+    channels = before.channels
+    weight, reset = np.ones(channels, np.int64), Reset.HARD
+    if layer.largest is not None:
+        weight, reset = generator.integers(-1, layer.largest + 1, channels), Reset.SOFT
+    pooling = Pooling(source=before.name, target=name, weight=frozen(weight), kernel=layer.kernel, stride=layer.stride)
+    reached = target_shape(pooling, before.shape)
+    assert reached is not None
+    threshold = np.ones(channels, np.int64) if layer.largest is None else np.full(channels, layer.largest)
+    neuron = IntegrateAndFire(threshold=frozen(threshold), reset=reset, initial=Initial.ZERO)
+    return Population(name=name, shape=reached, neuron=neuron, bias=frozen(np.zeros(channels, np.int64))), pooling
 
 
 def in_spram(design: Design) -> Design:

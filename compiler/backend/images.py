@@ -9,12 +9,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.ir import Convolution, Dense, Graph, Initial, IntegrateAndFire, Population, Projection
+from snnc.compiler.ir import (
+    Convolution,
+    Dense,
+    Graph,
+    Initial,
+    IntegrateAndFire,
+    Pooling,
+    Population,
+    Projection,
+    as_convolution,
+)
 from snnc.compiler.plan import EngineKind, EnginePlan, LayoutPlan, MemoryKind, MemoryPlan, Plan, ProjectionPlan
 
 __all__ = ["memory_images"]
@@ -54,8 +64,10 @@ def _weight_words(engine: EnginePlan, plan: ProjectionPlan, projection: Projecti
             rows = _dense_rows(engine.layout, plan, projection.weight.astype(np.int64))
         case Convolution():
             rows = _kernel_rows(engine.layout, plan, projection.weight.astype(np.int64))
-        case _:
-            raise AssertionError("no hardware for this projection")
+        case Pooling():
+            rows = _kernel_rows(engine.layout, plan, as_convolution(projection).weight.astype(np.int64))
+        case _ as unreachable:
+            assert_never(unreachable)
     return rows[: plan.weights.depth]
 
 

@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
+import numpy as np
+
 from snnc.compiler.errors import CheckpointError
 from snnc.compiler.ir.neurons import Array
 
@@ -20,6 +22,7 @@ __all__ = [
     "Pooling",
     "Projection",
     "Shape",
+    "as_convolution",
     "pooled_shape",
     "target_shape",
     "weight_shape",
@@ -129,6 +132,26 @@ class Pooling:
 
 
 Projection: TypeAlias = Dense | Convolution | Pooling
+
+
+def as_convolution(projection: Pooling) -> Convolution:
+    """The same sums through a kernel of equal weights, a group for each channel; of an integer graph.
+
+    `bits` is the width of the widest weight, whatever it is.
+    """
+    channels = len(projection.weight)
+    weight = np.broadcast_to(projection.weight.reshape(-1, 1, 1, 1), (channels, 1, *projection.kernel))
+    widest = max(int(value).bit_length() for value in np.abs(projection.weight))
+    return Convolution(
+        source=projection.source,
+        target=projection.target,
+        weight=weight,
+        stride=projection.stride,
+        groups=channels,
+        bits=widest + 1,
+        shift=projection.shift,
+        delay=projection.delay,
+    )
 
 
 def window(projection: Projection) -> int:

@@ -12,7 +12,17 @@ from typing import Final, TypeAlias
 
 from snnc.compiler.design import Design
 from snnc.compiler.errors import FitError
-from snnc.compiler.ir import Convolution, Dense, Encoding, InputSource, IntegrateAndFire, Population, Projection
+from snnc.compiler.ir import (
+    Convolution,
+    Dense,
+    Encoding,
+    InputSource,
+    IntegrateAndFire,
+    Pooling,
+    Population,
+    Projection,
+    as_convolution,
+)
 from snnc.compiler.model import model_hash
 from snnc.compiler.passes.area import total_cells
 from snnc.compiler.passes.memories import (
@@ -156,7 +166,8 @@ class _Layer:
     """One layer's memories, each with its choices, and then its engine."""
 
     def __init__(self, design: Design, position: int, population: Population, projection: Projection) -> None:
-        assert isinstance(projection, Dense | Convolution)
+        if isinstance(projection, Pooling):
+            projection = as_convolution(projection)
         assert projection.bits is not None
         self._device = design.device
         self._population = population
@@ -257,8 +268,6 @@ class _Layer:
                 return last * source.groups * source.lanes + source.channels
             case Convolution(kernel=kernel):
                 return source.channels * math.prod(kernel)
-            case _:
-                raise AssertionError("no walker for this projection")
 
     def _membrane(self) -> _Choices:
         layout, bits = self._layout, self._bounds.residual.bits

@@ -118,17 +118,16 @@ def _missing(graph: Graph, projection: Projection) -> str:
     if projection.delay:
         return f"hears '{projection.source}' with a delay; the hardware of delays"
     match projection:
-        case Pooling():
-            return f"sums windows of '{projection.source}'; the hardware of pooling and of identities"
-        case Convolution():
+        case Convolution() | Pooling():
             if projection.target == graph.readout.name:
-                return "is a readout behind a convolution; the hardware of any but dense readouts"
+                return "is a readout behind a convolution or a pooling; the hardware of any but dense readouts"
         case Dense():
             if projection.target == graph.readout.name and graph.readout.size != graph.readout.channels:
                 return "is a readout with rows and columns; the hardware of any but flat readouts"
         case _ as unreachable:
             assert_never(unreachable)
-    if projection.source == graph.input.name and graph.source.encoding is Encoding.DIRECT and projection.pool > 1:
+    direct = projection.source == graph.input.name and graph.source.encoding is Encoding.DIRECT
+    if direct and not isinstance(projection, Pooling) and projection.pool > 1:
         return "pools pixels; the hardware of it"
     return ""
 
@@ -154,7 +153,7 @@ def _choices(graph: Graph, population: Population, most: int) -> list[int]:
     (projection,) = graph.into(population.name)
     if population is not graph.readout and isinstance(projection, Dense):
         return [1 << k for k in range(min(most, _ceil_power(channels)).bit_length())]
-    if isinstance(projection, Convolution):
+    if not isinstance(projection, Dense):
         most = min(2 * most, LANES_LIMIT)
     # More lanes that leave the number of groups as it is are of no use.
     return sorted({-(-channels // groups) for groups in range(-(-channels // most), channels + 1)})

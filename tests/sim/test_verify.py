@@ -20,7 +20,7 @@ from snnc.sim.harness import Capture, EngineCapture
 from snnc.sim.protocol import verify_protocol
 from snnc.sim.stimulus import stimulus
 from snnc.sim.verify import compare, verify_build
-from tests.networks import Conv, Full, build_graph, integer_chain, random_chain, spatial_chain
+from tests.networks import Conv, Full, Pool, build_graph, integer_chain, random_chain, spatial_chain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +139,22 @@ CORNERS = {
         lanes=(4, 5, 5),
         protocol=True,
         seed=13,
+    ),
+    "max pooling, windows that overlap, sums of windows": Corner(
+        graph={
+            "shape": (2, 8, 8),
+            "layers": [
+                Conv(channels=6),
+                Pool(),
+                Conv(channels=5, padding=(0, 0)),
+                Pool(kernel=(2, 1), stride=(1, 1), largest=6),
+                Full(shape=(4, 1, 1)),
+            ],
+            "encoding": Encoding.DIRECT,
+        },
+        lanes=(4, 4, 5, 3, 4),
+        density=0.3,
+        seed=1,
     ),
     "an image gathered, one step, hard reset, fraction bits, half membranes": Corner(
         graph={
