@@ -140,7 +140,8 @@ def as_convolution(projection: Pooling) -> Convolution:
     `bits` is the width of the widest weight, whatever it is.
     """
     channels = len(projection.weight)
-    weight = np.broadcast_to(projection.weight.reshape(-1, 1, 1, 1), (channels, 1, *projection.kernel))
+    values = projection.weight.astype(np.int64).reshape(-1, 1, 1, 1)
+    weight = np.broadcast_to(values, (channels, 1, *projection.kernel))
     widest = max(int(value).bit_length() for value in np.abs(projection.weight))
     return Convolution(
         source=projection.source,
