@@ -105,12 +105,10 @@ class Engine(wiring.Component):
 
         # --- execute ---
         now, valid, before = operations[depth], valids[depth], operations[depth - 1]
-        # What every lane waits for: known a cycle before, it need not be decoded from the operation first.
-        sweeping, restoring = Signal(reset_less=True), Signal(reset_less=True)
-        sweeps = before.kind == OperationKind.SWEEP
-        m.d.sync += [sweeping.eq(sweeps), restoring.eq(sweeps & (before.marker == Marker.SAMPLE))]
+        sweeping = Signal()
         end_of_sample = Signal()
         m.d.comb += [
+            sweeping.eq(now.kind == OperationKind.SWEEP),
             end_of_sample.eq(valid & sweeping & now.last & (now.marker == Marker.SAMPLE)),
         ]
         operand = self._operand(m, operations, valids, end_of_sample)
@@ -140,6 +138,7 @@ class Engine(wiring.Component):
                 m.d.comb += ring.restore.eq(end_of_sample)
         else:
             m.submodules.membrane = block = BlockMembrane(plan.membrane)
+            restoring = sweeping & (now.marker == Marker.SAMPLE)
             m.d.comb += [
                 block.read_word.eq(before.word),
                 head.eq(block.data),
