@@ -286,13 +286,14 @@ class ImageEngine(wiring.Component):
         memory, lanes = self._image.spikes, self._plan.lanes
         if memory is None:
             return spikes
-        # Those of the last step go to the memory as they come.
-        history = Signal(memory.width - lanes, reset_less=True)
-        with m.If(now.second):
-            m.d.sync += history.eq(Cat(history, spikes)[lanes:])
-        stored = self._memory(
-            m, "spikes", memory, before.word, now.second & now.closing, tag.word, Cat(history, spikes)
-        )
+        # Those of the last step go to the memory as they come; with two steps there are no others.
+        steps: Any = spikes
+        if memory.width > lanes:
+            history = Signal(memory.width - lanes, reset_less=True)
+            steps = Cat(history, spikes)
+            with m.If(now.second):
+                m.d.sync += history.eq(steps[lanes:])
+        stored = self._memory(m, "spikes", memory, before.word, now.second & now.closing, tag.word, steps)
         return stored.word_select(tag.step, lanes)
 
     def _memory(

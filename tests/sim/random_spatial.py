@@ -1,0 +1,149 @@
+"""Random networks of everything that the hardware has, none of them silent, and the features that each one shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.ir import Convolution, Dense, Encoding, Graph, Initial, IntegrateAndFire, Pooling, Reset
+from snnc.sim import golden
+from tests.networks import Conv, Full, Pool, spatial_chain
+
+__all__ = ["RandomCase", "features", "random_case"]
+
+QUIET, LOUD = 0.05, 0.95
+"""Mean firing rates of every layer lie between these: a network that is silent, or never is, would prove little."""
+
+SAMPLES = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RandomCase:
+    """A network, its lanes, and inputs as the golden model takes them."""
+
+    graph: Graph
+    lanes: tuple[int, ...]
+    inputs: npt.NDArray[Any]
+
+
+def random_case(seed: int) -> RandomCase:
+    """The first of the networks that `seed` gives whose layers all fire."""
+    generator = np.random.default_rng(seed)
+    while True:
+        graph = _network(generator)
+        inputs = _inputs(graph, generator)
+        trace = golden.run(graph, inputs, time_steps=graph.time_steps)
+        rates = [trace.populations[layer.name].firing_rate for layer in graph.layers[:-1]]
+        if all(QUIET < rate < LOUD for rate in rates):
+            lanes = tuple(int(generator.integers(1, min(16, layer.channels) + 1)) for layer in graph.layers)
+            return RandomCase(graph=graph, lanes=lanes, inputs=inputs)
+
+
+def _network(generator: np.random.Generator) -> Graph:
+    channels, height, width = (int(size) for size in generator.integers((1, 3, 3), (4, 10, 10)))
+    shape = channels, height, width
+    encoding = _one_of(generator, list(Encoding))
+    layers: list[Conv | Full | Pool] = []
+    for index in range(int(generator.integers(1, 4))):
+        first_of_pixels = index == 0 and encoding is Encoding.DIRECT
+        kind = _one_of(generator, ["conv"] * 4 + ["dense"] + ([] if first_of_pixels else ["max", "sum"]))
+        if kind in ("max", "sum"):
+            kernel = int(generator.integers(1, min(3, height) + 1)), int(generator.integers(1, min(3, width) + 1))
+            stride = _divisor(generator, height - kernel[0]), _divisor(generator, width - kernel[1])
+            layers.append(Pool(kernel=kernel, stride=stride, largest=None if kind == "max" else 5))
+            height = (height - kernel[0]) // stride[0] + 1
+            width = (width - kernel[1]) // stride[1] + 1
+            continue
+        pools = [q for q in (1, 1, 2, 3) if height % q == 0 and width % q == 0]
+        pool = 1 if first_of_pixels else _one_of(generator, pools)
+        height, width = height // pool, width // pool
+        if kind == "dense":
+            channels, height, width = (int(size) for size in generator.integers((2, 1, 1), (20, 3, 3)))
+            layers.append(Full(shape=(channels, height, width), pool=pool))
+            continue
+        layer = _convolution(generator, channels, (height, width), pool)
+        layers.append(layer)
+        channels = layer.channels
+        assert layer.padding is not None
+        sizes = zip((height, width), layer.kernel, layer.dilation, layer.padding, layer.stride, strict=True)
+        height, width = ((size + 2 * p - d * (k - 1) - 1) // s + 1 for size, k, d, p, s in sizes)
+    pool = _one_of(generator, [q for q in (1, 2) if height % q == 0 and width % q == 0])
+    layers.append(Full(shape=(int(generator.integers(2, 9)), 1, 1), pool=pool))
+    return spatial_chain(
+        shape,
+        layers,
+        encoding=encoding,
+        bits=_one_of(generator, [2, 3, 4, 8]),
+        value_bits=_one_of(generator, [1, 4, 6]),
+        shift=int(generator.integers(0, 3)),
+        reset=_one_of(generator, list(Reset)),
+        initial=_one_of(generator, list(Initial)),
+        time_steps=int(generator.integers(1, 6)),
+        seed=int(generator.integers(2**31)),
+    )
+
+
+def _convolution(generator: np.random.Generator, channels: int, size: tuple[int, int], pool: int) -> Conv:
+    kernel, dilation = _pair(generator, 3), _pair(generator, 2)
+    extents = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    lowest = [max(0, -(-(extent - have) // 2)) for extent, have in zip(extents, size, strict=True)]
+    padding = [int(generator.integers(low, extent)) for low, extent in zip(lowest, extents, strict=True)]
+    groups = _one_of(generator, [g for g in (1, 1, 1, 2, 3, channels) if channels % g == 0])
+    return Conv(
+        channels=groups * int(generator.integers(1, 1 + max(1, 10 // groups))),
+        kernel=kernel,
+        stride=_pair(generator, 3),
+        padding=(padding[0], padding[1]),
+        dilation=dilation,
+        groups=groups,
+        pool=pool,
+    )
+
+
+def _inputs(graph: Graph, generator: np.random.Generator) -> npt.NDArray[Any]:
+    density = _one_of(generator, [0.1, 0.3, 0.6, 1.0])
+    if graph.source.encoding is Encoding.DIRECT:
+        values = generator.integers(1, 2**graph.source.bits, (SAMPLES, graph.input.size))
+        return values * (generator.random(values.shape) < density)
+    return generator.random((graph.time_steps, SAMPLES, graph.input.size)) < density
+
+
+def features(case: RandomCase) -> set[str]:
+    """What a network shows of the hardware, for counting which features were seen together."""
+    graph = case.graph
+    found = {graph.source.encoding.value, f"{len(graph.layers)} layers", "T = 1" if graph.time_steps == 1 else "T > 1"}
+    for projection in graph.projections:
+        match projection:
+            case Dense():
+                found.add("dense behind pooling" if projection.pool > 1 else "dense")
+            case Pooling():
+                found.add("max pooling" if (projection.weight == 1).all() else "sums of windows")
+            case Convolution():
+                found.add("convolution behind pooling" if projection.pool > 1 else "convolution")
+                found |= {"stride"} if projection.stride != (1, 1) else set()
+                found |= {"dilation"} if projection.dilation != (1, 1) else set()
+                found |= {"padding"} if projection.padding != (0, 0) else set()
+                found |= {"groups"} if projection.groups > 1 else set()
+    for layer, lanes in zip(graph.layers, case.lanes, strict=True):
+        full = layer.channels % lanes == 0
+        found.add("one lane" if lanes == 1 else "lanes divide" if full else "lanes do not divide")
+        if isinstance(layer.neuron, IntegrateAndFire):
+            found.add(f"{layer.neuron.reset.value} reset")
+            found.add(f"from {layer.neuron.initial.value}")
+    return found
+
+
+def _pair(generator: np.random.Generator, high: int) -> tuple[int, int]:
+    first, second = generator.integers(1, high + 1, 2)
+    return int(first), int(second)
+
+
+def _divisor(generator: np.random.Generator, rest: int) -> int:
+    return _one_of(generator, [n for n in range(1, rest + 1) if rest % n == 0]) if rest else 1
+
+
+def _one_of(generator: np.random.Generator, choices: list[Any]) -> Any:
+    return choices[int(generator.integers(len(choices)))]
