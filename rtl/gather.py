@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import EnginePlan, InputPlan, ProjectionPlan, unsigned_bits
+from snnc.rtl.tables import constant_table
 
 __all__ = ["TapWalker", "Window", "windows"]
 
@@ -149,9 +150,7 @@ class TapWalker(wiring.Component):
 
         # --- the tap; its tables are read at the next word ---
         def table(index: Any, values: list[int]) -> Signal:
-            found = Signal(unsigned_bits(max(values)))
-            m.d.comb += found.eq(Array(values)[index] if len(values) > 1 else values[0])
-            return found
+            return constant_table(m, "found", index, values)
 
         channel = Signal(unsigned_bits(image.groups - 1))
         first_row, first_column = row_windows[0], column_windows[0]

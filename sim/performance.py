@@ -209,7 +209,7 @@ class _Walker:
 
 
 class _DenseWalker(_Walker):
-    """``docs/timing.md``, "Walker": every event takes all words."""
+    """``docs/timing.md``, "Walker of dense projections": every event takes all words."""
 
     def source(self, plan: Plan, stimulus: Stimulus) -> _SourceSteps:
         return _dense_source(plan, stimulus)

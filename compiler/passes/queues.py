@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 from snnc.compiler.passes.memories import block_memory
-from snnc.compiler.plan import EnginePlan, Plan, QueuePlan
+from snnc.compiler.plan import Plan, QueuePlan
 from snnc.compiler.targets import Device
 from snnc.sim.estimate import typical_cycles
 
 __all__ = ["deepened"]
 
-SLACK = 4
+SLACK: Final = 4
 """Entries beyond a step's words: sweeps that are under way hold places, too."""
 
 
@@ -23,40 +24,28 @@ def deepened(plan: Plan, device: Device) -> Plan:
     grows first.
     """
     while True:
-        candidates = [
-            plan if queue is None else _with_queue(plan, position, queue)
+        shallow = [
+            position
             for position in range(1, len(plan.engines))
-            for queue in [_step_queue(plan.engines[position], plan.engines[position - 1], device)]
+            if plan.engines[position].projections[0].queue.depth < plan.engines[position - 1].words
         ]
-        affordable = [candidate for candidate in candidates if candidate.blocks <= device.block_rams]
+        candidates = (_with_step_queue(plan, position, device) for position in shallow)
+        affordable = (candidate for candidate in candidates if candidate.blocks <= device.block_rams)
         best = min(affordable, key=typical_cycles, default=plan)
         if typical_cycles(best) >= typical_cycles(plan):
             return plan
         plan = best
 
 
-def _with_queue(plan: Plan, position: int, queue: QueuePlan) -> Plan:
-    engines = list(plan.engines)
-    (projection,) = engines[position].projections
-    projections = (dataclasses.replace(projection, queue=queue),)
-    engines[position] = dataclasses.replace(engines[position], projections=projections)
-    return dataclasses.replace(plan, engines=tuple(engines))
-
-
-def _step_queue(engine: EnginePlan, before: EnginePlan, device: Device) -> QueuePlan | None:
-    """The queue in front of `engine` that holds a step of `before`; None where the planned one does already."""
-    (projection,) = engine.projections
-    depth = before.words + SLACK
-    if before.words <= projection.queue.depth:
-        return None
-    width = before.lanes + before.layout.address_bits + 2
+def _with_step_queue(plan: Plan, position: int, device: Device) -> Plan:
+    """`plan` with a queue in front of the engine at `position` that holds a step of the one before it."""
+    before, engine = plan.engines[position - 1 : position + 1]
+    width, depth = before.lanes + before.layout.address_bits + 2, before.words + SLACK
     memory = block_memory(
-        device,
-        f"{engine.name}.queue",
-        width=width,
-        depth=depth,
-        bits_used=before.words * width,
-        banked=True,
+        device, f"{engine.name}.queue", width=width, depth=depth, bits_used=before.words * width, banked=True
     )
     assert memory is not None
-    return QueuePlan(depth=depth, memory=memory)
+    (projection,) = engine.projections
+    projections = (dataclasses.replace(projection, queue=QueuePlan(depth=depth, memory=memory)),)
+    deeper = dataclasses.replace(engine, projections=projections)
+    return dataclasses.replace(plan, engines=(*plan.engines[:position], deeper, *plan.engines[position + 1 :]))

@@ -27,8 +27,8 @@ def schedule(design: Design) -> Design:
     """Choose the lanes.
 
     Invariant: one lane count per layer. Unless the user fixed them: at most the device's `widest_lanes` each, powers of
-    two in dense hidden layers and all classes at once in the readout. Where that does not fit, lanes grow from few:
-    always those of the engine with the most work that can have more.
+    two in dense hidden layers and all classes at once in the readout. Where that does not fit, lanes grow from few,
+    an engine's at a time, if need be at the cost of another's, while the estimate of a sample's cycles falls.
     """
     graph = design.graph
     for population in graph.layers:
