@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from amaranth.hdl import ClockSignal, Instance, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from snnc.compiler.plan import unsigned_bits
+from snnc.rtl.memories import block_ram
 
 __all__ = ["BlockQueue"]
 
@@ -51,24 +51,21 @@ class BlockQueue(wiring.Component):
         head, tail, head_next = (Signal(range(self.depth), name=name) for name in ("head", "tail", "head_next"))
         level = Signal(range(self.depth + 1))
         valid = Signal()
-        data = Signal(len(payload))
         enter = self.i.valid & self.i.ready
         leave = self.o.valid & self.o.ready
 
         def after(pointer: Signal) -> Any:
             return Mux(pointer == self.depth - 1, 0, pointer + 1)
 
-        m.submodules.memory = Instance(
-            "snnc_ram_block",
-            p_WIDTH=len(payload),
-            p_DEPTH=self.depth,
-            p_ADDRESS_BITS=unsigned_bits(self.depth - 1),
-            i_clk=ClockSignal(),
-            i_read_address=head_next,
-            o_read_data=data,
-            i_write=enter,
-            i_write_address=tail,
-            i_write_data=payload,
+        data = block_ram(
+            m,
+            "memory",
+            width=len(payload),
+            depth=self.depth,
+            read=head_next,
+            write=enter,
+            write_address=tail,
+            value=payload,
         )
         m.d.comb += [
             self.i.ready.eq(level != self.depth),

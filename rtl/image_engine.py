@@ -11,16 +11,16 @@ word's are in flip-flops, and of the rest there is what their spikes say. `docs/
 from enum import unique
 from typing import Any
 
-from amaranth.hdl import Cat, ClockSignal, Instance, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from snnc.compiler.plan import EnginePlan, InputPlan, MemoryPlan, unsigned_bits
+from snnc.compiler.plan import EnginePlan, InputPlan, unsigned_bits
 from snnc.rtl.beats import Marker, input_beat, spike_word
 from snnc.rtl.credits import SpikeOutput
 from snnc.rtl.gather import TapWalker
 from snnc.rtl.image_neurons import ImageNeurons
-from snnc.rtl.memories import Rom
+from snnc.rtl.memories import Rom, block_ram
 from snnc.rtl.recoding import DigitRegister
 
 __all__ = ["ImageEngine"]
@@ -270,14 +270,15 @@ class ImageEngine(wiring.Component):
             m.d.sync += cleared.eq(cleared + 1)
             with m.If(cleared == memory.depth - 1):
                 m.d.sync += [cleared.eq(0), clearing.eq(0)]
-        pixel = self._memory(
+        pixel = block_ram(
             m,
             "pixels",
-            memory,
-            walker.address,
-            clearing | loads,
-            Mux(clearing, cleared, beat.address),
-            Mux(clearing, 0, beat.value),
+            width=memory.width,
+            depth=memory.depth,
+            read=walker.address,
+            write=clearing | loads,
+            write_address=Mux(clearing, cleared, beat.address),
+            value=Mux(clearing, 0, beat.value),
         )
         m.d.comb += digits.value.eq(Mux(walker.blank, 0, pixel))
 
@@ -293,24 +294,14 @@ class ImageEngine(wiring.Component):
             steps = Cat(history, spikes)
             with m.If(now.second):
                 m.d.sync += history.eq(steps[lanes:])
-        stored = self._memory(m, "spikes", memory, before.word, now.second & now.closing, tag.word, steps)
-        return stored.word_select(tag.step, lanes)
-
-    def _memory(
-        self, m: Module, name: str, memory: MemoryPlan, read: Any, write: Any, write_address: Any, value: Any
-    ) -> Signal:
-        """A block RAM; gives the word at `read` of the cycle before."""
-        word = Signal(memory.width, name=f"{name}_read")
-        m.submodules[name] = Instance(
-            "snnc_ram_block",
-            p_WIDTH=memory.width,
-            p_DEPTH=memory.depth,
-            p_ADDRESS_BITS=unsigned_bits(memory.depth - 1),
-            i_clk=ClockSignal(),
-            i_read_address=read,
-            o_read_data=word,
-            i_write=write,
-            i_write_address=write_address,
-            i_write_data=value,
+        stored = block_ram(
+            m,
+            "spikes",
+            width=memory.width,
+            depth=memory.depth,
+            read=before.word,
+            write=now.second & now.closing,
+            write_address=tag.word,
+            value=steps,
         )
-        return word
+        return stored.word_select(tag.step, lanes)

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from snnc.compiler.plan import LOAD_BITS, MemoryKind, MemoryPlan, unsigned_bits
 from snnc.rtl.loader import LoadPort
 
-__all__ = ["BlockMembrane", "LoadedRom", "Lookup", "Ring", "Rom", "image_path"]
+__all__ = ["BlockMembrane", "LoadedRom", "Lookup", "Ring", "Rom", "block_ram", "image_path"]
 
 
 def image_path(name: str) -> str:
@@ -275,16 +275,35 @@ class BlockMembrane(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.memory = Instance(
-            "snnc_ram_block",
-            p_WIDTH=self._plan.width,
-            p_DEPTH=self._plan.depth,
-            p_ADDRESS_BITS=len(self.read_word),
-            i_clk=ClockSignal(),
-            i_read_address=self.read_word,
-            o_read_data=self.data,
-            i_write=self.write,
-            i_write_address=self.write_word,
-            i_write_data=self.write_data,
+        data = block_ram(
+            m,
+            "memory",
+            width=self._plan.width,
+            depth=self._plan.depth,
+            read=self.read_word,
+            write=self.write,
+            write_address=self.write_word,
+            value=self.write_data,
         )
+        m.d.comb += self.data.eq(data)
         return m
+
+
+def block_ram(
+    m: Module, name: str, *, width: int, depth: int, read: Any, write: Any, write_address: Any, value: Any
+) -> Signal:
+    """Block RAM with a read and a write port as submodule `name`; gives the word at `read` of the cycle before."""
+    word = Signal(width, name=f"{name}_read")
+    m.submodules[name] = Instance(
+        "snnc_ram_block",
+        p_WIDTH=width,
+        p_DEPTH=depth,
+        p_ADDRESS_BITS=unsigned_bits(depth - 1),
+        i_clk=ClockSignal(),
+        i_read_address=read,
+        o_read_data=word,
+        i_write=write,
+        i_write_address=write_address,
+        i_write_data=value,
+    )
+    return word

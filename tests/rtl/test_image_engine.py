@@ -196,7 +196,7 @@ def existing(case: Case, sweeps: list[tuple[int, int, int, int]]) -> list[tuple[
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     def make(case: Case, behind: int) -> ImageEngine:
-        simulate_memories(monkeypatch, tmp_path, "snnc.rtl.memories", "snnc.rtl.image_engine")
+        simulate_memories(monkeypatch, tmp_path, "snnc.rtl.memories")
         write_images(case, tmp_path)
         return ImageEngine(engine_plan(case), input_plan(case), behind)
 

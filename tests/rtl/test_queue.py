@@ -35,7 +35,7 @@ def test_sustains_one_transfer_a_cycle(depth: int) -> None:
 def test_block_ram_keeps_order_too(
     depth: int, gap: float, stall: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    simulate_memories(monkeypatch, tmp_path, "snnc.rtl.block_queue")
+    simulate_memories(monkeypatch, tmp_path, "snnc.rtl.memories")
     got, taken, left = exchange(BlockQueue(8, depth), ITEMS, len(ITEMS), gap=gap, stall=stall)
     assert got == ITEMS
     assert all(out > into + 1 for into, out in zip(taken, left, strict=True))
