@@ -41,8 +41,8 @@ class Bounds:
     input_current, before_reset, after_reset
         ``I``, ``U`` and ``V`` of ``docs/semantics.md``; `after_reset` includes the initial membrane.
     residual
-        What the membrane memory holds: ``V + bias - threshold`` between steps and ``U - threshold`` at a step's end;
-        for a readout, ``V``.
+        What the membrane memory holds: ``leak(V) + bias - threshold`` between steps, ``U - threshold`` at a step's end,
+        and what the passes of a sweep leave (`plan.SweepPass`); for a readout, ``V``.
     weighted
         Per projection into the layer: its weighted sum of one step, before the shift and without bias.
     """

@@ -4,10 +4,11 @@ Frozen, plain (numbers, strings, tuples), saved as JSON in the build folder. The
 verifier and the reports are all constructed from it; none of them decides a width, a depth or a lane count again.
 What the numbers *mean* in cycles is ``docs/timing.md``; what they mean in values is ``docs/semantics.md``.
 
-Representation of a membrane. Hardware keeps the *residual* ``X = V + bias - threshold`` between steps: accumulating the
-events of a step turns it into ``U - threshold``, whose sign is the spike, and one addition of ``bias`` or of
-``bias - threshold`` then gives the next step's residual. Comparison, bias and soft reset together cost one adder.
-A readout keeps ``X = V``.
+Representation of a membrane. Hardware keeps the *residual* ``X = leak(V) + bias - threshold`` between steps:
+accumulating the events of a step turns it into ``U - threshold``, whose sign is the spike. For an IF neuron one
+addition of ``bias`` or of ``bias - threshold`` then gives the next step's residual: comparison, bias and soft reset
+together cost one adder. A floor and a leak take further passes through the same adder (`SweepPass`). A readout keeps
+``X = V``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ __all__ = [
     "LOAD_BITS",
     "PLAN_VERSION",
     "SEMANTICS_VERSION",
+    "ConstantField",
     "DigitPlan",
     "EngineKind",
     "EnginePlan",
@@ -40,13 +42,14 @@ __all__ = [
     "ProjectionPlan",
     "QueuePlan",
     "Range",
+    "SweepPass",
     "plan_from_json",
     "plan_to_json",
     "signed_bits",
     "unsigned_bits",
 ]
 
-PLAN_VERSION = 2
+PLAN_VERSION = 3
 SEMANTICS_VERSION = 1
 
 LOAD_BITS = 16
@@ -70,6 +73,34 @@ class EngineKind(Enum):
     """The first layer after pixels: gathers each neuron's current once, and takes all its steps there and then."""
     READOUT = "readout"
     """Event-driven, and hands out its membranes."""
+
+
+class SweepPass(Enum):
+    """What happens to every membrane word when a step ends, in this order. ``z`` is the floor, or 0 without one."""
+
+    FIRE = "fire"
+    """Spike where ``X >= 0``; then ``X = V - z``, the membrane after the reset but before the floor."""
+    FLOOR = "floor"
+    """``X = max(X, 0)`` and a constant: the membrane, or without a leak the next step's residual."""
+    LEAK = "leak"
+    """``X = X - (X >> k) - 1``, which takes no carry."""
+    BIAS = "bias"
+    """``X = X + 1 + (bias - threshold)``; in a readout, ``X = V + bias``."""
+
+
+class ConstantField(Enum):
+    """What a pass of a sweep adds, one value per channel."""
+
+    FIRED = "fired"
+    """By `SweepPass.FIRE` where the neuron spikes."""
+    SILENT = "silent"
+    """By `SweepPass.FIRE` where it does not."""
+    FLOOR = "floor"
+    """By `SweepPass.FLOOR`."""
+    BIAS = "bias"
+    """By `SweepPass.BIAS`."""
+    INITIAL = "initial"
+    """The residual that a sample begins with."""
 
 
 class MemoryKind(Enum):
@@ -306,8 +337,11 @@ class ProjectionPlan:
         Width of a weight; left shift of the weighted sum.
     weights
         The weight memory; its word holds one weight per lane, lane 0 in the low bits.
+    delay
+        Time steps between a spike and its effect.
     queue
-        What stands in front of the walker.
+        What stands in front of the walker. Of those that listen to one population, at most one may fill within a
+        sample (`Plan.fills`).
     digits, image
         One of them for a direct-encoded source: in front of an event-driven engine, or of one that gathers.
     """
@@ -321,6 +355,7 @@ class ProjectionPlan:
     weight_bits: int
     shift: int
     weights: MemoryPlan
+    delay: int
     queue: QueuePlan
     digits: DigitPlan | None
     image: ImagePlan | None
@@ -345,29 +380,39 @@ class EnginePlan:
         How the neurons lie in words.
     reset
         None for a readout.
+    leak_shift
+        ``k`` of a LIF neuron; None for IF.
+    floor
+        Whether membranes are clamped from below.
     pipeline
         Cycles from the issue of an operation to its execution (``docs/timing.md``): 1, plus 1 for a banked weight
-        memory's multiplexer, plus 1 for the digit shifter.
+        memory's multiplexer, plus 1 for the digit shifter, plus 1 where several projections meet, plus 1 if `staged`.
+    staged
+        Membranes are read a cycle before they are added to: a register stands before the adder. It takes membranes in
+        EBR, and that an operation never follows within two cycles on another one on the same word.
     residual_bits
         Width of a stored membrane ``X``.
     membrane
         Where the membranes live; a word holds one per lane, lane 0 in the low bits. A single word where an image is
         gathered.
     constants
-        The sweep's constants, one word per group of channels: per lane ``bias - threshold``, then per lane ``bias``,
-        then (membrane in EBR, or image) per lane the initial residual; each `residual_bits` wide, first field in the
-        low bits. A readout has ``bias`` (and the initial value) alone.
+        The sweep's constants, one word per group of channels: for each of `constant_fields` a value per lane, each
+        `residual_bits` wide, the first field in the low bits.
     input_current, before_reset, after_reset
         Proven ranges over all neurons of ``I``, ``U`` and ``V``.
     projections
-        Those that end here.
+        Those that end here, in the order in which each step walks them. The last one is the *main* one, whose markers
+        end the steps; the others are *side* projections.
     """
 
     name: str
     kind: EngineKind
     layout: LayoutPlan
     reset: Reset | None
+    leak_shift: int | None
+    floor: bool
     pipeline: int
+    staged: bool
     residual_bits: int
     membrane: MemoryPlan
     constants: MemoryPlan
@@ -387,6 +432,51 @@ class EnginePlan:
     @property
     def words(self) -> int:
         return self.layout.words
+
+    @property
+    def main(self) -> ProjectionPlan:
+        return self.projections[-1]
+
+    @property
+    def passes(self) -> tuple[SweepPass, ...]:
+        """Of a sweep, in order."""
+        if self.kind is EngineKind.READOUT:
+            return (SweepPass.BIAS,)
+        passes = [SweepPass.FIRE]
+        if self.floor:
+            passes.append(SweepPass.FLOOR)
+        if self.leak_shift is not None:
+            passes += [SweepPass.LEAK, SweepPass.BIAS]
+        return tuple(passes)
+
+    @property
+    def membrane_pass(self) -> int:
+        """Index of the pass after which a word holds the membrane ``V``.
+
+        Without a leak it is ``V + bias - threshold``, but in a readout.
+        """
+        return self.passes.index(SweepPass.FLOOR) if self.floor else 0
+
+    @property
+    def constant_fields(self) -> tuple[ConstantField, ...]:
+        """The fields of a word of `constants`, the lowest first."""
+        of_pass = {
+            SweepPass.FIRE: [ConstantField.FIRED, ConstantField.SILENT],
+            SweepPass.FLOOR: [ConstantField.FLOOR],
+            SweepPass.LEAK: [],
+            SweepPass.BIAS: [ConstantField.BIAS],
+        }
+        fields = [field for sweep_pass in self.passes for field in of_pass[sweep_pass]]
+        if self.membrane.kind is MemoryKind.EBR or self.kind is EngineKind.IMAGE:
+            fields.append(ConstantField.INITIAL)
+        return tuple(fields)
+
+    @property
+    def waits(self) -> bool:
+        """Whether an operation may have to wait for the one before it: where that could be on the same word."""
+        return self.words > 1 and any(
+            projection.walker == "convolution" and projection.row_stride == 1 for projection in self.projections
+        )
 
     @property
     def memories(self) -> tuple[MemoryPlan, ...]:
@@ -444,6 +534,28 @@ class Plan:
     @property
     def readout(self) -> EnginePlan:
         return self.engines[-1]
+
+    def engine(self, name: str) -> EnginePlan:
+        """The engine of a population."""
+        return next(engine for engine in self.engines if engine.name == name)
+
+    def listeners(self, source: str) -> tuple[tuple[EnginePlan, int], ...]:
+        """The projections that listen to a population: each by its engine, and its place among that engine's."""
+        return tuple(
+            (engine, k)
+            for engine in self.engines
+            for k, projection in enumerate(engine.projections)
+            if projection.source == source
+        )
+
+    def fills(self, engine: EnginePlan, projection: ProjectionPlan) -> bool:
+        """Whether the queue of a projection into `engine` may fill within a sample, so that its source must wait."""
+        if projection.source == self.input.name:
+            return True
+        steps = self.time_steps
+        if projection.source == engine.name:  # what is sent in a step has left before the step that is `delay` later
+            steps = min(steps, projection.delay)
+        return projection.queue.depth < steps * self.engine(projection.source).words
 
     @property
     def blocks(self) -> int:

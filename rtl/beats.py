@@ -9,7 +9,7 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data, enum
 
 from snnc.compiler.ir.neurons import Encoding
-from snnc.compiler.plan import EnginePlan, InputPlan, LayoutPlan, ProjectionPlan, unsigned_bits
+from snnc.compiler.plan import EnginePlan, InputPlan, LayoutPlan, unsigned_bits
 
 __all__ = [
     "Marker",
@@ -81,21 +81,25 @@ def spike_word(engine: EnginePlan) -> data.StructLayout:
     return data.StructLayout({"word": engine.layout.address_bits, "mask": engine.lanes, "marker": Marker})
 
 
-def operation(engine: EnginePlan, projection: ProjectionPlan) -> data.StructLayout:
-    """What a walker issues: one membrane word's worth of work.
+def operation(engine: EnginePlan) -> data.StructLayout:
+    """What an engine issues: one membrane word's worth of work.
 
-    ``word`` is an address in the engine's layout, ``row`` the weight row of an accumulate. ``last`` marks the last word
-    of a sweep, whose ``marker`` is the beat's. ``shift`` and ``negative`` scale an accumulate after a direct-encoded
-    source. ``clear`` makes a sweep write the initial membranes without any output: how an engine starts after a reset.
+    ``word`` is an address in the engine's layout, ``row`` the weight row of an accumulate of the projection ``turn``.
+    ``last`` marks the last word of a pass, ``sweep_pass`` says which one of a sweep's it is, and ``marker`` what ends
+    with it. ``shift`` and ``negative`` scale an accumulate after a direct-encoded source. ``clear`` makes a sweep write
+    the initial membranes without any output: how an engine starts after a reset.
     """
+    digits = engine.main.digits
     return data.StructLayout(
         {
             "kind": OperationKind,
+            "turn": unsigned_bits(len(engine.projections) - 1),
+            "sweep_pass": unsigned_bits(len(engine.passes) - 1),
             "word": engine.layout.address_bits,
-            "row": unsigned_bits(projection.weights.depth - 1),
+            "row": max(unsigned_bits(projection.weights.depth - 1) for projection in engine.projections),
             "last": 1,
             "marker": Marker,
-            "shift": unsigned_bits(projection.digits.value_bits) if projection.digits else 1,
+            "shift": unsigned_bits(digits.value_bits) if digits else 1,
             "negative": 1,
             "clear": 1,
         }

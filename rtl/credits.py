@@ -17,9 +17,9 @@ _FEW = 8
 
 
 class SpikeOutput(wiring.Component):
-    """Offers spike words, and lets no operation be issued whose word might find the queue behind full.
+    """Offers spike words, and lets no operation be issued whose word might find a queue behind full.
 
-    Of the queue's places, those that are taken or promised are counted: an issue promises one; an execution whose word
+    Of a queue's places, those that are taken or promised are counted: an issue promises one; an execution whose word
     does not enter, or a word that leaves the queue, returns one.
 
     Parameters
@@ -27,7 +27,7 @@ class SpikeOutput(wiring.Component):
     plan
         The population whose spikes they are.
     behind
-        Depth of the queue that takes them.
+        Depths of the queues that take them.
 
     Members
     -------
@@ -40,8 +40,8 @@ class SpikeOutput(wiring.Component):
     beat : In(spike word)
     last : In(1)
         It is the last word of its step, which enters whatever its mask.
-    left : In(1)
-        A word leaves the queue behind.
+    left : In(number of queues)
+        A word leaves the queue.
     o : Out(stream of spike words)
         A word is never held back: it is offered for one cycle, and there is room for it.
     """
@@ -54,7 +54,7 @@ class SpikeOutput(wiring.Component):
     left: Signal
     o: stream.Interface
 
-    def __init__(self, plan: EnginePlan, behind: int) -> None:
+    def __init__(self, plan: EnginePlan, behind: tuple[int, ...]) -> None:
         self._behind = behind
         super().__init__(
             {
@@ -63,7 +63,7 @@ class SpikeOutput(wiring.Component):
                 "execute": In(1),
                 "beat": In(spike_word(plan)),
                 "last": In(1),
-                "left": In(1),
+                "left": In(len(behind)),
                 "o": Out(stream.Signature(spike_word(plan))),
             }
         )
@@ -79,18 +79,23 @@ class SpikeOutput(wiring.Component):
             beat.mask.eq(self.beat.mask),
             beat.marker.eq(Mux(self.last, self.beat.marker, Marker.NONE)),
         ]
-        # Places in the queue that are taken or promised.
         returned = self.execute & ~sends
-        if self._behind > _FEW:
-            reserved = Signal(range(self._behind + 1))
-            m.d.sync += reserved.eq(reserved + self.issue - returned - self.left)
-            m.d.comb += self.allow.eq(reserved != self._behind)
-            return m
+        m.d.comb += self.allow.eq(
+            Cat(self._has_room(m, k, depth, returned) for k, depth in enumerate(self._behind)).all()
+        )
+        return m
+
+    def _has_room(self, m: Module, k: int, depth: int, returned: Any) -> Any:
+        """Whether queue `k` has a place that is neither taken nor promised."""
+        left = self.left[k]
+        if depth > _FEW:
+            reserved = Signal(range(depth + 1), name=f"reserved{k}")
+            m.d.sync += reserved.eq(reserved + self.issue - returned - left)
+            return reserved != depth
         # As so many ones: what changes them is known late in a cycle, and then shifts them, where a number would have
         # to be added to.
-        ones = Signal(self._behind)
+        ones = Signal(depth, name=f"reserved{k}")
         changed = Mux(self.issue, Cat(Const(1, 1), ones), ones)
         changed = Mux(returned, changed >> 1, changed)
-        m.d.sync += ones.eq(Mux(self.left, changed >> 1, changed))
-        m.d.comb += self.allow.eq(~ones[-1])
-        return m
+        m.d.sync += ones.eq(Mux(left, changed >> 1, changed))
+        return ~ones[-1]

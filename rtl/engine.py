@@ -1,97 +1,103 @@
 """An engine: the hardware of one population.
 
-    event beats -> walker -> weight rows -> operand -> adder <-> membranes
-                                               sweep: spikes -> o
+    event beats -> walkers -> weight rows -> operand -> adder <-> membranes
+                                                sweep: spikes -> o
 
 One membrane word is read, added to and written in every cycle in which an operation executes, back to back. A sweep
-uses the same adder as an accumulate: with the membrane kept as the residual ``X = V + bias - threshold``
-(`snnc.compiler.plan`), its sign is the spike, and what is added is ``bias`` or ``bias - threshold``.
+uses the same adder as an accumulate: with the membrane kept as the residual ``X = leak(V) + bias - threshold``
+(`snnc.compiler.plan`), its sign is the spike, and what is added is a constant.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from snnc.compiler.ir.neurons import Reset
-from snnc.compiler.plan import EngineKind, EnginePlan, MemoryKind
+from snnc.compiler.plan import ConstantField, DigitPlan, EngineKind, EnginePlan, MemoryKind
 from snnc.rtl.beats import Marker, OperationKind, operation, result_beat, spike_word
 from snnc.rtl.credits import SpikeOutput
 from snnc.rtl.loader import LoadPort
-from snnc.rtl.memories import BlockMembrane, LoadedRom, Lookup, Ring, Rom
+from snnc.rtl.memories import BlockMembrane, LoadedRom, Ring, Rom, constant_fields
+from snnc.rtl.neurons import at_pass, swept
 from snnc.rtl.readout_port import ReadoutPort
-from snnc.rtl.walkers import WALKERS
+from snnc.rtl.sequencer import Sequencer
 
 __all__ = ["Engine"]
 
 
 class Engine(wiring.Component):
-    """Hardware of one population with one incoming projection.
+    """Hardware of one population that events reach.
 
     Parameters
     ----------
     plan
         The population.
     behind
-        Depth of the queue that takes the spike words; None for a readout.
+        Depths of the queues that take the spike words.
 
     Members
     -------
-    i : In(stream of the walker's beats)
+    i0, i1, ... : In(stream of the walkers' beats)
+        One for each projection of the plan.
     o : Out(stream of spike words, or of result beats from a readout)
-        A spike word is never held back: it is offered for one cycle, and the queue behind has room for it.
-    left : In(1)
-        A spike word leaves the queue behind (not for a readout).
-    load : In(LoadPort)
-        Fills the weights (only where they are in SPRAM). No beat may come until the loader is done.
+        A spike word is never held back: it is offered for one cycle, and the queues behind have room for it.
+    left : In(number of queues)
+        A spike word leaves the queue (not for a readout).
+    step, sample : Out(1)
+        The last operation of a step, and of a sample, is issued.
+    load0, load1, ... : In(LoadPort)
+        Fill the projections' weights (only where they are in SPRAM). No beat may come until the loader is done.
 
     Signals named ``probe_*`` say what executes: `sim` reads them by these names.
     """
 
-    i: stream.Interface
     o: stream.Interface
     left: Signal
-    load: Any
+    step: Signal
+    sample: Signal
 
-    def __init__(self, plan: EnginePlan, behind: int | None) -> None:
+    def __init__(self, plan: EnginePlan, behind: tuple[int, ...]) -> None:
+        if plan.main.digits is not None and len(plan.projections) > 1:
+            raise ValueError(f"Engine {plan.name!r} must hear pixels alone")
         self._plan = plan
         self._behind = behind
-        (projection,) = plan.projections
-        self._projection = projection
-        self._walker = WALKERS[projection.walker](plan, projection)
-        ports = {"i": In(self._walker.i.signature.flip())}
+        self._sequencer = Sequencer(plan)
+        ports: dict[str, Any] = {"step": Out(1), "sample": Out(1)}
+        for k, projection in enumerate(plan.projections):
+            ports[f"i{k}"] = In(getattr(self._sequencer, f"i{k}").signature.flip())
+            if projection.weights.kind is MemoryKind.SPRAM:
+                ports[f"load{k}"] = In(LoadPort(projection.weights))
         if plan.kind is EngineKind.READOUT:
             ports |= {"o": Out(stream.Signature(result_beat(plan)))}
         else:
-            if behind is None:
-                raise ValueError(f"Engine {plan.name!r} needs the depth of the queue behind it")
-            ports |= {"o": Out(stream.Signature(spike_word(plan))), "left": In(1)}
-        if projection.weights.kind is MemoryKind.SPRAM:
-            ports |= {"load": In(LoadPort(projection.weights))}
+            ports |= {"o": Out(stream.Signature(spike_word(plan))), "left": In(len(behind))}
         super().__init__(ports)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        plan, projection = self._plan, self._projection
+        plan = self._plan
         spiking = plan.kind is EngineKind.SPIKING
-        lanes, width, depth = plan.lanes, plan.residual_bits, plan.pipeline
+        width, depth = plan.lanes * plan.residual_bits, plan.pipeline
 
-        m.submodules.walker = walker = self._walker
-        connect(m, flipped(self.i), walker.i)
+        m.submodules.sequencer = sequencer = self._sequencer
+        for k in range(len(plan.projections)):
+            connect(m, flipped(getattr(self, f"i{k}")), getattr(sequencer, f"i{k}"))
 
-        # --- issue: what the walker wants, or the clearing sweep after a reset ---
-        layout = operation(plan, projection)
+        # --- issue: what the sequencer wants, or the clearing sweep after a reset ---
+        layout = operation(plan)
         valids = [Signal(name=f"valid{k}") for k in range(depth + 1)]
         # Any: a signal of a layout is a view with the layout's fields, which the types do not know.
         operations: list[Any] = [Signal(layout, name=f"operation{k}", reset_less=True) for k in range(depth + 1)]
         clearing = Signal(init=1)
         clear_word = Signal.like(operations[0].word)
         words = plan.words if plan.membrane.kind is MemoryKind.REGISTERS else plan.layout.depth
-        m.d.comb += [valids[0].eq(walker.issue | clearing), operations[0].eq(walker.operation)]
+        m.d.comb += [valids[0].eq(sequencer.issue | clearing), operations[0].eq(sequencer.operation)]
         with m.If(clearing):
             m.d.comb += [
                 operations[0].kind.eq(OperationKind.SWEEP),
+                operations[0].sweep_pass.eq(len(plan.passes) - 1),
                 operations[0].word.eq(clear_word),
                 operations[0].last.eq(clear_word == words - 1),
                 operations[0].marker.eq(Marker.SAMPLE),
@@ -103,115 +109,165 @@ class Engine(wiring.Component):
         for k in range(depth):
             m.d.sync += [valids[k + 1].eq(valids[k]), operations[k + 1].eq(operations[k])]
 
-        # --- execute ---
-        now, valid, before = operations[depth], valids[depth], operations[depth - 1]
-        sweeping = Signal()
-        end_of_sample = Signal()
+        # --- choose what is added to what; execute, a cycle later if there is a register between ---
+        chosen = depth - plan.staged
+        now, valid = operations[depth], valids[depth]
+        sweeping, restoring = Signal(), Signal()
         m.d.comb += [
             sweeping.eq(now.kind == OperationKind.SWEEP),
-            end_of_sample.eq(valid & sweeping & now.last & (now.marker == Marker.SAMPLE)),
+            restoring.eq(
+                sweeping & at_pass(plan, now.sweep_pass, len(plan.passes) - 1) & (now.marker == Marker.SAMPLE)
+            ),
+            self.step.eq(sequencer.finished),
+            self.sample.eq(sequencer.finished & (sequencer.operation.marker == Marker.SAMPLE)),
         ]
-        operand = self._operand(m, operations, valids, end_of_sample)
-        bias, fire, initial = self._constants(m, before, now)
+        end_of_sample = Signal()
+        m.d.comb += end_of_sample.eq(valid & restoring & now.last)
+        head, total = Signal(width), Signal(width)
+        operand = self._operand(m, operations[: chosen + 1], valids[: chosen + 1])
+        constants = self._constants(m, operations[chosen - 1], operations[chosen])
+        bases, addends, spikes = self._chosen(operations[chosen], head, operand, constants)
+        initial = Cat(constants.get(ConstantField.INITIAL, []))
 
-        head = Signal(lanes * width)
-        total = Signal(lanes * width)
-        spikes = Signal(lanes)
-        for lane in range(lanes):
-            residual = head.word_select(lane, width).as_signed()
-            base: Any = residual
-            constant = bias[lane]
-            if spiking:
-                spike = ~residual[-1]
-                m.d.comb += spikes[lane].eq(spike)
-                constant = Mux(spike, fire[lane], bias[lane])
-                if plan.reset is Reset.HARD:
-                    base = Mux(sweeping & spike, 0, residual)
-            m.d.comb += total.word_select(lane, width).eq(base + Mux(sweeping, constant, operand[lane]))
+        def staged(value: Any, name: str, shape: Any) -> Any:
+            if not plan.staged:
+                return value
+            register = Signal(shape, name=name, reset_less=True)
+            m.d.sync += register.eq(value)
+            return register
 
-        # After a direct-encoded source, events go to the stored current and leave the membranes alone.
-        turns = valid & (now.kind != OperationKind.ACCUMULATE) if projection.digits else valid
+        spike_mask = staged(Cat(spikes), "spikes", plan.lanes)
+        initial = staged(initial, "initial", width)
+        term = signed(plan.residual_bits)
+        for lane, (base, addend) in enumerate(zip(bases, addends, strict=True)):
+            added = staged(base, f"base{lane}", term) + staged(addend, f"addend{lane}", term)
+            m.d.comb += total.word_select(lane, plan.residual_bits).eq(added)
+
+        # After a direct-encoded source, its events go to the stored current and leave the membranes alone.
+        turns = valid & (now.kind != OperationKind.ACCUMULATE) if plan.main.digits is not None else valid
+        ring = None
         if plan.membrane.kind is MemoryKind.REGISTERS:
-            m.submodules.membrane = ring = Ring(lanes * width, plan.words, f"{plan.name}.initial" if spiking else None)
+            m.submodules.membrane = ring = Ring(width, plan.words, f"{plan.name}.initial" if spiking else None)
             m.d.comb += [head.eq(ring.head), ring.tail.eq(total), ring.turn.eq(turns)]
             if spiking:
                 m.d.comb += ring.restore.eq(end_of_sample)
         else:
             m.submodules.membrane = block = BlockMembrane(plan.membrane)
-            restoring = sweeping & (now.marker == Marker.SAMPLE)
             m.d.comb += [
-                block.read_word.eq(before.word),
+                block.read_word.eq(operations[chosen - 1].word),
                 head.eq(block.data),
                 block.write.eq(turns),
                 block.write_word.eq(now.word),
-                block.write_data.eq(Mux(restoring, Cat(initial), total)),
+                block.write_data.eq(Mux(restoring, initial, total)),
             ]
 
+        m.d.comb += sequencer.allow.eq(~clearing)
         if spiking:
-            self._spikes_out(m, walker, now, valid & sweeping, spikes)
-            m.d.comb += walker.allow.eq(~clearing)
+            self._spikes_out(m, sequencer, now, valid & sweeping, spike_mask)
         else:
+            assert ring is not None
             m.submodules.port = port = ReadoutPort(plan)
             connect(m, port.o, flipped(self.o))
             # Nothing may touch the membranes from the end of a sample until its logits have left.
             blocked = Signal()
-            ends = (walker.operation.kind == OperationKind.SWEEP) & (walker.operation.marker == Marker.SAMPLE)
-            with m.If(walker.issue & ends & walker.operation.last):
+            with m.If(self.sample):
                 m.d.sync += blocked.eq(1)
             with m.Elif(port.finished):
                 m.d.sync += blocked.eq(0)
             m.d.comb += [
-                walker.allow.eq(~clearing & ~blocked),
-                walker.allow_sweep.eq(1),
+                sequencer.allow.eq(~clearing & ~blocked),
+                sequencer.allow_spikes.eq(1),
                 port.start.eq(end_of_sample & ~now.clear),
                 port.head.eq(head),
                 ring.turn.eq(turns | port.next_word),
                 ring.restore.eq(port.restore | (end_of_sample & now.clear)),
             ]
 
-        self._probes(m, valid & ~now.clear, sweeping, now.word, spikes, total)
+        self._probes(m, valid & ~now.clear, sweeping, now.word, spike_mask, total)
         return m
 
-    def _operand(self, m: Module, operations: list[Any], valids: list[Signal], end_of_sample: Signal) -> list[Any]:
-        """Per lane, what an accumulate or an inject adds; connects weight memory and stored current."""
-        plan, projection = self._plan, self._projection
-        lanes, depth = plan.lanes, plan.pipeline
+    def _chosen(
+        self, now: Any, head: Signal, operand: list[Any], constants: Mapping[ConstantField, list[Any]]
+    ) -> tuple[list[Any], list[Any], list[Any]]:
+        """Per lane the two terms of the adder, and the spike."""
+        plan = self._plan
+        sweeping = now.kind == OperationKind.SWEEP
+        bases, addends, spikes = [], [], []
+        for lane in range(plan.lanes):
+            residual = head.word_select(lane, plan.residual_bits).as_signed()
+            of_lane = {field: values[lane] for field, values in constants.items()}
+            keeps, added, spike = swept(plan, residual, now.sweep_pass, of_lane)
+            bases.append(Mux(sweeping & ~keeps, 0, residual))
+            addends.append(Mux(sweeping, added, operand[lane]))
+            spikes.append(spike)
+        return bases, addends, spikes
+
+    def _operand(self, m: Module, operations: list[Any], valids: list[Signal]) -> list[Any]:
+        """Per lane, what the last of `operations` adds where it is no sweep; connects weights and stored current."""
+        plan = self._plan
+        rows = [self._weight_row(m, k, operations) for k in range(len(plan.projections))]
+        if plan.main.digits is not None:
+            return self._current(m, plan.main.digits, rows[-1], operations, valids)
+        if len(rows) == 1:
+            return rows[0]
+        # A register stands behind the choice among several projections.
+        turn = operations[-2].turn
+        operand = []
+        for lane in range(plan.lanes):
+            chosen = rows[-1][lane]
+            for k, row in enumerate(rows[:-1]):
+                chosen = Mux(turn == k, row[lane], chosen)
+            register = Signal(signed(plan.residual_bits), name=f"operand{lane}", reset_less=True)
+            m.d.sync += register.eq(chosen)
+            operand.append(register)
+        return operand
+
+    def _weight_row(self, m: Module, k: int, operations: list[Any]) -> list[Any]:
+        """Per lane, the weights of projection `k`: for the last of `operations`, or a stage before it where a register
+        follows.
+        """
+        projection = self._plan.projections[k]
         weights: Rom | LoadedRom
         if projection.weights.kind is MemoryKind.SPRAM:
-            m.submodules.weights = weights = LoadedRom(projection.weights)
-            connect(m, flipped(self.load), weights.load)
+            weights = LoadedRom(projection.weights)
+            connect(m, flipped(getattr(self, f"load{k}")), weights.load)
         else:
-            m.submodules.weights = weights = Rom(projection.weights)
-        m.d.comb += weights.address.eq(operations[0].row)
-        row = [weights.data.word_select(lane, projection.weight_bits).as_signed() for lane in range(lanes)]
-        digits = projection.digits
-        if digits is None:
-            if weights.latency != depth:
-                raise ValueError(f"Engine {plan.name!r} needs a pipeline of {weights.latency}, not {depth}")
-            return [weight << projection.shift for weight in row]
+            weights = Rom(projection.weights)
+        m.submodules[f"weights{k}"] = weights
+        registered = projection.digits is not None or len(self._plan.projections) > 1
+        issue = len(operations) - 1 - registered - weights.latency
+        if issue < 0:
+            raise ValueError(f"Engine {self._plan.name!r} needs a pipeline longer by {-issue}")
+        m.d.comb += weights.address.eq(operations[issue].row)
+        row = [weights.data.word_select(lane, projection.weight_bits).as_signed() for lane in range(self._plan.lanes)]
+        return row if projection.digits is not None else [weight << projection.shift for weight in row]
 
-        if weights.latency + 1 != depth:
-            raise ValueError(f"Engine {plan.name!r} needs a pipeline of {weights.latency + 1}, not {depth}")
+    def _current(
+        self, m: Module, digits: DigitPlan, row: list[Any], operations: list[Any], valids: list[Signal]
+    ) -> list[Any]:
+        """Per lane the stored current that an inject adds; adds the shifted rows to it."""
+        plan = self._plan
+        before, now, valid = operations[-2], operations[-1], valids[-1]
         # Register the shifted row; a negative digit is the complement here and a carry in the adder.
-        arriving = operations[weights.latency]
-        accumulates = arriving.kind == OperationKind.ACCUMULATE
-        scaled_bits = projection.weight_bits + digits.value_bits
+        accumulates = before.kind == OperationKind.ACCUMULATE
+        scaled_bits = plan.main.weight_bits + digits.value_bits
         negative = Signal(reset_less=True)
-        m.d.sync += negative.eq(arriving.negative & accumulates)
-        now, valid, before = operations[depth], valids[depth], operations[depth - 1]
-        head, tail = (Signal(lanes * digits.current_bits, name=name) for name in ("current_head", "current_tail"))
+        m.d.sync += negative.eq(before.negative & accumulates)
+        head, tail = (Signal(plan.lanes * digits.current_bits, name=name) for name in ("current_head", "current_tail"))
+        adds = now.kind == OperationKind.ACCUMULATE
         if digits.memory.kind is MemoryKind.REGISTERS:
+            sweeps = (now.kind == OperationKind.SWEEP) & at_pass(plan, now.sweep_pass, len(plan.passes) - 1)
+            ends = sweeps & now.last & (now.marker == Marker.SAMPLE)
             m.submodules.current = ring = Ring(len(head), plan.words, None)
             m.d.comb += [
-                ring.turn.eq(valid & (now.kind != OperationKind.SWEEP)),
-                ring.restore.eq(end_of_sample),
+                ring.turn.eq(valid & (adds | (now.kind == OperationKind.INJECT))),
+                ring.restore.eq(valid & ends),
                 head.eq(ring.head),
                 ring.tail.eq(tail),
             ]
         else:
             # A sample's last injects and sweeps leave zeros, as the clearing sweep does.
             m.submodules.current = block = BlockMembrane(digits.memory)
-            adds = now.kind == OperationKind.ACCUMULATE
             m.d.comb += [
                 block.read_word.eq(before.word),
                 head.eq(block.data),
@@ -219,63 +275,49 @@ class Engine(wiring.Component):
                 block.write_word.eq(now.word),
                 block.write_data.eq(tail & adds.replicate(len(tail))),
             ]
-        operands = []
-        for lane in range(lanes):
+        stored = []
+        for lane in range(plan.lanes):
             scaled = Signal(signed(scaled_bits), name=f"scaled{lane}", reset_less=True)
-            sign = arriving.negative.replicate(scaled_bits)
+            sign = before.negative.replicate(scaled_bits)
             with m.If(accumulates):
-                m.d.sync += scaled.eq(((row[lane] << arriving.shift)[:scaled_bits] ^ sign).as_signed())
+                m.d.sync += scaled.eq(((row[lane] << before.shift)[:scaled_bits] ^ sign).as_signed())
             with m.Else():
                 m.d.sync += scaled.eq(0)
-            stored = head.word_select(lane, digits.current_bits).as_signed()
-            # {stored, 1} + {scaled, negative}: the carry out of the added low bit is the complement's "+ 1".
-            total = Cat(Const(1, 1), stored).as_signed() + Cat(negative, scaled).as_signed()
+            current = head.word_select(lane, digits.current_bits).as_signed()
+            # {current, 1} + {scaled, negative}: the carry out of the added low bit is the complement's "+ 1".
+            total = Cat(Const(1, 1), current).as_signed() + Cat(negative, scaled).as_signed()
             m.d.comb += tail.word_select(lane, digits.current_bits).eq(total[1:])
-            operands.append(stored << projection.shift)
-        return operands
+            stored.append(current << plan.main.shift)
+        return stored
 
-    def _constants(self, m: Module, before: Any, now: Any) -> tuple[list[Any], list[Any], list[Any]]:
-        """Per lane ``bias``, ``bias - threshold`` and the initial residual of the word that executes.
+    def _constants(self, m: Module, before: Any, now: Any) -> dict[ConstantField, list[Any]]:
+        """Per lane the constants of the word of `now`, `before` a cycle earlier.
 
         They are per channel: the word's group alone says which.
         """
-        plan = self._plan
-        constants: Lookup | Rom
-        if plan.constants.kind is MemoryKind.LUT:
-            m.submodules.constants = constants = Lookup(plan.constants.name, plan.constants.width, plan.constants.depth)
-            m.d.comb += constants.address.eq(now.word[: plan.layout.group_bits])
-        else:
-            m.submodules.constants = constants = Rom(plan.constants)
-            if constants.latency != 1:
-                raise ValueError(f"The constants of {plan.name!r} must fit one bank")
-            m.d.comb += constants.address.eq(before.word[: plan.layout.group_bits])
-        fields = [
-            constants.data.word_select(k, plan.residual_bits).as_signed()
-            for k in range(len(constants.data) // plan.residual_bits)
-        ]
-        groups = [fields[k : k + plan.lanes] for k in range(0, len(fields), plan.lanes)]
-        if plan.kind is EngineKind.READOUT:
-            return groups[0], [], []
-        fire, bias, *rest = groups
-        return bias, fire, rest[0] if rest else []
+        group_bits = self._plan.layout.group_bits
+        return constant_fields(m, self._plan, before.word[:group_bits], now.word[:group_bits])
 
-    def _spikes_out(self, m: Module, walker: Any, now: Any, swept: Any, spikes: Signal) -> None:
-        """Offer spike words, and issue no sweep whose word might find the queue behind full."""
-        assert self._behind is not None
+    def _spikes_out(self, m: Module, sequencer: Sequencer, now: Any, swept: Any, spikes: Any) -> None:
+        """Offer spike words, and issue no operation whose word might find the queue behind full."""
         m.submodules.output = output = SpikeOutput(self._plan, self._behind)
         connect(m, output.o, flipped(self.o))
+        issued = sequencer.operation
+
         m.d.comb += [
-            output.issue.eq(walker.issue & (walker.operation.kind == OperationKind.SWEEP)),
-            output.execute.eq(swept & ~now.clear),
+            output.issue.eq(
+                sequencer.issue & (issued.kind == OperationKind.SWEEP) & at_pass(self._plan, issued.sweep_pass, 0)
+            ),
+            output.execute.eq(swept & ~now.clear & at_pass(self._plan, now.sweep_pass, 0)),
             output.beat.word.eq(now.word),
             output.beat.mask.eq(spikes),
             output.beat.marker.eq(now.marker),
             output.last.eq(now.last),
             output.left.eq(self.left),
-            walker.allow_sweep.eq(output.allow),
+            sequencer.allow_spikes.eq(output.allow),
         ]
 
-    def _probes(self, m: Module, executes: Any, sweeping: Any, word: Any, spikes: Signal, total: Signal) -> None:
+    def _probes(self, m: Module, executes: Any, sweeping: Any, word: Any, spikes: Any, total: Signal) -> None:
         for name, value in {
             "probe_execute": executes,
             "probe_sweep": executes & sweeping,

@@ -21,6 +21,7 @@ from snnc.rtl.credits import SpikeOutput
 from snnc.rtl.gather import TapWalker
 from snnc.rtl.image_neurons import ImageNeurons
 from snnc.rtl.memories import Rom, block_ram
+from snnc.rtl.neurons import at_pass
 from snnc.rtl.recoding import DigitRegister
 
 __all__ = ["ImageEngine"]
@@ -37,7 +38,7 @@ class _Phase(enum.Enum, shape=3):
     TAPS = 3
     """Issues digits."""
     STEPS = 4
-    """Issues the two halves of each step."""
+    """Issues what each step is made of."""
     DRAIN = 5
     """The last of them are under way."""
     REPLAY = 6
@@ -45,7 +46,7 @@ class _Phase(enum.Enum, shape=3):
 
 
 class ImageEngine(wiring.Component):
-    """Hardware of a population of IF neurons whose one projection is a convolution of the image.
+    """Hardware of a population whose one projection is a convolution of the image.
 
     Parameters
     ----------
@@ -54,15 +55,15 @@ class ImageEngine(wiring.Component):
     input_plan
         The network's input.
     behind
-        Depth of the queue that takes the spike words.
+        Depths of the queues that take the spike words.
 
     Members
     -------
     i : In(stream of input beats)
     o : Out(stream of spike words)
-        A spike word is never held back: it is offered for one cycle, and the queue behind has room for it.
-    left : In(1)
-        A spike word leaves the queue behind.
+        A spike word is never held back: it is offered for one cycle, and the queues behind have room for it.
+    left : In(number of queues)
+        A spike word leaves the queue.
 
     Signals named ``probe_*`` say what executes: `sim` reads them by these names.
     """
@@ -71,7 +72,7 @@ class ImageEngine(wiring.Component):
     o: stream.Interface
     left: Signal
 
-    def __init__(self, plan: EnginePlan, input_plan: InputPlan, behind: int) -> None:
+    def __init__(self, plan: EnginePlan, input_plan: InputPlan, behind: tuple[int, ...]) -> None:
         (projection,) = plan.projections
         if projection.image is None:
             raise ValueError(f"Engine {plan.name!r} gathers no image")
@@ -87,7 +88,7 @@ class ImageEngine(wiring.Component):
             {
                 "i": In(stream.Signature(input_beat(input_plan))),
                 "o": Out(stream.Signature(spike_word(plan))),
-                "left": In(1),
+                "left": In(len(behind)),
             }
         )
 
@@ -109,7 +110,10 @@ class ImageEngine(wiring.Component):
                 "negative": 1,
                 "shift": len(digits.shift),
                 "first": 1,
-                "second": 1,
+                "sweep": 1,
+                "sweep_pass": unsigned_bits(len(plan.passes) - 1),
+                "fires": 1,  # in the first pass
+                "finishes": 1,  # in the last pass
                 "opening": 1,  # of the first step
                 "closing": 1,  # of the last step
                 "replay": 1,
@@ -140,7 +144,8 @@ class ImageEngine(wiring.Component):
             neurons.sign.eq(now.negative),
             neurons.next_sign.eq(slots[depth - 1].negative),
             neurons.first.eq(now.first),
-            neurons.second.eq(now.second),
+            neurons.sweep.eq(now.sweep),
+            neurons.sweep_pass.eq(now.sweep_pass),
             neurons.group.eq(tag.word[:group_bits]),
             neurons.next_group.eq(following.word[:group_bits]),
         ]
@@ -149,15 +154,15 @@ class ImageEngine(wiring.Component):
         replayed = self._stored(m, tags[depth - 2], tag, now, neurons.spikes)
         m.d.comb += [
             output.left.eq(self.left),
-            output.execute.eq((now.second & now.opening) | replays),
+            output.execute.eq((now.fires & now.opening) | replays),
             output.beat.word.eq(tag.word),
             output.beat.mask.eq(Mux(replays, replayed, neurons.spikes)),
             output.beat.marker.eq(Mux(tag.sample, Marker.SAMPLE, Marker.STEP)),
             output.last.eq(tag.last),
         ]
         for name, value in {
-            "probe_execute": now.digit | now.second | replays,
-            "probe_sweep": now.second,
+            "probe_execute": now.digit | now.sweep | replays,
+            "probe_sweep": now.sweep,
             "probe_word": tag.word,
             "probe_spikes": neurons.spikes,
             "probe_membranes": neurons.residuals,
@@ -182,7 +187,9 @@ class ImageEngine(wiring.Component):
         beat: Any = self.i.payload
         phase = Signal(_Phase)
         step = Signal(self._step_bits)
-        second = Signal()
+        # What is due in a step: the current, then each pass of a sweep.
+        sweeps = Signal()
+        sweep_pass = Signal(unsigned_bits(len(self._plan.passes) - 1))
         ends = Signal(reset_less=True)
         last_word = Signal(reset_less=True)
         clearing = Signal(init=1)
@@ -233,19 +240,25 @@ class ImageEngine(wiring.Component):
                 with m.If(digits.final & last_tap):
                     m.d.sync += phase.eq(_Phase.STEPS)
             with m.Case(_Phase.STEPS):
+                finishes = sweeps & at_pass(self._plan, sweep_pass, len(self._plan.passes) - 1)
                 m.d.comb += [
-                    slot.first.eq(~second & ((step != 0) | output.allow)),
-                    slot.second.eq(second),
-                    fetches.eq(second & last_step & ~last_word),
+                    slot.first.eq(~sweeps & ((step != 0) | output.allow)),
+                    slot.sweep.eq(sweeps),
+                    slot.sweep_pass.eq(sweep_pass),
+                    slot.fires.eq(sweeps & at_pass(self._plan, sweep_pass, 0)),
+                    slot.finishes.eq(finishes),
+                    fetches.eq(finishes & last_step & ~last_word),
                 ]
-                with m.If(slot.first | second):
-                    m.d.sync += second.eq(~second)
-                with m.If(second):
-                    m.d.sync += step.eq(Mux(last_step, 0, step + 1))
+                with m.If(slot.first):
+                    m.d.sync += sweeps.eq(1)
+                with m.If(sweeps):
+                    m.d.sync += sweep_pass.eq(sweep_pass + 1)
+                with m.If(finishes):
+                    m.d.sync += [sweeps.eq(0), sweep_pass.eq(0), step.eq(Mux(last_step, 0, step + 1))]
                     with m.If(last_step):
                         m.d.sync += phase.eq(Mux(last_word, _Phase.DRAIN, _Phase.TAPS))
             with m.Case(_Phase.DRAIN):
-                with m.If(now.second & now.closing):
+                with m.If(now.finishes & now.closing):
                     m.d.sync += [phase.eq(Mux(ends, _Phase.LOAD, _Phase.REPLAY)), clearing.eq(1)]
             with m.Case(_Phase.REPLAY):
                 m.d.comb += [
@@ -292,7 +305,7 @@ class ImageEngine(wiring.Component):
         if memory.width > lanes:
             history = Signal(memory.width - lanes, reset_less=True)
             steps = Cat(history, spikes)
-            with m.If(now.second):
+            with m.If(now.fires):
                 m.d.sync += history.eq(steps[lanes:])
         stored = block_ram(
             m,
@@ -300,7 +313,7 @@ class ImageEngine(wiring.Component):
             width=memory.width,
             depth=memory.depth,
             read=before.word,
-            write=now.second & now.closing,
+            write=now.fires & now.closing,
             write_address=tag.word,
             value=steps,
         )

@@ -6,9 +6,9 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from snnc.compiler.ir.neurons import Reset
-from snnc.compiler.plan import EnginePlan, MemoryKind, unsigned_bits
-from snnc.rtl.memories import Lookup, Rom
+from snnc.compiler.plan import ConstantField, EnginePlan, unsigned_bits
+from snnc.rtl.memories import constant_fields
+from snnc.rtl.neurons import swept
 
 __all__ = ["ImageNeurons"]
 
@@ -38,12 +38,13 @@ class ImageNeurons(wiring.Component):
         The currents become 0.
     first : In(1)
         Add the currents to the residuals.
-    second : In(1)
-        Spike, reset, add the bias. Without either, the residuals become the initial ones.
+    sweep : In(1)
+        Take the pass `sweep_pass` of a sweep. Without either, the residuals become the initial ones.
+    sweep_pass : In(range(passes))
     group : In(range(groups))
         Of the word; `next_group` is that of the next cycle. The initial residuals are those of this cycle's.
     spikes : Out(lanes)
-        Of the residuals, during `second`.
+        Of the residuals, during the first pass.
     residuals : Out(lanes * residual_bits)
         After this cycle.
     """
@@ -55,7 +56,8 @@ class ImageNeurons(wiring.Component):
     next_sign: Signal
     clear: Signal
     first: Signal
-    second: Signal
+    sweep: Signal
+    sweep_pass: Signal
     group: Signal
     next_group: Signal
     spikes: Signal
@@ -77,7 +79,8 @@ class ImageNeurons(wiring.Component):
                 "next_sign": In(1),
                 "clear": In(1),
                 "first": In(1),
-                "second": In(1),
+                "sweep": In(1),
+                "sweep_pass": In(unsigned_bits(len(plan.passes) - 1)),
                 "group": In(group),
                 "next_group": In(group),
                 "spikes": Out(plan.lanes),
@@ -88,7 +91,7 @@ class ImageNeurons(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         plan, projection, image = self._plan, self._projection, self._image
-        fire, bias, initial = self._constants(m)
+        constants = constant_fields(m, plan, self.next_group, self.group)
         for lane in range(plan.lanes):
             # --- the current ---
             weight = self.weights.word_select(lane, projection.weight_bits).as_signed()
@@ -106,17 +109,16 @@ class ImageNeurons(wiring.Component):
 
             # --- the residual ---
             residual = Signal(signed(plan.residual_bits), name=f"residual{lane}", reset_less=True)
-            spike = ~residual[-1]
-            base: Any = residual
-            if plan.reset is Reset.HARD:
-                base = Mux(self.second & spike, 0, residual)
-            operand = Mux(self.second, Mux(spike, fire[lane], bias[lane]), current << projection.shift)
+            of_lane = {field: values[lane] for field, values in constants.items()}
+            keeps, added, spike = swept(plan, residual, self.sweep_pass, of_lane)
+            base = Mux(self.sweep & ~keeps, 0, residual)
+            operand = Mux(self.sweep, added, current << projection.shift)
             total = self.residuals.word_select(lane, plan.residual_bits)
             m.d.comb += [total.eq(base + operand), self.spikes[lane].eq(spike)]
-            with m.If(self.first | self.second):
+            with m.If(self.first | self.sweep):
                 m.d.sync += residual.eq(total)
             with m.Else():
-                m.d.sync += residual.eq(initial[lane])
+                m.d.sync += residual.eq(of_lane[ConstantField.INITIAL])
         return m
 
     def _shifted(self, m: Module, weight: Any, lane: int) -> Any:
@@ -131,21 +133,3 @@ class ImageNeurons(wiring.Component):
             m.d.comb += wide.eq(Mux(self.shift[step], shifted << (1 << step), shifted))
             shifted = wide
         return shifted if alone is None else Mux(self.shift[alone], weight << bits, shifted)
-
-    def _constants(self, m: Module) -> tuple[list[Any], ...]:
-        """Per lane ``bias - threshold``, ``bias`` and the initial residual of the group."""
-        plan = self._plan
-        constants: Lookup | Rom
-        if plan.constants.kind is MemoryKind.LUT:
-            m.submodules.constants = constants = Lookup(plan.constants.name, plan.constants.width, plan.constants.depth)
-            m.d.comb += constants.address.eq(self.group)
-        else:
-            m.submodules.constants = constants = Rom(plan.constants)
-            if constants.latency != 1:
-                raise ValueError(f"The constants of {plan.name!r} must fit one bank")
-            m.d.comb += constants.address.eq(self.next_group)
-        fields = [
-            constants.data.word_select(k, plan.residual_bits).as_signed()
-            for k in range(len(constants.data) // plan.residual_bits)
-        ]
-        return tuple(fields[k : k + plan.lanes] for k in range(0, len(fields), plan.lanes))

@@ -6,10 +6,10 @@ from amaranth.hdl import Array, ClockSignal, Instance, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from snnc.compiler.plan import LOAD_BITS, MemoryKind, MemoryPlan, unsigned_bits
+from snnc.compiler.plan import LOAD_BITS, ConstantField, EnginePlan, MemoryKind, MemoryPlan, unsigned_bits
 from snnc.rtl.loader import LoadPort
 
-__all__ = ["BlockMembrane", "LoadedRom", "Lookup", "Ring", "Rom", "block_ram", "image_path"]
+__all__ = ["BlockMembrane", "LoadedRom", "Lookup", "Ring", "Rom", "block_ram", "constant_fields", "image_path"]
 
 
 def image_path(name: str) -> str:
@@ -307,3 +307,24 @@ def block_ram(
         i_write_data=value,
     )
     return word
+
+
+def constant_fields(m: Module, plan: EnginePlan, next_group: Any, group: Any) -> dict[ConstantField, list[Any]]:
+    """Per lane, the constants of an engine's `group` of channels; `next_group` is that of the next cycle.
+
+    The memory becomes the submodule ``constants``.
+    """
+    constants: Lookup | Rom
+    if plan.constants.kind is MemoryKind.LUT:
+        m.submodules.constants = constants = Lookup(plan.constants.name, plan.constants.width, plan.constants.depth)
+        m.d.comb += constants.address.eq(group)
+    else:
+        m.submodules.constants = constants = Rom(plan.constants)
+        if constants.latency != 1:
+            raise ValueError(f"The constants of {plan.name!r} must fit one bank")
+        m.d.comb += constants.address.eq(next_group)
+    values = [
+        constants.data.word_select(k, plan.residual_bits).as_signed()
+        for k in range(plan.constants.width // plan.residual_bits)
+    ]
+    return {field: values[k * plan.lanes :][: plan.lanes] for k, field in enumerate(plan.constant_fields)}

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from snnc.compiler.ir.neurons import Encoding
-from snnc.compiler.plan import EngineKind, EnginePlan, Plan
+from snnc.compiler.plan import EngineKind, EnginePlan, Plan, ProjectionPlan
 from snnc.sim.performance import Prediction, digit_count, reach
 
 __all__ = [
@@ -41,7 +41,7 @@ class Activity:
     Attributes
     ----------
     events
-        Events that reach each engine, by its name: per time step; after a direct source, signed digits per sample.
+        That leave each population, by its name: per time step; of pixels, signed digits per sample.
     time_steps
         ``T``.
     """
@@ -86,22 +86,21 @@ def assumed(plan: Plan, *, density: float, firing: float, time_steps: int | None
 
     Pixels that are not 0 are taken to be uniform. `time_steps` is the plan's ``T_max`` unless given.
     """
-    events = {}
-    for index, engine in enumerate(plan.engines):
-        projection = engine.projections[0]
-        events[engine.name] = projection.source_layout.neurons * (firing if index else density)
-        if index == 0 and plan.input.encoding is Encoding.DIRECT:
-            events[engine.name] *= _digits_per_pixel(plan.input.value_bits)
+    events = {engine.name: engine.neurons * firing for engine in plan.engines[:-1]}
+    events[plan.input.name] = plan.input.layout.neurons * density
+    if plan.input.encoding is Encoding.DIRECT:
+        events[plan.input.name] *= _digits_per_pixel(plan.input.value_bits)
     return Activity(events=events, time_steps=plan.time_steps if time_steps is None else time_steps)
 
 
 def measured(plan: Plan, prediction: Prediction, *, time_steps: int) -> Activity:
-    """The mean activity of a predicted batch."""
+    """The mean activity of a predicted batch, in a chain."""
     events = {}
     for engine, predicted in zip(plan.engines, prediction.engines, strict=True):
         walked = float(predicted.operations.mean()) - _fixed_operations(plan, engine, time_steps)
         once = _direct(engine) or _gathers(engine)
-        events[engine.name] = walked / operations_per_event(engine) / (1 if once else time_steps)
+        (projection,) = engine.projections
+        events[projection.source] = walked / operations_per_event(engine, projection) / (1 if once else time_steps)
     return Activity(events=events, time_steps=time_steps)
 
 
@@ -115,10 +114,9 @@ def typical_cycles(plan: Plan) -> float:
     return typical(plan).cycles
 
 
-def operations_per_event(engine: EnginePlan) -> float:
+def operations_per_event(engine: EnginePlan, projection: ProjectionPlan) -> float:
     """Mean over the source's neurons of the words that one of their events touches."""
-    (projection,) = engine.projections
-    return float(engine.words if projection.kernel is None else reach(engine)[0].mean())
+    return float(engine.words if projection.kernel is None else reach(projection, engine.layout)[0].mean())
 
 
 def _digits_per_pixel(bits: int) -> float:
@@ -128,72 +126,93 @@ def _digits_per_pixel(bits: int) -> float:
 
 def _fixed_operations(plan: Plan, engine: EnginePlan, steps: int) -> float:
     """Operations of a sample whatever its events."""
+    passes = len(engine.passes)
     if _gathers(engine):
-        return engine.words * (plan.time_steps + steps - 1)
-    return engine.words * steps * (2 if _direct(engine) else 1)
+        return engine.words * (passes * plan.time_steps + steps - 1)
+    return engine.words * steps * (passes + _direct(engine))
 
 
 def _gathering_cycles(plan: Plan, engine: EnginePlan, activity: Activity) -> float:
     """Slots of an image engine before its replays: every tap takes one, and one with several digits as many."""
     pixels = plan.input.layout.neurons
-    taps = operations_per_event(engine) * pixels
-    digits = activity.events[engine.name] / pixels
+    taps = operations_per_event(engine, engine.main) * pixels
+    digits = activity.events[plan.input.name] / pixels
     blank = max(0.0, 1 - digits / _digits_per_pixel(plan.input.value_bits))
-    return taps * (digits + blank) + 2 * engine.words * plan.time_steps
+    return taps * (digits + blank) + (1 + len(engine.passes)) * engine.words * plan.time_steps
 
 
 def estimate(plan: Plan, activity: Activity) -> Estimate:
-    """Follow a mean sample through a chain, step by step and engine by engine.
+    """Follow a mean sample through the network, step by step and engine by engine.
 
-    An engine begins a step when it is done with the last one and the first spike word of the engine before it has
-    arrived; it cannot sweep before the last word has, and the engine before it cannot go on before that word has found
-    room. Spikes are taken to be spread evenly over the words.
+    An engine begins a step when it is done with the last one and the first spike word of its main source has arrived;
+    it cannot sweep before the last word has, and a source cannot go on before that word has found room. What side
+    projections bring goes first. Spikes are taken to be spread evenly over the words.
     """
-    free = [1.0] * len(plan.engines)  # the next cycle in which each engine can issue
+    free = dict.fromkeys([engine.name for engine in plan.engines], 1.0)  # the next cycle in which each can issue
     for t in range(activity.time_steps):
-        first_word = last_word = 1.0  # when the words of this step are offered to the engine
-        share = 0.0  # of the step's events that come with the last word
-        for index, engine in enumerate(plan.engines):
-            walk = operations_per_event(engine) * activity.events[engine.name]
-            if _direct(engine):
-                walk = engine.words + (walk if t == 0 else 0)
-            begin = max(free[index], first_word)
+        sent = {plan.input.name: _Sent(first=1.0, last=1.0, share=0.0)}
+        for engine in plan.engines:
             if _gathers(engine):
                 # Step 0 goes out while the words are gathered, the further steps like sweeps.
-                first_word = begin + engine.pipeline + 2
-                free[index] = begin + (_gathering_cycles(plan, engine, activity) if t == 0 else engine.words)
-                last_word = free[index] + engine.pipeline + 2
-                share = 1 / engine.words
+                begin = free[engine.name]
+                free[engine.name] += _gathering_cycles(plan, engine, activity) if t == 0 else float(engine.words)
+                latency = engine.pipeline + 2
+                sent[engine.name] = _Sent(begin + latency, free[engine.name] + latency, 1 / engine.words)
                 continue
-            if index and (waiting := _waiting(plan, index, activity)):
-                free[index - 1] = max(free[index - 1], begin + waiting * walk)
-            sweep = max(begin + walk, last_word + share * walk)
-            free[index] = sweep + engine.words
-            first_word = sweep + engine.pipeline + 2
-            last_word = free[index] - 1 + engine.pipeline + 2
-            share = 1 / engine.words
+            now = free[engine.name]
+            for projection in engine.projections:
+                walk = operations_per_event(engine, projection) * activity.events[projection.source]
+                if projection.delay:
+                    now += walk + 1 if t >= projection.delay else 1
+                    continue
+                if projection.digits is not None:
+                    walk = engine.words + (walk if t == 0 else 0.0)
+                words = sent[projection.source]
+                begin = max(now, words.first)
+                if plan.fills(engine, projection) and (waiting := _waiting(plan, projection, activity)):
+                    free[projection.source] = max(free[projection.source], begin + waiting * walk)
+                now = max(begin + walk, words.last + words.share * walk) + (projection is not engine.main)
+            free[engine.name] = now + len(engine.passes) * engine.words
+            now += engine.pipeline + 2
+            sent[engine.name] = _Sent(now, now + engine.words - 1, 1 / engine.words)
     steps = activity.time_steps
     operations = {
         engine.name: _gathering_cycles(plan, engine, activity) + engine.words * (steps - 1)
         if _gathers(engine)
-        else operations_per_event(engine) * activity.events[engine.name] * (1 if _direct(engine) else steps)
-        + _fixed_operations(plan, engine, steps)
+        else _fixed_operations(plan, engine, steps)
+        + sum(
+            operations_per_event(engine, projection)
+            * activity.events[projection.source]
+            * (1 if projection.digits is not None else max(0, steps - projection.delay))
+            for projection in engine.projections
+        )
         for engine in plan.engines
     }
-    last_execute = free[-1] - 1 + plan.readout.pipeline
+    last_execute = free[plan.readout.name] - 1 + plan.readout.pipeline
     return Estimate(cycles=last_execute + 2 + plan.readout.neurons, operations=operations)
 
 
-def _waiting(plan: Plan, index: int, activity: Activity) -> float:
-    """Fraction of an engine's step that must be walked before the queue in front of it has room for the last word."""
-    source, engine = plan.engines[index - 1], plan.engines[index]
-    silent = max(0.0, 1 - activity.events[engine.name] / source.neurons) ** source.lanes
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """When a step's first and last spike word are offered, and what share of its events comes with the last."""
+
+    first: float
+    last: float
+    share: float
+
+
+def _waiting(plan: Plan, projection: ProjectionPlan, activity: Activity) -> float:
+    """Fraction of a projection's step that must be walked before its queue has room for the last word."""
+    if projection.source == plan.input.name:
+        return 0.0
+    source = plan.engine(projection.source)
+    silent = max(0.0, 1 - activity.events[source.name] / source.neurons) ** source.lanes
     entering = (source.words - 1) * (1 - silent) + 1  # only words with a spike, and the last one
-    return max(0.0, 1 - engine.projections[0].queue.depth / entering)
+    return max(0.0, 1 - projection.queue.depth / entering)
 
 
 def _direct(engine: EnginePlan) -> bool:
-    return engine.projections[0].digits is not None
+    return engine.main.digits is not None
 
 
 def _gathers(engine: EnginePlan) -> bool:

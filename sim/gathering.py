@@ -20,13 +20,16 @@ IntArray: TypeAlias = npt.NDArray[np.int64]
 
 
 class SpikeLink(Protocol):
-    """The queue behind an engine, and the rule that keeps it from overflowing."""
+    """The queues behind an engine, and the rule that keeps them from overflowing."""
 
-    def granted(self) -> IntArray:
+    def granted(self) -> Any:
         """First cycle in which another sweep may issue; shape ``(batch,)``."""
 
     def emit(self, t: int, word: int, executed: IntArray) -> None:
         """The next sweep, of the `word`-th word in step `t`, executes at `executed`."""
+
+    def finish(self, t: int) -> None:
+        """All words of step `t` are out."""
 
 
 class Gathering:
@@ -42,7 +45,7 @@ class Gathering:
     Attributes
     ----------
     operations
-        Digits, second halves and replayed words; shape ``(batch,)``, as all that follow.
+        Digits, passes of sweeps and replayed words; shape ``(batch,)``, as all that follow.
     first_issue, first_execute, last_execute
         Of them; known after `run`.
     """
@@ -52,6 +55,7 @@ class Gathering:
         if projection.image is None:
             raise ValueError(f"engine {engine.name!r} gathers no image")
         self._engine = engine
+        self._passes = len(engine.passes)
         self._stimulus = stimulus
         spikes = projection.image.spikes
         self._all_steps = 1 + (spikes.width // engine.lanes if spikes else 0)
@@ -59,7 +63,7 @@ class Gathering:
         self._groups = engine.layout.groups
         self._slots, digits, self._leading = _over_kernels(engine, slots)
         self.operations: IntArray = self._groups * digits.sum(axis=(0, 1)) + engine.words * (
-            self._all_steps + stimulus.time_steps - 1
+            self._passes * self._all_steps + stimulus.time_steps - 1
         )
         empty = np.full(len(stimulus), -1, dtype=np.int64)
         self.first_issue, self.first_execute, self.last_execute = empty, empty, empty
@@ -78,8 +82,9 @@ class Gathering:
                         # The first digit, or else the first word's first spikes.
                         self.first_execute = np.minimum(free + self._leading, opening + 1) + pipeline
                     link.emit(0, word, opening + 1 + pipeline)
-                    free = opening + 2 * self._all_steps
+                    free = opening + (1 + self._passes) * self._all_steps
                     word += 1
+        link.finish(0)
         self.last_execute = free - 1 + pipeline
         free = self.last_execute + 1
         for t in range(1, self._stimulus.time_steps):
@@ -88,6 +93,7 @@ class Gathering:
                 self.last_execute = issue + pipeline - 1
                 link.emit(t, word, self.last_execute)
                 free = issue + 1
+            link.finish(t)
 
 
 def _first_markers(stimulus: Stimulus) -> IntArray:

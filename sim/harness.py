@@ -6,7 +6,8 @@
     Per sample, 32-bit words, little endian: the logits (two's complement in `residual_bits`), the class, the cycles,
     then per engine the operations executed and the cycles, from the sample's first handshake, of the first and last.
 ``trace_<engine>.bin``
-    Per swept membrane word, in order of sample, step and word (from an image engine of sample, word and step): spikes
+    Per swept membrane word, in order of sample, step, pass and word (from an image engine of sample, word, step and
+    pass): what the spikes are in the first pass
     (`lanes` bits), then the membranes as the hardware keeps them (`lanes` fields of `residual_bits`), zero-extended to
     whole 32-bit words, little endian.
 
@@ -35,6 +36,9 @@ HARNESS_TOP = "snnc_harness"
 PATIENCE = 1 << 20
 """Cycles without any handshake after which the bench gives up."""
 
+REST = 8
+"""Cycles without an operation, beyond a pipeline's, after which no more will come until the next input."""
+
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
 
@@ -47,7 +51,7 @@ class EngineCapture:
     spikes
         ``(time, batch, neuron)``; None for a readout.
     residuals
-        Membranes as the hardware keeps them after each step (`snnc.compiler.plan`), ``(time, batch, neuron)``.
+        Membranes as the hardware keeps them after `EnginePlan.membrane_pass` of each step, ``(time, batch, neuron)``.
     operations
         Membrane words written per sample, ``(batch,)``.
     first, last
@@ -87,6 +91,7 @@ def harness_verilog(plan: Plan) -> str:
         last_at=at["last"],
         patience=PATIENCE,
         loading=load_core(plan, gaps=False),
+        rest=REST + max(engine.pipeline for engine in plan.engines),
         settle=4 + 2 * max(max(engine.layout.depth for engine in plan.engines), plan.input.layout.depth),
         engines=[
             {"name": engine.name, "padding": _record_words(engine) * 32 - _record_bits(engine)}
@@ -155,7 +160,8 @@ def _read_trace(
     gathers = engine.kind is EngineKind.IMAGE
     # An image engine takes all its steps, word by word, however many a sample has.
     steps = _steps_of_images(engine) if gathers else time_steps
-    count = samples * steps * engine.words
+    passes = len(engine.passes)
+    count = samples * steps * passes * engine.words
     raw = _read(folder / f"trace_{engine.name}.bin", count * record).reshape(count, record)
     bits = np.unpackbits(raw.view(np.uint8), axis=1, bitorder="little")
     lanes, width = engine.lanes, engine.residual_bits
@@ -167,24 +173,25 @@ def _read_trace(
 
     layout = engine.layout
 
-    def by_step(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        """Records in the order of words, each of `lanes` channels of one position, to neurons."""
+    def of_pass(array: npt.NDArray[np.generic], number: int) -> npt.NDArray[np.generic]:
+        """One pass's records in the order of words, each of `lanes` channels of one position, to neurons."""
         if gathers:
-            array = array.reshape(samples, engine.words, steps, lanes).swapaxes(1, 2)[:, :time_steps]
+            array = array.reshape(samples, engine.words, steps, passes, lanes)[:, :, :time_steps, number].swapaxes(1, 2)
+        else:
+            array = array.reshape(samples, steps, passes, engine.words, lanes)[:, :, number]
         words = array.reshape(samples, time_steps, layout.rows, layout.columns, layout.groups * lanes)
         channels = words[..., : layout.channels].transpose(1, 0, 4, 2, 3)
         return channels.reshape(time_steps, samples, layout.neurons)
 
-    residuals = by_step(_signed(values, width)).astype(np.int64, copy=False)
+    residuals = of_pass(_signed(values, width), engine.membrane_pass).astype(np.int64, copy=False)
     if engine.kind is EngineKind.READOUT:
         return None, residuals
-    return by_step(spikes).astype(np.bool_, copy=False), residuals
+    return of_pass(spikes, 0).astype(np.bool_, copy=False), residuals
 
 
 def _steps_of_images(engine: EnginePlan) -> int:
-    (projection,) = engine.projections
-    assert projection.image is not None
-    later = projection.image.spikes
+    assert engine.main.image is not None
+    later = engine.main.image.spikes
     return 1 + (later.width // engine.lanes if later is not None else 0)
 
 

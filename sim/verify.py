@@ -195,7 +195,7 @@ def compare(
     prediction
         None leaves the cycles out.
     thresholds
-        ``threshold - bias`` per neuron and layer: what lies between a membrane and the hardware's residual.
+        Per neuron and layer, what lies between a membrane and the hardware's record of it.
     first
         Number of the first sample, for messages.
     """
@@ -262,9 +262,9 @@ def _compare_overlapped(
 
 
 def _threshold_minus_bias(layer: Population) -> IntArray:
-    """Per neuron, what turns a residual into a membrane; 0 for a readout, which keeps the membrane itself."""
+    """Per neuron, what turns the recorded residual into a membrane (`EnginePlan.membrane_pass`)."""
     per_channel: IntArray = np.zeros(layer.channels, dtype=np.int64)
-    if isinstance(layer.neuron, IntegrateAndFire):
+    if isinstance(layer.neuron, IntegrateAndFire) and layer.neuron.leak_shift is None:
         per_channel = (layer.neuron.threshold - layer.bias).astype(np.int64)
     return np.repeat(per_channel, layer.size // layer.channels)
 

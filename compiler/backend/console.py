@@ -30,20 +30,21 @@ def show_build(folder: Path, design: Design) -> None:
     for heading in ("layer", "shape", "weights", "lanes", "membrane", "weights in", "membranes in"):
         table.add_column(heading)
     for engine in plan.engines:
-        (projection,) = engine.projections
-        weights = projection.weights
-        where = weights.kind.value
-        if weights.blocks or weights.sprams:
-            where = f"{weights.blocks} EBR" if weights.blocks else f"{weights.sprams} SPRAM"
-        table.add_row(
-            engine.name,
-            f"{projection.source_layout.neurons} x {engine.neurons}",
-            f"{projection.weight_bits} bits",
-            str(engine.lanes),
-            f"{engine.residual_bits} bits",
-            f"{where}, {weights.bits_used / weights.bits_paid:.0%} used",
-            f"{engine.membrane.blocks} EBR" if engine.membrane.blocks else engine.membrane.kind.value,
-        )
+        for projection in engine.projections:
+            main = projection is engine.main
+            weights = projection.weights
+            where = weights.kind.value
+            if weights.blocks or weights.sprams:
+                where = f"{weights.blocks} EBR" if weights.blocks else f"{weights.sprams} SPRAM"
+            table.add_row(
+                engine.name if main else f"  from {projection.source}",
+                f"{projection.source_layout.neurons} x {engine.neurons}",
+                f"{projection.weight_bits} bits",
+                str(engine.lanes) if main else "",
+                f"{engine.residual_bits} bits" if main else "",
+                f"{where}, {weights.bits_used / weights.bits_paid:.0%} used",
+                (f"{engine.membrane.blocks} EBR" if engine.membrane.blocks else engine.membrane.kind.value) * main,
+            )
     console = _console()
     console.print(table)
     device = design.device

@@ -25,7 +25,16 @@ from snnc.compiler.ir import (
     Projection,
     as_convolution,
 )
-from snnc.compiler.plan import EngineKind, EnginePlan, LayoutPlan, MemoryKind, MemoryPlan, Plan, ProjectionPlan
+from snnc.compiler.plan import (
+    ConstantField,
+    EngineKind,
+    EnginePlan,
+    LayoutPlan,
+    MemoryKind,
+    MemoryPlan,
+    Plan,
+    ProjectionPlan,
+)
 
 __all__ = ["memory_images"]
 
@@ -37,23 +46,17 @@ def memory_images(plan: Plan, graph: Graph) -> Mapping[str, str]:
     """Texts of all images by file name, relative to the build folder."""
     images: dict[str, str] = {}
     for engine in plan.engines:
-        population = graph.population(engine.name)
-        (projection,) = engine.projections
-        (walked,) = graph.into(engine.name)
-        images |= _memory(projection.weights, _weight_words(engine, projection, walked), projection.weight_bits)
-        fire, bias, initial = _constants(engine, population)
-        if engine.kind is EngineKind.READOUT:
-            images |= _memory(engine.constants, bias, engine.residual_bits)
-            continue
-        fields = [fire, bias]
-        if engine.membrane.kind is MemoryKind.EBR or engine.kind is EngineKind.IMAGE:
-            fields.append(initial)
-        else:
+        for projection in engine.projections:
+            walked = _walked(graph, engine, projection)
+            images |= _memory(projection.weights, _weight_words(engine, projection, walked), projection.weight_bits)
+        constants = _constants(engine, graph.population(engine.name))
+        fields = np.concatenate([constants[field] for field in engine.constant_fields], axis=1)
+        images |= _memory(engine.constants, fields, engine.residual_bits)
+        if engine.kind is EngineKind.SPIKING and engine.membrane.kind is MemoryKind.REGISTERS:
             # A ring is restored all at once: one number holds every word.
             positions = engine.layout.rows * engine.layout.columns
-            everything = np.tile(initial.reshape(1, -1), positions)
+            everything = np.tile(constants[ConstantField.INITIAL].reshape(1, -1), positions)
             images[f"images/{engine.name}.initial.hex"] = _hex(everything, engine.residual_bits)
-        images |= _memory(engine.constants, np.concatenate(fields, axis=1), engine.residual_bits)
     return images
 
 
@@ -113,20 +116,43 @@ def _by_word(values: npt.NDArray[np.int64], layout: LayoutPlan, padding: int = 0
     return grouped.transpose(order).reshape(*lead, layout.words, layout.lanes)
 
 
-def _constants(engine: EnginePlan, population: Population) -> tuple[_Words, _Words, _Words]:
-    """``bias - threshold``, ``bias`` and the initial residual, each ``(groups, lanes)``."""
-    match population.neuron:
-        case IntegrateAndFire() as neuron:
-            threshold = neuron.threshold.astype(np.int64)
-            start = threshold >> 1 if neuron.initial is Initial.HALF else np.zeros_like(threshold)
-        case _:
-            threshold = np.ones(population.channels, np.int64)
-            start = np.zeros(population.channels, np.int64)
+def _walked(graph: Graph, engine: EnginePlan, plan: ProjectionPlan) -> Projection:
+    """The projection of the graph that `plan` is made of; those from one population are told apart by their order."""
+    planned = [other for other in engine.projections if (other.source, other.delay) == (plan.source, plan.delay)]
+    walked = [other for other in graph.into(engine.name) if (other.source, other.delay) == (plan.source, plan.delay)]
+    return walked[next(k for k, other in enumerate(planned) if other is plan)]
+
+
+def _constants(engine: EnginePlan, population: Population) -> dict[ConstantField, _Words]:
+    """What `ConstantField` says of each, ``(groups, lanes)``."""
     per_channel = dataclasses.replace(engine.layout, rows=1, columns=1)
-    threshold_words = _by_word(threshold, per_channel, padding=1)
     bias = _by_word(population.bias.astype(np.int64), per_channel)
-    start_words = _by_word(start, per_channel)
-    return bias - threshold_words, bias, start_words + bias - threshold_words
+    neuron = population.neuron
+    if not isinstance(neuron, IntegrateAndFire):
+        return {ConstantField.BIAS: bias}
+    threshold = neuron.threshold.astype(np.int64)
+    start = threshold >> 1 if neuron.initial is Initial.HALF else np.zeros_like(threshold)
+    leaks = neuron.leak_shift is not None
+    if neuron.leak_shift is not None:
+        start = start - (start >> min(neuron.leak_shift, 62))
+    floor = np.zeros_like(threshold) if neuron.floor is None else neuron.floor.astype(np.int64)
+    threshold, start, floor = (
+        _by_word(threshold, per_channel, padding=1),
+        _by_word(start, per_channel),
+        _by_word(floor, per_channel),
+    )
+    # From the membrane to the next step's residual; the leak leaves one too few.
+    onward = bias - threshold
+    # Without a pass of its own, a constant is part of the one before it.
+    floored = np.zeros_like(onward) if leaks else onward
+    fired = floored if neuron.floor is None else -floor
+    return {
+        ConstantField.FIRED: fired,
+        ConstantField.SILENT: fired + threshold,
+        ConstantField.FLOOR: floor + floored,
+        ConstantField.BIAS: onward + 1,
+        ConstantField.INITIAL: start + onward,
+    }
 
 
 def _memory(memory: MemoryPlan, words: _Words, field_bits: int) -> Iterable[tuple[str, str]]:

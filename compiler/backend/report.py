@@ -133,13 +133,16 @@ def report_json(report: Mapping[str, Any]) -> str:
 
 
 def _layer(engine: EnginePlan, operations: float) -> dict[str, Any]:
-    (projection,) = engine.projections
+    neuron = "readout"
+    if engine.reset is not None:
+        neuron = "IF" if engine.leak_shift is None else f"LIF of leak shift {engine.leak_shift}"
+        neuron += f", {engine.reset.value} reset" + (", floor" if engine.floor else "")
     return {
         "name": engine.name,
-        "inputs": projection.source_layout.neurons,
+        "inputs": sum(projection.source_layout.neurons for projection in engine.projections),
         "neurons": engine.neurons,
-        "neuron": "readout" if engine.reset is None else f"IF, {engine.reset.value} reset",
-        "weight_bits": projection.weight_bits,
+        "neuron": neuron,
+        "weight_bits": max(projection.weight_bits for projection in engine.projections),
         "lanes": engine.lanes,
         "words": engine.words,
         "pipeline": engine.pipeline,

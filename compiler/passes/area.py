@@ -27,6 +27,18 @@ CURRENT_BIT: Final = 1.4
 SHIFTER_BIT: Final = 0.9
 """Per bit of a shifted weight and per level of its shifter."""
 
+SIDE: Final = 130
+"""A side projection's walker, queue and serialiser."""
+
+JOIN_BIT: Final = 1.0
+"""Per bit of a membrane word and side projection: the choice among rows, and its register."""
+
+STAGE_BIT: Final = 0.4
+"""Per bit of a membrane word and a register in front of the adder: most share a cell with the choice that they hold."""
+
+PASS_BIT: Final = 1.0
+"""Per bit of a membrane word and further pass of a sweep: the choice of what is added."""
+
 LOADER: Final = 40
 """What fills the SPRAM at start-up: its counters, whatever their widths."""
 
@@ -39,15 +51,19 @@ def total_cells(plan: Plan) -> int:
 
 def engine_cells(engine: EnginePlan) -> int:
     """Estimated iCE40 logic cells of one engine, its memories included."""
-    (projection,) = engine.projections
+    main = engine.main
     cells = ENGINE + STATE_BIT * engine.lanes * engine.residual_bits
+    cells += (SIDE + JOIN_BIT * engine.lanes * engine.residual_bits) * (len(engine.projections) - 1)
+    cells += PASS_BIT * engine.lanes * engine.residual_bits * (len(engine.passes) - 1)
+    if engine.staged:
+        cells += STAGE_BIT * engine.lanes * engine.residual_bits
     cells += sum(logic_cells(memory) for memory in engine.memories)
-    if projection.digits is not None:
-        cells += CURRENT_BIT * projection.digits.memory.width
-        cells += _shifter(engine, projection, projection.digits.value_bits)
-    if projection.image is not None:
-        cells += CURRENT_BIT * engine.lanes * projection.image.current_bits
-        cells += _shifter(engine, projection, projection.image.value_bits)
+    if main.digits is not None:
+        cells += CURRENT_BIT * main.digits.memory.width
+        cells += _shifter(engine, main, main.digits.value_bits)
+    if main.image is not None:
+        cells += CURRENT_BIT * engine.lanes * main.image.current_bits
+        cells += _shifter(engine, main, main.image.value_bits)
     return round(cells)
 
 

@@ -159,10 +159,12 @@ def _firing(
     initial = threshold >> 1 if neuron.initial is Initial.HALF else np.zeros_like(threshold)
     membrane = after = _point(initial)
     before = _leaked(membrane, neuron.leak_shift) + current
+    unclamped = after
     for _ in range(steps):
         drive = _leaked(membrane, neuron.leak_shift) + current
         before = before.union(drive)
         reached = _reset(drive, threshold, neuron.reset)
+        unclamped = unclamped.union(reached)
         reached = Interval(np.maximum(reached.low, floor), np.maximum(reached.high, floor))
         # Once a step adds nothing new, no later one does.
         settled = bool((reached.low >= after.low).all() and (reached.high <= after.high).all())
@@ -170,7 +172,12 @@ def _firing(
         membrane = after
         if settled:
             break
-    residual = (after + (bias - threshold)).union(before + -threshold)
+    residual = (_leaked(after, neuron.leak_shift) + (bias - threshold)).union(before + -threshold)
+    # Between the passes of a sweep (`plan.SweepPass`).
+    if neuron.floor is not None:
+        residual = residual.union(unclamped + -floor)
+    if neuron.leak_shift is not None:
+        residual = residual.union(after).union(_leaked(after, neuron.leak_shift) + np.full_like(bias, -1))
     return before, after, residual
 
 

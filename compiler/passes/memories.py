@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from typing import Final
 
-from snnc.compiler.plan import MemoryKind, MemoryPlan, unsigned_bits
+from snnc.compiler.plan import LayoutPlan, MemoryKind, MemoryPlan, unsigned_bits
 from snnc.compiler.targets import Device
 
-__all__ = ["TINY_LOGIC", "block_memory", "logic_cells", "logic_memory", "register_memory", "spram_memory"]
+__all__ = [
+    "TINY_LOGIC",
+    "block_memory",
+    "logic_cells",
+    "logic_memory",
+    "queue_memories",
+    "register_memory",
+    "spram_memory",
+]
 
 TINY_LOGIC: Final = 48
 """Logic cells of a read-only memory that is not worth a block RAM."""
+
+MARKER_BITS: Final = 2
+"""Of a spike word."""
+
+_FEW_WORDS: Final = 8
+"""Of a queue that flip-flops hold for less than a block RAM is worth."""
 
 _LUT_ROWS: Final = 16
 """Words of one bit that a look-up table with four inputs holds."""
@@ -83,6 +97,15 @@ def logic_memory(name: str, *, width: int, depth: int, bits_used: int) -> Memory
 def register_memory(name: str, *, width: int, depth: int, bits_used: int) -> MemoryPlan:
     """In flip-flops."""
     return _plain(MemoryKind.REGISTERS, name, width, depth, bits_used)
+
+
+def queue_memories(device: Device, name: str, source: LayoutPlan, depth: int) -> tuple[MemoryPlan, ...]:
+    """A queue of so many spike words of `source`: in block RAM, or for a few words in flip-flops."""
+    width = source.lanes + source.address_bits + MARKER_BITS
+    block = block_memory(device, name, width=width, depth=depth, bits_used=depth * width, banked=True)
+    assert block is not None
+    registers = register_memory(name, width=width, depth=depth, bits_used=depth * width)
+    return (registers, block) if depth <= _FEW_WORDS else (block,)
 
 
 def logic_cells(memory: MemoryPlan) -> int:

@@ -6,11 +6,11 @@ import bisect
 import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from snnc.compiler.design import Design
+from snnc.compiler.design import Bounds, Design
 from snnc.compiler.errors import FitError
 from snnc.compiler.ir import (
     Convolution,
@@ -30,9 +30,11 @@ from snnc.compiler.passes.memories import (
     block_memory,
     logic_cells,
     logic_memory,
+    queue_memories,
     register_memory,
     spram_memory,
 )
+from snnc.compiler.passes.order import paced, walk_order
 from snnc.compiler.passes.queues import deepened
 from snnc.compiler.plan import (
     DigitPlan,
@@ -47,6 +49,7 @@ from snnc.compiler.plan import (
     Plan,
     ProjectionPlan,
     QueuePlan,
+    Range,
 )
 from snnc.compiler.targets import Device
 
@@ -81,7 +84,8 @@ def place(design: Design) -> Design:
     fit = best_fit(design)
     if fit.problem:
         weights = max(
-            (engine.projections[0].weights for engine in fit.plan.engines), key=lambda memory: memory.bits_used
+            (projection.weights for engine in fit.plan.engines for projection in engine.projections),
+            key=lambda memory: memory.bits_used,
         )
         raise FitError(
             f"'{design.graph.name}' does not fit {design.device.title} ({design.device.name}) with "
@@ -135,17 +139,24 @@ def _in_spram(weights: MemoryPlan, device: Device) -> str:
 def place_anyway(design: Design) -> Plan:
     """The plan that leaves as little as possible to logic, whether or not it fits the device."""
     graph = design.graph
+    lanes = dict(zip((population.name for population in graph.layers), design.lanes, strict=True))
+    layouts = {
+        population.name: layout_of(population, lanes.get(population.name, 1)) for population in graph.populations
+    }
+    shallow = paced(graph)
     layers = [
-        _Layer(design, position, population, graph.into(population.name)[0])
-        for position, population in enumerate(graph.layers)
+        _Layer(design, population, bounds, layouts, shallow)
+        for population, bounds in zip(graph.layers, design.bounds, strict=True)
     ]
     slots = [choices for layer in layers for choices in layer.memories]
     chosen = _within_blocks(_with_spram(slots, design.device), design.device)
+    pipelines: dict[str, int] = {}
     engines: list[EnginePlan] = []
     remaining = iter(chosen)
     for layer in layers:
         mine = list(itertools.islice(remaining, len(layer.memories)))
-        engines.append(layer.engine(mine, engines[-1] if engines else None))
+        engines.append(layer.engine(mine, pipelines))
+        pipelines[engines[-1].name] = engines[-1].pipeline
     return Plan(
         name=graph.name,
         model_hash=model_hash(graph),
@@ -165,88 +176,237 @@ def place_anyway(design: Design) -> Plan:
 class _Layer:
     """One layer's memories, each with its choices, and then its engine."""
 
-    def __init__(self, design: Design, position: int, population: Population, projection: Projection) -> None:
+    def __init__(
+        self,
+        design: Design,
+        population: Population,
+        bounds: Bounds,
+        layouts: Mapping[str, LayoutPlan],
+        shallow: frozenset[Projection],
+    ) -> None:
+        self._device = design.device
+        self._population = population
+        self._bounds = bounds
+        self._layout = layouts[population.name]
+        self._spiking = isinstance(population.neuron, IntegrateAndFire)
+        self._time_steps = design.graph.time_steps
+        walked = walk_order(design.graph, population)
+        self._inputs = [
+            _Input(
+                design, projection, bounds.weighted[at], layouts, shallow, "" if projection is walked[-1] else str(k)
+            )
+            for k, projection in enumerate(walked)
+            for at, other in enumerate(design.graph.into(population.name))
+            if other is projection
+        ]
+        self._main = self._inputs[-1]
+        self._gathers = self._main.gathers
+        membrane = self._membrane()
+        # The constants with room for the field of the initial residual, where the membranes may be in block RAM.
+        self.memories: tuple[_Choices, ...] = (
+            membrane,
+            self._constants(self._engine(membrane[0])),
+            *self._of_pixels(),
+            *(choices for one in self._inputs for choices in one.memories),
+        )
+
+    def engine(self, chosen: Sequence[MemoryPlan], pipelines: Mapping[str, int]) -> EnginePlan:
+        """The engine with these of the choices, in the order of `memories`; `pipelines` are the earlier engines'."""
+        remaining = iter(chosen)
+        membrane, constants = next(remaining), next(remaining)
+        of_pixels = list(itertools.islice(remaining, len(self._of_pixels())))
+        projections = []
+        for one in self._inputs:
+            mine = list(itertools.islice(remaining, len(one.memories)))
+            projections.append(one.projection(mine, of_pixels if one is self._main else [], pipelines))
+        # A register before the adder takes three words that follow each other in turn.
+        staged = membrane.kind is MemoryKind.EBR and self._ordered and self._layout.words >= 3
+        joins = self._main.pixels is not None or len(projections) > 1
+        pipeline = max(1 + (projection.weights.banks > 1) for projection in projections) + joins + staged
+        engine = self._engine(membrane)
+        constants = next(choice for choice in self._constants(engine) if choice.kind is constants.kind)
+        return dataclasses.replace(
+            engine, constants=constants, pipeline=pipeline, staged=staged, projections=tuple(projections)
+        )
+
+    def _engine(self, membrane: MemoryPlan) -> EnginePlan:
+        """The engine as its neurons make it; `engine` fills in the constants, the projections and what follows."""
+        neuron, bounds = self._population.neuron, self._bounds
+        fires = neuron if isinstance(neuron, IntegrateAndFire) else None
+        return EnginePlan(
+            name=self._population.name,
+            kind=EngineKind.IMAGE if self._gathers else EngineKind.SPIKING if fires else EngineKind.READOUT,
+            layout=self._layout,
+            reset=fires.reset if fires else None,
+            leak_shift=fires.leak_shift if fires else None,
+            floor=fires is not None and fires.floor is not None,
+            pipeline=1,
+            staged=False,
+            residual_bits=bounds.residual.bits,
+            membrane=membrane,
+            constants=membrane,
+            input_current=bounds.input_current,
+            before_reset=bounds.before_reset,
+            after_reset=bounds.after_reset,
+            projections=(),
+        )
+
+    @property
+    def _ordered(self) -> bool:
+        """Whether words are always visited in turn: only dense projections do so."""
+        return all(one.walker == "dense" for one in self._inputs)
+
+    def _membrane(self) -> _Choices:
+        layout, bits = self._layout, self._bounds.residual.bits
+        name, width = f"{self._population.name}.membrane", layout.lanes * bits
+        if self._gathers:  # one word's at a time, from the first step to the last
+            return (register_memory(name, width=width, depth=1, bits_used=width),)
+        used = self._population.size * bits
+        ring = register_memory(name, width=width, depth=layout.words, bits_used=used)
+        if not self._spiking or layout.words == 1 or (self._ordered and layout.words <= RING_WORDS):
+            return (ring,)
+        depth = max(2, layout.depth)
+        if not self._ordered:
+            return (_deep_memory(self._device, name, width=width, depth=depth, bits_used=used),)
+        block = block_memory(self._device, name, width=width, depth=depth, bits_used=used, banked=False)
+        return (ring,) if block is None else (block, ring)
+
+    def _of_pixels(self) -> tuple[_Choices, ...]:
+        """What a layer behind pixels keeps: the image and spikes where it gathers, else the image's current."""
+        pixels = self._main.pixels
+        if pixels is None:
+            return ()
+        layout, name = self._layout, self._population.name
+        if not self._gathers:
+            # As the membranes, in flip-flops while it has few words.
+            bits = self._main.weighted.bits
+            width, used = layout.lanes * bits, self._population.size * bits
+            ring = register_memory(f"{name}.current", width=width, depth=layout.words, bits_used=used)
+            depth = max(2, layout.depth)
+            block = block_memory(self._device, ring.name, width=width, depth=depth, bits_used=used, banked=False)
+            return ((ring,),) if block is None or layout.words <= RING_WORDS else ((block, ring),)
+        later, source = self._time_steps - 1, self._main.source_layout
+        wanted = [("pixels", pixels.bits, source.depth, source.neurons * pixels.bits)]
+        if later:
+            wanted.append(("spikes", later * layout.lanes, layout.depth, later * self._population.size))
+        return tuple(
+            (_deep_memory(self._device, f"{name}.{what}", width=width, depth=max(2, depth), bits_used=used),)
+            for what, width, depth, used in wanted
+        )
+
+    def _constants(self, engine: EnginePlan) -> _Choices:
+        layout, bits, fields = self._layout, self._bounds.residual.bits, len(engine.constant_fields)
+        name, width, depth = f"{self._population.name}.constants", layout.lanes * bits * fields, layout.groups
+        used = layout.channels * bits * fields
+        logic = logic_memory(name, width=width, depth=depth, bits_used=used)
+        block = block_memory(self._device, name, width=width, depth=depth, bits_used=used, banked=False)
+        # The hardware reads logic in the same cycle, which is as good as a register while it is shallow.
+        if block is None or depth <= RING_WORDS or logic_cells(logic) <= TINY_LOGIC:
+            return (logic,)
+        return block, logic
+
+
+class _Input:
+    """What one projection needs: weights, and a queue in front of its walker."""
+
+    def __init__(
+        self,
+        design: Design,
+        projection: Projection,
+        weighted: Range,
+        layouts: Mapping[str, LayoutPlan],
+        shallow: frozenset[Projection],
+        suffix: str,
+    ) -> None:
+        """`suffix` tells side projections' memories apart from each other and from the main one's."""
+        self._shallow = projection in shallow
         if isinstance(projection, Pooling):
             projection = as_convolution(projection)
         assert projection.bits is not None
         self._device = design.device
-        self._population = population
         self._projection = projection
-        self._source = design.graph.population(projection.source)
-        self._bounds = design.bounds[position]
-        self._layout = layout_of(population, design.lanes[position])
-        self._source_layout = layout_of(self._source, design.lanes[position - 1] if position else 1)
-        self._spiking = isinstance(population.neuron, IntegrateAndFire)
-        source = self._source.neuron
+        self._stem = f"{projection.target}{suffix and '_side' + suffix}"
+        self._layout = layouts[projection.target]
+        self.source_layout = layouts[projection.source]
+        self.weighted = weighted
+        source = design.graph.population(projection.source).neuron
         direct = isinstance(source, InputSource) and source.encoding is Encoding.DIRECT
-        self._pixels = source if isinstance(source, InputSource) and direct else None
-        self._gathers = self._pixels is not None and isinstance(projection, Convolution)
-        self._time_steps = design.graph.time_steps
+        self.pixels = source if isinstance(source, InputSource) and direct else None
+        self.gathers = self.pixels is not None and isinstance(projection, Convolution)
+        self.walker = "dense" if isinstance(projection, Dense) else "image" if self.gathers else "convolution"
+        self._from_port = isinstance(source, InputSource)
+        steps = design.graph.time_steps
+        self._steps = min(steps, projection.delay) if projection.source == projection.target else steps
         # The adder takes signed weights: -1 and 1 need two bits.
         self._weight_bits = max(2, projection.bits)
-        weights = self._weights()
-        membrane = self._membrane()
-        # With room for the third field where the membranes may be in block RAM.
-        self.memories: tuple[_Choices, ...] = (weights, membrane, self._constants(membrane[0]), *self._of_pixels())
+        self.memories: tuple[_Choices, ...] = (self._weights(), *self._queue())
 
-    def engine(self, chosen: Sequence[MemoryPlan], before: EnginePlan | None) -> EnginePlan:
-        """The engine with these of the choices, in the order of `memories`; `before` is the engine it listens to."""
-        weights, membrane, constants, *of_pixels = chosen
-        neuron, bounds, layout = self._population.neuron, self._bounds, self._layout
+    def projection(
+        self, chosen: Sequence[MemoryPlan], of_pixels: Sequence[MemoryPlan], pipelines: Mapping[str, int]
+    ) -> ProjectionPlan:
+        """The projection with these of the choices, in the order of `memories`."""
+        weights, *queue = chosen
         digits, gathered = None, None
-        if self._pixels is not None:
-            bits, weighted = self._pixels.bits, bounds.weighted[0]
-            if self._gathers:
-                gathered = ImagePlan(
-                    value_bits=bits,
-                    current_bits=weighted.bits,
-                    pixels=of_pixels[0],
-                    spikes=of_pixels[1] if len(of_pixels) > 1 else None,
-                )
-            else:
-                digits = DigitPlan(value_bits=bits, current=weighted, current_bits=weighted.bits, memory=of_pixels[0])
-        kind = EngineKind.IMAGE if self._gathers else EngineKind.SPIKING if self._spiking else EngineKind.READOUT
-        walker = "dense" if isinstance(self._projection, Dense) else "image" if self._gathers else "convolution"
-        return EnginePlan(
-            name=self._population.name,
-            kind=kind,
-            layout=layout,
-            reset=neuron.reset if isinstance(neuron, IntegrateAndFire) else None,
-            pipeline=1 + (weights.banks > 1) + (self._pixels is not None),
-            residual_bits=bounds.residual.bits,
-            membrane=membrane,
-            constants=next(choice for choice in self._constants(membrane) if choice.kind is constants.kind),
-            input_current=bounds.input_current,
-            before_reset=bounds.before_reset,
-            after_reset=bounds.after_reset,
-            projections=(
-                ProjectionPlan(
-                    source=self._projection.source,
-                    source_layout=self._source_layout,
-                    walker=walker,
-                    pool=self._projection.pool,
-                    kernel=_kernel(self._projection),
-                    row_stride=weights.depth // self._weight_rows(),
-                    weight_bits=self._weight_bits,
-                    shift=self._projection.shift,
-                    weights=weights,
-                    queue=QueuePlan(depth=_queue_depth(before)),
-                    digits=digits,
-                    image=gathered,
-                ),
-            ),
+        if self.gathers:
+            assert self.pixels is not None
+            gathered = ImagePlan(
+                value_bits=self.pixels.bits,
+                current_bits=self.weighted.bits,
+                pixels=of_pixels[0],
+                spikes=of_pixels[1] if len(of_pixels) > 1 else None,
+            )
+        elif self.pixels is not None:
+            digits = DigitPlan(
+                value_bits=self.pixels.bits,
+                current=self.weighted,
+                current_bits=self.weighted.bits,
+                memory=of_pixels[0],
+            )
+        if self._from_port:
+            depth = INPUT_QUEUE
+        elif self._shallow:
+            # Room for the spike words of a pipeline full of sweeps, so that an engine never waits for itself.
+            depth = max(SPIKE_QUEUE, pipelines[self._projection.source] + 2)
+        else:
+            depth = self._whole_sample
+        return ProjectionPlan(
+            source=self._projection.source,
+            source_layout=self.source_layout,
+            walker=self.walker,
+            pool=self._projection.pool,
+            kernel=_kernel(self._projection),
+            row_stride=weights.depth // self._weight_rows(),
+            weight_bits=self._weight_bits,
+            shift=self._projection.shift,
+            weights=weights,
+            delay=self._projection.delay,
+            queue=QueuePlan(depth=depth, memory=queue[0] if queue and queue[0].kind is MemoryKind.EBR else None),
+            digits=digits,
+            image=gathered,
         )
+
+    @property
+    def _whole_sample(self) -> int:
+        """Words that can wait for a projection that its source does not wait for; at least 2, for block RAM."""
+        return max(2, self._steps * self.source_layout.words)
+
+    def _queue(self) -> tuple[_Choices, ...]:
+        """Where spike words wait, if they are more than a few."""
+        if self._from_port or self._shallow:
+            return ()
+        depth, source = self._whole_sample, self.source_layout
+        return (queue_memories(self._device, f"{self._stem}.queue", source, depth),)
 
     def _weights(self) -> _Choices:
         """A power of two as the row stride makes a dense row's address a concatenation, where it is free."""
-        name, width = f"{self._population.name}.weights", self._layout.lanes * self._weight_bits
+        name, width = f"{self._stem}.weights", self._layout.lanes * self._weight_bits
         used = self._projection.weight.size * self._weight_bits
         words = self._layout.words
         match self._projection:
             case Dense():
                 strides = [1 << (words - 1).bit_length(), words]
             case Convolution():
-                strides = [self._layout.groups if self._gathers else _groups_reached(self._projection, self._layout)]
+                strides = [self._layout.groups if self.gathers else _groups_reached(self._projection, self._layout)]
         depths = [self._weight_rows() * stride for stride in strides]
         blocks = [_deep_memory(self._device, name, width=width, depth=depth, bits_used=used) for depth in depths]
         block = min(blocks, key=lambda memory: memory.blocks)
@@ -256,11 +416,11 @@ class _Layer:
         sprams = [spram_memory(self._device, name, width=width, depth=depth, bits_used=used) for depth in depths]
         spram = min((choice for choice in sprams if choice), key=lambda choice: choice.sprams, default=None)
         # An image engine has no port to load its weights through; they are few.
-        return (block, logic) if spram is None or self._gathers else (block, spram, logic)
+        return (block, logic) if spram is None or self.gathers else (block, spram, logic)
 
     def _weight_rows(self) -> int:
         """Sources of weight rows: pooled neurons as the walker counts them, or channels and kernel positions."""
-        source = self._source_layout
+        source = self.source_layout
         match self._projection:
             case Dense(pool=pool):
                 pooled = dataclasses.replace(source, rows=source.rows // pool, columns=source.columns // pool)
@@ -268,57 +428,6 @@ class _Layer:
                 return last * source.groups * source.lanes + source.channels
             case Convolution(kernel=kernel):
                 return source.channels * math.prod(kernel)
-
-    def _membrane(self) -> _Choices:
-        layout, bits = self._layout, self._bounds.residual.bits
-        name, width = f"{self._population.name}.membrane", layout.lanes * bits
-        if self._gathers:  # one word's at a time, from the first step to the last
-            return (register_memory(name, width=width, depth=1, bits_used=width),)
-        used = self._population.size * bits
-        ring = register_memory(name, width=width, depth=layout.words, bits_used=used)
-        # A ring needs visits in order, and only dense projections make them.
-        ordered = isinstance(self._projection, Dense)
-        if not self._spiking or (ordered and layout.words <= RING_WORDS):
-            return (ring,)
-        depth = max(2, layout.depth)
-        if not ordered:
-            return (_deep_memory(self._device, name, width=width, depth=depth, bits_used=used),)
-        block = block_memory(self._device, name, width=width, depth=depth, bits_used=used, banked=False)
-        return (ring,) if block is None else (block, ring)
-
-    def _of_pixels(self) -> tuple[_Choices, ...]:
-        """What a layer behind pixels keeps: the image and spikes where it gathers, else the image's current."""
-        if self._pixels is None:
-            return ()
-        layout, name = self._layout, self._population.name
-        if not self._gathers:
-            # As the membranes, in flip-flops while it has few words.
-            bits = self._bounds.weighted[0].bits
-            width, used = layout.lanes * bits, self._population.size * bits
-            ring = register_memory(f"{name}.current", width=width, depth=layout.words, bits_used=used)
-            block = block_memory(self._device, ring.name, width=width, depth=layout.words, bits_used=used, banked=False)
-            return ((ring,),) if block is None or layout.words <= RING_WORDS else ((block, ring),)
-        later = self._time_steps - 1
-        wanted = [("pixels", self._pixels.bits, self._source_layout.depth, self._source.size * self._pixels.bits)]
-        if later:
-            wanted.append(("spikes", later * layout.lanes, layout.depth, later * self._population.size))
-        return tuple(
-            (_deep_memory(self._device, f"{name}.{what}", width=width, depth=max(2, depth), bits_used=used),)
-            for what, width, depth, used in wanted
-        )
-
-    def _constants(self, membrane: MemoryPlan) -> _Choices:
-        """``bias``; where it spikes, ``bias - threshold``; with its membranes in block RAM, the initial residual."""
-        layout, bits = self._layout, self._bounds.residual.bits
-        fields = 1 + self._spiking + (self._gathers or (self._spiking and membrane.kind is MemoryKind.EBR))
-        name, width, depth = f"{self._population.name}.constants", layout.lanes * bits * fields, layout.groups
-        used = layout.channels * bits * fields
-        logic = logic_memory(name, width=width, depth=depth, bits_used=used)
-        block = block_memory(self._device, name, width=width, depth=depth, bits_used=used, banked=False)
-        # The hardware reads logic in the same cycle, which is as good as a register while it is shallow.
-        if block is None or depth <= RING_WORDS or logic_cells(logic) <= TINY_LOGIC:
-            return (logic,)
-        return block, logic
 
 
 def layout_of(population: Population, lanes: int) -> LayoutPlan:
@@ -356,11 +465,6 @@ def _deep_memory(device: Device, name: str, *, width: int, depth: int, bits_used
     memory = block_memory(device, name, width=width, depth=depth, bits_used=bits_used, banked=True)
     assert memory is not None
     return memory
-
-
-def _queue_depth(before: EnginePlan | None) -> int:
-    """Room for the spike words of a pipeline full of sweeps, so that an engine never waits for itself."""
-    return INPUT_QUEUE if before is None else max(SPIKE_QUEUE, before.pipeline + 2)
 
 
 def _with_spram(slots: Sequence[_Choices], device: Device) -> list[_Choices]:

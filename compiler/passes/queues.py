@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
-from snnc.compiler.passes.memories import block_memory
-from snnc.compiler.plan import Plan, QueuePlan
+from snnc.compiler.passes.memories import queue_memories
+from snnc.compiler.plan import EnginePlan, Plan, QueuePlan
 from snnc.compiler.targets import Device
 from snnc.sim.estimate import typical_cycles
 
@@ -24,12 +24,12 @@ def deepened(plan: Plan, device: Device) -> Plan:
     grows first.
     """
     while True:
-        shallow = [
-            position
-            for position in range(1, len(plan.engines))
-            if plan.engines[position].projections[0].queue.depth < plan.engines[position - 1].words
-        ]
-        candidates = (_with_step_queue(plan, position, device) for position in shallow)
+        candidates = (
+            _with_step_queue(plan, engine, k, device)
+            for source in plan.engines
+            for engine, k in plan.listeners(source.name)
+            if plan.fills(engine, engine.projections[k]) and engine.projections[k].queue.depth < source.words
+        )
         affordable = (candidate for candidate in candidates if candidate.blocks <= device.block_rams)
         best = min(affordable, key=typical_cycles, default=plan)
         if typical_cycles(best) >= typical_cycles(plan):
@@ -37,15 +37,14 @@ def deepened(plan: Plan, device: Device) -> Plan:
         plan = best
 
 
-def _with_step_queue(plan: Plan, position: int, device: Device) -> Plan:
-    """`plan` with a queue in front of the engine at `position` that holds a step of the one before it."""
-    before, engine = plan.engines[position - 1 : position + 1]
-    width, depth = before.lanes + before.layout.address_bits + 2, before.words + SLACK
-    memory = block_memory(
-        device, f"{engine.name}.queue", width=width, depth=depth, bits_used=before.words * width, banked=True
+def _with_step_queue(plan: Plan, engine: EnginePlan, k: int, device: Device) -> Plan:
+    """`plan` with a queue in front of an engine's projection `k` that holds a step of its source."""
+    projection = engine.projections[k]
+    depth = plan.engine(projection.source).words + SLACK
+    *_, memory = queue_memories(device, f"{engine.name}.queue", projection.source_layout, depth)
+    deeper = dataclasses.replace(projection, queue=QueuePlan(depth=depth, memory=memory))
+    projections = (*engine.projections[:k], deeper, *engine.projections[k + 1 :])
+    changed = dataclasses.replace(engine, projections=projections)
+    return dataclasses.replace(
+        plan, engines=tuple(changed if other.name == engine.name else other for other in plan.engines)
     )
-    assert memory is not None
-    (projection,) = engine.projections
-    projections = (dataclasses.replace(projection, queue=QueuePlan(depth=depth, memory=memory)),)
-    deeper = dataclasses.replace(engine, projections=projections)
-    return dataclasses.replace(plan, engines=(*plan.engines[:position], deeper, *plan.engines[position + 1 :]))

@@ -8,8 +8,9 @@ from typing import Final, assert_never
 
 from snnc.compiler.design import Design
 from snnc.compiler.errors import OptionError, UnsupportedError
-from snnc.compiler.ir import Convolution, Dense, Encoding, Graph, IntegrateAndFire, Pooling, Population, Projection
+from snnc.compiler.ir import Convolution, Dense, Encoding, Graph, Pooling, Population, Projection
 from snnc.compiler.passes.area import total_cells
+from snnc.compiler.passes.order import walk_order
 from snnc.compiler.passes.place import best_fit
 from snnc.compiler.plan import Plan
 from snnc.sim.estimate import typical, typical_cycles
@@ -92,17 +93,16 @@ def _comfortable(design: Design) -> Plan | None:
 
 
 def _check_built(graph: Graph, population: Population) -> None:
-    """Refuse what the hardware cannot do yet: it runs chains of dense projections and convolutions, and IF neurons."""
-    into = graph.into(population.name)
+    """Refuse what the hardware cannot do."""
+    into = walk_order(graph, population)
     missing = [_missing(graph, projection) for projection in into]
-    if len(into) != 1 or len(graph.out_of(population.name)) > 1:
-        missing.append("branches or joins; the hardware of anything but chains")
-    match population.neuron:
-        case IntegrateAndFire(leak_shift=leak, floor=floor):
-            if leak is not None:
-                missing.append("leaks; the hardware of LIF neurons")
-            if floor is not None:
-                missing.append("has a floor of its membranes; the hardware of floors")
+    if into[-1].delay:
+        missing.append("hears nothing without a delay; the hardware of layers that no spike of the same step reaches")
+    from_input = [projection for projection in into if projection.source == graph.input.name]
+    if from_input and len(graph.out_of(graph.input.name)) > 1:
+        missing.append("hears the input as another projection does; the hardware of an input that branches")
+    if from_input and len(into) > 1 and graph.source.encoding is Encoding.DIRECT:
+        missing.append("hears pixels beside spikes; the hardware of the two together")
     for what in missing:
         if what:
             raise UnsupportedError(
@@ -113,10 +113,9 @@ def _check_built(graph: Graph, population: Population) -> None:
 
 def _missing(graph: Graph, projection: Projection) -> str:
     """What the hardware lacks for a projection, as the part of a sentence; empty if nothing."""
-    if projection.source == projection.target:
-        return "is recurrent; the hardware of loops"
-    if projection.delay:
-        return f"hears '{projection.source}' with a delay; the hardware of delays"
+    from_input = projection.source == graph.input.name
+    if projection.delay and from_input:
+        return "hears the input with a delay; the hardware of delays in front of the first layer"
     match projection:
         case Convolution() | Pooling():
             if projection.target == graph.readout.name:
@@ -126,7 +125,7 @@ def _missing(graph: Graph, projection: Projection) -> str:
                 return "is a readout with rows and columns; the hardware of any but flat readouts"
         case _ as unreachable:
             assert_never(unreachable)
-    direct = projection.source == graph.input.name and graph.source.encoding is Encoding.DIRECT
+    direct = from_input and graph.source.encoding is Encoding.DIRECT
     if direct and not isinstance(projection, Pooling) and projection.pool > 1:
         return "pools pixels; the hardware of it"
     return ""
@@ -150,10 +149,10 @@ def _checked(lanes: tuple[int, ...], graph: Graph) -> tuple[int, ...]:
 def _choices(graph: Graph, population: Population, most: int) -> list[int]:
     """Lanes worth considering, ascending."""
     channels = population.channels
-    (projection,) = graph.into(population.name)
-    if population is not graph.readout and isinstance(projection, Dense):
+    dense = all(isinstance(projection, Dense) for projection in graph.into(population.name))
+    if population is not graph.readout and dense:
         return [1 << k for k in range(min(most, _ceil_power(channels)).bit_length())]
-    if not isinstance(projection, Dense):
+    if not dense:
         most = min(2 * most, LANES_LIMIT)
     # More lanes that leave the number of groups as it is are of no use.
     return sorted({-(-channels // groups) for groups in range(-(-channels // most), channels + 1)})

@@ -2,25 +2,19 @@
 
 import itertools
 from dataclasses import dataclass
-from enum import unique
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Signal
-from amaranth.lib import data, enum, stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import connect, flipped
 
 from snnc.compiler.plan import EnginePlan, ProjectionPlan, unsigned_bits
-from snnc.rtl.beats import Marker, OperationKind, event_beat, operation
+from snnc.rtl.beats import Marker, event_beat
 from snnc.rtl.queue import Queue
 from snnc.rtl.tables import constant_table, position_fields
+from snnc.rtl.walkers.interface import walker_members
 
 __all__ = ["ConvolutionWalker"]
-
-
-@unique
-class _Phase(enum.Enum, shape=1):
-    EVENT = 0
-    SWEEP = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +65,10 @@ _AHEAD = 2
 
 
 class ConvolutionWalker(wiring.Component):
-    """An event touches the words of the positions that see it through the kernel; a marker sweeps all words.
+    """An event touches the words of the positions that see it through the kernel.
 
-    Cycle formula: per event, rows reached x columns reached x `row_stride` groups; ``W = engine.words`` per marker; 1
-    for a beat with neither. With `row_stride` 1, an operation waits one cycle where the one of the cycle before was at
-    the same position, unless a sweep goes through the position's groups.
+    Cycle formula: per event, rows reached x columns reached x `row_stride` groups; 1 for a beat that reaches nothing.
+    With `row_stride` 1 an operation may have to wait (`EnginePlan.waits`).
 
     Beats wait in a short queue of the walker's own; the oldest is decoded, to where it begins, while the one before is
     walked.
@@ -83,33 +76,22 @@ class ConvolutionWalker(wiring.Component):
     Members
     -------
     i : In(stream of event beats)
-    allow : In(1)
-        Operations may be issued.
-    allow_sweep : In(1)
-        Sweep operations may be issued.
-    issue : Out(1)
-        `operation` is issued in this cycle.
-    operation : Out(operation)
+
+    Further members are those of `walker_members`.
     """
 
     i: stream.Interface
     allow: Signal
-    allow_sweep: Signal
     issue: Signal
-    operation: data.View
+    word: Signal
+    row: Signal
+    marker: Signal
+    done: Signal
 
     def __init__(self, engine: EnginePlan, projection: ProjectionPlan) -> None:
         self._engine = engine
         self._projection = projection
-        super().__init__(
-            {
-                "i": In(stream.Signature(event_beat(projection.source_layout))),
-                "allow": In(1),
-                "allow_sweep": In(1),
-                "issue": Out(1),
-                "operation": Out(operation(engine, projection)),
-            }
-        )
+        super().__init__(walker_members(engine, projection, event_beat(projection.source_layout)))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -138,13 +120,13 @@ class ConvolutionWalker(wiring.Component):
         column_count = constant_table(m, "column_count", column, columns.count)
         row_offset = constant_table(m, "row_offset", row, [tap * line_rows for tap in rows.tap])
         column_offset = constant_table(m, "column_offset", column, [tap * groups for tap in columns.tap])
-        begins = Signal.like(self.operation.row)
+        begins = Signal.like(self.row)
         m.d.comb += begins.eq(channel * (kernel.size[0] * line_rows) + row_offset + column_offset)
         reaches = beat.event & (row_count != 0) & (column_count != 0)
 
         # --- the beat that is walked ---
         busy = Signal()
-        phase = Signal(_Phase, reset_less=True)
+        walked = Signal(reset_less=True)  # the beat's event is done
         marker = Signal(Marker, reset_less=True)
         at_group = Signal(unsigned_bits(layout.groups - 1), reset_less=True)
         at_column = Signal(unsigned_bits(layout.columns - 1), reset_less=True)
@@ -155,55 +137,27 @@ class ConvolutionWalker(wiring.Component):
         columns_left = Signal.like(column_count, reset_less=True)
         start_columns_left = Signal.like(columns_left)
         rows_left = Signal.like(row_count, reset_less=True)
-        weight_row = Signal.like(self.operation.row, reset_less=True)
+        weight_row = Signal.like(self.row, reset_less=True)
         line = Signal.like(weight_row)
 
-        word = Cat(at_group[: layout.group_bits], at_column[: layout.column_bits], at_row[: layout.row_bits])
-        end_of_layout = Signal()
-        m.d.comb += end_of_layout.eq(
-            (at_group == layout.groups - 1) & (at_column == layout.columns - 1) & (at_row == layout.rows - 1)
-        )
-        end_of_event = Signal()
-        m.d.comb += end_of_event.eq((groups_left == 0) & (columns_left == 0) & (rows_left == 0))
-        sweeping = Signal()
         m.d.comb += [
-            sweeping.eq(phase == _Phase.SWEEP),
-            self.operation.kind.eq(OperationKind.ACCUMULATE),
-            self.operation.word.eq(word),
-            self.operation.row.eq(weight_row),
-            self.operation.last.eq(end_of_layout),
-            self.operation.marker.eq(marker),
-            self.issue.eq(busy & self.allow & (~sweeping | self.allow_sweep)),
+            self.word.eq(
+                Cat(at_group[: layout.group_bits], at_column[: layout.column_bits], at_row[: layout.row_bits])
+            ),
+            self.row.eq(weight_row),
+            self.issue.eq(busy & ~walked & self.allow),
+            self.marker.eq(Mux(busy & walked, marker, Marker.NONE)),
         ]
-        with m.If(sweeping):
-            m.d.comb += self.operation.kind.eq(OperationKind.SWEEP)
-        if groups == 1:
-            # Else an event's first group is never the last one of the operation before.
-            position = Cat(at_column, at_row)
-            recent = Signal()
-            recent_sweep = Signal(reset_less=True)
-            recent_position = Signal(len(position), reset_less=True)
-            m.d.sync += [recent.eq(self.issue), recent_sweep.eq(sweeping), recent_position.eq(position)]
-            # The words of a position follow each other in a sweep.
-            conflict = recent & (recent_position == position)
-            if layout.groups > 1:
-                conflict &= ~(recent_sweep & sweeping)
-            with m.If(conflict):
-                m.d.comb += self.issue.eq(0)
-
-        has_marker = marker != Marker.NONE
+        end_of_event = Signal()
         ends = Signal()
-        m.d.comb += ends.eq(self.issue & ((sweeping & end_of_layout) | (~sweeping & end_of_event & ~has_marker)))
-        m.d.comb += take.eq(~busy | ends)
+        m.d.comb += [
+            end_of_event.eq((groups_left == 0) & (columns_left == 0) & (rows_left == 0)),
+            ends.eq(self.done | (self.issue & end_of_event & (marker == Marker.NONE))),
+            take.eq(~busy | ends),
+        ]
 
         with m.If(self.issue):
-            with m.If(sweeping):
-                m.d.sync += at_group.eq(at_group + 1)
-                with m.If(at_group == layout.groups - 1):
-                    m.d.sync += [at_group.eq(0), at_column.eq(at_column + 1)]
-                    with m.If(at_column == layout.columns - 1):
-                        m.d.sync += [at_column.eq(0), at_row.eq(at_row + 1)]
-            with m.Elif(groups_left != 0):
+            with m.If(groups_left != 0):
                 m.d.sync += [
                     groups_left.eq(groups_left - 1),
                     at_group.eq(at_group + 1),
@@ -228,13 +182,13 @@ class ConvolutionWalker(wiring.Component):
                     weight_row.eq(line - rows.tap_step * line_rows),
                     line.eq(line - rows.tap_step * line_rows),
                 ]
-            with m.Elif(has_marker):
-                m.d.sync += [phase.eq(_Phase.SWEEP), at_group.eq(0), at_column.eq(0), at_row.eq(0)]
+            with m.Else():
+                m.d.sync += walked.eq(1)
 
         with m.If(take):
             m.d.sync += [
                 busy.eq(ahead.o.valid & (reaches | (beat.marker != Marker.NONE))),
-                phase.eq(_Phase.EVENT),
+                walked.eq(~reaches),
                 marker.eq(beat.marker),
                 groups_left.eq(groups - 1),
                 columns_left.eq(column_count - 1),
@@ -248,6 +202,4 @@ class ConvolutionWalker(wiring.Component):
                 weight_row.eq(begins),
                 line.eq(begins),
             ]
-            with m.If(~reaches):
-                m.d.sync += [phase.eq(_Phase.SWEEP), at_group.eq(0), at_column.eq(0), at_row.eq(0)]
         return m

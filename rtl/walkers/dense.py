@@ -1,91 +1,59 @@
 """The walker of all-to-all synapses."""
 
-from enum import unique
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import data, enum, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import Out
 
-from snnc.compiler.plan import EnginePlan, LayoutPlan, ProjectionPlan
-from snnc.rtl.beats import Marker, OperationKind, digit_beat, event_beat, operation
+from snnc.compiler.plan import EnginePlan, LayoutPlan, ProjectionPlan, unsigned_bits
+from snnc.rtl.beats import Marker, digit_beat, event_beat
 from snnc.rtl.tables import constant_table, position_fields
+from snnc.rtl.walkers.interface import walker_members
 from snnc.rtl.word_counter import WordCounter
 
 __all__ = ["DenseWalker"]
 
 
-@unique
-class _Phase(enum.Enum, shape=2):
-    EVENT = 0
-    """The beat's event, or the first operation after a beat that has none."""
-    INJECT = 1
-    SWEEP = 2
-
-
 class DenseWalker(wiring.Component):
-    """Every event touches all words of the target; every marker sweeps all of them.
+    """Every event touches all words of the target.
 
-    Cycle formula, with ``W = engine.words``: ``W`` per event, ``W`` per marker, and ``W`` more per marker after a
-    direct-encoded source; 1 for a beat with neither (`docs/timing.md`).
+    Cycle formula: ``W = engine.words`` per event; 1 for a beat with neither event nor marker (`docs/timing.md`).
 
     Members
     -------
     i : In(stream of event beats, or of digit beats after a direct-encoded source)
-    allow : In(1)
-        Operations may be issued.
-    allow_sweep : In(1)
-        Sweep operations may be issued.
-    issue : Out(1)
-        `operation` is issued in this cycle.
-    operation : Out(operation)
+    shift, negative : Out
+        Of the digit (only after a direct-encoded source).
+
+    Further members are those of `walker_members`.
     """
 
     i: stream.Interface
     allow: Signal
-    allow_sweep: Signal
     issue: Signal
-    operation: data.View
+    word: Signal
+    row: Signal
+    marker: Signal
+    done: Signal
+    shift: Signal
+    negative: Signal
 
     def __init__(self, engine: EnginePlan, projection: ProjectionPlan) -> None:
         self._engine = engine
         self._projection = projection
         digits, source = projection.digits, projection.source_layout
         beat = digit_beat(source, digits.value_bits) if digits else event_beat(source)
-        super().__init__(
-            {
-                "i": In(stream.Signature(beat)),
-                "allow": In(1),
-                "allow_sweep": In(1),
-                "issue": Out(1),
-                "operation": Out(operation(engine, projection)),
-            }
-        )
+        of_digits = {"shift": Out(unsigned_bits(digits.value_bits)), "negative": Out(1)} if digits else {}
+        super().__init__(walker_members(engine, projection, beat) | of_digits)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        direct = self._projection.digits is not None
         layout, stride = self._engine.layout, self._projection.row_stride
         beat = self.i.payload
-        phase = Signal(_Phase)
         has_marker = Signal()
+        walked = Signal()  # the beat's event is done
         m.submodules.words = words = WordCounter(layout)
-        m.d.comb += has_marker.eq(beat.marker != Marker.NONE)
-
-        now = Signal(_Phase)
-        m.d.comb += now.eq(phase)
-        with m.If((phase == _Phase.EVENT) & ~beat.event):
-            m.d.comb += now.eq(_Phase.INJECT if direct else _Phase.SWEEP)
-
-        kind = {
-            _Phase.EVENT: OperationKind.ACCUMULATE,
-            _Phase.INJECT: OperationKind.INJECT,
-            _Phase.SWEEP: OperationKind.SWEEP,
-        }
-        with m.Switch(now):
-            for key, value in kind.items():
-                with m.Case(key):
-                    m.d.comb += self.operation.kind.eq(value)
         number = words.address
         if layout.depth != layout.words:  # addresses have gaps, weight rows have none
             number = Signal(range(layout.words))
@@ -99,40 +67,26 @@ class DenseWalker(wiring.Component):
             row = Cat(number[: stride.bit_length() - 1], index)
         else:
             row = index * stride + number
+        m.d.comb += [self.word.eq(words.address), self.row.eq(row)]
+        if self._projection.digits is not None:
+            m.d.comb += [self.shift.eq(beat.shift), self.negative.eq(beat.negative)]
+
+        event = Signal()
+        ends = Signal()
         m.d.comb += [
-            self.operation.word.eq(words.address),
-            self.operation.row.eq(row),
-            self.operation.last.eq(words.last),
-            self.operation.marker.eq(beat.marker),
+            has_marker.eq(beat.marker != Marker.NONE),
+            event.eq(self.i.valid & beat.event & ~walked),
+            self.issue.eq(event & self.allow),
+            words.step.eq(self.issue),
+            ends.eq(self.issue & words.last),
+            self.marker.eq(Mux(self.i.valid & ~event, beat.marker, Marker.NONE)),
+            # A beat without anything takes a cycle in which nothing is issued.
+            self.i.ready.eq(Mux(has_marker, self.done, ends | (~beat.event & self.allow))),
         ]
-        if direct:
-            m.d.comb += [self.operation.shift.eq(beat.shift), self.operation.negative.eq(beat.negative)]
-
-        works = Signal()
-        done = Signal()
-        with m.Switch(now):
-            with m.Case(_Phase.EVENT):
-                m.d.comb += [works.eq(self.i.valid & self.allow), done.eq(~has_marker)]
-            with m.Case(_Phase.INJECT):
-                m.d.comb += works.eq(self.i.valid & self.allow & has_marker)
-            with m.Case(_Phase.SWEEP):
-                m.d.comb += [works.eq(self.i.valid & self.allow & self.allow_sweep & has_marker), done.eq(1)]
-        m.d.comb += [self.issue.eq(works), words.step.eq(works)]
-        empty = ~beat.event & ~has_marker
-        m.d.comb += self.i.ready.eq((works & words.last & done) | (empty & self.allow))
-
-        with m.If(works):
-            m.d.sync += phase.eq(now)
-            with m.If(words.last):
-                with m.Switch(now):
-                    with m.Case(_Phase.EVENT):
-                        after = _Phase.INJECT if direct else _Phase.SWEEP
-                        with m.If(has_marker):
-                            m.d.sync += phase.eq(after)
-                    with m.Case(_Phase.INJECT):
-                        m.d.sync += phase.eq(_Phase.SWEEP)
-                    with m.Case(_Phase.SWEEP):
-                        m.d.sync += phase.eq(_Phase.EVENT)
+        with m.If(self.done):
+            m.d.sync += walked.eq(0)
+        with m.Elif(ends & has_marker):
+            m.d.sync += walked.eq(1)
         return m
 
 

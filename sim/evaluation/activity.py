@@ -190,7 +190,7 @@ def _correct(logits: npt.NDArray[np.int64] | npt.NDArray[np.float64], labels: In
 
 
 def _residual(layer: Population, found: golden.PopulationTrace) -> Range:
-    """Range of the numbers that were stored: ``V + bias - threshold`` after a reset, ``U - threshold`` before one."""
+    """Range of what is stored from step to step: ``leak(V) + bias - threshold``, then ``U - threshold``."""
     membranes, currents = found.membranes, found.currents
     assert currents is not None
     if not isinstance(layer.neuron, IntegrateAndFire):
@@ -199,11 +199,14 @@ def _residual(layer: Population, found: golden.PopulationTrace) -> Range:
     repeat = layer.size // layer.channels
     threshold, bias = (np.repeat(values, repeat).astype(np.int64) for values in (neuron.threshold, layer.bias))
     before = threshold >> 1 if neuron.initial is Initial.HALF else np.zeros_like(threshold)
-    ends = [before + bias - threshold]
+
+    def leaked(values: IntArray) -> IntArray:
+        return values if neuron.leak_shift is None else values - (values >> min(neuron.leak_shift, 62))
+
+    ends = [leaked(before) + bias - threshold]
     for membrane, current in zip(membranes, currents, strict=True):
-        leaked = before if neuron.leak_shift is None else before - (before >> min(neuron.leak_shift, 62))
-        drive = leaked + current
-        for values, offset in ((drive, -threshold), (membrane, bias - threshold)):
+        drive = leaked(before) + current
+        for values, offset in ((drive, -threshold), (leaked(membrane), bias - threshold)):
             ends += [values.min(axis=0) + offset, values.max(axis=0) + offset]
         before = membrane
     return Range(low=int(np.min(ends)), high=int(np.max(ends)))

@@ -180,14 +180,16 @@ def test_dry_run_lists_every_device_and_writes_nothing(student, tmp_path, capsys
 
 def test_what_has_no_hardware_is_shown_up_to_its_ranges(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    save(deep_checkpoint(), Path("deep.pt"))
+    checkpoint = deep_checkpoint()
+    checkpoint["layers"][0]["projections"][0]["delay"] = 1
+    save(checkpoint, Path("deep.pt"))
     for name, shown in (("import", "float"), ("quantise", "4-bit"), ("bound", "bound conv2  V in [")):
         status, out, err = run(capsys, "compile", "deep.pt", "--print-after", name)
         assert status == 1
         assert shown in out
         assert err == (
-            "snnc: error: Layer 'conv1' branches or joins; the hardware of anything but chains is not built yet. "
-            "'snnc evaluate' runs it in integers; --print-after bound shows its ranges.\n"
+            "snnc: error: Layer 'conv1' hears the input with a delay; the hardware of delays in front of the first "
+            "layer is not built yet. 'snnc evaluate' runs it in integers; --print-after bound shows its ranges.\n"
         )
     assert run(capsys, "compile", "deep.pt", "--dry-run")[0] == 1
     assert [path.name for path in tmp_path.iterdir()] == ["deep.pt"]

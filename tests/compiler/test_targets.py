@@ -124,7 +124,9 @@ def check_resources(target: NextpnrTarget, implementation: Implementation) -> No
     for resource in implementation.resources:
         found = die.get(target.cells[resource.name], {"available": 0})["available"]
         if resource.name == "IO":
-            assert resource.available == found == implementation.package.pins
+            # On ECP5 the place and route tool counts those of the die.
+            assert resource.available == implementation.package.pins
+            assert resource.available == found if target.name == "ice40" else resource.available <= found
         else:
             assert resource.available <= found
 

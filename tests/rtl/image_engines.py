@@ -110,6 +110,7 @@ def engine_plan(case: Case) -> EnginePlan:
         weight_bits=case.weight_bits,
         shift=case.shift,
         weights=weights,
+        delay=0,
         queue=QueuePlan(depth=2),
         digits=None,
         image=ImagePlan(
@@ -125,7 +126,10 @@ def engine_plan(case: Case) -> EnginePlan:
         kind=EngineKind.IMAGE,
         layout=layout,
         reset=case.reset,
+        leak_shift=None,
+        floor=False,
         pipeline=2 + (weights.banks > 1),
+        staged=False,
         residual_bits=bits,
         membrane=memory("membrane", MemoryKind.REGISTERS, case.lanes * bits, 1),
         constants=memory("constants", case.constants, 3 * case.lanes * bits, layout.groups),

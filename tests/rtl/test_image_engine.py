@@ -198,7 +198,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     def make(case: Case, behind: int) -> ImageEngine:
         simulate_memories(monkeypatch, tmp_path, "snnc.rtl.memories")
         write_images(case, tmp_path)
-        return ImageEngine(engine_plan(case), input_plan(case), behind)
+        return ImageEngine(engine_plan(case), input_plan(case), (behind,))
 
     return make
 
@@ -236,6 +236,9 @@ class Receiver:
         credit = self.credits.argmin(axis=0)
         self.credits[credit, np.arange(len(executed))] = np.where(enters, leaves, executed) + 1
         self.executed.append(np.where(enters, executed, -1))
+
+    def finish(self, t: int) -> None:
+        pass
 
 
 @pytest.mark.parametrize("name", CASES)

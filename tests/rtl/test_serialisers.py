@@ -30,6 +30,7 @@ def _projection(lanes: int, words: int) -> ProjectionPlan:
         weight_bits=4,
         shift=0,
         weights=memory,
+        delay=0,
         queue=QueuePlan(depth=4),
         digits=None,
         image=None,

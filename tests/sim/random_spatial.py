@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.ir import Convolution, Dense, Encoding, Graph, Initial, IntegrateAndFire, Pooling, Reset
+from snnc.compiler.ir import (
+    Convolution,
+    Dense,
+    Encoding,
+    Graph,
+    Initial,
+    IntegrateAndFire,
+    Pooling,
+    Population,
+    Projection,
+    Reset,
+    frozen,
+)
 from snnc.sim import golden
 from tests.networks import Conv, Full, Pool, spatial_chain
 
@@ -33,7 +46,7 @@ def random_case(seed: int) -> RandomCase:
     """The first of the networks that `seed` gives whose layers all fire."""
     generator = np.random.default_rng(seed)
     while True:
-        graph = _network(generator)
+        graph = _decorated(_network(generator), generator)
         inputs = _inputs(graph, generator)
         trace = golden.run(graph, inputs, time_steps=graph.time_steps)
         rates = [trace.populations[layer.name].firing_rate for layer in graph.layers[:-1]]
@@ -86,6 +99,67 @@ def _network(generator: np.random.Generator) -> Graph:
     )
 
 
+def _decorated(graph: Graph, generator: np.random.Generator) -> Graph:
+    """`graph` with leaks, floors, and projections beside its chain."""
+    populations = tuple(_with_leak_and_floor(population, generator) for population in graph.populations)
+    projections = list(graph.projections)
+    places = {population.name: place for place, population in enumerate(populations)}
+    pixels = graph.source.encoding is Encoding.DIRECT
+    for _ in range(int(generator.integers(0, 4))):
+        source, target = _one_of(generator, list(populations[1:-1])), _one_of(generator, list(populations[1:]))
+        # What hears pixels hears nothing else; a maximum of spikes is one of them alone.
+        if (pixels and places[target.name] == 1) or _is_maximum(target, projections):
+            continue
+        least = 0 if places[source.name] < places[target.name] else 1
+        delay = least + _one_of(generator, [0, 0, 0, 1, 2])
+        found = _beside(source, target, delay, generator, readout=target is populations[-1])
+        projections += [] if found is None else [found]
+    return dataclasses.replace(graph, populations=populations, projections=tuple(projections))
+
+
+def _with_leak_and_floor(population: Population, generator: np.random.Generator) -> Population:
+    neuron = population.neuron
+    if not isinstance(neuron, IntegrateAndFire) or (neuron.threshold == 1).all():  # a maximum of spikes has neither
+        return population
+    leak = _one_of(generator, [None, None, 1, 2, 4])
+    floor = None
+    if generator.random() < 0.3:
+        floor = frozen(-(generator.random(population.channels) * neuron.threshold).astype(np.int64))
+    return dataclasses.replace(population, neuron=dataclasses.replace(neuron, leak_shift=leak, floor=floor))
+
+
+def _is_maximum(population: Population, projections: list[Projection]) -> bool:
+    return any(
+        isinstance(projection, Pooling) and projection.target == population.name and (projection.weight == 1).all()
+        for projection in projections
+    )
+
+
+def _beside(
+    source: Population, target: Population, delay: int, generator: np.random.Generator, *, readout: bool
+) -> Projection | None:
+    """A projection between the two, of a kind that fits them."""
+    common: dict[str, Any] = {"source": source.name, "target": target.name, "delay": delay}
+    shift = int(generator.integers(0, 2))
+    kinds = ["dense"] if source.size * target.size <= 20_000 else []
+    if not readout and source.shape[1:] == target.shape[1:]:
+        kinds.append("convolution")
+        if source.channels == target.channels:
+            kinds += ["identity"] * 2
+    match _one_of(generator, kinds) if kinds else None:
+        case "dense":
+            weight = generator.integers(-3, 4, (target.size, source.size))
+            return Dense(**common, shift=shift, bits=3, weight=frozen(weight))
+        case "convolution":
+            size = _one_of(generator, [1, 3])
+            weight = generator.integers(-7, 8, (target.channels, source.channels, size, size))
+            return Convolution(**common, shift=shift, bits=4, weight=frozen(weight), padding=(size // 2, size // 2))
+        case "identity":
+            values = generator.integers(1, 40, source.channels)
+            return Pooling(**common, shift=0, weight=frozen(values), kernel=(1, 1), stride=(1, 1))
+    return None
+
+
 def _convolution(generator: np.random.Generator, channels: int, size: tuple[int, int], pool: int) -> Conv:
     kernel, dilation = _pair(generator, 3), _pair(generator, 2)
     extents = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
@@ -127,12 +201,26 @@ def features(case: RandomCase) -> set[str]:
                 found |= {"dilation"} if projection.dilation != (1, 1) else set()
                 found |= {"padding"} if projection.padding != (0, 0) else set()
                 found |= {"groups"} if projection.groups > 1 else set()
+    places = {population.name: place for place, population in enumerate(graph.populations)}
+    if len({(projection.source, projection.target) for projection in graph.projections}) < len(graph.projections):
+        found.add("two projections of one pair")
+    for projection in graph.projections:
+        if projection.delay:
+            found.add("delay")
+        if projection.source == projection.target:
+            found.add("recurrent")
+        elif places[projection.source] > places[projection.target]:
+            found.add("feedback")
+        elif places[projection.source] < places[projection.target] - 1:
+            found.add("skip")
     for layer, lanes in zip(graph.layers, case.lanes, strict=True):
         full = layer.channels % lanes == 0
         found.add("one lane" if lanes == 1 else "lanes divide" if full else "lanes do not divide")
         if isinstance(layer.neuron, IntegrateAndFire):
             found.add(f"{layer.neuron.reset.value} reset")
             found.add(f"from {layer.neuron.initial.value}")
+            found |= {"leak"} if layer.neuron.leak_shift is not None else set()
+            found |= {"floor"} if layer.neuron.floor is not None else set()
     return found
 
 

@@ -70,8 +70,8 @@ def test_one_engine_is_exact(encoding: Encoding, time_steps: int) -> None:
 
 def test_assumed_activity() -> None:
     events = make_plan([200, 40, 10], [8, 10], time_steps=7)
-    assert assumed(events, density=0.1, firing=0.5) == Activity(events={"engine0": 20, "engine1": 20}, time_steps=7)
+    assert assumed(events, density=0.1, firing=0.5) == Activity(events={"input": 20, "engine0": 20}, time_steps=7)
     direct = make_plan([200, 40, 10], [8, 10], encoding=Encoding.DIRECT, bits=2)
     activity = assumed(direct, density=0.1, firing=0.5, time_steps=3)
-    assert activity.events["engine0"] == pytest.approx(20 * (1 + 1 + 2) / 3)  # 1 = 1, 2 = 2, 3 = 4 - 1
+    assert activity.events["input"] == pytest.approx(20 * (1 + 1 + 2) / 3)  # 1 = 1, 2 = 2, 3 = 4 - 1
     assert activity.time_steps == 3

@@ -26,6 +26,9 @@ class _Open:
     def emit(self, t: int, word: int, executed: npt.NDArray[np.int64]) -> None:
         self.emitted.append((t, word, executed.tolist()))
 
+    def finish(self, t: int) -> None:
+        pass
+
 
 @pytest.mark.parametrize(("granted", "waits"), [(0, 0), (10, 0), (14, 4)])
 def test_one_word(granted: int, waits: int) -> None:

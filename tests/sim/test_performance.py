@@ -359,16 +359,15 @@ def test_an_empty_batch() -> None:
     assert predict(plan, made, {"engine0": np.zeros((2, 0, 4), dtype=bool)}).cycles.shape == (0,)
 
 
-def test_what_is_no_chain_is_refused() -> None:
+def test_two_queues_that_fill_are_refused() -> None:
     plan = make_plan([6, 4, 5, 6], [2, 2, 2])
     made = stimulus(Encoding.EVENTS, np.zeros((1, 1, 6), dtype=bool), time_steps=1)
     spikes = {"engine0": np.zeros((1, 1, 4), dtype=bool), "engine1": np.zeros((1, 1, 5), dtype=bool)}
-    skip = dataclasses.replace(plan.engines[2].projections[0], source="engine0")
-    for projections in ((skip,), (*plan.engines[2].projections, skip)):
-        last = dataclasses.replace(plan.engines[2], projections=projections)
-        branched = dataclasses.replace(plan, engines=(*plan.engines[:2], last))
-        with pytest.raises(UnsupportedError, match="'engine2' of 'test' does not read 'engine1' alone"):
-            predict(branched, made, spikes)
+    skip = dataclasses.replace(plan.engines[2].main, source="engine0")
+    last = dataclasses.replace(plan.engines[2], projections=(skip, plan.engines[2].main))
+    branched = dataclasses.replace(plan, engines=(*plan.engines[:2], last))
+    with pytest.raises(UnsupportedError, match="one queue that fills behind each engine; 'engine0' has several"):
+        predict(branched, made, spikes)
 
 
 def test_markers_must_match_the_steps() -> None:

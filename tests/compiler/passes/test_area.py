@@ -14,14 +14,14 @@ PACKED = [
     ((64, 32, 10), Encoding.DIRECT, 4, (16, 10), 2186),
     ((64, 32, 10), Encoding.EVENTS, 4, (8, 10), 1079),
     ((64, 32, 10), Encoding.EVENTS, 4, (4, 5), 749),
-    ((64, 128, 10), Encoding.EVENTS, 4, (16, 10), 1668),
+    ((64, 128, 10), Encoding.EVENTS, 4, (16, 10), 1581),
     ((64, 64, 32, 10), Encoding.EVENTS, 4, (16, 16, 10), 2387),
     ((256, 64, 10), Encoding.DIRECT, 3, (16, 10), 3203),
     ((128, 64, 10), Encoding.EVENTS, 8, (16, 10), 2210),
     ((64, 32, 10), Encoding.DIRECT, 8, (16, 10), 2799),
     ((16, 100, 4), Encoding.EVENTS, 2, (16, 4), 1038),
     ((784, 32, 10), Encoding.DIRECT, 4, (16, 10), 2977),
-    ((64, 128, 10), Encoding.EVENTS, 4, (4, 2), 777),
+    ((64, 128, 10), Encoding.EVENTS, 4, (4, 2), 769),
     ((32, 16, 10), Encoding.EVENTS, 4, (1, 1), 498),
 ]
 
@@ -30,8 +30,8 @@ PACKED = [
 PACKED_ECP5 = [
     ((64, 32, 10), Encoding.EVENTS, 6, (16, 10), 1676),
     ((64, 32, 10), Encoding.DIRECT, 4, (32, 10), 3671),
-    ((64, 128, 10), Encoding.EVENTS, 4, (16, 10), 1518),
-    ((64, 32, 10), Encoding.EVENTS, 4, (4, 5), 668),
+    ((64, 128, 10), Encoding.EVENTS, 4, (16, 10), 1428),
+    ((64, 32, 10), Encoding.EVENTS, 4, (4, 5), 717),
     ((256, 64, 10), Encoding.DIRECT, 3, (64, 10), 6738),
     ((128, 64, 10), Encoding.EVENTS, 8, (64, 10), 4530),
 ]

@@ -40,7 +40,10 @@ def observed(graph: Graph, inputs: np.ndarray) -> dict[str, dict[str, Range]]:
         if isinstance(layer.neuron, IntegrateAndFire) and layer.neuron.leak_shift is not None:
             kept = kept - (kept >> min(layer.neuron.leak_shift, 62))
         before = kept + seen.currents
-        residual = [after + offset]
+        leaked = after
+        if isinstance(layer.neuron, IntegrateAndFire) and layer.neuron.leak_shift is not None:
+            leaked = after - (after >> min(layer.neuron.leak_shift, 62))
+        residual = [leaked + offset]
         if isinstance(layer.neuron, IntegrateAndFire):
             residual.append(before - np.repeat(layer.neuron.threshold, layer.size // layer.channels))
         result[layer.name] = {

@@ -92,7 +92,7 @@ def test_weights_that_do_not_fit_block_ram_go_to_spram():
     hidden, readout = plan.engines
     assert design.lanes == (16, 10)
     assert hidden.projections[0].weights.kind is MemoryKind.SPRAM
-    assert hidden.pipeline == 2  # one cycle, and one of the digit shifter
+    assert hidden.pipeline == 3  # one cycle, one of the digit shifter, one before the adder
     assert readout.projections[0].weights.kind is MemoryKind.EBR
     assert plan.sprams == 4
     assert plan.blocks <= 30
@@ -182,7 +182,8 @@ def check(plan) -> None:
         assert projection.row_stride >= engine.words
         assert weights.depth == projection.source_layout.neurons * projection.row_stride
         assert weights.width == engine.lanes * projection.weight_bits
-        assert engine.pipeline == 1 + (weights.banks > 1) + (digits is not None)
+        assert engine.staged == (engine.membrane.kind is MemoryKind.EBR and engine.words >= 3)
+        assert engine.pipeline == 1 + (weights.banks > 1) + (digits is not None) + engine.staged
         assert weights.kind in (MemoryKind.EBR, MemoryKind.SPRAM) or weights.banks == 1
         assert all(memory is weights or not memory.sprams for memory in engine.memories)
         assert engine.membrane.depth == engine.words == engine.constants.depth

@@ -1,0 +1,142 @@
+"""What an engine does next: the events of its projections, and then what ends a step."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from snnc.compiler.plan import EnginePlan, unsigned_bits
+from snnc.rtl.beats import Marker, OperationKind, operation
+from snnc.rtl.walkers import WALKERS
+from snnc.rtl.word_counter import WordCounter
+
+__all__ = ["Sequencer"]
+
+
+class Sequencer(wiring.Component):
+    """Issues at most one operation per cycle: a projection's events until its marker, then the next projection's, and
+    with the last one's marker all passes of a sweep.
+
+    Cycle formula: ``W = engine.words`` per pass, and ``W`` more per step after a direct-encoded source, which injects
+    its current first; one cycle between two projections (`docs/timing.md`).
+
+    Members
+    -------
+    i0, i1, ... : In(stream of the walkers' beats)
+        One for each projection of the plan.
+    allow : In(1)
+        Operations may be issued.
+    allow_spikes : In(1)
+        Operations that give spike words may be issued.
+    issue : Out(1)
+        `operation` is issued in this cycle.
+    operation : Out(operation)
+    finished : Out(1)
+        It is a step's last.
+    """
+
+    allow: Signal
+    allow_spikes: Signal
+    issue: Signal
+    operation: data.View
+    finished: Signal
+
+    def __init__(self, plan: EnginePlan) -> None:
+        self._plan = plan
+        self._walkers: list[Any] = [WALKERS[projection.walker](plan, projection) for projection in plan.projections]
+        super().__init__(
+            {
+                **{f"i{k}": In(walker.i.signature.flip()) for k, walker in enumerate(self._walkers)},
+                "allow": In(1),
+                "allow_spikes": In(1),
+                "issue": Out(1),
+                "operation": Out(operation(plan)),
+                "finished": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        plan, walkers = self._plan, self._walkers
+        last = len(walkers) - 1
+        direct = plan.main.digits is not None
+        m.submodules.words = words = WordCounter(plan.layout)
+        turn = Signal(unsigned_bits(last))
+        may = Signal()
+        for k, walker in enumerate(walkers):
+            m.submodules[f"walker{k}"] = walker
+            connect(m, flipped(getattr(self, f"i{k}")), walker.i)
+            m.d.comb += walker.allow.eq(may & (turn == k))
+
+        def of_turn(values: Sequence[Any]) -> Any:
+            chosen = values[0]
+            for k, value in enumerate(values[1:], start=1):
+                chosen = Mux(turn == k, value, chosen)
+            return chosen
+
+        marker = Signal(Marker)
+        ends = Signal()  # the last projection has come to its marker
+        m.d.comb += [
+            marker.eq(of_turn([walker.marker for walker in walkers])),
+            ends.eq((marker != Marker.NONE) & (turn == last)),
+        ]
+        # What ends a step: an injection, if any, and the passes of a sweep, the first of which gives spikes.
+        injecting, sweep_pass = Signal(init=direct), Signal(unsigned_bits(len(plan.passes) - 1))
+        spikes = ~injecting & (sweep_pass == 0)
+
+        op = self.operation
+        m.d.comb += [
+            op.kind.eq(Mux(ends, Mux(injecting, OperationKind.INJECT, OperationKind.SWEEP), OperationKind.ACCUMULATE)),
+            op.turn.eq(turn),
+            op.sweep_pass.eq(sweep_pass),
+            op.word.eq(Mux(ends, words.address, of_turn([walker.word for walker in walkers]))),
+            op.row.eq(of_turn([walker.row for walker in walkers])),
+            op.last.eq(words.last),
+            op.marker.eq(marker),
+        ]
+        if direct:
+            m.d.comb += [op.shift.eq(walkers[last].shift), op.negative.eq(walkers[last].negative)]
+
+        works = Signal()  # on what ends the step
+        m.d.comb += [
+            may.eq(self.allow & ~self._conflict(m)),
+            works.eq(ends & may & (~spikes | self.allow_spikes)),
+            self.issue.eq(works | of_turn([walker.issue for walker in walkers])),
+            words.step.eq(works),
+        ]
+        finished = self.finished
+        m.d.comb += finished.eq(works & words.last & ~injecting & (sweep_pass == len(plan.passes) - 1))
+        with m.If(works & words.last):
+            m.d.sync += injecting.eq(finished & direct)
+            with m.If(~injecting):
+                m.d.sync += sweep_pass.eq(Mux(finished, 0, sweep_pass + 1))
+        hands_over = Signal()
+        m.d.comb += hands_over.eq((marker != Marker.NONE) & ~ends & self.allow)
+        for k, walker in enumerate(walkers):
+            m.d.comb += walker.done.eq(finished if k == last else hands_over & (turn == k))
+        with m.If(hands_over | finished):
+            m.d.sync += turn.eq(Mux(finished, 0, turn + 1))
+        return m
+
+    def _conflict(self, m: Module) -> Any:
+        """Whether a word might be read in the cycle in which it is written.
+
+        Only where a convolution has a single row for each position can two operations that follow each other be on the
+        same word.
+        """
+        plan, op = self._plan, self.operation
+        if not plan.waits:
+            return Const(0, 1)
+        single: Any = Const(0, 1)
+        for k, projection in enumerate(plan.projections):
+            if projection.walker == "convolution" and projection.row_stride == 1:
+                single |= op.turn == k
+        single &= op.kind == OperationKind.ACCUMULATE
+        position = Cat(op.word[plan.layout.group_bits :], Const(0, 1))
+        recent = Signal()
+        recent_single = Signal(reset_less=True)
+        recent_position = Signal(len(position), reset_less=True)
+        m.d.sync += [recent.eq(self.issue), recent_single.eq(single), recent_position.eq(position)]
+        return recent & (recent_position == position) & (recent_single | single)
