@@ -4,8 +4,9 @@
                                                               `-----> spikes of the others -> memory -> o
 
 The image is the same in every step, and so is a neuron's current. A word's current is gathered once, over the pixels
-below its kernel; its neurons then take all their steps at once, so that neither currents nor membranes are stored: one
-word's are in flip-flops, and of the rest there is what their spikes say. `docs/timing.md` says when.
+below its kernel; its neurons then take all their steps at once, while the next word's is gathered. So neither currents
+nor membranes are stored: one word's are in flip-flops, and of the rest there is what their spikes say. `docs/timing.md`
+says when.
 """
 
 from enum import unique
@@ -37,8 +38,8 @@ class _Phase(enum.Enum, shape=3):
     """and taken."""
     TAPS = 3
     """Issues digits."""
-    STEPS = 4
-    """Issues what each step is made of."""
+    TRANSFER = 4
+    """Hands the word's currents over to its steps."""
     DRAIN = 5
     """The last of them are under way."""
     REPLAY = 6
@@ -109,13 +110,14 @@ class ImageEngine(wiring.Component):
                 "digit": 1,
                 "negative": 1,
                 "shift": len(digits.shift),
+                "transfer": 1,
                 "first": 1,
                 "sweep": 1,
                 "sweep_pass": unsigned_bits(len(plan.passes) - 1),
                 "fires": 1,  # in the first pass
                 "finishes": 1,  # in the last pass
-                "opening": 1,  # of the first step
-                "closing": 1,  # of the last step
+                "opening": 1,  # in the first step
+                "closing": 1,  # in the last step
                 "replay": 1,
             }
         )
@@ -123,18 +125,18 @@ class ImageEngine(wiring.Component):
         slots: list[Any] = [Signal(layout, name=f"slot{k}") for k in range(depth + 1)]
         for k in range(depth):
             m.d.sync += slots[k + 1].eq(slots[k])
-        # Which word it belongs to changes with the first half of a word's first step, and with each replayed word.
+        # Which word the steps belong to changes with each transfer, and with each replayed word.
         layout = data.StructLayout({"word": plan.layout.address_bits, "last": 1, "sample": 1, "step": self._step_bits})
-        tags: list[Any] = [Signal(layout, name=f"tag{k}", reset_less=True) for k in range(depth)]
+        tags: list[Any] = [Signal(layout, name=f"tag{k}", reset_less=True) for k in range(depth + 1)]
         following: Any = Signal(layout)
-        for k in range(depth - 1):
-            target = following if k == depth - 2 else Signal(layout, name=f"following{k}")
-            begins = (slots[k].first & slots[k].opening) | slots[k].replay
+        for k in range(depth):
+            target = following if k == depth - 1 else Signal(layout, name=f"following{k}")
+            begins = slots[k].transfer | slots[k].replay
             m.d.comb += target.eq(Mux(begins, tags[k].as_value(), tags[k + 1].as_value()))
             m.d.sync += tags[k + 1].eq(target)
-        now, tag, replays = slots[depth], tags[depth - 1], slots[depth - 1].replay
+        now, tag, replays = slots[depth], tags[depth], slots[depth].replay
 
-        row = self._control(m, walker, digits, output, slots[0], tags[0], now)
+        row = self._control(m, walker, digits, output, slots[0], tags[0], now, tag)
         group_bits = plan.layout.group_bits
         m.d.comb += [
             weights.address.eq(row),
@@ -143,6 +145,7 @@ class ImageEngine(wiring.Component):
             neurons.digit.eq(slots[depth - 1].digit),
             neurons.sign.eq(now.negative),
             neurons.next_sign.eq(slots[depth - 1].negative),
+            neurons.transfer.eq(now.transfer),
             neurons.first.eq(now.first),
             neurons.sweep.eq(now.sweep),
             neurons.sweep_pass.eq(now.sweep_pass),
@@ -151,7 +154,7 @@ class ImageEngine(wiring.Component):
         ]
 
         connect(m, output.o, flipped(self.o))
-        replayed = self._stored(m, tags[depth - 2], tag, now, neurons.spikes)
+        replayed = self._stored(m, tags[depth - 1], tag, now, neurons.spikes)
         m.d.comb += [
             output.left.eq(self.left),
             output.execute.eq((now.fires & now.opening) | replays),
@@ -161,7 +164,7 @@ class ImageEngine(wiring.Component):
             output.last.eq(tag.last),
         ]
         for name, value in {
-            "probe_execute": now.digit | now.sweep | replays,
+            "probe_execute": now.digit | now.transfer | replays,
             "probe_sweep": now.sweep,
             "probe_word": tag.word,
             "probe_spikes": neurons.spikes,
@@ -169,8 +172,8 @@ class ImageEngine(wiring.Component):
         }.items():
             signal = Signal(len(value), name=name)
             m.d.comb += signal.eq(value)
-        # The currents are used for the last time by the last step's first half; nothing has cleared them after a reset.
-        m.d.comb += neurons.clear.eq((now.first & now.closing) | self._idle)
+        # Nothing has cleared the currents after a reset.
+        m.d.comb += neurons.clear.eq(self._idle)
         return m
 
     def _control(
@@ -182,42 +185,40 @@ class ImageEngine(wiring.Component):
         slot: Any,
         tag: Any,
         now: Any,
+        done: Any,
     ) -> Signal:
-        """Decide what is issued; gives the weight row of the digit."""
+        """Decide what is issued; gives the weight row of the digit. `done` is the tag of what executes, `now`."""
         beat: Any = self.i.payload
         phase = Signal(_Phase)
         step = Signal(self._step_bits)
-        # What is due in a step: the current, then each pass of a sweep.
-        sweeps = Signal()
-        sweep_pass = Signal(unsigned_bits(len(self._plan.passes) - 1))
         ends = Signal(reset_less=True)
-        last_word = Signal(reset_less=True)
         clearing = Signal(init=1)
-        last_step = Signal()
         self._idle = Signal()
 
-        # The tap whose digits are issued; the walker is one ahead of it, or waits at a word's last one.
+        # The tap whose digits are issued, and its word; the walker is one ahead.
         row = Signal.like(walker.row, reset_less=True)
-        last_tap = Signal(reset_less=True)
+        last_tap, last_word = Signal(reset_less=True), Signal(reset_less=True)
+        word = Signal.like(walker.word, reset_less=True)
         fetches = Signal()
         with m.If(fetches):
-            m.d.sync += [row.eq(walker.row), last_tap.eq(walker.last_tap)]
+            m.d.sync += [
+                row.eq(walker.row),
+                last_tap.eq(walker.last_tap),
+                word.eq(walker.word),
+                last_word.eq(walker.last_word),
+            ]
         m.d.comb += [
             digits.load.eq(fetches),
             walker.next_tap.eq(fetches & ~walker.last_tap),
-            walker.next_word.eq(output.issue),
-            output.issue.eq((slot.first & slot.opening) | slot.replay),
-            last_step.eq(step == self._time_steps - 1),
+            walker.next_word.eq((fetches & walker.last_tap) | slot.replay),
+            output.issue.eq(slot.transfer | slot.replay),
             slot.shift.eq(digits.shift),
-            slot.opening.eq(step == 0),
-            slot.closing.eq(last_step),
-            tag.word.eq(walker.word),
-            tag.last.eq(walker.last_word),
+            tag.word.eq(word),
+            tag.last.eq(last_word),
             tag.sample.eq(ends),
             tag.step.eq(step),
         ]
-        with m.If(output.issue):
-            m.d.sync += last_word.eq(walker.last_word)
+        stepping = self._steps(m, slot, step)
 
         with m.Switch(phase):
             with m.Case(_Phase.LOAD):
@@ -238,32 +239,23 @@ class ImageEngine(wiring.Component):
                     fetches.eq(digits.final & ~last_tap),
                 ]
                 with m.If(digits.final & last_tap):
-                    m.d.sync += phase.eq(_Phase.STEPS)
-            with m.Case(_Phase.STEPS):
-                finishes = sweeps & at_pass(self._plan, sweep_pass, len(self._plan.passes) - 1)
+                    m.d.sync += phase.eq(_Phase.TRANSFER)
+            with m.Case(_Phase.TRANSFER):
                 m.d.comb += [
-                    slot.first.eq(~sweeps & ((step != 0) | output.allow)),
-                    slot.sweep.eq(sweeps),
-                    slot.sweep_pass.eq(sweep_pass),
-                    slot.fires.eq(sweeps & at_pass(self._plan, sweep_pass, 0)),
-                    slot.finishes.eq(finishes),
-                    fetches.eq(finishes & last_step & ~last_word),
+                    slot.transfer.eq(~stepping & output.allow),
+                    fetches.eq(slot.transfer & ~last_word),
                 ]
-                with m.If(slot.first):
-                    m.d.sync += sweeps.eq(1)
-                with m.If(sweeps):
-                    m.d.sync += sweep_pass.eq(sweep_pass + 1)
-                with m.If(finishes):
-                    m.d.sync += [sweeps.eq(0), sweep_pass.eq(0), step.eq(Mux(last_step, 0, step + 1))]
-                    with m.If(last_step):
-                        m.d.sync += phase.eq(Mux(last_word, _Phase.DRAIN, _Phase.TAPS))
+                with m.If(slot.transfer):
+                    m.d.sync += phase.eq(Mux(last_word, _Phase.DRAIN, _Phase.TAPS))
             with m.Case(_Phase.DRAIN):
-                with m.If(now.finishes & now.closing):
+                with m.If(now.finishes & now.closing & done.last):
                     m.d.sync += [phase.eq(Mux(ends, _Phase.LOAD, _Phase.REPLAY)), clearing.eq(1)]
             with m.Case(_Phase.REPLAY):
                 m.d.comb += [
                     slot.replay.eq(self.i.valid & output.allow),
                     self.i.ready.eq(output.allow & walker.last_word),
+                    tag.word.eq(walker.word),
+                    tag.last.eq(walker.last_word),
                     tag.sample.eq(beat.marker == Marker.SAMPLE),
                 ]
                 with m.If(slot.replay & walker.last_word):
@@ -273,6 +265,34 @@ class ImageEngine(wiring.Component):
 
         self._pixels(m, walker, digits, clearing, (phase == _Phase.LOAD) & self.i.valid & beat.event)
         return row
+
+    def _steps(self, m: Module, slot: Any, step: Signal) -> Signal:
+        """Issue a word's steps after its transfer: in each the current, then the passes of a sweep; gives whether."""
+        passes = len(self._plan.passes)
+        stepping, sweeps = Signal(), Signal()
+        sweep_pass = Signal(unsigned_bits(passes - 1))
+        last_step = Signal()
+        m.d.comb += [
+            last_step.eq(step == self._time_steps - 1),
+            slot.opening.eq(step == 0),
+            slot.closing.eq(last_step),
+            slot.first.eq(stepping & ~sweeps),
+            slot.sweep.eq(sweeps),
+            slot.sweep_pass.eq(sweep_pass),
+            slot.fires.eq(sweeps & at_pass(self._plan, sweep_pass, 0)),
+            slot.finishes.eq(sweeps & at_pass(self._plan, sweep_pass, passes - 1)),
+        ]
+        with m.If(slot.transfer):
+            m.d.sync += stepping.eq(1)
+        with m.If(slot.first):
+            m.d.sync += sweeps.eq(1)
+        with m.If(sweeps):
+            m.d.sync += sweep_pass.eq(sweep_pass + 1)
+        with m.If(slot.finishes):
+            m.d.sync += [sweeps.eq(0), sweep_pass.eq(0), step.eq(step + 1)]
+            with m.If(last_step):
+                m.d.sync += [stepping.eq(0), step.eq(0)]
+        return stepping
 
     def _pixels(self, m: Module, walker: TapWalker, digits: DigitRegister, clearing: Signal, loads: Any) -> None:
         """The image, and what sets it to zeros."""

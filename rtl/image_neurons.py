@@ -1,4 +1,4 @@
-"""The neurons of an image engine: one word's currents and residuals, and the arithmetic on them."""
+"""The neurons of an image engine: currents, residuals, and the arithmetic on them."""
 
 from typing import Any
 
@@ -14,7 +14,9 @@ __all__ = ["ImageNeurons"]
 
 
 class ImageNeurons(wiring.Component):
-    """Per lane a current and a residual, each with an adder.
+    """Per lane a current and a residual, each with an adder, and between them a register that holds a current.
+
+    The next word's currents are gathered while a word takes its steps.
 
     A negative digit costs nothing: the current is kept as its complement while the digit to come is negative, because
     ``~(~s + w)`` is ``s - w``; an exclusive or behind the adder shares the adder's cells.
@@ -36,8 +38,10 @@ class ImageNeurons(wiring.Component):
         `sign` of the next cycle.
     clear : In(1)
         The currents become 0.
+    transfer : In(1)
+        The currents are held, and become 0.
     first : In(1)
-        Add the currents to the residuals.
+        Add the held currents to the residuals.
     sweep : In(1)
         Take the pass `sweep_pass` of a sweep. Without either, the residuals become the initial ones.
     sweep_pass : In(range(passes))
@@ -55,6 +59,7 @@ class ImageNeurons(wiring.Component):
     sign: Signal
     next_sign: Signal
     clear: Signal
+    transfer: Signal
     first: Signal
     sweep: Signal
     sweep_pass: Signal
@@ -78,6 +83,7 @@ class ImageNeurons(wiring.Component):
                 "sign": In(1),
                 "next_sign": In(1),
                 "clear": In(1),
+                "transfer": In(1),
                 "first": In(1),
                 "sweep": In(1),
                 "sweep_pass": In(unsigned_bits(len(plan.passes) - 1)),
@@ -101,18 +107,21 @@ class ImageNeurons(wiring.Component):
             with m.Else():
                 m.d.sync += scaled.eq(0)
             current = Signal(signed(image.current_bits), name=f"current{lane}", reset_less=True)
-            flip = (self.sign ^ self.next_sign).replicate(image.current_bits)
-            with m.If(self.clear):
-                m.d.sync += current.eq(0)
+            held = Signal.like(current, name=f"held{lane}")
+            with m.If(self.clear | self.transfer):
+                m.d.sync += current.eq(self.next_sign.replicate(image.current_bits))
             with m.Else():
+                flip = (self.sign ^ self.next_sign).replicate(image.current_bits)
                 m.d.sync += current.eq((current + scaled)[: image.current_bits] ^ flip)
+            with m.If(self.transfer):
+                m.d.sync += held.eq(current)
 
             # --- the residual ---
             residual = Signal(signed(plan.residual_bits), name=f"residual{lane}", reset_less=True)
             of_lane = {field: values[lane] for field, values in constants.items()}
             keeps, added, spike = swept(plan, residual, self.sweep_pass, of_lane)
             base = Mux(self.sweep & ~keeps, 0, residual)
-            operand = Mux(self.sweep, added, current << projection.shift)
+            operand = Mux(self.sweep, added, held << projection.shift)
             total = self.residuals.word_select(lane, plan.residual_bits)
             m.d.comb += [total.eq(base + operand), self.spikes[lane].eq(spike)]
             with m.If(self.first | self.sweep):

@@ -128,7 +128,7 @@ def _fixed_operations(plan: Plan, engine: EnginePlan, steps: int) -> float:
     """Operations of a sample whatever its events."""
     passes = len(engine.passes)
     if _gathers(engine):
-        return engine.words * (passes * plan.time_steps + steps - 1)
+        return engine.words * steps
     return engine.words * steps * (passes + _direct(engine))
 
 
@@ -138,7 +138,8 @@ def _gathering_cycles(plan: Plan, engine: EnginePlan, activity: Activity) -> flo
     taps = operations_per_event(engine, engine.main) * pixels
     digits = activity.events[plan.input.name] / pixels
     blank = max(0.0, 1 - digits / _digits_per_pixel(plan.input.value_bits))
-    return taps * (digits + blank) + (1 + len(engine.passes)) * engine.words * plan.time_steps
+    stepping = (1 + len(engine.passes)) * plan.time_steps
+    return max(taps * (digits + blank), engine.words * stepping) + engine.words
 
 
 def estimate(plan: Plan, activity: Activity) -> Estimate:

@@ -45,7 +45,7 @@ class Gathering:
     Attributes
     ----------
     operations
-        Digits, passes of sweeps and replayed words; shape ``(batch,)``, as all that follow.
+        Digits, transfers and replayed words; shape ``(batch,)``, as all that follow.
     first_issue, first_execute, last_execute
         Of them; known after `run`.
     """
@@ -55,16 +55,13 @@ class Gathering:
         if projection.image is None:
             raise ValueError(f"engine {engine.name!r} gathers no image")
         self._engine = engine
-        self._passes = len(engine.passes)
         self._stimulus = stimulus
         spikes = projection.image.spikes
         self._all_steps = 1 + (spikes.width // engine.lanes if spikes else 0)
         slots = _slots_of_pixels(engine, stimulus)
         self._groups = engine.layout.groups
         self._slots, digits, self._leading = _over_kernels(engine, slots)
-        self.operations: IntArray = self._groups * digits.sum(axis=(0, 1)) + engine.words * (
-            self._passes * self._all_steps + stimulus.time_steps - 1
-        )
+        self.operations: IntArray = self._groups * digits.sum(axis=(0, 1)) + engine.words * stimulus.time_steps
         empty = np.full(len(stimulus), -1, dtype=np.int64)
         self.first_issue, self.first_execute, self.last_execute = empty, empty, empty
 
@@ -73,24 +70,27 @@ class Gathering:
         engine, pipeline = self._engine, self._engine.pipeline
         free = _first_markers(self._stimulus) + 3
         self.first_issue = free
+        steps = (1 + len(engine.passes)) * self._all_steps
+        stepped = transfer = free - 1
         word = 0
         for y in range(engine.layout.rows):
             for x in range(engine.layout.columns):
                 for _ in range(self._groups):
-                    opening = np.maximum(free + self._slots[y, x], link.granted())
+                    transfer = np.maximum(np.maximum(free + self._slots[y, x], stepped + 1), link.granted())
                     if word == 0:
-                        # The first digit, or else the first word's first spikes.
-                        self.first_execute = np.minimum(free + self._leading, opening + 1) + pipeline
-                    link.emit(0, word, opening + 1 + pipeline)
-                    free = opening + (1 + self._passes) * self._all_steps
+                        # The first digit, or else the first word's transfer.
+                        self.first_execute = np.minimum(free + self._leading, transfer) + pipeline
+                    link.emit(0, word, transfer + 2 + pipeline)
+                    stepped = transfer + steps
+                    free = transfer + 1
                     word += 1
         link.finish(0)
-        self.last_execute = free - 1 + pipeline
-        free = self.last_execute + 1
+        self.last_execute = transfer + pipeline
+        free = stepped + pipeline + 1
         for t in range(1, self._stimulus.time_steps):
             for word in range(engine.words):
                 issue = np.maximum(free, link.granted())
-                self.last_execute = issue + pipeline - 1
+                self.last_execute = issue + pipeline
                 link.emit(t, word, self.last_execute)
                 free = issue + 1
             link.finish(t)

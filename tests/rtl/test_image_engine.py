@@ -286,5 +286,6 @@ def test_the_next_sample_waits_until_the_image_is_cleared(engine: Any) -> None:
     found = run(engine(case, 4), beats_for(case, stimulus), behind=4)
     gathering = Gathering(engine_plan(case), stimulus)
     gathering.run(Receiver(_entering(case, images_for(case, 2), 1), 4, 1))
-    cleared = int(gathering.last_execute[0]) + case.source_layout.depth
+    # The last word's steps follow its transfer.
+    cleared = int(gathering.last_execute[0]) + 2 * case.time_steps + case.source_layout.depth
     assert found.taken[stimulus.offsets[1]] == cleared + 1

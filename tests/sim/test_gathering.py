@@ -32,22 +32,22 @@ class _Open:
 
 @pytest.mark.parametrize(("granted", "waits"), [(0, 0), (10, 0), (14, 4)])
 def test_one_word(granted: int, waits: int) -> None:
-    # Three beats, so the image is complete at 2. Slots from 5 on: 3 = 4 - 1 takes two, every other pixel one; the four
-    # halves from 10 on. The last one executes at 15, and the second step's word is read at 16.
+    # Three beats, so the image is complete at 2. Slots from 5 on: 3 = 4 - 1 takes two, every other pixel one; the
+    # transfer at 10, and the steps from 11 to 14. The last one executes at 16; the second step's word is read at 17.
     stimulus = from_images(np.array([[[[3, 0], [1, 2]]]]), time_steps=2)
     gathering, link = Gathering(engine_plan(CASE), stimulus), _Open(granted)
     gathering.run(link)
-    assert link.emitted == [(0, 0, [13 + waits]), (1, 0, [17 + waits])]
+    assert link.emitted == [(0, 0, [14 + waits]), (1, 0, [19 + waits])]
     assert gathering.first_issue.tolist() == [5]
     assert gathering.first_execute.tolist() == [7]
-    assert gathering.last_execute.tolist() == [17 + waits]
-    assert gathering.operations.tolist() == [4 + 2 + 1]
+    assert gathering.last_execute.tolist() == [19 + waits]
+    assert gathering.operations.tolist() == [4 + 1 + 1]
 
 
-def test_an_image_of_zeros_executes_first_with_its_first_spikes() -> None:
+def test_an_image_of_zeros_executes_first_with_its_transfer() -> None:
     stimulus = from_images(np.zeros((1, 1, 2, 2), dtype=np.int64), time_steps=1)
     gathering, link = Gathering(engine_plan(CASE), stimulus), _Open(0)
     gathering.run(link)
     assert gathering.first_issue.tolist() == [3]
-    assert gathering.first_execute.tolist() == [3 + 4 + 1 + 2]
-    assert link.emitted == [(0, 0, [10])]
+    assert gathering.first_execute.tolist() == [3 + 4 + 2]
+    assert link.emitted == [(0, 0, [3 + 4 + 2 + 2])]
