@@ -389,7 +389,7 @@ class EnginePlan:
         memory's multiplexer, plus 1 for the digit shifter, plus 1 where several projections meet, plus 1 if `staged`.
     staged
         Membranes are read a cycle before they are added to: a register stands before the adder. It takes membranes in
-        EBR, and that an operation never follows within two cycles on another one on the same word.
+        EBR of three words or more.
     residual_bits
         Width of a stored membrane ``X``.
     membrane
@@ -472,10 +472,22 @@ class EnginePlan:
         return tuple(fields)
 
     @property
+    def forwards(self) -> bool:
+        """Whether what is written goes to the adder's register, too.
+
+        It must where a word may be read before it is written: in a staged engine that does not visit its words in turn.
+        """
+        return self.staged and any(projection.walker != "dense" for projection in self.projections)
+
+    @property
     def waits(self) -> bool:
         """Whether an operation may have to wait for the one before it: where that could be on the same word."""
-        return self.words > 1 and any(
-            projection.walker == "convolution" and projection.row_stride == 1 for projection in self.projections
+        return (
+            not self.staged
+            and self.words > 1
+            and any(
+                projection.walker == "convolution" and projection.row_stride == 1 for projection in self.projections
+            )
         )
 
     @property

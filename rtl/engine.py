@@ -153,9 +153,10 @@ class Engine(wiring.Component):
                 m.d.comb += ring.restore.eq(end_of_sample)
         else:
             m.submodules.membrane = block = BlockMembrane(plan.membrane)
+            word = self._forwarded(m, operations, valids, block.data, total) if plan.forwards else block.data
             m.d.comb += [
                 block.read_word.eq(operations[chosen - 1].word),
-                head.eq(block.data),
+                head.eq(word),
                 block.write.eq(turns),
                 block.write_word.eq(now.word),
                 block.write_data.eq(Mux(restoring, initial, total)),
@@ -201,6 +202,21 @@ class Engine(wiring.Component):
             addends.append(Mux(sweeping, added, operand[lane]))
             spikes.append(spike)
         return bases, addends, spikes
+
+    def _forwarded(self, m: Module, operations: list[Any], valids: list[Signal], read: Signal, total: Signal) -> Any:
+        """The word that was read, or what an operation one or two cycles earlier makes of it.
+
+        That is being written now, or was in the cycle in which the word was read.
+        """
+        reads, chosen, adds = operations[-3:]
+        last_total = Signal.like(total, reset_less=True)
+        one, two = Signal(reset_less=True), Signal(reset_less=True)
+        m.d.sync += [
+            last_total.eq(total),
+            one.eq(valids[-2] & (reads.word == chosen.word)),
+            two.eq(valids[-1] & (reads.word == adds.word)),
+        ]
+        return Mux(one, total, Mux(two, last_total, read))
 
     def _operand(self, m: Module, operations: list[Any], valids: list[Signal]) -> list[Any]:
         """Per lane, what the last of `operations` adds where it is no sweep; connects weights and stored current."""

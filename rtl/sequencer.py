@@ -121,12 +121,17 @@ class Sequencer(wiring.Component):
         return m
 
     def _conflict(self, m: Module) -> Any:
-        """Whether a word might be read in the cycle in which it is written.
+        """Whether a word might be read before, or in, the cycle in which it is written.
 
         Only where a convolution has a single row for each position can two operations that follow each other be on the
-        same word.
+        same word. What is forwarded goes from accumulate to accumulate: between these and sweeps there are two cycles.
         """
         plan, op = self._plan, self.operation
+        if plan.forwards:
+            sweeps = op.kind == OperationKind.SWEEP
+            issued, swept = Signal(2), Signal(2, reset_less=True)
+            m.d.sync += [issued.eq(Cat(self.issue, issued)), swept.eq(Cat(sweeps, swept))]
+            return (issued & (swept ^ sweeps.replicate(2))).any()
         if not plan.waits:
             return Const(0, 1)
         single: Any = Const(0, 1)

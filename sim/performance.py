@@ -28,6 +28,8 @@ __all__ = ["EnginePrediction", "Prediction", "digit_count", "predict", "reach"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
+_LONG_AGO: Final = -(1 << 40)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EnginePrediction:
@@ -162,7 +164,9 @@ class _Engine:
         self.operations = np.zeros(batch, dtype=np.int64)
         self.last_word = np.full(batch, -1, dtype=np.int64)
         """Of the operation issued last, where that may make the next one wait."""
-        self.last_issue = np.full(batch, -1, dtype=np.int64)
+        self.last_issue = np.full(batch, _LONG_AGO, dtype=np.int64)
+        self.last_swept = np.zeros(batch, dtype=np.bool_)
+        """Whether it was a sweep's."""
         self.last_single = np.zeros(batch, dtype=np.bool_)
         """Whether it was a convolution's with a single row for each position."""
 
@@ -185,8 +189,13 @@ class _Engine:
         for t in range(stimulus.time_steps):
             self.begin(t)
             # While others have their turn, only what does nothing passes.
-            self.free = np.maximum(offered + source.leading[t], self.free) + source.cycles[t] - source.leading[t]
-            self.last_word, self.last_issue = source.last_word[t], self.free - 1
+            begins = np.maximum(offered + source.leading[t], self.free)
+            if self.plan.forwards:
+                begins = begins + np.where(source.walks[t], self.waits(0, begins), 0)
+            self.free = begins + source.cycles[t] - source.leading[t]
+            self.last_word = source.last_word[t]
+            self.last_issue = np.where(source.walks[t], self.free - 1 - source.trailing[t], self.last_issue)
+            self.last_swept = self.last_swept & ~source.walks[t]
             self.last_single = np.full(len(stimulus), self.main.single)
             if t == 0:
                 self.first_issue = np.where(self.first_issue < 0, source.first_issue, self.first_issue)
@@ -223,9 +232,12 @@ class _Engine:
         self.last_issue = np.where(here, self.free - 1, self.last_issue)
         self.last_word = np.where(here, self.plan.words - 1, self.last_word)
         self.last_single = self.last_single & ~here
+        self.last_swept = self.last_swept & ~here
 
-    def waits(self, word: int, issue: IntArray, *, single: bool = False) -> Any:
-        """Cycles for which an operation on `word` must wait that could be issued at `issue`: 0 or 1."""
+    def waits(self, word: int, issue: IntArray, *, single: bool = False, sweeps: bool = False) -> Any:
+        """Cycles for which an operation on `word` must wait that could be issued at `issue`."""
+        if self.plan.forwards:
+            return np.where(self.last_swept != sweeps, np.maximum(0, self.last_issue + 3 - issue), 0)
         if not self.plan.waits:
             return 0
         groups = self.plan.layout.groups
@@ -236,7 +248,7 @@ class _Engine:
         """The sweep of step `t`, whose first pass gives the spikes."""
         words, passes = self.plan.words, len(self.plan.passes)
         self.operations = self.operations + words * passes
-        self.free = self.free + self.waits(0, self.free)
+        self.free = self.free + self.waits(0, self.free, sweeps=True)
         issue = self.free
         for word in range(words) if self.outputs is not None else ():
             assert self.outputs is not None
@@ -250,6 +262,7 @@ class _Engine:
             self.free = self.free + words
         self.free = self.free + (passes - 1) * words
         self.went_through(np.ones_like(self.free, dtype=np.bool_))
+        self.last_swept = np.ones_like(self.free, dtype=np.bool_)
         self.main.ended(self.free - 1)
         self.done = t
         if self.outputs is not None:
@@ -395,6 +408,7 @@ class _ConvolutionWalker(_Walker):
         engine.last_issue = np.where(worked, last_issue, engine.last_issue)
         engine.last_word = np.where(worked, last, engine.last_word)
         engine.last_single = np.where(worked, self.single, engine.last_single)
+        engine.last_swept = engine.last_swept & ~worked
         self.serialiser = np.where(here, last_in, self.serialiser)
         self.moved_before = np.where(here, moved_before, self.moved_before)
         self.moved = np.where(here, moved, self.moved)
@@ -509,6 +523,10 @@ class _SourceSteps:
         Of the walker from the start of each step to its first sweep operation, shape ``(time, batch)``.
     leading
         Of these, for beats that do nothing and for which the walker needs no turn, shape ``(time, batch)``.
+    walks
+        Whether the step has an operation of an event, shape ``(time, batch)``.
+    trailing
+        Cycles after the last one of them, for beats that do nothing, shape ``(time, batch)``.
     last_word
         Number of the word of the operation just before that one, -1 where there is none, shape ``(time, batch)``.
     """
@@ -518,6 +536,8 @@ class _SourceSteps:
     operations: IntArray
     cycles: IntArray
     leading: IntArray
+    walks: npt.NDArray[np.bool_]
+    trailing: IntArray
     last_word: IntArray
 
 
@@ -533,6 +553,7 @@ def _dense_source(engine: EnginePlan, stimulus: Stimulus) -> _SourceSteps:
     steps = np.flatnonzero(marker)
     _check_markers(stimulus, steps)
     begins = np.concatenate([np.zeros(1, dtype=np.int64), steps + 1])[:-1]
+    walks, trailing = _walking(stimulus, events > 0, begins, steps)
     first_beats = np.flatnonzero(issuing)[np.searchsorted(np.flatnonzero(issuing), stimulus.offsets[:-1])]
     return _SourceSteps(
         first_offer=np.full(len(stimulus), 1 - late, dtype=np.int64),
@@ -540,6 +561,8 @@ def _dense_source(engine: EnginePlan, stimulus: Stimulus) -> _SourceSteps:
         operations=engine.words * np.add.reduceat(events + (marker if direct else 0), stimulus.offsets[:-1]),
         cycles=np.add.reduceat(cycles, begins).reshape(len(stimulus), stimulus.time_steps).T,
         leading=np.zeros((stimulus.time_steps, len(stimulus)), dtype=np.int64),
+        walks=walks,
+        trailing=trailing,
         last_word=np.full((stimulus.time_steps, len(stimulus)), -1, dtype=np.int64),
     )
 
@@ -566,6 +589,7 @@ def _convolution_source(walker: _ConvolutionWalker, stimulus: Stimulus) -> _Sour
     cycles = count + waits + idle
 
     begins = np.concatenate([np.zeros(1, dtype=np.int64), steps + 1])[:-1]
+    walking, trailing = _walking(stimulus, walks, begins, steps)
     swept = np.concatenate([np.zeros(1, dtype=np.bool_), marker[:-1]])
     last_word = np.where(walks, last, np.where(swept, -1, before))[steps]
     issuing = walks | marker
@@ -578,8 +602,23 @@ def _convolution_source(walker: _ConvolutionWalker, stimulus: Stimulus) -> _Sour
         operations=np.add.reduceat(count, stimulus.offsets[:-1]),
         cycles=np.add.reduceat(cycles, begins).reshape(shape).T,
         leading=leading.reshape(shape).T,
+        walks=walking,
+        trailing=trailing,
         last_word=last_word.reshape(shape).T,
     )
+
+
+def _walking(
+    stimulus: Stimulus, walks: npt.NDArray[np.bool_], begins: IntArray, ends: IntArray
+) -> tuple[npt.NDArray[np.bool_], IntArray]:
+    """Which steps have a beat that walks, and the beats that do nothing after the last of these; ``(time, batch)``.
+
+    `begins` and `ends` are the first and the last beat of each step.
+    """
+    shape = (len(stimulus), stimulus.time_steps)
+    last = np.maximum.accumulate(np.where(walks, np.arange(len(walks)), -1))[ends]
+    trailing = np.maximum(0, ends - 1 - last)
+    return (last >= begins).reshape(shape).T, trailing.reshape(shape).T
 
 
 def digit_count(values: npt.NDArray[Any]) -> IntArray:

@@ -36,6 +36,9 @@ JOIN_BIT: Final = 1.0
 STAGE_BIT: Final = 0.4
 """Per bit of a membrane word and a register in front of the adder: most share a cell with the choice that they hold."""
 
+FORWARD_BIT: Final = 2.4
+"""The same where what is written is kept for a cycle and may come back."""
+
 PASS_BIT: Final = 1.0
 """Per bit of a membrane word and further pass of a sweep: the choice of what is added."""
 
@@ -56,7 +59,7 @@ def engine_cells(engine: EnginePlan) -> int:
     cells += (SIDE + JOIN_BIT * engine.lanes * engine.residual_bits) * (len(engine.projections) - 1)
     cells += PASS_BIT * engine.lanes * engine.residual_bits * (len(engine.passes) - 1)
     if engine.staged:
-        cells += STAGE_BIT * engine.lanes * engine.residual_bits
+        cells += (FORWARD_BIT if engine.forwards else STAGE_BIT) * engine.lanes * engine.residual_bits
     cells += sum(logic_cells(memory) for memory in engine.memories)
     if main.digits is not None:
         cells += CURRENT_BIT * main.digits.memory.width

@@ -219,8 +219,8 @@ class _Layer:
         for one in self._inputs:
             mine = list(itertools.islice(remaining, len(one.memories)))
             projections.append(one.projection(mine, of_pixels if one is self._main else [], pipelines))
-        # A register before the adder takes three words that follow each other in turn.
-        staged = membrane.kind is MemoryKind.EBR and self._ordered and self._layout.words >= 3
+        staged = membrane.kind is MemoryKind.EBR and self._layout.words >= 3
+        staged &= self._ordered or self._device.late_block_ram
         joins = self._main.pixels is not None or len(projections) > 1
         pipeline = max(1 + (projection.weights.banks > 1) for projection in projections) + joins + staged
         engine = self._engine(membrane)

@@ -39,6 +39,9 @@ class Device:
     block_rams, block_ram_bits, block_ram_modes
         Number of block RAMs; the bits of one; and the shapes ``(words, bits per word)`` that one can take. Each has one
         read and one write port, and the bitstream can initialise it.
+    late_block_ram
+        Whether a word comes out of block RAM so late in a cycle that a register behind it is worth what it takes where
+        an operation may follow on another one on the same word (`plan.EnginePlan.forwards`).
     spram_blocks, spram_mode
         Number and shape of the large single-port RAMs, which no bitstream can initialise.
     dsps
@@ -62,6 +65,7 @@ class Device:
     block_rams: int
     block_ram_bits: int
     block_ram_modes: tuple[tuple[int, int], ...]
+    late_block_ram: bool = False
     spram_blocks: int = 0
     spram_mode: tuple[int, int] = (0, 0)
     dsps: int = 0
