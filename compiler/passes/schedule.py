@@ -69,15 +69,16 @@ def _grow(design: Design, choices: list[list[int]]) -> dict[tuple[int, ...], flo
 
 
 def _neighbours(lanes: tuple[int, ...], busiest: list[int], choices: list[list[int]]) -> Iterator[tuple[int, ...]]:
-    """One engine's lanes a choice wider, the busiest's first; then with another's a choice narrower."""
+    """One engine's lanes a choice wider, the busiest's first; then with another's narrower, by ever more choices."""
     at = [options.index(count) for options, count in zip(choices, lanes, strict=True)]
-    for narrower in (None, *reversed(busiest)):
+    trades = [(0, busiest[0]), *((by, narrower) for by in range(1, max(at) + 1) for narrower in reversed(busiest))]
+    for by, narrower in trades:
         for wider in busiest:
             moved = list(at)
+            moved[narrower] -= by
             moved[wider] += 1
-            if narrower is not None:
-                moved[narrower] -= 1
-            if narrower != wider and all(0 <= k < len(options) for k, options in zip(moved, choices, strict=True)):
+            inside = all(0 <= k < len(options) for k, options in zip(moved, choices, strict=True))
+            if inside and (by == 0 or narrower != wider):
                 yield tuple(options[k] for k, options in zip(moved, choices, strict=True))
 
 
