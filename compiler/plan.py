@@ -480,6 +480,14 @@ class EnginePlan:
         return self.staged and any(projection.walker != "dense" for projection in self.projections)
 
     @property
+    def emission(self) -> int:
+        """Cycles from the execution of what gives a spike word to its entry into the queues behind.
+
+        Spikes that come out of block RAM in that cycle pass a register first.
+        """
+        return int(self.kind is EngineKind.IMAGE or (self.membrane.kind is MemoryKind.EBR and not self.staged))
+
+    @property
     def waits(self) -> bool:
         """Whether an operation may have to wait for the one before it: where that could be on the same word."""
         return (

@@ -36,7 +36,8 @@ class SpikeOutput(wiring.Component):
     issue : In(1)
         One is.
     execute : In(1)
-        One executes, with the word `beat`. Its `marker` counts where `last` is set.
+        One executes, with the word `beat`, which goes out `EnginePlan.emission` cycles later. Its `marker` counts where
+        `last` is set.
     beat : In(spike word)
     last : In(1)
         It is the last word of its step, which enters whatever its mask.
@@ -55,6 +56,7 @@ class SpikeOutput(wiring.Component):
     o: stream.Interface
 
     def __init__(self, plan: EnginePlan, behind: tuple[int, ...]) -> None:
+        self._plan = plan
         self._behind = behind
         super().__init__(
             {
@@ -70,16 +72,18 @@ class SpikeOutput(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
+        execute, last, beat = Signal(), Signal(), Signal.like(self.beat)
+        domain = m.d.sync if self._plan.emission else m.d.comb
+        domain += [execute.eq(self.execute), last.eq(self.last), beat.eq(self.beat)]
         sends = Signal()
-        beat: Any = self.o.payload
         m.d.comb += [
-            sends.eq(self.execute & (self.beat.mask.any() | self.last)),
+            sends.eq(execute & (beat.mask.any() | last)),
             self.o.valid.eq(sends),
-            beat.word.eq(self.beat.word),
-            beat.mask.eq(self.beat.mask),
-            beat.marker.eq(Mux(self.last, self.beat.marker, Marker.NONE)),
+            self.o.payload.word.eq(beat.word),
+            self.o.payload.mask.eq(beat.mask),
+            self.o.payload.marker.eq(Mux(last, beat.marker, Marker.NONE)),
         ]
-        returned = self.execute & ~sends
+        returned = execute & ~sends
         m.d.comb += self.allow.eq(
             Cat(self._has_room(m, k, depth, returned) for k, depth in enumerate(self._behind)).all()
         )

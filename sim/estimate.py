@@ -157,7 +157,7 @@ def estimate(plan: Plan, activity: Activity) -> Estimate:
                 # Step 0 goes out while the words are gathered, the further steps like sweeps.
                 begin = free[engine.name]
                 free[engine.name] += _gathering_cycles(plan, engine, activity) if t == 0 else float(engine.words)
-                latency = engine.pipeline + 2
+                latency = engine.pipeline + engine.emission + 2
                 sent[engine.name] = _Sent(begin + latency, free[engine.name] + latency, 1 / engine.words)
                 continue
             now = free[engine.name]
@@ -174,7 +174,7 @@ def estimate(plan: Plan, activity: Activity) -> Estimate:
                     free[projection.source] = max(free[projection.source], begin + waiting * walk)
                 now = max(begin + walk, words.last + words.share * walk) + (projection is not engine.main)
             free[engine.name] = now + len(engine.passes) * engine.words
-            now += engine.pipeline + 2
+            now += engine.pipeline + engine.emission + 2
             sent[engine.name] = _Sent(now, now + engine.words - 1, 1 / engine.words)
     steps = activity.time_steps
     operations = {

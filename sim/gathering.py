@@ -80,7 +80,7 @@ class Gathering:
                     if word == 0:
                         # The first digit, or else the first word's transfer.
                         self.first_execute = np.minimum(free + self._leading, transfer) + pipeline
-                    link.emit(0, word, transfer + 2 + pipeline)
+                    link.emit(0, word, transfer + 2 + pipeline + engine.emission)
                     stepped = transfer + steps
                     free = transfer + 1
                     word += 1
@@ -91,7 +91,7 @@ class Gathering:
             for word in range(engine.words):
                 issue = np.maximum(free, link.granted())
                 self.last_execute = issue + pipeline
-                link.emit(t, word, self.last_execute)
+                link.emit(t, word, self.last_execute + engine.emission)
                 free = issue + 1
             link.finish(t)
 

@@ -256,7 +256,7 @@ class _Engine:
             if word == 0:
                 self.first_issue = np.where(self.first_issue < 0, issue, self.first_issue)
             self.free = issue + 1
-            self.outputs.emit(t, word, issue + self.plan.pipeline)
+            self.outputs.emit(t, word, issue + self.plan.pipeline + self.plan.emission)
         if self.outputs is None:
             self.first_issue = np.where(self.first_issue < 0, issue, self.first_issue)
             self.free = self.free + words

@@ -156,7 +156,7 @@ def place_anyway(design: Design) -> Plan:
     for layer in layers:
         mine = list(itertools.islice(remaining, len(layer.memories)))
         engines.append(layer.engine(mine, pipelines))
-        pipelines[engines[-1].name] = engines[-1].pipeline
+        pipelines[engines[-1].name] = engines[-1].pipeline + engines[-1].emission
     return Plan(
         name=graph.name,
         model_hash=model_hash(graph),
@@ -211,7 +211,7 @@ class _Layer:
         )
 
     def engine(self, chosen: Sequence[MemoryPlan], pipelines: Mapping[str, int]) -> EnginePlan:
-        """The engine with these of the choices, in the order of `memories`; `pipelines` are the earlier engines'."""
+        """The engine with these of the choices, in the order of `memories`; `pipelines` are those of earlier engines."""
         remaining = iter(chosen)
         membrane, constants = next(remaining), next(remaining)
         of_pixels = list(itertools.islice(remaining, len(self._of_pixels())))

@@ -37,7 +37,7 @@ def test_one_word(granted: int, waits: int) -> None:
     stimulus = from_images(np.array([[[[3, 0], [1, 2]]]]), time_steps=2)
     gathering, link = Gathering(engine_plan(CASE), stimulus), _Open(granted)
     gathering.run(link)
-    assert link.emitted == [(0, 0, [14 + waits]), (1, 0, [19 + waits])]
+    assert link.emitted == [(0, 0, [15 + waits]), (1, 0, [20 + waits])]
     assert gathering.first_issue.tolist() == [5]
     assert gathering.first_execute.tolist() == [7]
     assert gathering.last_execute.tolist() == [19 + waits]
@@ -50,4 +50,4 @@ def test_an_image_of_zeros_executes_first_with_its_transfer() -> None:
     gathering.run(link)
     assert gathering.first_issue.tolist() == [3]
     assert gathering.first_execute.tolist() == [3 + 4 + 2]
-    assert link.emitted == [(0, 0, [3 + 4 + 2 + 2])]
+    assert link.emitted == [(0, 0, [3 + 4 + 2 + 2 + 1])]
