@@ -298,6 +298,8 @@ class ImagePlan:
         Width of the accumulator of a neuron's current, bias included, and of every partial sum's result.
     pixels
         The image: one pixel per word, at the address of its neuron in the source's layout.
+    multiplies
+        Whether a weight row is multiplied by a pixel, in one operation, instead of added for each of its signed digits.
     spikes
         Of all steps but the first, which leave at once: at a word's address, ``lanes`` bits per step, step 1 lowest.
         None for networks of one step.
@@ -305,6 +307,7 @@ class ImagePlan:
 
     value_bits: int
     current_bits: int
+    multiplies: bool
     pixels: MemoryPlan
     spikes: MemoryPlan | None
 
@@ -386,7 +389,8 @@ class EnginePlan:
         Whether membranes are clamped from below.
     pipeline
         Cycles from the issue of an operation to its execution (``docs/timing.md``): 1, plus 1 for a banked weight
-        memory's multiplexer, plus 1 for the digit shifter, plus 1 where several projections meet, plus 1 if `staged`.
+        memory's multiplexer, plus 1 for the digit shifter or the multiplier, plus 1 for a register in front of the
+        latter, plus 1 where several projections meet, plus 1 if `staged`.
     staged
         Membranes are read a cycle before they are added to: a register stands before the adder. It takes membranes in
         EBR of three words or more.

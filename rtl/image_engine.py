@@ -23,7 +23,7 @@ from snnc.rtl.gather import TapWalker
 from snnc.rtl.image_neurons import ImageNeurons
 from snnc.rtl.memories import Rom, block_ram
 from snnc.rtl.neurons import at_pass
-from snnc.rtl.recoding import DigitRegister
+from snnc.rtl.recoding import DigitRegister, ValueRegister
 
 __all__ = ["ImageEngine"]
 
@@ -97,19 +97,25 @@ class ImageEngine(wiring.Component):
         m = Module()
         plan, depth = self._plan, self._plan.pipeline
         m.submodules.walker = walker = TapWalker(plan, self._input)
-        m.submodules.digits = digits = DigitRegister(self._image.value_bits)
+        register = ValueRegister if self._image.multiplies else DigitRegister
+        m.submodules.digits = digits = register(self._image.value_bits)
         m.submodules.weights = weights = Rom(self._projection.weights)
         m.submodules.neurons = neurons = ImageNeurons(plan)
         m.submodules.output = output = SpikeOutput(plan, self._behind)
-        if weights.latency + 1 != depth:
-            raise ValueError(f"Engine {plan.name!r} needs a pipeline of {weights.latency + 1}, not {depth}")
+        latency = weights.latency + 1 + self._image.multiplies
+        if latency != depth:
+            raise ValueError(f"Engine {plan.name!r} needs a pipeline of {latency}, not {depth}")
+        row_data = weights.data
+        if self._image.multiplies:  # a register between memory and multiplier
+            row_data = Signal.like(weights.data, name="row_data", reset_less=True)
+            m.d.sync += row_data.eq(weights.data)
 
         # --- what is issued, and its way to execution ---
         layout = data.StructLayout(
             {
                 "digit": 1,
                 "negative": 1,
-                "shift": len(digits.shift),
+                "factor": len(digits.factor),
                 "transfer": 1,
                 "first": 1,
                 "sweep": 1,
@@ -140,8 +146,8 @@ class ImageEngine(wiring.Component):
         group_bits = plan.layout.group_bits
         m.d.comb += [
             weights.address.eq(row),
-            neurons.weights.eq(weights.data),
-            neurons.shift.eq(slots[depth - 1].shift),
+            neurons.weights.eq(row_data),
+            neurons.factor.eq(slots[depth - 1].factor),
             neurons.digit.eq(slots[depth - 1].digit),
             neurons.sign.eq(now.negative),
             neurons.next_sign.eq(slots[depth - 1].negative),
@@ -180,7 +186,7 @@ class ImageEngine(wiring.Component):
         self,
         m: Module,
         walker: TapWalker,
-        digits: DigitRegister,
+        digits: DigitRegister | ValueRegister,
         output: SpikeOutput,
         slot: Any,
         tag: Any,
@@ -212,7 +218,7 @@ class ImageEngine(wiring.Component):
             walker.next_tap.eq(fetches & ~walker.last_tap),
             walker.next_word.eq((fetches & walker.last_tap) | slot.replay),
             output.issue.eq(slot.transfer | slot.replay),
-            slot.shift.eq(digits.shift),
+            slot.factor.eq(digits.factor),
             tag.word.eq(word),
             tag.last.eq(last_word),
             tag.sample.eq(ends),
@@ -294,7 +300,9 @@ class ImageEngine(wiring.Component):
                 m.d.sync += [stepping.eq(0), step.eq(0)]
         return stepping
 
-    def _pixels(self, m: Module, walker: TapWalker, digits: DigitRegister, clearing: Signal, loads: Any) -> None:
+    def _pixels(
+        self, m: Module, walker: TapWalker, digits: DigitRegister | ValueRegister, clearing: Signal, loads: Any
+    ) -> None:
         """The image, and what sets it to zeros."""
         memory = self._image.pixels
         beat: Any = self.i.payload

@@ -29,9 +29,10 @@ class ImageNeurons(wiring.Component):
     Members
     -------
     weights : In(width of a weight row)
-    shift : In(range(bits of a pixel + 1))
+    factor : In(range(bits of a pixel + 1), or bits of a pixel)
     digit : In(1)
-        Shift `weights`, which are added in the next cycle; otherwise 0 is.
+        Take `weights` times ``1 << factor``, or times `factor` where the plan multiplies, to be added in the next
+        cycle; otherwise 0 is.
     sign : In(1)
         What is added in this cycle is subtracted instead.
     next_sign : In(1)
@@ -54,7 +55,7 @@ class ImageNeurons(wiring.Component):
     """
 
     weights: Signal
-    shift: Signal
+    factor: Signal
     digit: Signal
     sign: Signal
     next_sign: Signal
@@ -78,7 +79,11 @@ class ImageNeurons(wiring.Component):
         super().__init__(
             {
                 "weights": In(projection.weights.width),
-                "shift": In(unsigned_bits(projection.image.value_bits)),
+                "factor": In(
+                    projection.image.value_bits
+                    if projection.image.multiplies
+                    else unsigned_bits(projection.image.value_bits)
+                ),
                 "digit": In(1),
                 "sign": In(1),
                 "next_sign": In(1),
@@ -131,14 +136,19 @@ class ImageNeurons(wiring.Component):
         return m
 
     def _shifted(self, m: Module, weight: Any, lane: int) -> Any:
-        """`weight` times ``1 << shift``, the lowest bit of `shift` first: its look-up tables are the small ones."""
+        """`weight` times ``1 << factor``, the factor's lowest bit first: its look-up tables are the small ones.
+
+        Where the plan multiplies, times `factor`.
+        """
         bits = self._image.value_bits
-        steps = list(range(len(self.shift)))
+        if self._image.multiplies:
+            return weight * self.factor
+        steps = list(range(len(self.factor)))
         # A power of two is the one position that its bit stands for.
         alone = steps.pop() if bits & (bits - 1) == 0 else None
         shifted = weight
         for step in steps:
             wide = Signal(signed(len(shifted) + (1 << step)), name=f"shifted{lane}_{step}")
-            m.d.comb += wide.eq(Mux(self.shift[step], shifted << (1 << step), shifted))
+            m.d.comb += wide.eq(Mux(self.factor[step], shifted << (1 << step), shifted))
             shifted = wide
-        return shifted if alone is None else Mux(self.shift[alone], weight << bits, shifted)
+        return shifted if alone is None else Mux(self.factor[alone], weight << bits, shifted)

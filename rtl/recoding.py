@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from snnc.compiler.plan import unsigned_bits
 from snnc.rtl.spike_serialiser import at_most_one, lowest_set_bit
 
-__all__ = ["DigitRegister", "signed_digits"]
+__all__ = ["DigitRegister", "ValueRegister", "signed_digits"]
 
 
 def signed_digits(value: Any) -> tuple[Any, Any]:
@@ -47,9 +47,9 @@ class DigitRegister(wiring.Component):
         There is a digit: the value is not 0.
     final : Out(1)
         There is no further one.
-    shift : Out(range(bits + 1))
+    factor : Out(range(bits + 1))
     negative : Out(1)
-        It stands for ``+-(1 << shift)``.
+        It stands for ``+-(1 << factor)``.
     """
 
     value: Signal
@@ -57,7 +57,7 @@ class DigitRegister(wiring.Component):
     take: Signal
     event: Signal
     final: Signal
-    shift: Signal
+    factor: Signal
     negative: Signal
 
     def __init__(self, bits: int) -> None:
@@ -68,7 +68,7 @@ class DigitRegister(wiring.Component):
                 "take": In(1),
                 "event": Out(1),
                 "final": Out(1),
-                "shift": Out(unsigned_bits(bits)),
+                "factor": Out(unsigned_bits(bits)),
                 "negative": Out(1),
             }
         )
@@ -87,11 +87,53 @@ class DigitRegister(wiring.Component):
             following.eq(Mux(self.load, found, digits & ~onehot)),
             self.event.eq(digits.any()),
             self.final.eq(final),
-            self.shift.eq(index),
+            self.factor.eq(index),
             self.negative.eq((negative & onehot).any()),
         ]
         with m.If(self.load | self.take):
             m.d.sync += [digits.eq(following), final.eq(at_most_one(following))]
         with m.If(self.load):
             m.d.sync += negative.eq(below)
+        return m
+
+
+class ValueRegister(wiring.Component):
+    """Holds one value; what `DigitRegister` is for those who multiply, with the same members.
+
+    Members
+    -------
+    factor : Out(bits)
+        The value itself.
+    negative : Out(1)
+        Never.
+    """
+
+    value: Signal
+    load: Signal
+    take: Signal
+    event: Signal
+    final: Signal
+    factor: Signal
+    negative: Signal
+
+    def __init__(self, bits: int) -> None:
+        super().__init__(
+            {
+                "value": In(bits),
+                "load": In(1),
+                "take": In(1),
+                "event": Out(1),
+                "final": Out(1),
+                "factor": Out(bits),
+                "negative": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        event = Signal(reset_less=True)
+        factor = Signal.like(self.factor, reset_less=True)
+        with m.If(self.load):
+            m.d.sync += [factor.eq(self.value), event.eq(self.value.any())]
+        m.d.comb += [self.factor.eq(factor), self.event.eq(event), self.final.eq(1)]
         return m

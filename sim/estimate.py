@@ -137,7 +137,10 @@ def _gathering_cycles(plan: Plan, engine: EnginePlan, activity: Activity) -> flo
     pixels = plan.input.layout.neurons
     taps = operations_per_event(engine, engine.main) * pixels
     digits = activity.events[plan.input.name] / pixels
-    blank = max(0.0, 1 - digits / _digits_per_pixel(plan.input.value_bits))
+    seen = min(1.0, digits / _digits_per_pixel(plan.input.value_bits))
+    if engine.main.image is not None and engine.main.image.multiplies:
+        digits = seen
+    blank = 1 - seen
     stepping = (1 + len(engine.passes)) * plan.time_steps
     return max(taps * (digits + blank), engine.words * stepping) + engine.words
 

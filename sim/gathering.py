@@ -103,14 +103,22 @@ def _first_markers(stimulus: Stimulus) -> IntArray:
 
 
 def _slots_of_pixels(engine: EnginePlan, stimulus: Stimulus) -> IntArray:
-    """Non-zero digits of every pixel, ``(channel, row, column, batch)``."""
+    """Operations of a pixel at a tap, ``(channel, row, column, batch)``: digits that are not 0, or one product."""
     layout = engine.projections[0].source_layout
     sample = np.repeat(np.arange(len(stimulus)), np.diff(stimulus.offsets))
     values = np.zeros((layout.neurons, len(stimulus)), dtype=np.int64)
     values[stimulus.address[stimulus.event], sample[stimulus.event]] = stimulus.value[stimulus.event]
-    # Prodinger (2000): the digits stand where x and 3x differ.
-    digits = np.bitwise_count(values ^ (3 * values)).astype(np.int64)
+    if _multiplies(engine):
+        digits = (values > 0).astype(np.int64)
+    else:
+        # Prodinger (2000): the digits stand where x and 3x differ.
+        digits = np.bitwise_count(values ^ (3 * values)).astype(np.int64)
     return digits.reshape(layout.channels, layout.rows, layout.columns, -1)
+
+
+def _multiplies(engine: EnginePlan) -> bool:
+    image = engine.main.image
+    return image is not None and image.multiplies
 
 
 def _over_kernels(engine: EnginePlan, digits: IntArray) -> tuple[IntArray, IntArray, IntArray]:

@@ -42,6 +42,9 @@ FORWARD_BIT: Final = 2.4
 PASS_BIT: Final = 1.0
 """Per bit of a membrane word and further pass of a sweep: the choice of what is added."""
 
+MULTIPLIER_BIT: Final = 1.3
+"""Per bit of a weight and bit of the pixel that it is multiplied by."""
+
 LOADER: Final = 40
 """What fills the SPRAM at start-up: its counters, whatever their widths."""
 
@@ -66,7 +69,10 @@ def engine_cells(engine: EnginePlan) -> int:
         cells += _shifter(engine, main, main.digits.value_bits)
     if main.image is not None:
         cells += CURRENT_BIT * engine.lanes * main.image.current_bits
-        cells += _shifter(engine, main, main.image.value_bits)
+        if main.image.multiplies:
+            cells += MULTIPLIER_BIT * engine.lanes * main.weight_bits * main.image.value_bits
+        else:
+            cells += _shifter(engine, main, main.image.value_bits)
     return round(cells)
 
 

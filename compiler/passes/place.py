@@ -211,7 +211,10 @@ class _Layer:
         )
 
     def engine(self, chosen: Sequence[MemoryPlan], pipelines: Mapping[str, int]) -> EnginePlan:
-        """The engine with these of the choices, in the order of `memories`; `pipelines` are those of earlier engines."""
+        """The engine with these of the choices, in the order of `memories`.
+
+        `pipelines` says of earlier engines how long a sweep takes to give its spike word.
+        """
         remaining = iter(chosen)
         membrane, constants = next(remaining), next(remaining)
         of_pixels = list(itertools.islice(remaining, len(self._of_pixels())))
@@ -223,6 +226,7 @@ class _Layer:
         staged &= self._ordered or self._device.late_block_ram
         joins = self._main.pixels is not None or len(projections) > 1
         pipeline = max(1 + (projection.weights.banks > 1) for projection in projections) + joins + staged
+        pipeline += self._main.multiplies
         engine = self._engine(membrane)
         constants = next(choice for choice in self._constants(engine) if choice.kind is constants.kind)
         return dataclasses.replace(
@@ -333,6 +337,7 @@ class _Input:
         direct = isinstance(source, InputSource) and source.encoding is Encoding.DIRECT
         self.pixels = source if isinstance(source, InputSource) and direct else None
         self.gathers = self.pixels is not None and isinstance(projection, Convolution)
+        self.multiplies = self.gathers and design.device.multiplies
         self.walker = "dense" if isinstance(projection, Dense) else "image" if self.gathers else "convolution"
         self._from_port = isinstance(source, InputSource)
         steps = design.graph.time_steps
@@ -352,6 +357,7 @@ class _Input:
             gathered = ImagePlan(
                 value_bits=self.pixels.bits,
                 current_bits=self.weighted.bits,
+                multiplies=self.multiplies,
                 pixels=of_pixels[0],
                 spikes=of_pixels[1] if len(of_pixels) > 1 else None,
             )

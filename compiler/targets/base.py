@@ -42,6 +42,8 @@ class Device:
     late_block_ram
         Whether a word comes out of block RAM so late in a cycle that a register behind it is worth what it takes where
         an operation may follow on another one on the same word (`plan.EnginePlan.forwards`).
+    multiplies
+        Whether there is logic to multiply a weight by a pixel in every lane.
     spram_blocks, spram_mode
         Number and shape of the large single-port RAMs, which no bitstream can initialise.
     dsps
@@ -66,6 +68,7 @@ class Device:
     block_ram_bits: int
     block_ram_modes: tuple[tuple[int, int], ...]
     late_block_ram: bool = False
+    multiplies: bool = False
     spram_blocks: int = 0
     spram_mode: tuple[int, int] = (0, 0)
     dsps: int = 0

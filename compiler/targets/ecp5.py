@@ -44,6 +44,7 @@ def _device(
         block_rams=block_rams,
         block_ram_bits=18432,
         block_ram_modes=((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
+        multiplies=True,
         late_block_ram=True,  # 5.8 ns in speed grade 6
         dsps=dsps,
         packages=tuple(Package(name=package, pins=pins) for package, pins in packages.items()),
@@ -114,7 +115,8 @@ class Ecp5(NextpnrTarget):
     def synthesis_command(self, device: Device) -> str:
         # No membrane word is read in the cycle in which it is written (see `snnc.rtl.memories.BlockMembrane`): Yosys
         # need not build what would give the old word, comparators and a further register in front of every memory.
-        return "synth_ecp5 -no-rw-check"
+        # Of DSP blocks Yosys has no model to simulate; the few products here are small.
+        return "synth_ecp5 -no-rw-check -nodsp"
 
     def placement_options(self, device: Device, package: Package, pins: str | None) -> Sequence[str]:
         # Without constraints every pin may be anywhere; with them, one that was forgotten is an error.

@@ -49,6 +49,7 @@ class Case:
     banks: int = 1
     constants: MemoryKind = MemoryKind.LUT
     residual_bits: int = 14
+    multiplies: bool = False
     seed: int = 0
 
     @property
@@ -116,6 +117,7 @@ def engine_plan(case: Case) -> EnginePlan:
         image=ImagePlan(
             value_bits=case.bits,
             current_bits=bits,
+            multiplies=case.multiplies,
             pixels=memory("pixels", MemoryKind.EBR, case.bits, case.source_layout.depth),
             spikes=memory("spikes", MemoryKind.EBR, further, layout.depth) if further else None,
         ),
@@ -128,7 +130,7 @@ def engine_plan(case: Case) -> EnginePlan:
         reset=case.reset,
         leak_shift=None,
         floor=False,
-        pipeline=2 + (weights.banks > 1),
+        pipeline=2 + (weights.banks > 1) + case.multiplies,
         staged=False,
         residual_bits=bits,
         membrane=memory("membrane", MemoryKind.REGISTERS, case.lanes * bits, 1),

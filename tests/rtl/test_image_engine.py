@@ -39,6 +39,10 @@ CASES = {
         source=(1, 3, 3), channels=7, lanes=2, kernel=(2, 2), constants=MemoryKind.EBR, half=True, bits=6
     ),
     "hard half": Case(source=(1, 3, 3), channels=2, lanes=1, kernel=(2, 2), half=True, reset=Reset.HARD, shift=1),
+    "products": Case(
+        source=(2, 4, 4), channels=5, lanes=3, kernel=(3, 3), stride=(2, 1), padding=(1, 1), half=True, multiplies=True
+    ),
+    "products, banks": Case(source=(1, 4, 4), channels=3, lanes=2, kernel=(2, 2), banks=2, bits=6, multiplies=True),
     "one bit": Case(source=(1, 3, 3), channels=2, lanes=2, kernel=(2, 2), bits=1, banks=2, time_steps=1),
 }
 
