@@ -6,7 +6,7 @@ import dataclasses
 from typing import Final
 
 from snnc.compiler.passes.memories import queue_memories
-from snnc.compiler.plan import EnginePlan, Plan, QueuePlan
+from snnc.compiler.plan import Plan, QueuePlan
 from snnc.compiler.targets import Device
 from snnc.sim.estimate import typical_cycles
 
@@ -20,31 +20,46 @@ def deepened(plan: Plan, device: Device) -> Plan:
     """`plan` with queues that hold a whole step of the engine before them, as far as block RAM is left.
 
     Two engines work at the same time only while spike words have room between them: with a few places, an engine that
-    sweeps goes at the pace of the one behind it, and cannot begin its next step. The queue that saves the most time
-    grows first.
+    sweeps goes at the pace of the one behind it, and cannot begin its next step. All are deep to begin with, since one
+    of two bottlenecks alone is worth nothing; then those that save the least time are given up, while there are too
+    many, or while that costs no time.
     """
-    while True:
-        candidates = (
-            _with_step_queue(plan, engine, k, device)
-            for source in plan.engines
-            for engine, k in plan.listeners(source.name)
-            if plan.fills(engine, engine.projections[k]) and engine.projections[k].queue.depth < source.words
-        )
-        affordable = (candidate for candidate in candidates if candidate.blocks <= device.block_rams)
-        best = min(affordable, key=typical_cycles, default=plan)
-        if typical_cycles(best) >= typical_cycles(plan):
-            return plan
-        plan = best
+    shallow = {
+        (engine.name, k): engine.projections[k].queue
+        for source in plan.engines
+        for engine, k in plan.listeners(source.name)
+        if plan.fills(engine, engine.projections[k]) and engine.projections[k].queue.depth < source.words
+    }
+    deep = plan
+    for name, k in shallow:
+        deep = _with_queue(deep, name, k, _step_queue(deep, name, k, device))
+    cycles = typical_cycles(deep)
+    while shallow:
+        given_up = {at: _with_queue(deep, *at, queue) for at, queue in shallow.items()}
+        at = min(given_up, key=lambda at: typical_cycles(given_up[at]))
+        fewer = typical_cycles(given_up[at])
+        if deep.blocks <= device.block_rams and fewer > cycles:
+            break
+        deep, cycles = given_up[at], fewer
+        del shallow[at]
+    return deep
 
 
-def _with_step_queue(plan: Plan, engine: EnginePlan, k: int, device: Device) -> Plan:
-    """`plan` with a queue in front of an engine's projection `k` that holds a step of its source."""
-    projection = engine.projections[k]
+def _step_queue(plan: Plan, name: str, k: int, device: Device) -> QueuePlan:
+    """A queue in front of projection `k` of an engine that holds a step of its source."""
+    projection = plan.engine(name).projections[k]
     depth = plan.engine(projection.source).words + SLACK
-    *_, memory = queue_memories(device, f"{engine.name}.queue", projection.source_layout, depth)
-    deeper = dataclasses.replace(projection, queue=QueuePlan(depth=depth, memory=memory))
-    projections = (*engine.projections[:k], deeper, *engine.projections[k + 1 :])
-    changed = dataclasses.replace(engine, projections=projections)
-    return dataclasses.replace(
-        plan, engines=tuple(changed if other.name == engine.name else other for other in plan.engines)
-    )
+    *_, memory = queue_memories(device, f"{name}.queue", projection.source_layout, depth)
+    return QueuePlan(depth=depth, memory=memory)
+
+
+def _with_queue(plan: Plan, name: str, k: int, queue: QueuePlan) -> Plan:
+    """`plan` with another queue in front of projection `k` of an engine."""
+    engines = []
+    for engine in plan.engines:
+        if engine.name == name:
+            changed = dataclasses.replace(engine.projections[k], queue=queue)
+            projections = (*engine.projections[:k], changed, *engine.projections[k + 1 :])
+            engine = dataclasses.replace(engine, projections=projections)
+        engines.append(engine)
+    return dataclasses.replace(plan, engines=tuple(engines))

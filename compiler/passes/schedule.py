@@ -20,6 +20,9 @@ __all__ = ["LANES_LIMIT", "schedule"]
 LANES_LIMIT: Final = 64
 """Of an engine, where a user asks; a wider row makes a chip slower, not faster."""
 
+MOST_NARROWER: Final = 4
+"""Choices by which one engine's lanes may shrink at once so that another's can grow."""
+
 COMFORT: Final = 0.9
 """Fraction of a device's logic cells that an estimate may fill before fewer lanes are chosen: it may be a tenth low."""
 
@@ -41,16 +44,22 @@ def schedule(design: Design) -> Design:
     if _comfortable(widest) is not None:
         return widest
     grown: dict[tuple[int, ...], float] = {}
+    fits: dict[tuple[int, ...], Plan | None] = {}
     for cap in sorted({lanes for options in choices for lanes in options if lanes & (lanes - 1) == 0}):
         # From several starts: a memory of fewer lanes is narrower but deeper, which may take more blocks.
         start = tuple(max(lanes for lanes in options if lanes <= cap or lanes == options[0]) for options in choices)
-        grown |= _grow(dataclasses.replace(design, lanes=start), choices)
+        grown |= _grow(dataclasses.replace(design, lanes=start), choices, fits)
     # If nothing fits, `place` refuses the fastest with its numbers.
     return dataclasses.replace(design, lanes=min(grown, key=lambda lanes: grown[lanes])) if grown else widest
 
 
-def _grow(design: Design, choices: list[list[int]]) -> dict[tuple[int, ...], float]:
-    """More lanes for one engine, if need be at the cost of another's, while that saves time; where it ends."""
+def _grow(
+    design: Design, choices: list[list[int]], fits: dict[tuple[int, ...], Plan | None]
+) -> dict[tuple[int, ...], float]:
+    """More lanes for one engine, if need be at the cost of another's, while that saves time; where it ends.
+
+    `fits` remembers what other searches have placed.
+    """
     start = _comfortable(design) or _fitting(design)
     if start is None:
         return {}
@@ -60,7 +69,9 @@ def _grow(design: Design, choices: list[list[int]]) -> dict[tuple[int, ...], flo
         busiest = sorted(range(len(choices)), key=lambda k: -work[k])
         for lanes in _neighbours(design.lanes, busiest, choices):
             changed = dataclasses.replace(design, lanes=lanes)
-            found = _comfortable(changed)
+            if lanes not in fits:
+                fits[lanes] = _comfortable(changed)
+            found = fits[lanes]
             if found is not None and typical_cycles(found) < typical_cycles(plan):
                 design, plan = changed, found
                 break
@@ -71,7 +82,10 @@ def _grow(design: Design, choices: list[list[int]]) -> dict[tuple[int, ...], flo
 def _neighbours(lanes: tuple[int, ...], busiest: list[int], choices: list[list[int]]) -> Iterator[tuple[int, ...]]:
     """One engine's lanes a choice wider, the busiest's first; then with another's narrower, by ever more choices."""
     at = [options.index(count) for options, count in zip(choices, lanes, strict=True)]
-    trades = [(0, busiest[0]), *((by, narrower) for by in range(1, max(at) + 1) for narrower in reversed(busiest))]
+    trades = [
+        (0, busiest[0]),
+        *((by, narrower) for by in range(1, MOST_NARROWER + 1) for narrower in reversed(busiest)),
+    ]
     for by, narrower in trades:
         for wider in busiest:
             moved = list(at)
