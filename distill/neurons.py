@@ -83,15 +83,14 @@ class _IntegrateAndFire(torch.autograd.Function):
                         assert_never(settings.reset)
         ctx.save_for_backward(membranes, threshold, spikes)
         ctx.constant, ctx.settings = constant, settings
-        ctx.mark_non_differentiable(membranes)
-        ctx.set_materialize_grads(False)  # else a tensor of zeros is made for the membranes, in every backward pass
+        ctx.set_materialize_grads(False)  # else a tensor of zeros is made for unused membranes, in every backward pass
         return spikes, membranes
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         membranes, threshold, spikes = ctx.saved_tensors
         settings: NeuronSettings = ctx.settings
-        of_spikes = gradients[0]
+        of_spikes, of_membranes = gradients
         of_current = torch.empty_like(membranes) if not ctx.constant else torch.zeros_like(membranes[0])
         of_threshold: Tensor | None = None
         keep = 1.0 if settings.leak_shift is None else 1 - 2.0**-settings.leak_shift
@@ -99,7 +98,7 @@ class _IntegrateAndFire(torch.autograd.Function):
         inverse = threshold.reciprocal()
         for t in reversed(range(len(membranes))):
             slope = _slope(membranes[t], threshold, inverse, settings.surrogate)
-            gradient = slope.mul_(of_spikes[t])
+            gradient = slope.zero_() if of_spikes is None else slope.mul_(of_spikes[t])
             if ctx.needs_input_grad[1]:
                 part = gradient if carried is None or settings.reset is Reset.HARD else gradient + carried * spikes[t]
                 of_threshold = -part if of_threshold is None else of_threshold - part
@@ -111,6 +110,8 @@ class _IntegrateAndFire(torch.autograd.Function):
                         gradient.add_(carried).addcmul_(carried, spikes[t], value=-1)
                     case _:
                         assert_never(settings.reset)
+            if of_membranes is not None:
+                gradient.add_(of_membranes[t])
             if ctx.constant:
                 of_current.add_(gradient)
             else:
@@ -174,8 +175,8 @@ def integrate_and_fire(
     """Spikes, and the membranes before the reset, of neurons that receive a current.
 
     The reset is detached: no gradient flows through the spike that causes it, which keeps the chain over time from
-    multiplying surrogate slopes (it does flow through the threshold that is subtracted).  The membranes are there to be
-    looked at: no gradient flows through them.
+    multiplying surrogate slopes (it does flow through the threshold that is subtracted).  A gradient of the membranes
+    passes as it is.
 
     Parameters
     ----------

@@ -150,8 +150,9 @@ class Objective:
 
     def _loss(self, trainee: Trainee, lesson: Lesson) -> Tensor:
         x = encode_for(trainee.student, lesson.images, lesson.events)
-        outputs: StudentOutputs = trainee.student(x)
         needs = self._method.needs
+        follows = Need.MEMBRANES in needs and self._float_copy is not None
+        outputs: StudentOutputs = trainee.student(x, membranes=follows)
         features: tuple[FeaturePair, ...] = ()
         teacher_map = None
         if self._teacher is not None and needs & {Need.TEACHER_FEATURES, Need.SALIENCY}:
@@ -163,9 +164,10 @@ class Objective:
                 features = self._pairs(trainee, outputs, seen.features)
         membranes: tuple[Tensor, ...] = ()
         before: tuple[Tensor, ...] = ()
-        if Need.MEMBRANES in needs and self._float_copy is not None:
+        if follows:
+            assert self._float_copy is not None
             with torch.no_grad():
-                before = tuple(self._float_copy(x).membranes.values())
+                before = tuple(self._float_copy(x, membranes=True).membranes.values())
             membranes = tuple(outputs.membranes.values())
         answers = lesson.answers
         return self._method.loss(

@@ -119,7 +119,7 @@ class StudentOutputs:
     spikes
         Of every hidden population by name, ``[T, B, C, H, W]``; its firing rates ``[1, B, C, H, W]`` in the twin.
     membranes
-        Before the reset, in units of the threshold, ``[T, B, C, H, W]``; without gradient.
+        Before the reset, in units of the threshold, ``[T, B, C, H, W]``, if they were asked for.
     """
 
     readout: Tensor
@@ -350,15 +350,18 @@ class Student(nn.Module):
                 time_steps=self.config.time_steps,
             )
 
-    def forward(self, x: Tensor, *, time_steps: int | None = None) -> StudentOutputs:
-        """Run for ``time_steps``, by default all; the spikes of a `rate` or `events` input bring their own number."""
+    def forward(self, x: Tensor, *, time_steps: int | None = None, membranes: bool = False) -> StudentOutputs:
+        """Run for ``time_steps``, by default all; the spikes of a `rate` or `events` input bring their own number.
+
+        The outputs have membranes if they are asked for.
+        """
         direct = self.config.encoding is Encoding.DIRECT
         steps = len(x) if not direct else self.config.time_steps if time_steps is None else time_steps
         signals = {INPUT: Signal(values=_as_map(x, self.config.architecture.shape), constant=direct)}
         if self.phase is Phase.TWIN and not direct:
             signals[INPUT] = Signal(values=signals[INPUT].values.mean(dim=0), constant=True)
         spikes: dict[str, Tensor] = {}
-        membranes: dict[str, Tensor] = {}
+        before_reset: dict[str, Tensor] = {}
         for name, layer in self.populations.items():
             synapses = layer.synapses(self.phase, x.dtype)
             sums = layer.current(signals, synapses, live=self.phase is not Phase.FOLDED)
@@ -367,12 +370,14 @@ class Student(nn.Module):
                 readout = current.values.flatten(-3)  # [T, B, K], or [B, K] of a constant input
                 if current.constant:
                     readout = readout.expand(1 if self.phase is Phase.TWIN else steps, *readout.shape)
-                return StudentOutputs(readout=readout, scale=synapses.scale, spikes=spikes, membranes=membranes)
+                return StudentOutputs(readout=readout, scale=synapses.scale, spikes=spikes, membranes=before_reset)
             if self.phase is Phase.TWIN:
                 rates = self._rates(layer, current, signals)
                 signals[name], spikes[name] = Signal(values=rates, constant=True), rates[None]
             else:
-                spikes[name], membranes[name] = self._spikes(layer, synapses, current, steps)
+                spikes[name], before = self._spikes(layer, synapses, current, steps)
+                if membranes:
+                    before_reset[name] = before / synapses.threshold.detach()
                 signals[name] = Signal(values=spikes[name], constant=False)
         raise AssertionError("the last population of a student is a readout")
 
@@ -383,7 +388,7 @@ class Student(nn.Module):
         return count_levels(current.values, levels=self.config.time_steps, initial=self.config.neuron.initial)
 
     def _spikes(self, layer: PopulationLayer, synapses: Synapses, current: Signal, steps: int) -> tuple[Tensor, Tensor]:
-        """Spikes and membranes before the reset, ``[T, B, C, H, W]``; membranes in units of the threshold."""
+        """Spikes and membranes before the reset, ``[T, B, C, H, W]``."""
         assert synapses.threshold is not None
         whole = self.phase is Phase.FOLDED
         neuron = self.config.neuron if layer.spiking else _OR
@@ -399,7 +404,7 @@ class Student(nn.Module):
                 constant=current.constant,
                 whole=whole,
             )
-        return spikes, membranes / synapses.threshold.detach() if whole else membranes
+        return spikes, membranes
 
 
 def _as_map(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
@@ -439,5 +444,5 @@ def _recurrent(
             current = current + F.linear(spikes[-1].flatten(1), weight)[:, :, None, None]
         fired, before, membrane = neuron_step(membrane, current, threshold, settings, whole=whole)
         spikes.append(fired)
-        membranes.append(before.detach())
+        membranes.append(before)
     return torch.stack(spikes), torch.stack(membranes)

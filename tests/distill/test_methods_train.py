@@ -73,6 +73,14 @@ def test_what_a_method_needs_is_what_it_gets(digits, monkeypatch):
     assert seen[len(seen) - 1] == always | {"membranes", "float_membranes"}
 
 
+@pytest.mark.parametrize(("loss", "without"), [("membrane", "kdsnn-response"), ("energy", "kdsnn-response")])
+def test_what_a_method_adds_reaches_the_weights(digits, loss, without):
+    """A term without a gradient would leave the student as the method without it makes it."""
+    config = dataclasses.replace(QUICK, temperature=4, alpha=0.5, loss_options={})
+    one, other = (run(dataclasses.replace(config, loss=name), digits)["state"] for name in (loss, without))
+    assert any(not torch.equal(one[name], other[name]) for name in one if name.endswith(".weight"))
+
+
 @pytest.mark.parametrize("loss", ["kdsnn-feature", "ckdsnn"])
 @pytest.mark.parametrize("change", [{"teacher": TeacherKind.MLP}, {"architecture": "64-8-10"}])
 def test_maps_that_are_missing_are_refused_before_the_teacher_is_trained(digits, loss, change, monkeypatch):

@@ -63,12 +63,21 @@ def test_the_written_gradient_is_that_of_the_recorded_graph(surrogate, reset, le
     if channels_last and constant:
         current = current.contiguous(memory_format=torch.channels_last)
     threshold = torch.tensor([0.7, 1.4], dtype=torch.float64)[:, None, None].requires_grad_()
-    weights = torch.randn(5, *shape, generator=generator, dtype=torch.float64)
+    weights, others = torch.randn(2, 5, *shape, generator=generator, dtype=torch.float64)
 
     def gradients(run):
-        x = current.clone().requires_grad_()
-        spikes, membranes = run(x)
-        return spikes, membranes, *torch.autograd.grad((spikes * weights).sum(), (x, threshold))
+        found = []
+        # A loss may look at the spikes, at the membranes, or at both.
+        for of_spikes, of_membranes in ((1, 0), (0, 1), (1, 1)):
+            x = current.clone().requires_grad_()
+            spikes, membranes = run(x)
+            loss = torch.zeros(())
+            if of_spikes:
+                loss = loss + (spikes * weights).sum()
+            if of_membranes:
+                loss = loss + (membranes * others).sum()
+            found += [spikes, membranes, *torch.autograd.grad(loss, (x, threshold), materialize_grads=True)]
+        return found
 
     def recorded(x):
         membrane = initial_membrane(threshold, neuron.initial, whole=False).expand_as(weights[0])
