@@ -29,7 +29,7 @@ RESULT = "result.json"
 @click.command("verify")
 @click.argument("build", type=click.Path(path_type=Path))
 @click.option(
-    "--dataset", metavar="NAME", help="Test samples of digits, mnist or fashion-mnist. Default: random inputs."
+    "--dataset", metavar="NAME", help="Test samples of digits, mnist, fashion-mnist, ... Default: random inputs."
 )
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's files.")
 @click.option(
