@@ -225,10 +225,11 @@ def test_ecp5_contents_are_in_block_ram_and_its_model_knows_every_parameter(widt
 @pytest.mark.nightly
 def test_ecp5_data_sheet_counts_not_the_die(tmp_path):
     target = load_target("ecp5")
-    (tmp_path / "top.v").write_text(MEMORY.format(words=1024 * 32 + 512))
+    deep = MEMORY.format(words=1024 * 40).replace("[14:0] a", "[15:0] a")
+    (tmp_path / "top.v").write_text(deep)
     device = target.device("12k")
     netlist = target.synthesise([tmp_path / "top.v"], top="top", device=device, folder=tmp_path).netlist
-    with pytest.raises(FitError, match=r"does not fit ECP5 LFE5U-12F \(12k\): it needs 3\d EBR \(it has 32\)"):
+    with pytest.raises(FitError, match=r"does not fit ECP5 LFE5U-12F \(12k\): it needs 40 EBR \(it has 32\)"):
         target.place_and_route(netlist, device=device, folder=tmp_path)
 
 

@@ -43,13 +43,16 @@ def test_many_random_networks(tmp_path: Path, seed: int) -> None:
     check(seed, tmp_path)
 
 
-# Features of which a network has exactly one, and those that a kind of layer needs.
+# Features of which a network has one at most.
 ALTERNATIVES = (
     {"direct", "rate", "events"},
     {"T = 1", "T > 1"},
     {"soft reset", "hard reset"},
     {"from zero", "from half"},
     {"2 layers", "3 layers", "4 layers"},
+    # A single hidden layer has none but itself to send to, or to be heard by, past the chain.
+    {"2 layers", "feedback"},
+    {"2 layers", "skip"},
 )
 
 
