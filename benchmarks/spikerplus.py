@@ -1,6 +1,6 @@
 """Measures `snnc` beside Spiker+: the same shape, weights, chip and tools, in one run.
 
-    apt install ghdl                                  # 2.0.0 was used
+    apt install ghdl iverilog                         # 2.0.0 and 11.0 were used
     pip install --no-deps -r benchmarks/peers.txt     # here, or in an environment of its own: --spikerplus PYTHON
     python benchmarks/spikerplus.py                   # both networks; an hour on one busy core
     python benchmarks/spikerplus.py 64-32-10 --seeds 3
@@ -16,7 +16,7 @@ inputs; the table is at `DENSITY`, and the cycles are measured at other densitie
   its inputs, which no package has the pins for: flip-flops alone. Its membranes are the narrowest that hold every sum
   of these inputs at `DENSITY`; ours, the widest that any input can need, are a further row with --wide.
 
-What is synthesised of Spiker+ is also simulated by Verilator: it must give GHDL's spikes in GHDL's cycles.
+What is synthesised of Spiker+ is also simulated as Verilog: it must give the VHDL's spikes in the VHDL's cycles.
 
 The cycles of a step are, for ours, those of a sample shared out over its steps; for Spiker+ those from one update to
 the next, without what a sample adds at both ends.
@@ -48,7 +48,7 @@ from snnc.compiler.commands.synth import TOP as SHELL
 from snnc.compiler.errors import FitError
 from snnc.compiler.ir import Dense, IntegrateAndFire
 from snnc.compiler.targets import load_target
-from snnc.compiler.toolchain import run_tool, tool_versions
+from snnc.compiler.toolchain import tool_versions
 from snnc.sim.commands import random_inputs
 from snnc.sim.verify import verify_build
 
@@ -70,8 +70,8 @@ module spiker_top(
 endmodule
 """
 
-# Both benches write "ready CYCLE" where a sample can start, which it does at once, and "step CYCLE OUTPUT" where a step
-# takes its inputs, with the spikes that the readout shows then. The hidden ones only Verilator can reach.
+# Both benches write "ready CYCLE" where a sample can start, which it does at once, and "step CYCLE HIDDEN OUTPUT" where
+# a step takes its inputs, with the spikes that the neurons show then.
 VHDL_BENCH = """
 library ieee;
 use ieee.std_logic_1164.all;
@@ -84,6 +84,7 @@ architecture simulation of bench is
   signal clk, rst_n, start : std_logic := '0';
   signal ready, sample : std_logic;
   signal in_spikes : std_logic_vector({inputs}-1 downto 0) := (others => '0');
+  signal hidden : std_logic_vector({hidden}-1 downto 0);
   signal out_spikes : std_logic_vector({outputs}-1 downto 0);
   signal done : boolean := false;
 begin
@@ -93,7 +94,7 @@ begin
 
   dut : entity work.network port map(
     clk => clk, rst_n => rst_n, start => start, sample_ready => '1', ready => ready, sample => sample,
-    in_spikes => in_spikes, out_spikes => out_spikes
+    in_spikes => in_spikes, hidden => hidden, out_spikes => out_spikes
   );
 
   process
@@ -113,7 +114,7 @@ begin
         writeline(log, entry);
       end if;
       if sample = '1' then
-        write(entry, "step " & integer'image(cycle) & " " & to_string(out_spikes));
+        write(entry, "step " & integer'image(cycle) & " " & to_string(hidden) & " " & to_string(out_spikes));
         writeline(log, entry);
         readline(spikes, row);
         read(row, bits);
@@ -132,19 +133,19 @@ module bench;
   reg clk = 0, rst_n = 0, start = 0;
   wire ready, sample;
   reg [{inputs}-1:0] in_spikes = 0;
+  wire [{hidden}-1:0] hidden;
   wire [{outputs}-1:0] out_spikes;
   reg [{inputs}-1:0] rows[0:{rows}-1];
-  integer log, hidden, cycle = 0, samples = 0, row = 0;
+  integer log, cycle = 0, samples = 0, row = 0;
 
   network dut(
     .clk(clk), .rst_n(rst_n), .start(start), .sample_ready(1'b1), .ready(ready), .sample(sample),
-    .in_spikes(in_spikes), .out_spikes(out_spikes)
+    .in_spikes(in_spikes), .hidden(hidden), .out_spikes(out_spikes)
   );
 
   always #5 clk = ~clk;
   initial begin
-    log = $fopen("verilator.txt", "w");
-    hidden = $fopen("hidden.txt", "w");
+    log = $fopen("icarus.txt", "w");
     $readmemb("spikes.txt", rows);
     #52 rst_n = 1;
     start = 1;
@@ -158,13 +159,11 @@ module bench;
       $fwrite(log, "ready %0d\\n", cycle + 1);
       if (samples == {samples}) begin
         $fclose(log);
-        $fclose(hidden);
         $finish;
       end
     end
     if (sample) begin
-      $fwrite(log, "step %0d %b\\n", cycle + 1, out_spikes);
-      $fwrite(hidden, "%b\\n", dut.layer_0_feedback);
+      $fwrite(log, "step %0d %b %b\\n", cycle + 1, hidden, out_spikes);
       in_spikes <= rows[row];
       row <= row + 1;
     end
@@ -262,7 +261,8 @@ class Peer:
     @property
     def sizes(self) -> dict[str, int]:
         """For the texts above."""
-        return {"inputs": self.weights[0].shape[1], "outputs": len(self.weights[-1])}
+        first, last = self.weights[0], self.weights[-1]
+        return {"inputs": first.shape[1], "hidden": len(first), "outputs": len(last)}
 
     def generate(self, interpreter: Path) -> None:
         """Its VHDL, and the Verilog of it."""
@@ -290,45 +290,49 @@ class Peer:
         (self.folder / "top.v").write_text(TOP.format(**self.sizes))
 
     def simulate(self, inputs: npt.NDArray[np.bool_], density: float) -> Activity:
-        """What GHDL makes of spikes (time, sample, address).
-
-        Raises
-        ------
-        SystemExit
-            Verilator's run of the Verilog differs.
-        """
-        steps, samples, addresses = inputs.shape
-        # A sample of T steps is T + 1 updates, the last one for the readout: the inputs are silent in it, which is the
-        # quickest. Address 0 is the last character of a line.
-        silent = np.zeros((1, samples, addresses), np.bool_)
-        updates = np.concatenate([inputs, silent]).transpose(1, 0, 2)[:, :, ::-1]
-        rows = updates.reshape(-1, addresses).astype(int)
-        text = "".join("".join(map(str, row)) + "\n" for row in rows)
-        (self.folder / "spikes.txt").write_text(text)
-        sizes = {**self.sizes, "samples": samples, "rows": len(rows)}
-        (self.folder / "bench.vhd").write_text(VHDL_BENCH.format(**sizes))
-        (self.folder / "bench.v").write_text(VERILOG_BENCH.format(**sizes))
-        _run(["ghdl", "-i", "--std=08", "bench.vhd"], self.folder)
-        _run(["ghdl", "-m", "--std=08", "bench"], self.folder)
-        _run(["ghdl", "-r", "--std=08", "bench", "--ieee-asserts=disable"], self.folder)
-        # The wheel does not tell g++ of the coroutines that delays need.
-        options = ["--binary", "--top-module", "bench", "-Wno-fatal", "-CFLAGS", "-std=c++20 -fcoroutines"]
-        run_tool("verilator", [*options, "bench.v", "network.v"], cwd=self.folder, log=self.folder / "verilator.log")
-        _run([self.folder.resolve() / "obj_dir" / "Vbench"], self.folder)
-        log = (self.folder / "ghdl.txt").read_text().splitlines()
-        if log != (self.folder / "verilator.txt").read_text().splitlines():
-            raise SystemExit(
-                f"The Verilog of {self.folder} does not do what its VHDL does: see ghdl.txt, verilator.txt."
-            )
+        """What GHDL makes of spikes (time, sample, address)."""
+        steps, samples, _ = inputs.shape
+        log = self._ghdl(inputs)
         ready = np.array([int(line.split()[1]) for line in log if line.startswith("ready")])
         update = np.array([int(line.split()[1]) for line in log if line.startswith("step")]).reshape(samples, steps + 1)
-        hidden = "".join((self.folder / "hidden.txt").read_text().split())
+        hidden = "".join(line.split()[2] for line in log if line.startswith("step"))
         return Activity(
             density=density,
             step_cycles=float((update[:, -1] - update[:, 0]).mean() / steps),
             sample_cycles=float(np.diff(ready).mean()),
             firing=hidden.count("1") / len(hidden),
         )
+
+    def check(self, inputs: npt.NDArray[np.bool_]) -> None:
+        """Compare VHDL and Verilog.
+
+        Raises
+        ------
+        SystemExit
+            They differ.
+        """
+        log = self._ghdl(inputs)
+        _run(["iverilog", "-g2012", "-o", "bench.vvp", "bench.v", "network.v"], self.folder)
+        _run(["vvp", "bench.vvp"], self.folder)
+        if log != (self.folder / "icarus.txt").read_text().splitlines():
+            raise SystemExit(f"The Verilog in {self.folder} does not do what the VHDL does: see ghdl.txt, icarus.txt.")
+
+    def _ghdl(self, inputs: npt.NDArray[np.bool_]) -> list[str]:
+        """Write both benches, run that in VHDL, and give its lines."""
+        _, samples, addresses = inputs.shape
+        # A sample of T steps is T + 1 updates, the last one for the readout: the inputs are silent in it, which is the
+        # quickest. Address 0 is the last character of a line.
+        silent = np.zeros((1, samples, addresses), np.bool_)
+        updates = np.concatenate([inputs, silent]).transpose(1, 0, 2)[:, :, ::-1]
+        rows = updates.reshape(-1, addresses).astype(int)
+        (self.folder / "spikes.txt").write_text("".join("".join(map(str, row)) + "\n" for row in rows))
+        sizes = {**self.sizes, "samples": samples, "rows": len(rows)}
+        (self.folder / "bench.vhd").write_text(VHDL_BENCH.format(**sizes))
+        (self.folder / "bench.v").write_text(VERILOG_BENCH.format(**sizes))
+        _run(["ghdl", "-i", "--std=08", "bench.vhd"], self.folder)
+        _run(["ghdl", "-m", "--std=08", "bench"], self.folder)
+        _run(["ghdl", "-r", "--std=08", "bench", "--ieee-asserts=disable"], self.folder)
+        return (self.folder / "ghdl.txt").read_text().splitlines()
 
 
 def _prepared_vhdl(name: str, text: str) -> str:
@@ -343,6 +347,11 @@ def _prepared_vhdl(name: str, text: str) -> str:
     if name == "network.vhd":
         # The port "ready" of the instance "layer_0" becomes a wire of the name that this signal has.
         text = re.sub(r"\blayer_(\d+)_ready\b", r"ready_of_\1", text)
+        # For the benches; synthesis leaves it open.
+        hidden = re.search(r"signal layer_0_feedback : ([^;]*);", text)
+        assert hidden is not None
+        text = text.replace("out_spikes : out", f"hidden : out {hidden[1]};\n        out_spikes : out", 1)
+        text = text.replace("begin\n", "begin\n    hidden <= layer_0_feedback;\n", 1)
     if re.match(r"rom_.*_ip\.vhd", name):
         # GHDL turns an array "0 to N" round with a subtraction in front of every address: it is turned round here.
         rows = re.findall(r'^"[01]+"', text, re.MULTILINE)
@@ -367,8 +376,8 @@ def _prepared_verilog(text: str) -> str:
         return f"(* parallel_case *) casez ({signal}){body}  default: {target[1]} <= 'bx;\n    endcase"
 
     text = re.sub(r"case \((\w+)\)(.*?)endcase", selection, text, flags=re.DOTALL)
-    # Yosys cannot read a number of 66,000 digits, which the zeros of an unused memory are.
-    return re.sub(r"'b0+\b", "'b0", text)
+    # Neither tool reads a number of 66,000 digits, which the zeros of an unused memory are.
+    return re.sub(r"\b\d+'b0{1000,}\b", "0", text)
 
 
 def _run(command: Sequence[str | Path], folder: Path) -> str:
@@ -473,10 +482,15 @@ def measure(case: Case, interpreter: Path, output: Path, *, seeds: Sequence[int]
         cycles = verdict.cycles_mean
         ours.append(Activity(density=density, step_cycles=cycles / STEPS, sample_cycles=cycles, firing=firing))
     theirs: list[Activity] = []
-    rows = []
     at = DENSITIES.index(DENSITY)
+    activity = ours[at]
+    placed = place(
+        case, build.verilog, SHELL, build.path / "synth", build.path, seeds=seeds, cycles=activity.sample_cycles
+    )
+    rows = [Row(design="snnc", lanes=case.lanes, membrane_bits=widest(build), activity=activity, placed=placed)]
     for peer in peers(build, case, stimuli[DENSITY], output, wide=wide):
         peer.generate(interpreter)
+        peer.check(stimuli[DENSITY][:, :1])
         if not theirs:
             theirs = [peer.simulate(inputs, density) for density, inputs in stimuli.items()]
         activity = theirs[at]
@@ -488,11 +502,6 @@ def measure(case: Case, interpreter: Path, output: Path, *, seeds: Sequence[int]
         rows.append(
             Row(design="Spiker+", lanes=lanes, membrane_bits=peer.neuron_bits, activity=activity, placed=placed)
         )
-    activity = ours[at]
-    placed = place(
-        case, build.verilog, SHELL, build.path / "synth", build.path, seeds=seeds, cycles=activity.sample_cycles
-    )
-    rows.insert(0, Row(design="snnc", lanes=case.lanes, membrane_bits=widest(build), activity=activity, placed=placed))
     return Result(case=case, rows=tuple(rows), ours=tuple(ours), spikerplus=tuple(theirs))
 
 
@@ -523,14 +532,9 @@ def show(result: Result, console: Console) -> None:
         cells = ((f"{activity.step_cycles:.1f}", f"{activity.firing:.1%}") for activity in (ours, theirs))
         table.add_row(f"{ours.density:.0%}", *itertools.chain(*cells))
     console.print(table)
-    console.print(
-        *(
-            f"{row.design}, {row.membrane_bits} bits: {row.placed}"
-            for row in result.rows
-            if isinstance(row.placed, str)
-        ),
-        sep="\n",
-    )
+    for row in result.rows:
+        if isinstance(row.placed, str):
+            console.print(f"{row.design} with {row.membrane_bits} bits: {row.placed}")
     console.print(f"{result.bar}: {'met' if result.met else 'MISSED'}.")
 
 
