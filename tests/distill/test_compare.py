@@ -410,7 +410,7 @@ def test_ctrl_c_leaves_a_folder_to_go_on_with(child, tmp_path):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    errors = process.communicate(timeout=30)[1]
+    errors = process.communicate(timeout=120)[1]
     assert process.returncode == 1
     assert "interrupted with 2 of 4 runs done; nothing is lost" in errors
     assert "Traceback" not in errors
