@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from types import MappingProxyType
 
 from snnc.compiler.ir import Graph
 from snnc.compiler.plan import Plan, Range
 from snnc.compiler.targets import Device
 
-__all__ = ["Bounds", "Design", "Options"]
+__all__ = ["Bounds", "Design", "Objective", "Options"]
+
+
+class Objective(Enum):
+    """What the lanes are chosen for, among those that fit the device; by the estimates of cycles and of logic."""
+
+    LATENCY = "latency"
+    """The fewest cycles of a sample."""
+    BALANCED = "balanced"
+    """The least product of cycles and logic cells: twice the logic must make it twice as fast."""
+    AREA = "area"
+    """The fewest logic cells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,13 +34,19 @@ class Options:
     time_steps
         ``T_max``.
     lanes
-        Neurons updated per cycle, one number per layer, hidden layers first.
+        Channels of a word, one number per layer, hidden layers first.
+    column_banks
+        Columns side by side that a convolution's operation updates, a number for each of `lanes`.
+    objective
+        What is chosen where `lanes` is None.
     weight_bits
         Quantise the trained weights again, to this width.
     """
 
     time_steps: int | None = None
     lanes: tuple[int, ...] | None = None
+    column_banks: tuple[int, ...] | None = None
+    objective: Objective = Objective.LATENCY
     weight_bits: int | None = None
 
 
@@ -67,7 +85,9 @@ class Design:
     bounds
         Per layer, in the order of ``graph.layers``; empty before the pass `bound`.
     lanes
-        Neurons per cycle, per layer; empty before the pass `schedule`.
+        Channels of a word, per layer; empty before the pass `schedule`.
+    column_banks
+        `plan.EnginePlan.column_banks`, per layer; empty where every layer has one.
     plan
         Every decision of the hardware; None before the pass `place`.
     files
@@ -79,6 +99,7 @@ class Design:
     device: Device
     bounds: tuple[Bounds, ...] = ()
     lanes: tuple[int, ...] = ()
+    column_banks: tuple[int, ...] = ()
     plan: Plan | None = None
     files: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
 

@@ -74,10 +74,11 @@ def _show_bounds(design: Design) -> str:
 
 
 def _show_lanes(design: Design) -> str:
-    lines = [
-        f"lanes {population.name}  {lanes} for {population.size} neurons: {layout_of(population, lanes).words} words"
-        for population, lanes in zip(design.graph.layers, design.lanes, strict=True)
-    ]
+    lines = []
+    for population, lanes, banks in zip(design.graph.layers, design.lanes, design.column_banks, strict=True):
+        words = layout_of(population, lanes).words
+        line = f"lanes {population.name}  {lanes} for {population.size} neurons: {words} words"
+        lines.append(line + (f" in {banks} column banks" if banks > 1 else ""))
     return "\n".join(lines)
 
 

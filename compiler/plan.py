@@ -49,7 +49,7 @@ __all__ = [
     "unsigned_bits",
 ]
 
-PLAN_VERSION = 3
+PLAN_VERSION = 4
 SEMANTICS_VERSION = 1
 
 LOAD_BITS = 16
@@ -145,11 +145,14 @@ class MemoryPlan:
     bank_depth
         Words per bank: a memory deeper than one block is built from ``ceil(depth / bank_depth)`` banks.
     blocks
-        Block RAMs (EBR) paid for; 0 for anything else.
+        Block RAMs (EBR) paid for, in all copies; 0 for anything else.
     sprams
         SPRAM blocks paid for; 0 for anything else.
     bits_used, bits_paid
-        Bits that hold a parameter or a state, and bits that the chosen memory provides.
+        Bits that hold a parameter or a state, and bits that the chosen memory provides in all copies.
+    copies
+        Memories of this shape that stand side by side, one for each column bank of an engine: read-only ones hold the
+        same.
     """
 
     name: str
@@ -161,6 +164,7 @@ class MemoryPlan:
     bits_used: int
     bits_paid: int
     sprams: int = 0
+    copies: int = 1
 
     @property
     def banks(self) -> int:
@@ -192,6 +196,11 @@ class LayoutPlan:
     @property
     def groups(self) -> int:
         return -(-self.channels // self.lanes)
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.rows, self.columns
 
     @property
     def neurons(self) -> int:
@@ -363,6 +372,17 @@ class ProjectionPlan:
     digits: DigitPlan | None
     image: ImagePlan | None
 
+    @property
+    def next_column_rows(self) -> int | None:
+        """Weight rows between what an event adds to a column and to the one right of it, which is further up.
+
+        None where an event does not reach columns side by side, or reaches a single one.
+        """
+        if self.kernel is None or self.kernel.stride[1] % self.kernel.dilation[1]:
+            return None
+        taps = self.kernel.stride[1] // self.kernel.dilation[1]
+        return taps * self.row_stride if taps < self.kernel.size[1] else None
+
     def first_group(self, channel: int, target: LayoutPlan) -> int:
         """The first group of `target` in which a source channel's convolution has a weight row."""
         if self.kernel is None or self.row_stride == target.groups:
@@ -381,6 +401,9 @@ class EnginePlan:
         Of the population; also of its Verilog instance and its probes.
     layout
         How the neurons lie in words.
+    column_banks
+        A power of two: the words of column ``x`` lie in bank ``x mod column_banks``, each bank with lanes, weights and
+        membranes of its own, so that one operation of a convolution updates up to so many columns side by side.
     reset
         None for a readout.
     leak_shift
@@ -390,7 +413,8 @@ class EnginePlan:
     pipeline
         Cycles from the issue of an operation to its execution (``docs/timing.md``): 1, plus 1 for a banked weight
         memory's multiplexer, plus 1 for the digit shifter or the multiplier, plus 1 for a register in front of the
-        latter, plus 1 where several projections meet, plus 1 if `staged`.
+        latter, plus 1 where several projections meet, plus 1 if `staged`, plus 1 for a register behind the choice of
+        what each column bank does.
     staged
         Membranes are read a cycle before they are added to: a register stands before the adder. It takes membranes in
         EBR of three words or more.
@@ -412,6 +436,7 @@ class EnginePlan:
     name: str
     kind: EngineKind
     layout: LayoutPlan
+    column_banks: int
     reset: Reset | None
     leak_shift: int | None
     floor: bool
@@ -434,8 +459,22 @@ class EnginePlan:
         return self.layout.lanes
 
     @property
+    def width(self) -> str:
+        """Lanes and column banks, as `--lanes` takes them: ``48``, or ``48x2``."""
+        return f"{self.lanes}x{self.column_banks}" if self.column_banks > 1 else str(self.lanes)
+
+    @property
     def words(self) -> int:
         return self.layout.words
+
+    @property
+    def bank_layout(self) -> LayoutPlan:
+        """Of the words in one column bank: an address lacks the low bits of the column."""
+        return dataclasses.replace(self.layout, columns=-(-self.layout.columns // self.column_banks))
+
+    def columns_at_once(self, projection: ProjectionPlan) -> int:
+        """Columns side by side that an operation of `projection` updates at most."""
+        return self.column_banks if projection.next_column_rows is not None else 1
 
     @property
     def main(self) -> ProjectionPlan:

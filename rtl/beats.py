@@ -85,13 +85,16 @@ def operation(engine: EnginePlan) -> data.StructLayout:
     """What an engine issues: one membrane word's worth of work.
 
     ``word`` is an address in the engine's layout, ``row`` the weight row of an accumulate of the projection ``turn``.
+    With column banks, an accumulate reaches the ``more`` columns right of ``word``'s as well.
     ``last`` marks the last word of a pass, ``sweep_pass`` says which one of a sweep's it is, and ``marker`` what ends
     with it. ``shift`` and ``negative`` scale an accumulate after a direct-encoded source. ``clear`` makes a sweep write
     the initial membranes without any output: how an engine starts after a reset.
     """
     digits = engine.main.digits
+    more = {"more": unsigned_bits(engine.column_banks - 1)} if engine.column_banks > 1 else {}
     return data.StructLayout(
         {
+            **more,
             "kind": OperationKind,
             "turn": unsigned_bits(len(engine.projections) - 1),
             "sweep_pass": unsigned_bits(len(engine.passes) - 1),

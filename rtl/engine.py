@@ -1,26 +1,25 @@
 """An engine: the hardware of one population.
 
-    event beats -> walkers -> weight rows -> operand -> adder <-> membranes
-                                                sweep: spikes -> o
+    event beats -> sequencer -> lanes -> o
 
-One membrane word is read, added to and written in every cycle in which an operation executes, back to back. A sweep
-uses the same adder as an accumulate: with the membrane kept as the residual ``X = leak(V) + bias - threshold``
-(`snnc.compiler.plan`), its sign is the spike, and what is added is a constant.
+The sequencer says what happens to which membrane word, at most one operation per cycle; the lanes do it. Where the plan
+has column banks, there are lanes for each, and an operation is shared out among them.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from snnc.compiler.plan import ConstantField, DigitPlan, EngineKind, EnginePlan, MemoryKind
+from snnc.compiler.plan import EngineKind, EnginePlan, MemoryKind
 from snnc.rtl.beats import Marker, OperationKind, operation, result_beat, spike_word
+from snnc.rtl.column_banks import share_out
 from snnc.rtl.credits import SpikeOutput
+from snnc.rtl.lanes import Lanes
 from snnc.rtl.loader import LoadPort
-from snnc.rtl.memories import BlockMembrane, LoadedRom, Ring, Rom, constant_fields
-from snnc.rtl.neurons import at_pass, swept
+from snnc.rtl.memories import constant_word
+from snnc.rtl.neurons import at_pass
 from snnc.rtl.readout_port import ReadoutPort
 from snnc.rtl.sequencer import Sequencer
 
@@ -68,6 +67,8 @@ class Engine(wiring.Component):
         for k, projection in enumerate(plan.projections):
             ports[f"i{k}"] = In(getattr(self._sequencer, f"i{k}").signature.flip())
             if projection.weights.kind is MemoryKind.SPRAM:
+                if plan.column_banks > 1:
+                    raise ValueError(f"Engine {plan.name!r} has weights in SPRAM, which are not there for every bank")
                 ports[f"load{k}"] = In(LoadPort(projection.weights))
         if plan.kind is EngineKind.READOUT:
             ports |= {"o": Out(stream.Signature(result_beat(plan)))}
@@ -78,8 +79,7 @@ class Engine(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         plan = self._plan
-        spiking = plan.kind is EngineKind.SPIKING
-        width, depth = plan.lanes * plan.residual_bits, plan.pipeline
+        depth = plan.pipeline
 
         m.submodules.sequencer = sequencer = self._sequencer
         for k in range(len(plan.projections)):
@@ -109,64 +109,27 @@ class Engine(wiring.Component):
         for k in range(depth):
             m.d.sync += [valids[k + 1].eq(valids[k]), operations[k + 1].eq(operations[k])]
 
-        # --- choose what is added to what; execute, a cycle later if there is a register between ---
+        # --- the lanes ---
         chosen = depth - plan.staged
+        # Constants are per channel: the word's group alone says which.
+        groups = [each.word[: plan.layout.group_bits] for each in (operations[chosen - 1], operations[chosen])]
+        constants = constant_word(m, plan, *groups)
+        banks = self._lanes(m, valids[0], operations[0], constants)
+
         now, valid = operations[depth], valids[depth]
-        sweeping, restoring = Signal(), Signal()
+        sweeping = Signal()
         m.d.comb += [
             sweeping.eq(now.kind == OperationKind.SWEEP),
-            restoring.eq(
-                sweeping & at_pass(plan, now.sweep_pass, len(plan.passes) - 1) & (now.marker == Marker.SAMPLE)
-            ),
+            sequencer.allow.eq(~clearing),
             self.step.eq(sequencer.finished),
             self.sample.eq(sequencer.finished & (sequencer.operation.marker == Marker.SAMPLE)),
         ]
-        end_of_sample = Signal()
-        m.d.comb += end_of_sample.eq(valid & restoring & now.last)
-        head, total = Signal(width), Signal(width)
-        operand = self._operand(m, operations[: chosen + 1], valids[: chosen + 1])
-        constants = self._constants(m, operations[chosen - 1], operations[chosen])
-        bases, addends, spikes = self._chosen(operations[chosen], head, operand, constants)
-        initial = Cat(constants.get(ConstantField.INITIAL, []))
-
-        def staged(value: Any, name: str, shape: Any) -> Any:
-            if not plan.staged:
-                return value
-            register = Signal(shape, name=name, reset_less=True)
-            m.d.sync += register.eq(value)
-            return register
-
-        spike_mask = staged(Cat(spikes), "spikes", plan.lanes)
-        initial = staged(initial, "initial", width)
-        term = signed(plan.residual_bits)
-        for lane, (base, addend) in enumerate(zip(bases, addends, strict=True)):
-            added = staged(base, f"base{lane}", term) + staged(addend, f"addend{lane}", term)
-            m.d.comb += total.word_select(lane, plan.residual_bits).eq(added)
-
-        # After a direct-encoded source, its events go to the stored current and leave the membranes alone.
-        turns = valid & (now.kind != OperationKind.ACCUMULATE) if plan.main.digits is not None else valid
-        ring = None
-        if plan.membrane.kind is MemoryKind.REGISTERS:
-            m.submodules.membrane = ring = Ring(width, plan.words, f"{plan.name}.initial" if spiking else None)
-            m.d.comb += [head.eq(ring.head), ring.tail.eq(total), ring.turn.eq(turns)]
-            if spiking:
-                m.d.comb += ring.restore.eq(end_of_sample)
+        if plan.kind is EngineKind.SPIKING:
+            spikes, total = _of_sweep(banks)
+            self._spikes_out(m, now, valid & sweeping, spikes)
         else:
-            m.submodules.membrane = block = BlockMembrane(plan.membrane)
-            word = self._forwarded(m, operations, valids, block.data, total) if plan.forwards else block.data
-            m.d.comb += [
-                block.read_word.eq(operations[chosen - 1].word),
-                head.eq(word),
-                block.write.eq(turns),
-                block.write_word.eq(now.word),
-                block.write_data.eq(Mux(restoring, initial, total)),
-            ]
-
-        m.d.comb += sequencer.allow.eq(~clearing)
-        if spiking:
-            self._spikes_out(m, sequencer, now, valid & sweeping, spike_mask)
-        else:
-            assert ring is not None
+            (lanes,) = banks
+            spikes, total = lanes.spikes, lanes.total
             m.submodules.port = port = ReadoutPort(plan)
             connect(m, port.o, flipped(self.o))
             # Nothing may touch the membranes from the end of a sample until its logits have left.
@@ -175,150 +138,45 @@ class Engine(wiring.Component):
                 m.d.sync += blocked.eq(1)
             with m.Elif(port.finished):
                 m.d.sync += blocked.eq(0)
+            ends = sweeping & at_pass(plan, now.sweep_pass, len(plan.passes) - 1) & (now.marker == Marker.SAMPLE)
             m.d.comb += [
                 sequencer.allow.eq(~clearing & ~blocked),
                 sequencer.allow_spikes.eq(1),
-                port.start.eq(end_of_sample & ~now.clear),
-                port.head.eq(head),
-                ring.turn.eq(turns | port.next_word),
-                ring.restore.eq(port.restore | (end_of_sample & now.clear)),
+                port.start.eq(valid & ends & now.last & ~now.clear),
+                port.head.eq(lanes.head),
+                lanes.next_word.eq(port.next_word),
+                lanes.restore.eq(port.restore),
             ]
 
-        self._probes(m, valid & ~now.clear, sweeping, now.word, spike_mask, total)
+        self._probes(m, valid & ~now.clear, sweeping, now.word, spikes, total)
         return m
 
-    def _chosen(
-        self, now: Any, head: Signal, operand: list[Any], constants: Mapping[ConstantField, list[Any]]
-    ) -> tuple[list[Any], list[Any], list[Any]]:
-        """Per lane the two terms of the adder, and the spike."""
+    def _lanes(self, m: Module, valid: Signal, issued: Any, constants: Any) -> list[Lanes]:
+        """The lanes, one set for each column bank, and what is issued to them."""
         plan = self._plan
-        sweeping = now.kind == OperationKind.SWEEP
-        bases, addends, spikes = [], [], []
-        for lane in range(plan.lanes):
-            residual = head.word_select(lane, plan.residual_bits).as_signed()
-            of_lane = {field: values[lane] for field, values in constants.items()}
-            keeps, added, spike = swept(plan, residual, now.sweep_pass, of_lane)
-            bases.append(Mux(sweeping & ~keeps, 0, residual))
-            addends.append(Mux(sweeping, added, operand[lane]))
-            spikes.append(spike)
-        return bases, addends, spikes
+        banks = [Lanes(plan) for _ in range(plan.column_banks)]
+        for number, lanes in enumerate(banks):
+            m.submodules[f"lanes{number}"] = lanes
+            m.d.comb += lanes.constants.eq(constants)
+            if len(banks) == 1:
+                m.d.comb += [lanes.valid.eq(valid), lanes.operation.eq(issued)]
+            else:
+                share: Any = Signal(operation(plan), name=f"share{number}", reset_less=True)
+                hits, word, row = share_out(plan, issued, number)
+                touched = Signal(name=f"touched{number}")
+                m.d.sync += [touched.eq(valid & hits), share.eq(issued), share.word.eq(word), share.row.eq(row)]
+                m.d.comb += [lanes.valid.eq(touched), lanes.operation.eq(share)]
+        for k, projection in enumerate(plan.projections):
+            if projection.weights.kind is MemoryKind.SPRAM:
+                connect(m, flipped(getattr(self, f"load{k}")), getattr(banks[0], f"load{k}"))
+        return banks
 
-    def _forwarded(self, m: Module, operations: list[Any], valids: list[Signal], read: Signal, total: Signal) -> Any:
-        """The word that was read, or what an operation one or two cycles earlier makes of it.
-
-        That is being written now, or was in the cycle in which the word was read.
-        """
-        reads, chosen, adds = operations[-3:]
-        last_total = Signal.like(total, reset_less=True)
-        one, two = Signal(reset_less=True), Signal(reset_less=True)
-        m.d.sync += [
-            last_total.eq(total),
-            one.eq(valids[-2] & (reads.word == chosen.word)),
-            two.eq(valids[-1] & (reads.word == adds.word)),
-        ]
-        return Mux(one, total, Mux(two, last_total, read))
-
-    def _operand(self, m: Module, operations: list[Any], valids: list[Signal]) -> list[Any]:
-        """Per lane, what the last of `operations` adds where it is no sweep; connects weights and stored current."""
-        plan = self._plan
-        rows = [self._weight_row(m, k, operations) for k in range(len(plan.projections))]
-        if plan.main.digits is not None:
-            return self._current(m, plan.main.digits, rows[-1], operations, valids)
-        if len(rows) == 1:
-            return rows[0]
-        # A register stands behind the choice among several projections.
-        turn = operations[-2].turn
-        operand = []
-        for lane in range(plan.lanes):
-            chosen = rows[-1][lane]
-            for k, row in enumerate(rows[:-1]):
-                chosen = Mux(turn == k, row[lane], chosen)
-            register = Signal(signed(plan.residual_bits), name=f"operand{lane}", reset_less=True)
-            m.d.sync += register.eq(chosen)
-            operand.append(register)
-        return operand
-
-    def _weight_row(self, m: Module, k: int, operations: list[Any]) -> list[Any]:
-        """Per lane, the weights of projection `k`: for the last of `operations`, or a stage before it where a register
-        follows.
-        """
-        projection = self._plan.projections[k]
-        weights: Rom | LoadedRom
-        if projection.weights.kind is MemoryKind.SPRAM:
-            weights = LoadedRom(projection.weights)
-            connect(m, flipped(getattr(self, f"load{k}")), weights.load)
-        else:
-            weights = Rom(projection.weights)
-        m.submodules[f"weights{k}"] = weights
-        registered = projection.digits is not None or len(self._plan.projections) > 1
-        issue = len(operations) - 1 - registered - weights.latency
-        if issue < 0:
-            raise ValueError(f"Engine {self._plan.name!r} needs a pipeline longer by {-issue}")
-        m.d.comb += weights.address.eq(operations[issue].row)
-        row = [weights.data.word_select(lane, projection.weight_bits).as_signed() for lane in range(self._plan.lanes)]
-        return row if projection.digits is not None else [weight << projection.shift for weight in row]
-
-    def _current(
-        self, m: Module, digits: DigitPlan, row: list[Any], operations: list[Any], valids: list[Signal]
-    ) -> list[Any]:
-        """Per lane the stored current that an inject adds; adds the shifted rows to it."""
-        plan = self._plan
-        before, now, valid = operations[-2], operations[-1], valids[-1]
-        # Register the shifted row; a negative digit is the complement here and a carry in the adder.
-        accumulates = before.kind == OperationKind.ACCUMULATE
-        scaled_bits = plan.main.weight_bits + digits.value_bits
-        negative = Signal(reset_less=True)
-        m.d.sync += negative.eq(before.negative & accumulates)
-        head, tail = (Signal(plan.lanes * digits.current_bits, name=name) for name in ("current_head", "current_tail"))
-        adds = now.kind == OperationKind.ACCUMULATE
-        if digits.memory.kind is MemoryKind.REGISTERS:
-            sweeps = (now.kind == OperationKind.SWEEP) & at_pass(plan, now.sweep_pass, len(plan.passes) - 1)
-            ends = sweeps & now.last & (now.marker == Marker.SAMPLE)
-            m.submodules.current = ring = Ring(len(head), plan.words, None)
-            m.d.comb += [
-                ring.turn.eq(valid & (adds | (now.kind == OperationKind.INJECT))),
-                ring.restore.eq(valid & ends),
-                head.eq(ring.head),
-                ring.tail.eq(tail),
-            ]
-        else:
-            # A sample's last injects and sweeps leave zeros, as the clearing sweep does.
-            m.submodules.current = block = BlockMembrane(digits.memory)
-            m.d.comb += [
-                block.read_word.eq(before.word),
-                head.eq(block.data),
-                block.write.eq(valid & (adds | (now.marker == Marker.SAMPLE))),
-                block.write_word.eq(now.word),
-                block.write_data.eq(tail & adds.replicate(len(tail))),
-            ]
-        stored = []
-        for lane in range(plan.lanes):
-            scaled = Signal(signed(scaled_bits), name=f"scaled{lane}", reset_less=True)
-            sign = before.negative.replicate(scaled_bits)
-            with m.If(accumulates):
-                m.d.sync += scaled.eq(((row[lane] << before.shift)[:scaled_bits] ^ sign).as_signed())
-            with m.Else():
-                m.d.sync += scaled.eq(0)
-            current = head.word_select(lane, digits.current_bits).as_signed()
-            # {current, 1} + {scaled, negative}: the carry out of the added low bit is the complement's "+ 1".
-            total = Cat(Const(1, 1), current).as_signed() + Cat(negative, scaled).as_signed()
-            m.d.comb += tail.word_select(lane, digits.current_bits).eq(total[1:])
-            stored.append(current << plan.main.shift)
-        return stored
-
-    def _constants(self, m: Module, before: Any, now: Any) -> dict[ConstantField, list[Any]]:
-        """Per lane the constants of the word of `now`, `before` a cycle earlier.
-
-        They are per channel: the word's group alone says which.
-        """
-        group_bits = self._plan.layout.group_bits
-        return constant_fields(m, self._plan, before.word[:group_bits], now.word[:group_bits])
-
-    def _spikes_out(self, m: Module, sequencer: Sequencer, now: Any, swept: Any, spikes: Any) -> None:
+    def _spikes_out(self, m: Module, now: Any, swept: Any, spikes: Any) -> None:
         """Offer spike words, and issue no operation whose word might find the queue behind full."""
         m.submodules.output = output = SpikeOutput(self._plan, self._behind)
         connect(m, output.o, flipped(self.o))
-        issued = sequencer.operation
+        sequencer = self._sequencer
+        issued: Any = sequencer.operation
 
         m.d.comb += [
             output.issue.eq(
@@ -333,7 +191,7 @@ class Engine(wiring.Component):
             sequencer.allow_spikes.eq(output.allow),
         ]
 
-    def _probes(self, m: Module, executes: Any, sweeping: Any, word: Any, spikes: Any, total: Signal) -> None:
+    def _probes(self, m: Module, executes: Any, sweeping: Any, word: Any, spikes: Any, total: Any) -> None:
         for name, value in {
             "probe_execute": executes,
             "probe_sweep": executes & sweeping,
@@ -343,3 +201,15 @@ class Engine(wiring.Component):
         }.items():
             signal = Signal(len(value), name=name)
             m.d.comb += signal.eq(value)
+
+
+def _of_sweep(banks: list[Lanes]) -> tuple[Any, Any]:
+    """Spikes and membranes of the one bank that a sweep's operation is in."""
+    if len(banks) == 1:
+        return banks[0].spikes, banks[0].total
+    spikes: Any = 0
+    total: Any = 0
+    for lanes in banks:
+        spikes = spikes | Mux(lanes.executes, lanes.spikes, 0)
+        total = total | Mux(lanes.executes, lanes.total, 0)
+    return spikes, total

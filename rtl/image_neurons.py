@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import ConstantField, EnginePlan, unsigned_bits
-from snnc.rtl.memories import constant_fields
+from snnc.rtl.memories import constant_fields, constant_word
 from snnc.rtl.neurons import swept
 
 __all__ = ["ImageNeurons"]
@@ -102,7 +102,7 @@ class ImageNeurons(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         plan, projection, image = self._plan, self._projection, self._image
-        constants = constant_fields(m, plan, self.next_group, self.group)
+        constants = constant_fields(plan, constant_word(m, plan, self.next_group, self.group))
         for lane in range(plan.lanes):
             # --- the current ---
             weight = self.weights.word_select(lane, projection.weight_bits).as_signed()

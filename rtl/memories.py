@@ -9,7 +9,17 @@ from amaranth.lib.wiring import In, Out
 from snnc.compiler.plan import LOAD_BITS, ConstantField, EnginePlan, MemoryKind, MemoryPlan, unsigned_bits
 from snnc.rtl.loader import LoadPort
 
-__all__ = ["BlockMembrane", "LoadedRom", "Lookup", "Ring", "Rom", "block_ram", "constant_fields", "image_path"]
+__all__ = [
+    "BlockMembrane",
+    "LoadedRom",
+    "Lookup",
+    "Ring",
+    "Rom",
+    "block_ram",
+    "constant_fields",
+    "constant_word",
+    "image_path",
+]
 
 
 def image_path(name: str) -> str:
@@ -309,8 +319,8 @@ def block_ram(
     return word
 
 
-def constant_fields(m: Module, plan: EnginePlan, next_group: Any, group: Any) -> dict[ConstantField, list[Any]]:
-    """Per lane, the constants of an engine's `group` of channels; `next_group` is that of the next cycle.
+def constant_word(m: Module, plan: EnginePlan, next_group: Any, group: Any) -> Signal:
+    """The constants of an engine's `group` of channels; `next_group` is that of the next cycle.
 
     The memory becomes the submodule ``constants``.
     """
@@ -323,8 +333,12 @@ def constant_fields(m: Module, plan: EnginePlan, next_group: Any, group: Any) ->
         if constants.latency != 1:
             raise ValueError(f"The constants of {plan.name!r} must fit one bank")
         m.d.comb += constants.address.eq(next_group)
+    return constants.data
+
+
+def constant_fields(plan: EnginePlan, word: Any) -> dict[ConstantField, list[Any]]:
+    """Per lane, what a word of an engine's constants holds."""
     values = [
-        constants.data.word_select(k, plan.residual_bits).as_signed()
-        for k in range(plan.constants.width // plan.residual_bits)
+        word.word_select(k, plan.residual_bits).as_signed() for k in range(plan.constants.width // plan.residual_bits)
     ]
     return {field: values[k * plan.lanes :][: plan.lanes] for k, field in enumerate(plan.constant_fields)}

@@ -96,6 +96,8 @@ class Sequencer(wiring.Component):
             op.last.eq(words.last),
             op.marker.eq(marker),
         ]
+        if plan.column_banks > 1:
+            m.d.comb += op.more.eq(Mux(ends, 0, of_turn([walker.more for walker in walkers])))
         if direct:
             m.d.comb += [op.shift.eq(walkers[last].shift), op.negative.eq(walkers[last].negative)]
 

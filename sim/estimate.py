@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +14,7 @@ import numpy as np
 
 from snnc.compiler.ir.neurons import Encoding
 from snnc.compiler.plan import EngineKind, EnginePlan, Plan, ProjectionPlan
-from snnc.sim.performance import Prediction, digit_count, reach
+from snnc.sim.performance import Prediction, digit_count, seen
 
 __all__ = [
     "TYPICAL_DENSITY",
@@ -116,9 +117,16 @@ def typical_cycles(plan: Plan) -> float:
 
 def operations_per_event(engine: EnginePlan, projection: ProjectionPlan) -> float:
     """Mean over the source's neurons of the words that one of their events touches."""
-    return float(engine.words if projection.kernel is None else reach(projection, engine.layout)[0].mean())
+    if projection.kernel is None:
+        return float(engine.words)
+    at_once = engine.columns_at_once(projection)
+    rows, columns = (seen(projection, axis, size) for axis, size in enumerate(engine.layout.sizes))
+    down = sum(map(len, rows)) / len(rows)
+    across = sum(-(-len(places) // at_once) for places in columns) / len(columns)
+    return down * across * projection.row_stride
 
 
+@functools.cache
 def _digits_per_pixel(bits: int) -> float:
     """Signed digits of a pixel that is not 0, over uniform values."""
     return float(digit_count(np.arange(1, 2**bits)).mean())

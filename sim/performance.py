@@ -20,11 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.errors import UnsupportedError
-from snnc.compiler.plan import EngineKind, EnginePlan, LayoutPlan, Plan, ProjectionPlan
+from snnc.compiler.plan import EngineKind, EnginePlan, KernelPlan, LayoutPlan, Plan, ProjectionPlan
 from snnc.sim.gathering import Gathering
 from snnc.sim.stimulus import Marker, Stimulus
 
-__all__ = ["EnginePrediction", "Prediction", "digit_count", "predict", "reach"]
+__all__ = ["EnginePrediction", "Prediction", "digit_count", "predict", "reach", "seen"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
@@ -366,7 +366,7 @@ class _ConvolutionWalker(_Walker):
 
     def __init__(self, engine: _Engine, projection: ProjectionPlan, batch: int) -> None:
         super().__init__(engine, projection, batch)
-        self.reach = reach(projection, engine.plan.layout)
+        self.reach = reach(engine.plan, projection)
         self.ready = np.zeros(batch, dtype=np.int64)
         """First cycle in which the next beat can move to the register."""
         self.moved = np.zeros(batch, dtype=np.int64)
@@ -643,33 +643,34 @@ def _spikes_per_word(layout: LayoutPlan, spikes: npt.NDArray[Any]) -> IntArray:
 
 
 @functools.cache
-def reach(projection: ProjectionPlan, target: LayoutPlan) -> tuple[IntArray, IntArray, IntArray]:
+def reach(engine: EnginePlan, projection: ProjectionPlan) -> tuple[IntArray, IntArray, IntArray]:
     """Operations of an event at each source position, and the words (up to the group) of the first and the last."""
-    kernel, source = projection.kernel, projection.source_layout
-    assert kernel is not None
-
-    def seen(axis: int, place: int, size: int) -> list[int]:
-        """The target's places that see a source place through some kernel position, in order."""
-        return [
-            out
-            for out in range(size)
-            if any(
-                out * kernel.stride[axis] + tap * kernel.dilation[axis] - kernel.padding[axis]
-                == place // projection.pool
-                for tap in range(kernel.size[axis])
-            )
-        ]
-
-    rows = [seen(0, place, target.rows) for place in range(source.rows)]
-    columns = [seen(1, place, target.columns) for place in range(source.columns)]
+    source, target = projection.source_layout, engine.layout
+    at_once = engine.columns_at_once(projection)
+    rows, columns = seen(projection, 0, target.rows), seen(projection, 1, target.columns)
     count, first, last = (np.zeros((source.rows, source.columns), dtype=np.int64) for _ in range(3))
     for y, down in enumerate(rows):
         for x, across in enumerate(columns):
-            count[y, x] = len(down) * len(across) * projection.row_stride
+            count[y, x] = len(down) * -(-len(across) // at_once) * projection.row_stride
             if count[y, x]:
                 first[y, x] = (down[0] * target.columns + across[0]) * target.groups
                 last[y, x] = (down[-1] * target.columns + across[-1]) * target.groups
     return count.reshape(-1), first.reshape(-1), last.reshape(-1)
+
+
+def seen(projection: ProjectionPlan, axis: int, size: int) -> tuple[tuple[int, ...], ...]:
+    """Along an axis, the places of a target of `size` that see each of the source's through the kernel, in order."""
+    assert projection.kernel is not None
+    return _seen(projection.kernel, axis, projection.pool, projection.source_layout.sizes[axis], size)
+
+
+@functools.cache
+def _seen(kernel: KernelPlan, axis: int, pool: int, sources: int, size: int) -> tuple[tuple[int, ...], ...]:
+    stride, padding = kernel.stride[axis], kernel.padding[axis]
+    taps = {tap * kernel.dilation[axis] for tap in range(kernel.size[axis])}
+    return tuple(
+        tuple(out for out in range(size) if place // pool + padding - out * stride in taps) for place in range(sources)
+    )
 
 
 def _check_markers(stimulus: Stimulus, steps: IntArray) -> None:

@@ -100,11 +100,7 @@ def _work(
     direct = plan.input.encoding is Encoding.DIRECT
     events = np.where(stimulus.event, digit_count(stimulus.value) if direct else 1, 0)
     positions = stimulus.address % (projection.source_layout.rows * projection.source_layout.columns)
-    each = (
-        np.full(len(events), engine.words)
-        if projection.kernel is None
-        else reach(projection, engine.layout)[0][positions]
-    )
+    each = np.full(len(events), engine.words) if projection.kernel is None else reach(engine, projection)[0][positions]
     ends = np.flatnonzero(stimulus.marker != Marker.NONE)
     begins = np.concatenate([np.zeros(1, dtype=np.int64), ends + 1])[:-1]
     found = np.add.reduceat(events * each, begins).reshape(len(stimulus), stimulus.time_steps).T
@@ -116,4 +112,4 @@ def _per_neuron(engine: EnginePlan, projection: ProjectionPlan) -> IntArray:
     source: LayoutPlan = projection.source_layout
     if projection.kernel is None:
         return np.full(source.neurons, engine.words)
-    return np.tile(reach(projection, engine.layout)[0], source.channels)
+    return np.tile(reach(engine, projection)[0], source.channels)

@@ -248,12 +248,16 @@ def build_graph(
     folder: Path,
     *,
     lanes: Sequence[int] | None = None,
+    column_banks: Sequence[int] | None = None,
     target: str = "ice40",
     device: str | None = "hx8k",
     spram: bool = False,
 ) -> Build:
     """Compile an integer network into `folder`; `spram` forces its weights into that of an UP5K."""
-    options = Options(lanes=None if lanes is None else tuple(lanes))
+    options = Options(
+        lanes=None if lanes is None else tuple(lanes),
+        column_banks=None if column_banks is None else tuple(column_banks),
+    )
     passes = [step for step in PASSES if step.name not in ("normalise", "quantise")]
     if spram:
         target, device = "ice40", "up5k"

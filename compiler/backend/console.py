@@ -40,7 +40,7 @@ def show_build(folder: Path, design: Design) -> None:
                 engine.name if main else f"  from {projection.source}",
                 f"{projection.source_layout.neurons} x {engine.neurons}",
                 f"{projection.weight_bits} bits",
-                str(engine.lanes) if main else "",
+                engine.width if main else "",
                 f"{engine.residual_bits} bits" if main else "",
                 f"{where}, {weights.bits_used / weights.bits_paid:.0%} used",
                 (f"{engine.membrane.blocks} EBR" if engine.membrane.blocks else engine.membrane.kind.value) * main,
@@ -83,7 +83,7 @@ def show_devices(name: str, candidates: Sequence[tuple[Device, Design]]) -> None
         verdict = f"needs {fit.problem}" if fit.problem else f"fits, about {typical_cycles(fit.plan):,.0f} cycles"
         table.add_row(
             device.name,
-            ", ".join(str(lanes) for lanes in design.lanes),
+            ", ".join(engine.width for engine in fit.plan.engines),
             f"{fit.plan.blocks} of {device.block_rams}",
             f"{fit.plan.sprams} of {device.spram_blocks}" if device.spram_blocks else "",
             f"{total_cells(fit.plan):,} of {device.logic_cells:,}",

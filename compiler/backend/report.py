@@ -144,6 +144,7 @@ def _layer(engine: EnginePlan, operations: float) -> dict[str, Any]:
         "neuron": neuron,
         "weight_bits": max(projection.weight_bits for projection in engine.projections),
         "lanes": engine.lanes,
+        "column_banks": engine.column_banks,
         "words": engine.words,
         "pipeline": engine.pipeline,
         "operations": round(operations, 1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from snnc.compiler.artefacts import write_build
-from snnc.compiler.design import Options
+from snnc.compiler.design import Objective, Options
 from snnc.compiler.errors import OptionError
 from snnc.compiler.frontend import FORMATS, RandomNetwork
 from snnc.compiler.frontend.random_network import parse_shape
@@ -32,7 +33,18 @@ _DRY_PASSES: Final = (IMPORT, *(step.name for step in _DEVICE_INDEPENDENT))
 @click.option("--device", help="Chip of the family; by default up5k of ice40, 25k of ecp5.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Build folder; by default build/NAME.")
 @click.option("--time-steps", type=int, metavar="N", help="Most time steps of a sample; by default as trained.")
-@click.option("--lanes", metavar="N,N", help="Neurons updated per cycle, one number per layer; by default chosen.")
+@click.option(
+    "--objective",
+    type=click.Choice([item.value for item in Objective]),
+    default=Objective.LATENCY.value,
+    show_default=True,
+    help="What lanes are chosen for: cycles, logic cells, or their product.",
+)
+@click.option(
+    "--lanes",
+    metavar="N,N",
+    help="Instead: neurons updated per cycle, for each layer; 48x2 for 48 channels of two columns side by side.",
+)
 @click.option("--weight-bits", type=click.IntRange(1, 8), metavar="N", help="Quantise again, to 1 to 8 bits.")
 @click.option("--dry-run", is_flag=True, help="Write nothing; show which devices of the family it fits.")
 @click.option("--print-after", type=click.Choice(PASS_NAMES), multiple=True, help="Show what a pass decided.")
@@ -58,6 +70,7 @@ def compile_command(
     device: str | None,
     output: Path | None,
     time_steps: int | None,
+    objective: str,
     lanes: str | None,
     weight_bits: int | None,
     dry_run: bool,
@@ -71,7 +84,14 @@ def compile_command(
     for name in print_after:
         if dry_run and name not in _DRY_PASSES:
             raise click.UsageError(f"--dry-run shows nothing after '{name}'; it does after {', '.join(_DRY_PASSES)}.")
-    options = Options(time_steps=time_steps, lanes=_lanes(lanes), weight_bits=weight_bits)
+    widths = None if lanes is None else _widths(lanes)
+    options = Options(
+        time_steps=time_steps,
+        lanes=None if widths is None else tuple(count for count, _ in widths),
+        column_banks=None if widths is None else tuple(banks for _, banks in widths),
+        objective=Objective(objective),
+        weight_bits=weight_bits,
+    )
     source: Path | RandomNetwork
     if (student is None) == (shape is None):
         raise click.UsageError(f"Give either a network file ({', '.join(FORMATS)}) or --random SHAPE.")
@@ -110,13 +130,12 @@ def compile_command(
     show_build(folder, design)
 
 
-def _lanes(text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    fields = text.split(",")
-    if not all(item.strip().isascii() and item.strip().isdigit() and len(item) < 9 for item in fields):
-        raise OptionError(f"--lanes '{text}' is not a list of numbers such as 16,10.")
-    return tuple(int(item) for item in fields)
+def _widths(text: str) -> tuple[tuple[int, int], ...]:
+    """Lanes and column banks of each layer."""
+    fields = [re.fullmatch(r"\s*([0-9]{1,8})(?:x([0-9]{1,8}))?\s*", item) for item in text.split(",")]
+    if not all(fields):
+        raise OptionError(f"--lanes '{text}' is not a list of numbers such as 16,10 or 24,48x2,10.")
+    return tuple((int(field[1]), int(field[2] or 1)) for field in fields if field)
 
 
 def _dry_run(source: Path | RandomNetwork, target: str, options: Options, observe: Callable[[str, str], None]) -> None:

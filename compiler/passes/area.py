@@ -58,12 +58,13 @@ def total_cells(plan: Plan) -> int:
 def engine_cells(engine: EnginePlan) -> int:
     """Estimated iCE40 logic cells of one engine, its memories included."""
     main = engine.main
-    cells = ENGINE + STATE_BIT * engine.lanes * engine.residual_bits
-    cells += (SIDE + JOIN_BIT * engine.lanes * engine.residual_bits) * (len(engine.projections) - 1)
-    cells += PASS_BIT * engine.lanes * engine.residual_bits * (len(engine.passes) - 1)
+    bits = engine.column_banks * engine.lanes * engine.residual_bits
+    cells = ENGINE + STATE_BIT * bits
+    cells += (SIDE + JOIN_BIT * bits) * (len(engine.projections) - 1)
+    cells += PASS_BIT * bits * (len(engine.passes) - 1)
     if engine.staged:
-        cells += (FORWARD_BIT if engine.forwards else STAGE_BIT) * engine.lanes * engine.residual_bits
-    cells += sum(logic_cells(memory) for memory in engine.memories)
+        cells += (FORWARD_BIT if engine.forwards else STAGE_BIT) * bits
+    cells += sum(memory.copies * logic_cells(memory) for memory in engine.memories)
     if main.digits is not None:
         cells += CURRENT_BIT * main.digits.memory.width
         cells += _shifter(engine, main, main.digits.value_bits)

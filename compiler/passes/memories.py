@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Final
 
 from snnc.compiler.plan import LayoutPlan, MemoryKind, MemoryPlan, unsigned_bits
@@ -14,6 +15,7 @@ __all__ = [
     "logic_memory",
     "queue_memories",
     "register_memory",
+    "side_by_side",
     "spram_memory",
 ]
 
@@ -97,6 +99,12 @@ def logic_memory(name: str, *, width: int, depth: int, bits_used: int) -> Memory
 def register_memory(name: str, *, width: int, depth: int, bits_used: int) -> MemoryPlan:
     """In flip-flops."""
     return _plain(MemoryKind.REGISTERS, name, width, depth, bits_used)
+
+
+def side_by_side(memory: MemoryPlan, copies: int) -> MemoryPlan:
+    """`memory` for each of so many column banks. A state is shared out among them, a parameter is in all."""
+    blocks, paid = copies * memory.blocks, copies * memory.bits_paid
+    return dataclasses.replace(memory, copies=copies, blocks=blocks, bits_paid=paid)
 
 
 def queue_memories(device: Device, name: str, source: LayoutPlan, depth: int) -> tuple[MemoryPlan, ...]:

@@ -32,6 +32,7 @@ from snnc.compiler.passes.memories import (
     logic_memory,
     queue_memories,
     register_memory,
+    side_by_side,
     spram_memory,
 )
 from snnc.compiler.passes.order import paced, walk_order
@@ -144,9 +145,10 @@ def place_anyway(design: Design) -> Plan:
         population.name: layout_of(population, lanes.get(population.name, 1)) for population in graph.populations
     }
     shallow = paced(graph)
+    column_banks = design.column_banks or (1,) * len(graph.layers)
     layers = [
-        _Layer(design, population, bounds, layouts, shallow)
-        for population, bounds in zip(graph.layers, design.bounds, strict=True)
+        _Layer(design, population, bounds, layouts, banks, shallow)
+        for population, bounds, banks in zip(graph.layers, design.bounds, column_banks, strict=True)
     ]
     slots = [choices for layer in layers for choices in layer.memories]
     chosen = _within_blocks(_with_spram(slots, design.device), design.device)
@@ -182,18 +184,26 @@ class _Layer:
         population: Population,
         bounds: Bounds,
         layouts: Mapping[str, LayoutPlan],
+        column_banks: int,
         shallow: frozenset[Projection],
     ) -> None:
         self._device = design.device
         self._population = population
         self._bounds = bounds
         self._layout = layouts[population.name]
+        self._column_banks = column_banks
         self._spiking = isinstance(population.neuron, IntegrateAndFire)
         self._time_steps = design.graph.time_steps
         walked = walk_order(design.graph, population)
         self._inputs = [
             _Input(
-                design, projection, bounds.weighted[at], layouts, shallow, "" if projection is walked[-1] else str(k)
+                design,
+                projection,
+                bounds.weighted[at],
+                layouts,
+                column_banks,
+                shallow,
+                "" if projection is walked[-1] else str(k),
             )
             for k, projection in enumerate(walked)
             for at, other in enumerate(design.graph.into(population.name))
@@ -226,7 +236,7 @@ class _Layer:
         staged &= self._ordered or self._device.late_block_ram
         joins = self._main.pixels is not None or len(projections) > 1
         pipeline = max(1 + (projection.weights.banks > 1) for projection in projections) + joins + staged
-        pipeline += self._main.multiplies
+        pipeline += self._main.multiplies + (self._column_banks > 1)
         engine = self._engine(membrane)
         constants = next(choice for choice in self._constants(engine) if choice.kind is constants.kind)
         return dataclasses.replace(
@@ -241,6 +251,7 @@ class _Layer:
             name=self._population.name,
             kind=EngineKind.IMAGE if self._gathers else EngineKind.SPIKING if fires else EngineKind.READOUT,
             layout=self._layout,
+            column_banks=self._column_banks,
             reset=fires.reset if fires else None,
             leak_shift=fires.leak_shift if fires else None,
             floor=fires is not None and fires.floor is not None,
@@ -269,9 +280,11 @@ class _Layer:
         ring = register_memory(name, width=width, depth=layout.words, bits_used=used)
         if not self._spiking or layout.words == 1 or (self._ordered and layout.words <= RING_WORDS):
             return (ring,)
-        depth = max(2, layout.depth)
         if not self._ordered:
-            return (_deep_memory(self._device, name, width=width, depth=depth, bits_used=used),)
+            depth = max(2, self._engine(ring).bank_layout.depth)
+            memory = _deep_memory(self._device, name, width=width, depth=depth, bits_used=used)
+            return (side_by_side(memory, self._column_banks),)
+        depth = max(2, layout.depth)
         block = block_memory(self._device, name, width=width, depth=depth, bits_used=used, banked=False)
         return (ring,) if block is None else (block, ring)
 
@@ -319,6 +332,7 @@ class _Input:
         projection: Projection,
         weighted: Range,
         layouts: Mapping[str, LayoutPlan],
+        column_banks: int,
         shallow: frozenset[Projection],
         suffix: str,
     ) -> None:
@@ -331,6 +345,7 @@ class _Input:
         self._projection = projection
         self._stem = f"{projection.target}{suffix and '_side' + suffix}"
         self._layout = layouts[projection.target]
+        self._column_banks = column_banks
         self.source_layout = layouts[projection.source]
         self.weighted = weighted
         source = design.graph.population(projection.source).neuron
@@ -418,11 +433,12 @@ class _Input:
         block = min(blocks, key=lambda memory: memory.blocks)
         logic = logic_memory(name, width=width, depth=block.depth, bits_used=used)
         if logic_cells(logic) <= TINY_LOGIC:
-            return logic, block
+            return side_by_side(logic, self._column_banks), side_by_side(block, self._column_banks)
         sprams = [spram_memory(self._device, name, width=width, depth=depth, bits_used=used) for depth in depths]
         spram = min((choice for choice in sprams if choice), key=lambda choice: choice.sprams, default=None)
         # An image engine has no port to load its weights through; they are few.
-        return (block, logic) if spram is None or self.gathers else (block, spram, logic)
+        choices = (block, logic) if spram is None or self.gathers else (block, spram, logic)
+        return tuple(side_by_side(choice, self._column_banks) for choice in choices)
 
     def _weight_rows(self) -> int:
         """Sources of weight rows: pooled neurons as the walker counts them, or channels and kernel positions."""

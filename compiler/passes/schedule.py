@@ -4,84 +4,115 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Final, assert_never
+from typing import Final, TypeAlias, assert_never
 
-from snnc.compiler.design import Design
+from snnc.compiler.design import Design, Objective
 from snnc.compiler.errors import OptionError, UnsupportedError
 from snnc.compiler.ir import Convolution, Dense, Encoding, Graph, Pooling, Population, Projection
 from snnc.compiler.passes.area import total_cells
 from snnc.compiler.passes.order import walk_order
 from snnc.compiler.passes.place import best_fit
 from snnc.compiler.plan import Plan
+from snnc.compiler.targets import Device
 from snnc.sim.estimate import typical, typical_cycles
 
-__all__ = ["LANES_LIMIT", "schedule"]
+__all__ = ["LANES_LIMIT", "column_banks", "schedule"]
 
 LANES_LIMIT: Final = 64
 """Of an engine, where a user asks; a wider row makes a chip slower, not faster."""
 
 MOST_NARROWER: Final = 4
-"""Choices by which one engine's lanes may shrink at once so that another's can grow."""
+"""Choices by which one engine's width may shrink at once so that another's can grow."""
 
 COMFORT: Final = 0.9
 """Fraction of a device's logic cells that an estimate may fill before fewer lanes are chosen: it may be a tenth low."""
 
 
 def schedule(design: Design) -> Design:
-    """Choose the lanes.
+    """Choose the lanes and the column banks.
 
-    Invariant: one lane count per layer. Unless the user fixed them: at most the device's `widest_lanes` each, powers of
-    two in dense hidden layers and all classes at once in the readout. Where that does not fit, lanes grow from few,
-    an engine's at a time, if need be at the cost of another's, while the estimate of a sample's cycles falls.
+    Invariant: one lane count and one number of column banks per layer. Unless the user fixed them: at most the device's
+    `widest_lanes` each, powers of two in dense hidden layers and all classes at once in the readout; column banks only
+    where a word has as many lanes as it may. Of what fits, the search looks for the best by `Options.objective`: lanes
+    grow from few, an engine's at a time, if need be at the cost of another's, while that makes the estimates better.
     """
-    graph = design.graph
+    graph, options = design.graph, design.options
     for population in graph.layers:
         _check_built(graph, population)
-    if design.options.lanes is not None:
-        return dataclasses.replace(design, lanes=_checked(design.options.lanes, graph))
-    choices = [_choices(graph, population, design.device.widest_lanes) for population in graph.layers]
-    widest = dataclasses.replace(design, lanes=tuple(lanes[-1] for lanes in choices))
-    if _comfortable(widest) is not None:
+    if options.lanes is not None:
+        wanted = options.column_banks or (1,) * len(options.lanes)
+        _check_lanes(options.lanes, wanted, design)
+        return dataclasses.replace(design, lanes=options.lanes, column_banks=wanted)
+    choices = [_choices(design, population) for population in graph.layers]
+    widest = _with(design, tuple(widths[-1] for widths in choices))
+    if options.objective is Objective.LATENCY and _comfortable(widest) is not None:
         return widest
-    grown: dict[tuple[int, ...], float] = {}
-    fits: dict[tuple[int, ...], Plan | None] = {}
-    for cap in sorted({lanes for options in choices for lanes in options if lanes & (lanes - 1) == 0}):
+    grown: dict[_Widths, float] = {}
+    fits: dict[_Widths, Plan | None] = {}
+    for cap in sorted({lanes for widths in choices for lanes, _ in widths if lanes & (lanes - 1) == 0}):
         # From several starts: a memory of fewer lanes is narrower but deeper, which may take more blocks.
-        start = tuple(max(lanes for lanes in options if lanes <= cap or lanes == options[0]) for options in choices)
-        grown |= _grow(dataclasses.replace(design, lanes=start), choices, fits)
+        start = tuple(
+            max((width for width in widths if width[0] <= cap and width[1] == 1), default=widths[0])
+            for widths in choices
+        )
+        grown |= _grow(design, start, choices, fits)
     # If nothing fits, `place` refuses the fastest with its numbers.
-    return dataclasses.replace(design, lanes=min(grown, key=lambda lanes: grown[lanes])) if grown else widest
+    return _with(design, min(grown, key=lambda widths: grown[widths])) if grown else widest
+
+
+_Width: TypeAlias = tuple[int, int]
+"""Lanes and column banks of an engine."""
+
+_Widths: TypeAlias = tuple[_Width, ...]
+
+
+def _with(design: Design, widths: _Widths) -> Design:
+    lanes, banks = zip(*widths, strict=True)
+    return dataclasses.replace(design, lanes=lanes, column_banks=banks)
+
+
+def _cost(plan: Plan, objective: Objective) -> float:
+    """What the search makes small."""
+    match objective:
+        case Objective.LATENCY:
+            return typical_cycles(plan)
+        case Objective.BALANCED:
+            return typical_cycles(plan) * total_cells(plan)
+        case Objective.AREA:
+            return total_cells(plan)
+        case _ as unreachable:
+            assert_never(unreachable)
 
 
 def _grow(
-    design: Design, choices: list[list[int]], fits: dict[tuple[int, ...], Plan | None]
-) -> dict[tuple[int, ...], float]:
-    """More lanes for one engine, if need be at the cost of another's, while that saves time; where it ends.
+    design: Design, start: _Widths, choices: list[list[_Width]], fits: dict[_Widths, Plan | None]
+) -> dict[_Widths, float]:
+    """Wider words for one engine, if need be at the cost of another's, while that is better: where it ends, its cost.
 
     `fits` remembers what other searches have placed.
     """
-    start = _comfortable(design) or _fitting(design)
-    if start is None:
+    objective = design.options.objective
+    begun = _comfortable(_with(design, start)) or _fitting(_with(design, start))
+    if begun is None:
         return {}
-    plan = start
+    widths, plan = start, begun
     while True:
-        work = [typical(plan).operations[engine.name] for engine in plan.engines]
-        busiest = sorted(range(len(choices)), key=lambda k: -work[k])
-        for lanes in _neighbours(design.lanes, busiest, choices):
-            changed = dataclasses.replace(design, lanes=lanes)
-            if lanes not in fits:
-                fits[lanes] = _comfortable(changed)
-            found = fits[lanes]
-            if found is not None and typical_cycles(found) < typical_cycles(plan):
-                design, plan = changed, found
+        work = typical(plan).operations
+        busiest = sorted(range(len(choices)), key=lambda k: -work[plan.engines[k].name])
+        for changed in _neighbours(widths, busiest, choices):
+            if changed not in fits:
+                fits[changed] = _comfortable(_with(design, changed))
+            found = fits[changed]
+            if found is not None and _cost(found, objective) < _cost(plan, objective):
+                widths, plan = changed, found
                 break
         else:
-            return {design.lanes: typical_cycles(plan)}
+            return {widths: _cost(plan, objective)}
 
 
-def _neighbours(lanes: tuple[int, ...], busiest: list[int], choices: list[list[int]]) -> Iterator[tuple[int, ...]]:
-    """One engine's lanes a choice wider, the busiest's first; then with another's narrower, by ever more choices."""
-    at = [options.index(count) for options, count in zip(choices, lanes, strict=True)]
+def _neighbours(widths: _Widths, busiest: list[int], choices: list[list[_Width]]) -> Iterator[_Widths]:
+    """One engine's width a choice wider, the busiest's first; then with another's narrower, by ever more choices."""
+    at = [options.index(width) for options, width in zip(choices, widths, strict=True)]
     trades = [
         (0, busiest[0]),
         *((by, narrower) for by in range(1, MOST_NARROWER + 1) for narrower in reversed(busiest)),
@@ -146,31 +177,69 @@ def _missing(graph: Graph, projection: Projection) -> str:
     return ""
 
 
-def _checked(lanes: tuple[int, ...], graph: Graph) -> tuple[int, ...]:
-    layers = graph.layers
+def _check_lanes(lanes: tuple[int, ...], wanted: tuple[int, ...], design: Design) -> None:
+    layers = design.graph.layers
     if len(lanes) != len(layers):
         names = ", ".join(population.name for population in layers)
         raise OptionError(f"--lanes gives {len(lanes)} numbers for {len(layers)} layers ({names}); give one for each.")
-    for count, population in zip(lanes, layers, strict=True):
+    for count, banks, population in zip(lanes, wanted, layers, strict=True):
         if not 1 <= count <= min(LANES_LIMIT, _ceil_power(population.channels)):
             what = "neurons" if population.channels == population.size else "channels"
             raise OptionError(
                 f"--lanes gives {count} for layer '{population.name}' with {population.channels} {what}; "
                 f"1 to {min(LANES_LIMIT, _ceil_power(population.channels))} are possible."
             )
-    return lanes
+        possible = column_banks(design.graph, population, count, design.device)
+        if banks not in possible:
+            allowed = " or ".join(map(str, possible)) if len(possible) > 1 else "only 1 is"
+            raise OptionError(
+                f"--lanes gives {banks} columns at once for layer '{population.name}' on {design.device.name}; "
+                f"{allowed} possible there."
+            )
 
 
-def _choices(graph: Graph, population: Population, most: int) -> list[int]:
-    """Lanes worth considering, ascending."""
-    channels = population.channels
+def _choices(design: Design, population: Population) -> list[_Width]:
+    """Widths worth considering, ascending."""
+    graph, channels, most = design.graph, population.channels, design.device.widest_lanes
     dense = all(isinstance(projection, Dense) for projection in graph.into(population.name))
     if population is not graph.readout and dense:
-        return [1 << k for k in range(min(most, _ceil_power(channels)).bit_length())]
+        return [(1 << k, 1) for k in range(min(most, _ceil_power(channels)).bit_length())]
     if not dense:
         most = min(2 * most, LANES_LIMIT)
     # More lanes that leave the number of groups as it is are of no use.
-    return sorted({-(-channels // groups) for groups in range(-(-channels // most), channels + 1)})
+    lanes = sorted({-(-channels // groups) for groups in range(-(-channels // most), channels + 1)})
+    _, *more = column_banks(graph, population, lanes[-1], design.device)
+    return [*((count, 1) for count in lanes), *((lanes[-1], banks) for banks in more)]
+
+
+def column_banks(graph: Graph, population: Population, lanes: int, device: Device) -> list[int]:
+    """The numbers of column banks that are possible, ascending: up to as many columns as an event reaches side by side,
+    rounded up to a power of two.
+
+    Only where what is written is forwarded (`EnginePlan.forwards`), not in an image engine, nor in a readout.
+    """
+    _, rows, columns = population.shape
+    words = rows * columns * -(-population.channels // lanes)
+    into = graph.into(population.name)
+    pixels = graph.source.encoding is Encoding.DIRECT and any(one.source == graph.input.name for one in into)
+    if not device.late_block_ram or pixels or population is graph.readout or words < 3:
+        return [1]
+    most = min(_ceil_power(columns), _ceil_power(max(_columns_reached(projection) for projection in into)))
+    return [1 << k for k in range(most.bit_length())]
+
+
+def _columns_reached(projection: Projection) -> int:
+    """Columns side by side that an event may reach."""
+    match projection:
+        case Dense():
+            return 1
+        case Convolution(kernel=kernel, stride=stride, dilation=dilation):
+            taps, rest = divmod(stride[1], dilation[1])
+            return 1 if rest else -(-kernel[1] // taps)
+        case Pooling(kernel=kernel, stride=stride):
+            return -(-kernel[1] // stride[1])
+        case _ as unreachable:
+            assert_never(unreachable)
 
 
 def _ceil_power(number: int) -> int:

@@ -68,7 +68,8 @@ class ConvolutionWalker(wiring.Component):
     """An event touches the words of the positions that see it through the kernel.
 
     Cycle formula: per event, rows reached x columns reached x `row_stride` groups; 1 for a beat that reaches nothing.
-    With `row_stride` 1 an operation may have to wait (`EnginePlan.waits`).
+    With column banks, so many columns at once (`EnginePlan.columns_at_once`) count as one. With `row_stride` 1 an
+    operation may have to wait (`EnginePlan.waits`).
 
     Beats wait in a short queue of the walker's own; the oldest is decoded, to where it begins, while the one before is
     walked.
@@ -85,6 +86,7 @@ class ConvolutionWalker(wiring.Component):
     issue: Signal
     word: Signal
     row: Signal
+    more: Signal
     marker: Signal
     done: Signal
 
@@ -98,7 +100,7 @@ class ConvolutionWalker(wiring.Component):
         projection, layout = self._projection, self._engine.layout
         kernel = projection.kernel
         assert kernel is not None
-        groups = projection.row_stride
+        groups, at_once = projection.row_stride, self._engine.columns_at_once(projection)
         rows = _Axis.of(projection, 0, projection.source_layout.rows, layout.rows)
         columns = _Axis.of(projection, 1, projection.source_layout.columns, layout.columns)
 
@@ -148,10 +150,14 @@ class ConvolutionWalker(wiring.Component):
             self.issue.eq(busy & ~walked & self.allow),
             self.marker.eq(Mux(busy & walked, marker, Marker.NONE)),
         ]
+        last_columns = Signal()
+        m.d.comb += last_columns.eq(columns_left < at_once if max(columns.count) > at_once else 1)
+        if at_once > 1:
+            m.d.comb += self.more.eq(Mux(last_columns, columns_left, at_once - 1))
         end_of_event = Signal()
         ends = Signal()
         m.d.comb += [
-            end_of_event.eq((groups_left == 0) & (columns_left == 0) & (rows_left == 0)),
+            end_of_event.eq((groups_left == 0) & last_columns & (rows_left == 0)),
             ends.eq(self.done | (self.issue & end_of_event & (marker == Marker.NONE))),
             take.eq(~busy | ends),
         ]
@@ -163,13 +169,13 @@ class ConvolutionWalker(wiring.Component):
                     at_group.eq(at_group + 1),
                     weight_row.eq(weight_row + 1),
                 ]
-            with m.Elif(columns_left != 0):
+            with m.Elif(~last_columns):
                 m.d.sync += [
                     groups_left.eq(groups - 1),
                     at_group.eq(start_group),
-                    columns_left.eq(columns_left - 1),
-                    at_column.eq(at_column + columns.target_step),
-                    weight_row.eq(weight_row - (columns.tap_step * groups + groups - 1)),
+                    columns_left.eq(columns_left - at_once),
+                    at_column.eq(at_column + at_once * columns.target_step),
+                    weight_row.eq(weight_row - (at_once * columns.tap_step * groups + groups - 1)),
                 ]
             with m.Elif(rows_left != 0):
                 m.d.sync += [

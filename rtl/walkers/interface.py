@@ -21,6 +21,9 @@ def walker_members(engine: EnginePlan, projection: ProjectionPlan, beat: Any) ->
         An accumulate may be issued.
     issue : Out(1)
         One is, of the membrane word at the address `word` with the weight row `row`.
+    more : Out(range(engine.column_banks))
+        And of so many columns right of it, with the rows that `ProjectionPlan.next_column_rows` says (only where there
+        are column banks).
     marker : Out(Marker)
         What ends now: the marker of a beat whose event, if any, is done. It does not depend on `allow`.
     done : In(1)
@@ -31,6 +34,7 @@ def walker_members(engine: EnginePlan, projection: ProjectionPlan, beat: Any) ->
         "allow": In(1),
         "issue": Out(1),
         "word": Out(engine.layout.address_bits),
+        **({"more": Out(range(engine.column_banks))} if engine.column_banks > 1 else {}),
         "row": Out(unsigned_bits(projection.weights.depth - 1)),
         "marker": Out(Marker),
         "done": In(1),

@@ -126,6 +126,7 @@ def engine_plan(case: Case) -> EnginePlan:
     return EnginePlan(
         name="engine",
         kind=EngineKind.IMAGE,
+        column_banks=1,
         layout=layout,
         reset=case.reset,
         leak_shift=None,

@@ -58,6 +58,7 @@ def make_plan(
             EnginePlan(
                 name=f"engine{index}",
                 kind=EngineKind.READOUT if last else EngineKind.SPIKING,
+                column_banks=1,
                 layout=LayoutPlan(channels=neurons, rows=1, columns=1, lanes=width),
                 reset=None if last else Reset.SOFT,
                 leak_shift=None,

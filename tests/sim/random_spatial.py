@@ -22,37 +22,56 @@ from snnc.compiler.ir import (
     Reset,
     frozen,
 )
+from snnc.compiler.passes.schedule import column_banks
+from snnc.compiler.targets import find_device
 from snnc.sim import golden
 from tests.networks import Conv, Full, Pool, spatial_chain
 
-__all__ = ["RandomCase", "features", "random_case"]
+__all__ = ["BANKED", "RandomCase", "features", "random_case"]
 
 QUIET, LOUD = 0.05, 0.95
 """Mean firing rates of every layer lie between these: a network that is silent, or never is, would prove little."""
 
 SAMPLES = 12
 
+BANKED = "ecp5", "85k"
+"""A chip whose engines have column banks."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RandomCase:
-    """A network, its lanes, and inputs as the golden model takes them."""
+    """A network, its lanes and (for `BANKED`) column banks, and inputs as the golden model takes them."""
 
     graph: Graph
     lanes: tuple[int, ...]
+    column_banks: tuple[int, ...]
     inputs: npt.NDArray[Any]
 
 
 def random_case(seed: int) -> RandomCase:
-    """The first of the networks that `seed` gives whose layers all fire."""
+    """The first of the networks that `seed` gives whose layers all fire; every fourth seed's has column banks."""
     generator = np.random.default_rng(seed)
+    banked = seed % 4 == 0
     while True:
         graph = _decorated(_network(generator), generator)
+        lanes = tuple(int(generator.integers(1, min(16, layer.channels) + 1)) for layer in graph.layers)
+        banks = _banks(graph, lanes, generator) if banked else (1,) * len(lanes)
+        if banked and max(banks) == 1:
+            continue
         inputs = _inputs(graph, generator)
         trace = golden.run(graph, inputs, time_steps=graph.time_steps)
         rates = [trace.populations[layer.name].firing_rate for layer in graph.layers[:-1]]
         if all(QUIET < rate < LOUD for rate in rates):
-            lanes = tuple(int(generator.integers(1, min(16, layer.channels) + 1)) for layer in graph.layers)
-            return RandomCase(graph=graph, lanes=lanes, inputs=inputs)
+            return RandomCase(graph=graph, lanes=lanes, column_banks=banks, inputs=inputs)
+
+
+def _banks(graph: Graph, lanes: tuple[int, ...], generator: np.random.Generator) -> tuple[int, ...]:
+    """Column banks of each layer, of those that are possible."""
+    device = find_device(*BANKED)
+    return tuple(
+        _one_of(generator, column_banks(graph, layer, count, device))
+        for layer, count in zip(graph.layers, lanes, strict=True)
+    )
 
 
 def _network(generator: np.random.Generator) -> Graph:
@@ -213,7 +232,8 @@ def features(case: RandomCase) -> set[str]:
             found.add("feedback")
         elif places[projection.source] < places[projection.target] - 1:
             found.add("skip")
-    for layer, lanes in zip(graph.layers, case.lanes, strict=True):
+    for layer, lanes, banks in zip(graph.layers, case.lanes, case.column_banks, strict=True):
+        found |= {"column banks"} if banks > 1 else set()
         full = layer.channels % lanes == 0
         found.add("one lane" if lanes == 1 else "lanes divide" if full else "lanes do not divide")
         if isinstance(layer.neuron, IntegrateAndFire):

@@ -15,7 +15,7 @@ import pytest
 from snnc.compiler.errors import FitError
 from snnc.sim.verify import verify_build
 from tests.networks import build_graph
-from tests.sim.random_spatial import features, random_case
+from tests.sim.random_spatial import BANKED, features, random_case
 
 FEW, MANY = 30, 530
 
@@ -23,10 +23,13 @@ FEW, MANY = 30, 530
 def check(seed: int, folder: Path) -> None:
     case = random_case(seed)
     # Both families: what the plan makes of membranes in block RAM differs.
-    chips = [("ice40", "hx8k")] * (seed % 2) + [("ecp5", "85k")]
+    chips = [("ice40", "hx8k")] * (seed % 2) + [BANKED]
     for target, device in chips:
+        banks = case.column_banks if (target, device) == BANKED else None
         with contextlib.suppress(FitError):  # the largest chip takes what does not fit the other
-            build = build_graph(case.graph, folder / "build", lanes=case.lanes, target=target, device=device)
+            build = build_graph(
+                case.graph, folder / "build", lanes=case.lanes, column_banks=banks, target=target, device=device
+            )
             break
     verdict = verify_build(build, case.inputs, seed=seed)
     assert verdict.samples == 12
