@@ -119,11 +119,19 @@ def operations_per_event(engine: EnginePlan, projection: ProjectionPlan) -> floa
     """Mean over the source's neurons of the words that one of their events touches."""
     if projection.kernel is None:
         return float(engine.words)
-    at_once = engine.columns_at_once(projection)
-    rows, columns = (seen(projection, axis, size) for axis, size in enumerate(engine.layout.sizes))
-    down = sum(map(len, rows)) / len(rows)
-    across = sum(-(-len(places) // at_once) for places in columns) / len(columns)
+    down, across = (
+        _mean_seen(seen(projection, axis, size), at_once)
+        for axis, (size, at_once) in enumerate(
+            zip(engine.layout.sizes, (1, engine.columns_at_once(projection)), strict=True)
+        )
+    )
     return down * across * projection.row_stride
+
+
+@functools.cache
+def _mean_seen(places: tuple[tuple[int, ...], ...], at_once: int) -> float:
+    """Mean operations along an axis, of which each is for so many places of the target."""
+    return sum(-(-len(targets) // at_once) for targets in places) / len(places)
 
 
 @functools.cache
@@ -161,6 +169,13 @@ def estimate(plan: Plan, activity: Activity) -> Estimate:
     projections bring goes first. Spikes are taken to be spread evenly over the words.
     """
     free = dict.fromkeys([engine.name for engine in plan.engines], 1.0)  # the next cycle in which each can issue
+    walks = {
+        engine.name: [
+            operations_per_event(engine, projection) * activity.events[projection.source]
+            for projection in engine.projections
+        ]
+        for engine in plan.engines
+    }
     for t in range(activity.time_steps):
         sent = {plan.input.name: _Sent(first=1.0, last=1.0, share=0.0)}
         for engine in plan.engines:
@@ -172,8 +187,7 @@ def estimate(plan: Plan, activity: Activity) -> Estimate:
                 sent[engine.name] = _Sent(begin + latency, free[engine.name] + latency, 1 / engine.words)
                 continue
             now = free[engine.name]
-            for projection in engine.projections:
-                walk = operations_per_event(engine, projection) * activity.events[projection.source]
+            for projection, walk in zip(engine.projections, walks[engine.name], strict=True):
                 if projection.delay:
                     now += walk + 1 if t >= projection.delay else 1
                     continue
@@ -193,10 +207,8 @@ def estimate(plan: Plan, activity: Activity) -> Estimate:
         if _gathers(engine)
         else _fixed_operations(plan, engine, steps)
         + sum(
-            operations_per_event(engine, projection)
-            * activity.events[projection.source]
-            * (1 if projection.digits is not None else max(0, steps - projection.delay))
-            for projection in engine.projections
+            walk * (1 if projection.digits is not None else max(0, steps - projection.delay))
+            for projection, walk in zip(engine.projections, walks[engine.name], strict=True)
         )
         for engine in plan.engines
     }

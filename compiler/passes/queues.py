@@ -10,7 +10,7 @@ from snnc.compiler.plan import Plan, QueuePlan
 from snnc.compiler.targets import Device
 from snnc.sim.estimate import typical_cycles
 
-__all__ = ["deepened"]
+__all__ = ["deepened", "deepest"]
 
 SLACK: Final = 4
 """Entries beyond a step's words: sweeps that are under way hold places, too."""
@@ -30,9 +30,7 @@ def deepened(plan: Plan, device: Device) -> Plan:
         for engine, k in plan.listeners(source.name)
         if plan.fills(engine, engine.projections[k]) and engine.projections[k].queue.depth < source.words
     }
-    deep = plan
-    for name, k in shallow:
-        deep = _with_queue(deep, name, k, _step_queue(deep, name, k, device))
+    deep = deepest(plan, device)
     cycles = typical_cycles(deep)
     while shallow:
         given_up = {at: _with_queue(deep, *at, queue) for at, queue in shallow.items()}
@@ -42,6 +40,16 @@ def deepened(plan: Plan, device: Device) -> Plan:
             break
         deep, cycles = given_up[at], fewer
         del shallow[at]
+    return deep
+
+
+def deepest(plan: Plan, device: Device) -> Plan:
+    """`plan` with all queues as deep as `deepened` may make them, however many block RAMs that takes."""
+    deep = plan
+    for source in plan.engines:
+        for engine, k in plan.listeners(source.name):
+            if plan.fills(engine, engine.projections[k]) and engine.projections[k].queue.depth < source.words:
+                deep = _with_queue(deep, engine.name, k, _step_queue(deep, engine.name, k, device))
     return deep
 
 

@@ -11,7 +11,8 @@ from snnc.compiler.errors import OptionError, UnsupportedError
 from snnc.compiler.ir import Convolution, Dense, Encoding, Graph, Pooling, Population, Projection
 from snnc.compiler.passes.area import total_cells
 from snnc.compiler.passes.order import walk_order
-from snnc.compiler.passes.place import best_fit
+from snnc.compiler.passes.place import best_fit, place_anyway
+from snnc.compiler.passes.queues import deepest
 from snnc.compiler.plan import Plan
 from snnc.compiler.targets import Device
 from snnc.sim.estimate import typical, typical_cycles
@@ -101,6 +102,10 @@ def _grow(
         busiest = sorted(range(len(choices)), key=lambda k: -work[plan.engines[k].name])
         for changed in _neighbours(widths, busiest, choices):
             if changed not in fits:
+                # Most would not be better with the deepest queues, either.
+                hoped = deepest(place_anyway(_with(design, changed)), design.device)
+                if _cost(hoped, objective) >= _cost(plan, objective):
+                    continue
                 fits[changed] = _comfortable(_with(design, changed))
             found = fits[changed]
             if found is not None and _cost(found, objective) < _cost(plan, objective):
