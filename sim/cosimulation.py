@@ -46,7 +46,9 @@ _ARGUMENTS: Final = (
     "-std=c++20 -fcoroutines",
 )
 # For the same reason it does not know how to include a precompiled header: one compilation unit needs none.
-_MAKE_VARIABLES: Final = "VM_PARALLEL_BUILDS=0 OPT_FAST=-O2"
+_MAKE_VARIABLES: Final = {True: "VM_PARALLEL_BUILDS=0 OPT_FAST=-O2", False: "VM_PARALLEL_BUILDS=0 OPT_FAST=-O0"}
+"""By whether the simulation is optimised."""
+
 _RUNTIME: Final = ("verilated", "verilated_dpi", "verilated_vpi", "verilated_threads", "verilated_timing")
 
 
@@ -65,7 +67,9 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "snnc"
 
 
-def simulate(build: Build, stimulus: Stimulus, *, overlap: bool = False, seed: int = 1) -> Capture:
+def simulate(
+    build: Build, stimulus: Stimulus, *, overlap: bool = False, seed: int = 1, optimised: bool = True
+) -> Capture:
     """Send `stimulus` through the core of `build` and capture everything that it does.
 
     Parameters
@@ -75,6 +79,8 @@ def simulate(build: Build, stimulus: Stimulus, *, overlap: bool = False, seed: i
         start of the run to each sample's end.
     seed
         Of the values that registers without a reset start with.
+    optimised
+        As of `prepare`.
 
     Raises
     ------
@@ -83,7 +89,7 @@ def simulate(build: Build, stimulus: Stimulus, *, overlap: bool = False, seed: i
     VerificationError
         The core hangs, or does not give what a run must give.
     """
-    executable = prepare(build)
+    executable = prepare(build, optimised=optimised)
     with tempfile.TemporaryDirectory(prefix="snnc-") as name:
         work = Path(name)
         write_stimulus(build.plan, stimulus, work / "stimulus.bin")
@@ -92,12 +98,18 @@ def simulate(build: Build, stimulus: Stimulus, *, overlap: bool = False, seed: i
         return read_capture(build.plan, work, samples=len(stimulus), time_steps=stimulus.time_steps)
 
 
-def prepare(build: Build) -> Executable:
-    """Compile the self-driving bench of a build, unless it is in the cache."""
-    return build_executable(build.core_verilog, {"harness.v": harness_verilog(build.plan)}, HARNESS_TOP)
+def prepare(build: Build, *, optimised: bool = True) -> Executable:
+    """Compile the self-driving bench of a build, unless it is in the cache.
+
+    Without `optimised` that takes half the time, and a simulation several times as long.
+    """
+    generated = {"harness.v": harness_verilog(build.plan)}
+    return build_executable(build.core_verilog, generated, HARNESS_TOP, optimised=optimised)
 
 
-def build_executable(sources: Sequence[Path], generated: Mapping[str, str], top: str) -> Executable:
+def build_executable(
+    sources: Sequence[Path], generated: Mapping[str, str], top: str, *, optimised: bool = True
+) -> Executable:
     """Compile Verilog files and generated Verilog texts; from the cache if it was done before."""
     texts = [path.read_text(encoding="utf-8") for path in sources]
     key = hashlib.sha256()
@@ -107,6 +119,7 @@ def build_executable(sources: Sequence[Path], generated: Mapping[str, str], top:
         _WAIVERS.read_text(),
         top,
         *_ARGUMENTS,
+        _MAKE_VARIABLES[optimised],
         *sorted(tool_versions().values()),
     ):
         key.update(part.encode() + b"\0")
@@ -121,12 +134,12 @@ def build_executable(sources: Sequence[Path], generated: Mapping[str, str], top:
             (work / source.name).write_text(text, encoding="utf-8")
         for file, text in generated.items():
             (work / file).write_text(text, encoding="utf-8")
-        _compile(work, [source.name for source in sources] + list(generated), top)
+        _compile(work, [source.name for source in sources] + list(generated), top, _MAKE_VARIABLES[optimised])
         _store([work / "objects" / top], folder)
     return executable
 
 
-def _compile(work: Path, files: Sequence[str], top: str) -> None:
+def _compile(work: Path, files: Sequence[str], top: str, make_variables: str) -> None:
     from cocotb_tools.runner import VerilatorControlFile
 
     objects = work / "objects"
@@ -137,7 +150,7 @@ def _compile(work: Path, files: Sequence[str], top: str) -> None:
         cache_folder()
         / "runtime"
         / hashlib.sha256(
-            "\0".join((str(delays), *_ARGUMENTS, _MAKE_VARIABLES, *sorted(tool_versions().values()))).encode()
+            "\0".join((str(delays), *_ARGUMENTS, make_variables, *sorted(tool_versions().values()))).encode()
         ).hexdigest()[:32]
     )
     for module in _RUNTIME:
@@ -148,7 +161,7 @@ def _compile(work: Path, files: Sequence[str], top: str) -> None:
             os.utime(objects / f"{module}.o", (later, later))
     log = work / "build.log"
     # A compiler that is stopped cannot remove its own temporary files: they go where all of this goes.
-    variables = verilator_environment() | {"MAKEFLAGS": _MAKE_VARIABLES, "TMPDIR": str(work)}
+    variables = verilator_environment() | {"MAKEFLAGS": make_variables, "TMPDIR": str(work)}
     with _quiet(), _environment(variables):
         try:
             _runner().build(

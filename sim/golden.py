@@ -30,7 +30,7 @@ from snnc.compiler.ir import (
 )
 from snnc.sim.synapses import WeightedSum
 
-__all__ = ["PopulationTrace", "Trace", "accuracy", "batch_size", "run", "run_batches", "take"]
+__all__ = ["PopulationTrace", "Trace", "accuracy", "batch_size", "run", "run_batches", "sample_count", "take"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -171,7 +171,7 @@ def run_batches(
     """`run` in pieces of `batch` samples, so that memory stays bounded; yields which samples, and their trace."""
     inputs = np.asarray(inputs)
     encoding = graph.source.encoding
-    count = inputs.shape[0] if encoding is Encoding.DIRECT or inputs.ndim < 2 else inputs.shape[1]
+    count = sample_count(encoding, inputs)
     if batch is None:
         batch = batch_size(graph, time_steps=time_steps, membranes=membranes)
     for start in range(0, count, batch):
@@ -183,6 +183,11 @@ def batch_size(graph: Graph, *, time_steps: int, membranes: bool = True, current
     """How many samples to run at once, so that what is kept of them stays small."""
     neurons = sum(layer.size for layer in graph.layers)
     return min(_BATCH, max(1, _MEMORY // (max(1, time_steps) * neurons * (1 + 8 * membranes + 8 * currents))))
+
+
+def sample_count(encoding: Encoding, inputs: AnyArray) -> int:
+    """Samples in inputs that are made for this encoding."""
+    return inputs.shape[0] if encoding is Encoding.DIRECT or inputs.ndim < 2 else inputs.shape[1]
 
 
 def take(encoding: Encoding, inputs: AnyArray, samples: slice) -> AnyArray:

@@ -21,6 +21,7 @@ from snnc.compiler.ir import Graph, IntegrateAndFire, Population
 from snnc.compiler.plan import EngineKind, Plan
 from snnc.sim import golden
 from snnc.sim.cosimulation import prepare, simulate
+from snnc.sim.estimate import typical_cycles
 from snnc.sim.harness import Capture
 from snnc.sim.performance import Prediction, predict
 from snnc.sim.stimulus import stimulus
@@ -28,6 +29,9 @@ from snnc.sim.stimulus import stimulus
 __all__ = ["Difference", "Verdict", "compare", "verify_build"]
 
 IntArray = npt.NDArray[np.int64]
+
+_SHORT_RUN = 100_000
+"""Cycles of all samples up to which a simulation is not worth being optimised."""
 
 _BATCH_BYTES = 1 << 28
 """About how much a batch's captured state may take."""
@@ -136,13 +140,15 @@ def verify_build(
     window: dict[str, list[IntArray]] = {engine.name: [] for engine in plan.engines}
     fired = dict.fromkeys((layer.name for layer in graph.layers), 0)
     seconds = 0.0
-    prepare(build)  # what is timed below is simulation alone
+    expected = typical_cycles(plan) * golden.sample_count(plan.input.encoding, inputs)
+    optimised = expected > _SHORT_RUN
+    prepare(build, optimised=optimised)  # what is timed below is simulation alone
     for samples, trace in golden.run_batches(graph, inputs, time_steps=steps, batch=_batch(plan, steps)):
         piece = golden.take(plan.input.encoding, inputs, samples)
         beats = stimulus(plan.input.encoding, piece, time_steps=steps)
         prediction = predict(plan, beats, {name: layer.spikes for name, layer in trace.populations.items()})
         start = time.perf_counter()
-        capture = simulate(build, beats, seed=seed)
+        capture = simulate(build, beats, seed=seed, optimised=optimised)
         seconds += time.perf_counter() - start
         difference = compare(graph, plan, trace, prediction, capture, thresholds, first=samples.start)
         if difference is not None:
@@ -156,7 +162,7 @@ def verify_build(
         if progress is not None:
             progress(len(capture.cycles))
 
-    _compare_overlapped(build, graph, inputs, thresholds, steps, seed)
+    _compare_overlapped(build, graph, inputs, thresholds, steps, seed, optimised)
     all_cycles, all_classes = np.concatenate(cycles), np.concatenate(classes)
     count = len(all_cycles)
     busiest = max(plan.engines, key=lambda engine: int(np.concatenate(work[engine.name]).sum())).name
@@ -249,14 +255,21 @@ def compare(
 
 
 def _compare_overlapped(
-    build: Build, graph: Graph, inputs: npt.NDArray[Any], thresholds: dict[str, IntArray], steps: int, seed: int
+    build: Build,
+    graph: Graph,
+    inputs: npt.NDArray[Any],
+    thresholds: dict[str, IntArray],
+    steps: int,
+    seed: int,
+    optimised: bool,
 ) -> None:
     """Once more without waiting between samples, so that each one meets the tail of the one before."""
     plan = build.plan
     piece = golden.take(plan.input.encoding, inputs, slice(0, 200))
     trace = golden.run(graph, piece, time_steps=steps)
     beats = stimulus(plan.input.encoding, piece, time_steps=steps)
-    difference = compare(graph, plan, trace, None, simulate(build, beats, overlap=True, seed=seed), thresholds)
+    capture = simulate(build, beats, overlap=True, seed=seed, optimised=optimised)
+    difference = compare(graph, plan, trace, None, capture, thresholds)
     if difference is not None:
         raise VerificationError(f"The hardware differs from the golden model when samples overlap: {difference}.")
 
