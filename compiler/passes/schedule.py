@@ -196,7 +196,7 @@ def _check_lanes(lanes: tuple[int, ...], wanted: tuple[int, ...], design: Design
             )
         possible = column_banks(design.graph, population, count, design.device)
         if banks not in possible:
-            allowed = " or ".join(map(str, possible)) if len(possible) > 1 else "only 1 is"
+            allowed = " or ".join(map(str, possible)) + " are" if len(possible) > 1 else "only 1 is"
             raise OptionError(
                 f"--lanes gives {banks} columns at once for layer '{population.name}' on {design.device.name}; "
                 f"{allowed} possible there."

@@ -132,6 +132,8 @@ def test_options_reach_the_plan(student, tmp_path, capsys):
     assert (plan.time_steps, plan.device) == (7, "hx1k")
     assert [engine.lanes for engine in plan.engines] == [2, 3]
     assert [engine.projections[0].weight_bits for engine in plan.engines] == [3, 3]
+    assert run(capsys, "compile", student, "-o", folder, "--objective", "area")[0] == 0
+    assert [engine.lanes for engine in open_build(folder).plan.engines] == [1, 1]
     options = ("--random", "20-8-3", "--encoding", "rate", "--seed", "5", "--weight-bits", "5")
     assert run(capsys, "compile", "-o", folder, *options)[0] == 0
     plan = open_build(folder).plan
@@ -225,6 +227,7 @@ def evil_student(path: Path) -> Path:
         (["compile", "student.pt", "--device", "up6k"], "'up6k'"),
         (["compile", "student.pt", "--lanes", "16"], "--lanes"),
         (["compile", "student.pt", "--lanes", "a,b"], "--lanes"),
+        (["compile", "student.pt", "--lanes", "16x,10"], "--lanes"),
         (["compile", "student.pt", "--time-steps", "0"], "--time-steps"),
         (["compile", "--random", "abc"], "'abc'"),
         (["compile", "--random", "784-512-10"], "EBR"),

@@ -13,7 +13,7 @@ from snnc.compiler.errors import FitError
 from snnc.compiler.frontend.random_network import RandomNetwork, random_graph
 from snnc.compiler.ir import Encoding
 from snnc.compiler.model import model_hash
-from snnc.compiler.passes.area import total_cells
+from snnc.compiler.passes.area import engine_cells, total_cells
 from snnc.compiler.passes.bound import bound
 from snnc.compiler.passes.memories import block_memory, logic_cells, logic_memory, register_memory, spram_memory
 from snnc.compiler.passes.place import best_fit, place, place_anyway
@@ -21,6 +21,7 @@ from snnc.compiler.passes.schedule import schedule
 from snnc.compiler.plan import EngineKind, MemoryKind, plan_from_json, plan_to_json
 from snnc.compiler.targets import find_device, load_target
 from tests.compiler.networks import design_of, random_design
+from tests.networks import Conv, Full, spatial_chain
 
 UP5K = find_device("ice40", "up5k")
 
@@ -269,3 +270,32 @@ def test_the_cheapest_shape_of_an_ecp5(width, depth, blocks, banks):
     assert memory is not None
     assert (memory.blocks, memory.banks) == (blocks, banks)
     assert memory.bits_paid == blocks * 18432
+
+
+def test_column_banks_share_membranes_out_and_copy_weights():
+    graph = spatial_chain((2, 9, 9), [Conv(channels=12), Full(shape=(10, 1, 1))])
+    device = find_device("ecp5", "85k")
+    single, banked = (
+        place(
+            schedule(
+                bound(
+                    dataclasses.replace(
+                        design_of(graph, options=Options(lanes=(6, 10), column_banks=banks)), device=device
+                    )
+                )
+            )
+        ).complete_plan.engines[0]
+        for banks in ((1, 1), (4, 1))
+    )
+    assert (single.layout, single.words) == (banked.layout, banked.words)
+    assert (single.width, banked.width) == ("6", "6x4")
+    assert banked.bank_layout == dataclasses.replace(single.layout, columns=3)
+    assert single.membrane.depth == single.layout.depth
+    assert banked.membrane.depth == banked.bank_layout.depth < single.membrane.depth / 3
+    assert (banked.membrane.copies, banked.membrane.width) == (4, single.membrane.width)
+    assert banked.membrane.bits_used == single.membrane.bits_used
+    weights = single.main.weights, banked.main.weights
+    assert (weights[1].copies, weights[1].blocks, weights[1].depth) == (4, 4 * weights[0].blocks, weights[0].depth)
+    assert weights[1].bits_paid == 4 * weights[0].bits_paid
+    assert banked.pipeline == single.pipeline + 1
+    assert engine_cells(banked) > 2 * engine_cells(single)

@@ -6,18 +6,23 @@ import dataclasses
 
 import pytest
 
-from snnc.compiler.design import Options
+from snnc.compiler.design import Objective, Options
 from snnc.compiler.errors import OptionError, UnsupportedError
 from snnc.compiler.frontend.random_network import RandomNetwork, random_graph
 from snnc.compiler.frontend.student import student_graph
 from snnc.compiler.ir import Encoding, Graph, Projection
+from snnc.compiler.passes.area import total_cells
 from snnc.compiler.passes.bound import bound
 from snnc.compiler.passes.normalise import normalise
 from snnc.compiler.passes.place import best_fit
 from snnc.compiler.passes.quantise import quantise
-from snnc.compiler.passes.schedule import schedule
+from snnc.compiler.passes.schedule import column_banks, schedule
 from snnc.compiler.targets import find_device
+from snnc.sim.estimate import typical_cycles
 from tests.compiler.networks import deep_checkpoint, design_of
+from tests.networks import Conv, Full, Pool, spatial_chain
+
+ECP5 = find_device("ecp5", "85k")
 
 
 def scheduled(sizes, *, device=None, lanes=None, bits=4):
@@ -142,3 +147,72 @@ def test_residuals_recurrence_and_leaks_are_scheduled():
     design = schedule(bound(quantise(normalise(design_of(student_graph(deep_checkpoint()))))))
     assert len(design.lanes) == 6
     assert sum(len(design.graph.into(layer.name)) for layer in design.graph.layers) == 9
+
+
+WIDE = Conv(channels=12), Conv(channels=12), Full(shape=(10, 1, 1))
+
+
+def convolutions(**settings):
+    """Events, then two convolutions of 12 channels at 9 x 9."""
+    graph = spatial_chain((2, 9, 9), WIDE, seed=1)
+    return schedule(bound(dataclasses.replace(design_of(graph, options=Options(**settings)), device=ECP5)))
+
+
+def test_objectives():
+    found = {objective: best_fit(convolutions(objective=objective)).plan for objective in Objective}
+    cycles = {objective: typical_cycles(plan) for objective, plan in found.items()}
+    cells = {objective: total_cells(plan) for objective, plan in found.items()}
+    product = {objective: cycles[objective] * cells[objective] for objective in Objective}
+    assert cycles[Objective.LATENCY] == min(cycles.values()) < cycles[Objective.AREA] / 10
+    assert cells[Objective.AREA] == min(cells.values()) < cells[Objective.LATENCY] / 5
+    assert product[Objective.BALANCED] == min(product.values())
+    assert all(engine.lanes == engine.column_banks == 1 for engine in found[Objective.AREA].engines)
+    assert [engine.width for engine in found[Objective.LATENCY].engines] == ["12x4", "12x4", "10"]
+
+
+@pytest.mark.parametrize(
+    ("layer", "columns", "possible"),
+    [
+        (Conv(channels=4), 9, [1, 2, 4]),
+        (Conv(channels=4), 2, [1, 2]),
+        (Conv(channels=4, kernel=(3, 5)), 9, [1, 2, 4, 8]),
+        (Conv(channels=4, kernel=(3, 2)), 9, [1, 2]),
+        (Conv(channels=4, stride=(1, 2)), 9, [1, 2]),  # one or two columns
+        (Conv(channels=4, stride=(1, 3)), 9, [1]),
+        (Conv(channels=4, dilation=(1, 2)), 9, [1]),  # every other column
+        (Conv(channels=4, dilation=(1, 2), stride=(1, 2)), 9, [1, 2, 4]),
+        (Conv(channels=4, dilation=(2, 1)), 9, [1, 2, 4]),
+        (Pool(), 8, [1]),
+        (Pool(kernel=(1, 3), stride=(1, 1)), 8, [1, 2, 4]),
+        (Full(shape=(4, 3, 3)), 9, [1]),
+    ],
+    ids=str,
+)
+def test_column_banks_are_for_columns_that_an_event_reaches_side_by_side(layer, columns, possible):
+    graph = spatial_chain((2, 8, columns), [layer, Full(shape=(3, 1, 1))])
+    hidden, readout = graph.layers
+    assert column_banks(graph, hidden, 2, ECP5) == possible
+    assert column_banks(graph, hidden, 2, find_device("ice40", "hx8k")) == [1]
+    assert column_banks(graph, readout, 1, ECP5) == [1]
+
+
+def test_pixels_and_two_words_have_no_column_banks():
+    pixels = spatial_chain((1, 9, 9), WIDE, encoding=Encoding.DIRECT)
+    assert [column_banks(pixels, layer, 4, ECP5) for layer in pixels.layers] == [[1], [1, 2, 4], [1]]
+    flat = spatial_chain((1, 1, 4), [Conv(channels=2, kernel=(1, 3), padding=(0, 0)), Full(shape=(2, 1, 1))])
+    assert column_banks(flat, flat.layers[0], 2, ECP5) == [1]
+    assert column_banks(flat, flat.layers[0], 1, ECP5) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "named"),
+    [
+        ((3, 1, 1), "--lanes gives 3 columns at once for layer 'hidden0' on 85k; 1 or 2 or 4 are possible there."),
+        ((1, 8, 1), "--lanes gives 8 columns at once for layer 'hidden1' on 85k; 1 or 2 or 4 are possible there."),
+        ((1, 1, 2), "--lanes gives 2 columns at once for layer 'readout' on 85k; only 1 is possible there."),
+    ],
+)
+def test_impossible_column_banks_are_refused(wanted, named):
+    with pytest.raises(OptionError) as caught:
+        convolutions(lanes=(12, 12, 10), column_banks=wanted)
+    assert str(caught.value) == named
