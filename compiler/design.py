@@ -70,6 +70,8 @@ class Design:
         Neurons per cycle, per layer; empty before the pass `schedule`.
     plan
         Every decision of the hardware; None before the pass `place`.
+    rewrites
+        What the pass `lower` put in the place of something else, a sentence each.
     files
         The build's files by name; empty before the pass `emit`.
     """
@@ -80,6 +82,7 @@ class Design:
     bounds: tuple[Bounds, ...] = ()
     lanes: tuple[int, ...] = ()
     plan: Plan | None = None
+    rewrites: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
