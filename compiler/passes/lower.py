@@ -39,7 +39,7 @@ WEIGHTS_LIMIT: Final = 2**22
 
 _SHIFT_LIMIT: Final = 16
 _DIGIT_BITS: Final = 7
-"""Bits by which the parts of a wide weight are apart; such a part is in -64 .. 63, the last one in -127 .. 127."""
+"""Bits by which the parts of a wide weight are apart; such a part is in -64 .. 63, the highest one in -127 .. 127."""
 
 _Integers: TypeAlias = npt.NDArray[np.int64]
 
@@ -141,19 +141,21 @@ def _narrow(projection: Pooling) -> Iterator[Convolution]:
     if every_bit:
         spare = min((every_bit & -every_bit).bit_length() - 1, _SHIFT_LIMIT - shift)
         weight, shift = weight >> spare, shift + spare
-    half, largest = 2 ** (_DIGIT_BITS - 1), 2**_DIGIT_BITS - 1
     parts: list[tuple[_Integers, int]] = []
     while weight.any() or not parts:
-        part = weight if np.abs(weight).max() <= largest else (weight + half) % (2 * half) - half
+        part, apart = weight, min(_DIGIT_BITS, _SHIFT_LIMIT - shift)
+        if np.abs(weight).max() >= 2**_DIGIT_BITS:
+            if not apart:
+                raise UnsupportedError(
+                    f"Layer '{projection.target}' is a readout that hears '{projection.source}' through a pooling, "
+                    f"whose weights need {every_bit.bit_length() + projection.shift} bits; "
+                    f"{_SHIFT_LIMIT + _DIGIT_BITS} are the most that is built. Use smaller weights, or a dense "
+                    "projection."
+                )
+            part = (weight + 2 ** (apart - 1)) % 2**apart - 2 ** (apart - 1)
         if part.any() or not weight.any():
             parts.append((part, shift))
-        weight, shift = (weight - part) >> _DIGIT_BITS, shift + _DIGIT_BITS
-    if parts[-1][1] > _SHIFT_LIMIT:
-        raise UnsupportedError(
-            f"Layer '{projection.target}' is a readout that hears '{projection.source}' through a pooling whose "
-            f"weights need {every_bit.bit_length() + projection.shift} bits; {_SHIFT_LIMIT + _DIGIT_BITS} are the most "
-            "that is built. Use smaller weights, or a dense projection."
-        )
+        weight, shift = (weight - part) >> apart, shift + apart
     size = projection.kernel[0]
     for part, shift in parts:
         convolution = as_convolution(dataclasses.replace(projection, weight=part, shift=shift))
@@ -251,7 +253,8 @@ def _relayed_input(graph: Graph) -> tuple[Graph, list[str]]:
 
 def _free_name(graph: Graph, wanted: str) -> str:
     taken = {population.name for population in graph.populations}
-    return next(name for name in (wanted, *(f"{wanted}{k}" for k in itertools.count(2))) if name not in taken)
+    numbered = (f"{wanted}{k}" for k in itertools.count(2))
+    return next(name for name in itertools.chain((wanted,), numbered) if name not in taken)
 
 
 def _kept_in_step(graph: Graph) -> tuple[Graph, list[str]]:
@@ -267,12 +270,11 @@ def _kept_in_step(graph: Graph) -> tuple[Graph, list[str]]:
             continue
         # A dense layer's membranes are visited in turn, which a convolution would end.
         dense = population is graph.readout or all(isinstance(projection, Dense) for projection in into)
-        silent = min(
-            (_silent(source, population, dense=dense) for source in reversed(graph.layers[:place])),
-            key=_count,
-        )
+        choices = [_silent(source, population, dense=dense) for source in reversed(graph.layers[:place])]
+        synapses = [_synapses(projection, population) for projection in choices]
+        silent = choices[synapses.index(min(synapses))]
         _check_count(
-            _count(silent),
+            silent.weight.size,
             f"Layer '{population.name}' hears nothing without a delay, and needs weights of 0 to keep in step with "
             f"'{silent.source}'",
             "Give it a projection without a delay",
@@ -280,13 +282,13 @@ def _kept_in_step(graph: Graph) -> tuple[Graph, list[str]]:
         added.append(dataclasses.replace(silent, weight=frozen(silent.weight)))
         said.append(
             f"Layer '{population.name}', which hears all else with a delay, keeps in step with '{silent.source}' "
-            f"through {_count(silent):,} weights of 0."
+            f"through {silent.weight.size:,} weights of 0."
         )
     return (dataclasses.replace(graph, projections=(*graph.projections, *added)) if added else graph), said
 
 
 def _silent(source: Population, target: Population, *, dense: bool) -> Dense | Convolution:
-    """Weights of 0 that take no memory yet, as few as there can be; a convolution where `dense` does not forbid it."""
+    """As few weights of 0 as there can be, which take no memory yet; a convolution where `dense` does not forbid it."""
     zero = np.zeros((), np.int64)
     (channels, height, width), (outputs, rows, columns) = source.shape, target.shape
     stride = _stride(height, rows), _stride(width, columns)
@@ -310,8 +312,15 @@ def _stride(size: int, count: int) -> int:
     return max(1, (size - 1) // (count - 1)) if count > 1 else size
 
 
-def _count(projection: Projection) -> int:
-    return projection.weight.size
+def _synapses(projection: Dense | Convolution, target: Population) -> int:
+    """What an event of each source neuron costs."""
+    match projection:
+        case Dense():
+            return projection.weight.size * projection.pool**2
+        case Convolution():
+            return target.size * projection.weight.shape[1]
+        case _ as unreachable:
+            assert_never(unreachable)
 
 
 def _check_count(count: int, what: str, remedy: str) -> None:
