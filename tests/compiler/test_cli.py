@@ -220,9 +220,9 @@ def test_what_is_rewritten_is_said_and_computes_what_was_trained(tmp_path, capsy
     trained, compiled = open_subject(tmp_path / "late.pt").integer, open_build(build).load_graph()
     assert {layer.name for layer in compiled.layers} - {layer.name for layer in trained.layers} == {"input_relay"}
     spikes = np.random.default_rng(0).random((4, 9, 36)) < 0.5
-    logits = [golden.run(graph, spikes, time_steps=4).logits for graph in (trained, compiled)]
-    assert logits[0].any()
-    np.testing.assert_array_equal(*logits)
+    expected, found = (golden.run(graph, spikes, time_steps=4).logits for graph in (trained, compiled))
+    assert expected.any()
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.usefixtures("fake_rtl")

@@ -54,8 +54,8 @@ def late_input() -> Graph:
 
 def late_layers() -> Graph:
     """A convolution and two dense layers that keep in step with what is sent before them, one with feedback, too."""
-    layers = [Conv(channels=4), Conv(channels=6, stride=(2, 2)), Full(shape=(8, 1, 1)), Full(shape=(4, 1, 1))]
-    chain = spatial_chain((2, 6, 6), layers, time_steps=6)
+    convolutions = Conv(channels=4), Conv(channels=6, stride=(2, 2))
+    chain = spatial_chain((2, 6, 6), [*convolutions, Full(shape=(8, 1, 1)), Full(shape=(4, 1, 1))], time_steps=6)
     late = [dataclasses.replace(projection, delay=1 + k % 2) for k, projection in enumerate(chain.projections[1:])]
     chain = dataclasses.replace(chain, projections=(chain.projections[0], *late))
     return beside(chain, dense(chain, "hidden2", "hidden2", delay=1))
