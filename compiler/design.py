@@ -90,6 +90,8 @@ class Design:
         `plan.EnginePlan.column_banks`, per layer; empty where every layer has one.
     plan
         Every decision of the hardware; None before the pass `place`.
+    rewrites
+        What the pass `lower` put in the place of something else, a sentence each.
     files
         The build's files by name; empty before the pass `emit`.
     """
@@ -101,6 +103,7 @@ class Design:
     lanes: tuple[int, ...] = ()
     column_banks: tuple[int, ...] = ()
     plan: Plan | None = None
+    rewrites: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
 
     @property

@@ -13,6 +13,7 @@ from snnc.compiler.errors import OptionError
 from snnc.compiler.frontend import RandomNetwork, import_network
 from snnc.compiler.ir import Graph, format_graph, verify
 from snnc.compiler.passes.bound import bound
+from snnc.compiler.passes.lower import lower
 from snnc.compiler.passes.normalise import normalise, normalised
 from snnc.compiler.passes.place import layout_of, place
 from snnc.compiler.passes.quantise import quantise, quantised
@@ -60,6 +61,10 @@ def _show_graph(design: Design) -> str:
     return format_graph(design.graph)
 
 
+def _show_rewrites(design: Design) -> str:
+    return "\n".join([_show_graph(design), *(f"  rewritten: {sentence}" for sentence in design.rewrites)])
+
+
 def _show_bounds(design: Design) -> str:
     lines = [_show_graph(design)]
     for population, bounds in zip(design.graph.layers, design.bounds, strict=True):
@@ -100,6 +105,7 @@ def _emit(design: Design) -> Design:
 PASSES: Final[tuple[Pass, ...]] = (
     Pass(name="normalise", apply=normalise, show=_show_graph),
     Pass(name="quantise", apply=quantise, show=_show_graph),
+    Pass(name="lower", apply=lower, show=_show_rewrites),
     Pass(name="bound", apply=bound, show=_show_bounds),
     Pass(name="schedule", apply=schedule, show=_show_lanes),
     Pass(name="place", apply=place, show=_show_plan),

@@ -72,6 +72,7 @@ def compile_report(design: Design) -> dict[str, Any]:
                 "addresses": plan.input.layout.neurons,
                 "bits": plan.input.value_bits,
             },
+            "rewrites": list(design.rewrites),
         },
         "layers": [_layer(engine, mean.operations[engine.name]) for engine in plan.engines],
         "memories": [_memory(memory) for engine in plan.engines for memory in engine.memories],

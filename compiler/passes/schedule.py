@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias, assert_never
 
 from snnc.compiler.design import Design, Objective
@@ -144,42 +144,39 @@ def _comfortable(design: Design) -> Plan | None:
 
 
 def _check_built(graph: Graph, population: Population) -> None:
-    """Refuse what the hardware cannot do."""
+    """Refuse what the hardware cannot do and the pass `lower` has no equal of: it is all about pixels."""
     into = walk_order(graph, population)
-    missing = [_missing(graph, projection) for projection in into]
-    if into[-1].delay:
-        missing.append("hears nothing without a delay; the hardware of layers that no spike of the same step reaches")
     from_input = [projection for projection in into if projection.source == graph.input.name]
-    if from_input and len(graph.out_of(graph.input.name)) > 1:
-        missing.append("hears the input as another projection does; the hardware of an input that branches")
-    if from_input and len(into) > 1 and graph.source.encoding is Encoding.DIRECT:
-        missing.append("hears pixels beside spikes; the hardware of the two together")
-    for what in missing:
-        if what:
-            raise UnsupportedError(
-                f"Layer '{population.name}' {what} is not built yet. 'snnc evaluate' runs it in integers; "
-                "--print-after bound shows its ranges."
-            )
+    if from_input and graph.source.encoding is Encoding.DIRECT:
+        what, remedy = _missing_of_pixels(graph, from_input, into)
+    elif into[-1].delay:
+        # Neurons in front could only be a layer that hears the pixels.
+        what = "hears nothing without a delay, and stands before every layer that hears pixels; the hardware of it"
+        remedy = "Put it behind one of them"
+    else:
+        return
+    if what:
+        raise UnsupportedError(
+            f"Layer '{population.name}' {what} is not built yet. {remedy}, or use rate or events encoding. 'snnc "
+            "evaluate' runs it in integers; --print-after bound shows its ranges."
+        )
 
 
-def _missing(graph: Graph, projection: Projection) -> str:
-    """What the hardware lacks for a projection, as the part of a sentence; empty if nothing."""
-    from_input = projection.source == graph.input.name
-    if projection.delay and from_input:
-        return "hears the input with a delay; the hardware of delays in front of the first layer"
-    match projection:
-        case Convolution() | Pooling():
-            if projection.target == graph.readout.name:
-                return "is a readout behind a convolution or a pooling; the hardware of any but dense readouts"
-        case Dense():
-            if projection.target == graph.readout.name and graph.readout.size != graph.readout.channels:
-                return "is a readout with rows and columns; the hardware of any but flat readouts"
-        case _ as unreachable:
-            assert_never(unreachable)
-    direct = from_input and graph.source.encoding is Encoding.DIRECT
-    if direct and not isinstance(projection, Pooling) and projection.pool > 1:
-        return "pools pixels; the hardware of it"
-    return ""
+def _missing_of_pixels(graph: Graph, from_input: Sequence[Projection], into: Sequence[Projection]) -> tuple[str, str]:
+    """What the hardware lacks for a layer that hears pixels, as the part of a sentence, and what helps; or two ''.
+
+    Pixels are numbers, which no neurons repeat and no queue holds: the layer's engine keeps the current that they give,
+    or the image, instead of a place for other events.
+    """
+    if any(projection.delay for projection in from_input):
+        return "hears pixels with a delay; the hardware that holds them back", "Leave the delay out"
+    if len(graph.out_of(graph.input.name)) > 1:
+        what = "hears the pixels as another projection does; the hardware of an image that branches"
+        return what, "Let one layer hear the pixels, and what is behind it that layer"
+    if len(into) > 1:
+        what = "hears pixels beside spikes; the hardware of the two together"
+        return what, "Let a layer of its own hear the pixels"
+    return "", ""
 
 
 def _check_lanes(lanes: tuple[int, ...], wanted: tuple[int, ...], design: Design) -> None:

@@ -25,6 +25,8 @@ from snnc.compiler.cli import COMMANDS
 from snnc.compiler.errors import ToolError
 from snnc.compiler.pipeline import PASS_NAMES
 from snnc.compiler.targets import load_target
+from snnc.sim import golden
+from snnc.sim.evaluation.subject import open_subject
 from tests.compiler.networks import changed, checkpoint, deep_checkpoint
 
 
@@ -190,11 +192,39 @@ def test_what_has_no_hardware_is_shown_up_to_its_ranges(tmp_path, capsys, monkey
         assert status == 1
         assert shown in out
         assert err == (
-            "snnc: error: Layer 'conv1' hears the input with a delay; the hardware of delays in front of the first "
-            "layer is not built yet. 'snnc evaluate' runs it in integers; --print-after bound shows its ranges.\n"
+            "snnc: error: Layer 'conv1' hears pixels with a delay; the hardware that holds them back is not built yet. "
+            "Leave the delay out, or use rate or events encoding. 'snnc evaluate' runs it in integers; --print-after "
+            "bound shows its ranges.\n"
         )
     assert run(capsys, "compile", "deep.pt", "--dry-run")[0] == 1
     assert [path.name for path in tmp_path.iterdir()] == ["deep.pt"]
+
+
+@pytest.mark.usefixtures("fake_rtl")
+def test_what_is_rewritten_is_said_and_computes_what_was_trained(tmp_path, capsys):
+    plain = deep_checkpoint()
+    plain["input"]["encoding"] = "rate"
+    plain["layers"][0]["projections"][0]["delay"] = 1
+    save(plain, tmp_path / "late.pt")
+    build = tmp_path / "build"
+    status, out, _ = run(capsys, "compile", tmp_path / "late.pt", "-o", build, "--print-after", "lower")
+    assert status == 0
+    first, second = (
+        "Layer 'input_relay', 1 x 6 x 6 neurons, repeats the spikes of 'input', which one projection can hear, without "
+        "a delay.",
+        "Layer 'conv1', which hears all else with a delay, keeps in step with 'input_relay' through 4 weights of 0.",
+    )
+    shown, said = out.split("deep on", maxsplit=1)
+    for sentence in (first, second):
+        assert f"  rewritten: {sentence}\n" in shown
+        assert f"\n{sentence}\n" in said
+        assert f"\n- {sentence}\n" in (build / "report.md").read_text()
+    trained, compiled = open_subject(tmp_path / "late.pt").integer, open_build(build).load_graph()
+    assert {layer.name for layer in compiled.layers} - {layer.name for layer in trained.layers} == {"input_relay"}
+    spikes = np.random.default_rng(0).random((4, 9, 36)) < 0.5
+    expected, found = (golden.run(graph, spikes, time_steps=4).logits for graph in (trained, compiled))
+    assert expected.any()
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.usefixtures("fake_rtl")

@@ -29,15 +29,15 @@ def test_a_student_that_is_too_large_is_refused_with_the_compilers_remedy():
         check_fit(configured(architecture="64-2000-10"), load("digits"), named_device("up5k"))
 
 
-@pytest.mark.parametrize("architecture", ["1x8x8-4c3-8c3s2-10", "1x8x8-4c3-4r3-10"])
+@pytest.mark.parametrize("architecture", ["1x8x8-4c3-8c3s2-10", "1x8x8-4c3-4r3-10", "1x8x8-a2-4c3-10"])
 def test_convolutions_and_residual_blocks_are_placed(architecture):
     said = check_fit(configured(architecture=architecture), load("digits"), named_device("up5k"))
     assert said.startswith(f"{architecture} fits up5k: ")
 
 
 def test_a_layer_without_hardware_is_refused_by_name():
-    with pytest.raises(UnsupportedError, match=r"--fit.*pools pixels"):
-        check_fit(configured(architecture="1x8x8-a2-4c3-10"), load("digits"), named_device("up5k"))
+    with pytest.raises(UnsupportedError, match=r"--fit.*do not join the direct input with spikes"):
+        check_fit(configured(architecture="64-32R-10"), load("digits"), named_device("up5k"))
 
 
 def test_an_unknown_chip_is_refused_with_those_that_are_known():

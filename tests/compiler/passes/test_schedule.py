@@ -88,48 +88,54 @@ def test_impossible_lanes_are_refused(lanes, named):
     assert named in str(caught.value)
 
 
-BUILT = "is not built yet. 'snnc evaluate' runs it in integers; --print-after bound shows its ranges."
-
-
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        ({"pool": 2}, "Layer 'hidden0' pools pixels; the hardware of it " + BUILT),
-        (
-            {"delay": 1},
-            "Layer 'hidden0' hears the input with a delay; the hardware of delays in front of the first layer ",
-        ),
-    ],
+BUILT = (
+    " is not built yet. {}, or use rate or events encoding. 'snnc evaluate' runs it in integers; --print-after bound "
+    "shows its ranges."
 )
-def test_what_the_hardware_lacks_is_named(change, named):
+
+
+def test_pixels_with_a_delay_are_refused():
     graph = random_graph(RandomNetwork(sizes=(8, 4, 2), encoding=Encoding.DIRECT))
-    if "pool" in change:
-        source = dataclasses.replace(graph.input, shape=(8, 2, 2))
-        graph = dataclasses.replace(graph, populations=(source, *graph.layers))
-    first = dataclasses.replace(graph.projections[0], **change)
-    refused(dataclasses.replace(graph, projections=(first, graph.projections[1])), named)
+    late = dataclasses.replace(graph.projections[0], delay=1)
+    refused(
+        dataclasses.replace(graph, projections=(late, graph.projections[1])),
+        "Layer 'hidden0' hears pixels with a delay; the hardware that holds them back"
+        + BUILT.format("Leave the delay out"),
+    )
 
 
-def test_an_input_that_branches_is_refused():
-    graph = random_graph(RandomNetwork(sizes=(8, 4, 4, 2)))
+def test_pixels_that_branch_are_refused():
+    graph = random_graph(RandomNetwork(sizes=(8, 4, 4, 2), encoding=Encoding.DIRECT))
     skip = dataclasses.replace(graph.projections[0], target="hidden1")
-    refused(with_projections(graph, skip), "Layer 'hidden0' hears the input as another projection does; the hardware ")
+    refused(
+        with_projections(graph, skip),
+        "Layer 'hidden0' hears the pixels as another projection does; the hardware of an image that branches"
+        + BUILT.format("Let one layer hear the pixels, and what is behind it that layer"),
+    )
 
 
 def test_pixels_beside_spikes_are_refused():
     graph = random_graph(RandomNetwork(sizes=(4, 4, 2), encoding=Encoding.DIRECT))
     loop = dataclasses.replace(graph.projections[0], source="hidden0", delay=1)
     refused(
-        with_projections(graph, loop), "Layer 'hidden0' hears pixels beside spikes; the hardware of the two together "
+        with_projections(graph, loop),
+        "Layer 'hidden0' hears pixels beside spikes; the hardware of the two together"
+        + BUILT.format("Let a layer of its own hear the pixels"),
     )
 
 
-def test_delays_alone_are_refused():
-    graph = random_graph(RandomNetwork(sizes=(8, 4, 4, 2)))
+def test_delays_alone_before_all_that_hears_pixels_are_refused():
+    graph = random_graph(RandomNetwork(sizes=(4, 4, 4, 2), encoding=Encoding.DIRECT))
     first, second, third = graph.projections
-    late = dataclasses.replace(graph, projections=(first, dataclasses.replace(second, delay=1), third))
+    swapped = (
+        dataclasses.replace(first, target="hidden1"),
+        dataclasses.replace(second, source="hidden1", target="hidden0", delay=1),
+        third,
+    )
     refused(
-        late, "Layer 'hidden1' hears nothing without a delay; the hardware of layers that no spike of the same step "
+        dataclasses.replace(graph, projections=swapped),
+        "Layer 'hidden0' hears nothing without a delay, and stands before every layer that hears pixels; the hardware "
+        "of it" + BUILT.format("Put it behind one of them"),
     )
 
 
