@@ -256,6 +256,21 @@ class KernelPlan:
     dilation: tuple[int, int]
     groups: int
 
+    @property
+    def next_column_taps(self) -> int | None:
+        """Kernel positions between that through which a column sees an event, and that of the column right of it.
+
+        None where no event reaches columns side by side.
+        """
+        taps, rest = divmod(self.stride[1], self.dilation[1])
+        return None if rest or taps >= self.size[1] else taps
+
+    @property
+    def columns_reached(self) -> int:
+        """Columns side by side that an event may reach."""
+        taps = self.next_column_taps
+        return 1 if taps is None else -(-self.size[1] // taps)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuePlan:
@@ -374,14 +389,12 @@ class ProjectionPlan:
 
     @property
     def next_column_rows(self) -> int | None:
-        """Weight rows between what an event adds to a column and to the one right of it, which is further up.
+        """Weight rows from what an event adds to a column up to what it adds to the one right of it.
 
-        None where an event does not reach columns side by side, or reaches a single one.
+        None where no event reaches columns side by side.
         """
-        if self.kernel is None or self.kernel.stride[1] % self.kernel.dilation[1]:
-            return None
-        taps = self.kernel.stride[1] // self.kernel.dilation[1]
-        return taps * self.row_stride if taps < self.kernel.size[1] else None
+        taps = None if self.kernel is None else self.kernel.next_column_taps
+        return None if taps is None else taps * self.row_stride
 
     def first_group(self, channel: int, target: LayoutPlan) -> int:
         """The first group of `target` in which a source channel's convolution has a weight row."""

@@ -8,7 +8,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, assert_never
 
 from snnc.compiler.design import Bounds, Design
 from snnc.compiler.errors import FitError
@@ -54,7 +54,7 @@ from snnc.compiler.plan import (
 )
 from snnc.compiler.targets import Device
 
-__all__ = ["Fit", "best_fit", "layout_of", "place", "place_anyway"]
+__all__ = ["Fit", "best_fit", "kernel_of", "layout_of", "place", "place_anyway"]
 
 INPUT_QUEUE: Final = 2
 SPIKE_QUEUE: Final = 4
@@ -395,7 +395,7 @@ class _Input:
             source_layout=self.source_layout,
             walker=self.walker,
             pool=self._projection.pool,
-            kernel=_kernel(self._projection),
+            kernel=kernel_of(self._projection),
             row_stride=weights.depth // self._weight_rows(),
             weight_bits=self._weight_bits,
             shift=self._projection.shift,
@@ -458,7 +458,10 @@ def layout_of(population: Population, lanes: int) -> LayoutPlan:
     return LayoutPlan(channels=channels, rows=rows, columns=columns, lanes=lanes)
 
 
-def _kernel(projection: Dense | Convolution) -> KernelPlan | None:
+def kernel_of(projection: Projection) -> KernelPlan | None:
+    """The geometry of what is walked as a convolution."""
+    if isinstance(projection, Pooling):
+        projection = as_convolution(projection)
     match projection:
         case Dense():
             return None
@@ -470,6 +473,8 @@ def _kernel(projection: Dense | Convolution) -> KernelPlan | None:
                 dilation=projection.dilation,
                 groups=projection.groups,
             )
+        case _ as unreachable:
+            assert_never(unreachable)
 
 
 def _groups_reached(projection: Convolution, target: LayoutPlan) -> int:

@@ -8,10 +8,10 @@ from typing import Final, TypeAlias, assert_never
 
 from snnc.compiler.design import Design, Objective
 from snnc.compiler.errors import OptionError, UnsupportedError
-from snnc.compiler.ir import Convolution, Dense, Encoding, Graph, Pooling, Population, Projection
+from snnc.compiler.ir import Dense, Encoding, Graph, Population, Projection
 from snnc.compiler.passes.area import total_cells
 from snnc.compiler.passes.order import walk_order
-from snnc.compiler.passes.place import best_fit, place_anyway
+from snnc.compiler.passes.place import best_fit, kernel_of, place_anyway
 from snnc.compiler.passes.queues import deepest
 from snnc.compiler.plan import Plan
 from snnc.compiler.targets import Device
@@ -33,9 +33,9 @@ def schedule(design: Design) -> Design:
     """Choose the lanes and the column banks.
 
     Invariant: one lane count and one number of column banks per layer. Unless the user fixed them: at most the device's
-    `widest_lanes` each, powers of two in dense hidden layers and all classes at once in the readout; column banks only
-    where a word has as many lanes as it may. Of what fits, the search looks for the best by `Options.objective`: lanes
-    grow from few, an engine's at a time, if need be at the cost of another's, while that makes the estimates better.
+    `widest_lanes` each, twice that for convolutions, and no more than the layer's groups need; column banks only where
+    a word has as many lanes as it may. Of what fits, the search looks for the best by `Options.objective`: lanes grow
+    from few, an engine's at a time, if need be at the cost of another's, while that makes the estimates better.
     """
     graph, options = design.graph, design.options
     for population in graph.layers:
@@ -203,10 +203,7 @@ def _check_lanes(lanes: tuple[int, ...], wanted: tuple[int, ...], design: Design
 def _choices(design: Design, population: Population) -> list[_Width]:
     """Widths worth considering, ascending."""
     graph, channels, most = design.graph, population.channels, design.device.widest_lanes
-    dense = all(isinstance(projection, Dense) for projection in graph.into(population.name))
-    if population is not graph.readout and dense:
-        return [(1 << k, 1) for k in range(min(most, _ceil_power(channels)).bit_length())]
-    if not dense:
+    if not all(isinstance(projection, Dense) for projection in graph.into(population.name)):
         most = min(2 * most, LANES_LIMIT)
     # More lanes that leave the number of groups as it is are of no use.
     lanes = sorted({-(-channels // groups) for groups in range(-(-channels // most), channels + 1)})
@@ -226,22 +223,9 @@ def column_banks(graph: Graph, population: Population, lanes: int, device: Devic
     pixels = graph.source.encoding is Encoding.DIRECT and any(one.source == graph.input.name for one in into)
     if not device.late_block_ram or pixels or population is graph.readout or words < 3:
         return [1]
-    most = min(_ceil_power(columns), _ceil_power(max(_columns_reached(projection) for projection in into)))
+    kernels = (kernel_of(projection) for projection in into)
+    most = min(_ceil_power(columns), _ceil_power(max(kernel.columns_reached if kernel else 1 for kernel in kernels)))
     return [1 << k for k in range(most.bit_length())]
-
-
-def _columns_reached(projection: Projection) -> int:
-    """Columns side by side that an event may reach."""
-    match projection:
-        case Dense():
-            return 1
-        case Convolution(kernel=kernel, stride=stride, dilation=dilation):
-            taps, rest = divmod(stride[1], dilation[1])
-            return 1 if rest else -(-kernel[1] // taps)
-        case Pooling(kernel=kernel, stride=stride):
-            return -(-kernel[1] // stride[1])
-        case _ as unreachable:
-            assert_never(unreachable)
 
 
 def _ceil_power(number: int) -> int:

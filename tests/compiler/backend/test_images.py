@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from snnc.compiler.backend.images import memory_images
+from snnc.compiler.design import Options
 from snnc.compiler.ir import Encoding, Initial, IntegrateAndFire
 from snnc.compiler.pipeline import passes_before, run_passes
 from snnc.compiler.plan import EngineKind, MemoryKind, MemoryPlan
@@ -89,7 +90,7 @@ def test_images_hold_the_network(sizes, lanes, encoding):
 
 def test_half_thresholds_start_half_way():
     graph = integer_chain([[[1], [2], [3]], [[1, 1, 1]]], [[5, 6, 1]], [[0, -1, 2], [0]], initial=Initial.HALF)
-    design = run_passes(design_of(graph), passes_before("emit"))
+    design = run_passes(design_of(graph, options=Options(lanes=(4, 1))), passes_before("emit"))
     engine = design.complete_plan.engines[0]
     (line,) = memory_images(design.complete_plan, design.graph)["images/hidden0.initial.hex"].split()
     expected = [2 + 0 - 5, 3 - 1 - 6, 0 + 2 - 1, -1]
