@@ -404,7 +404,7 @@ def test_ctrl_c_leaves_a_folder_to_go_on_with(child, tmp_path):
     code += "from snnc.compiler.cli import main; main()"
     arguments = ["compare", "--method", "kdsnn-response", "--seeds", "2", "--jobs", "2", "-o", str(output)]
     process = subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while len(pids(output)) < 2:
         assert process.poll() is None
         assert time.monotonic() < deadline
