@@ -400,7 +400,9 @@ def test_ctrl_c_leaves_a_folder_to_go_on_with(child, tmp_path):
     """All of it, with a terminal's SIGINT: nothing survives, and the states of the runs are picked up."""
     output = tmp_path / "o"
     child.behave(kdsnn_response="hang")
-    code = f"from snnc.distill.compare import processes as p; p._LAUNCH = {child.command!r}; "
+    # A shell starts what goes to the background deaf to SIGINT, and the tests may run there.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += f"from snnc.distill.compare import processes as p; p._LAUNCH = {child.command!r}; "
     code += "from snnc.compiler.cli import main; main()"
     arguments = ["compare", "--method", "kdsnn-response", "--seeds", "2", "--jobs", "2", "-o", str(output)]
     process = subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True)
