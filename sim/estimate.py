@@ -169,48 +169,44 @@ def estimate(plan: Plan, activity: Activity) -> Estimate:
     projections bring goes first. Spikes are taken to be spread evenly over the words.
     """
     free = dict.fromkeys([engine.name for engine in plan.engines], 1.0)  # the next cycle in which each can issue
-    walks = {
-        engine.name: [
-            operations_per_event(engine, projection) * activity.events[projection.source]
-            for projection in engine.projections
-        ]
-        for engine in plan.engines
-    }
+    engines = [(engine, engine.words, _walks(plan, engine, activity)) for engine in plan.engines]
+    gathering = {engine.name: _gathering_cycles(plan, engine, activity) for engine in plan.engines if _gathers(engine)}
     for t in range(activity.time_steps):
         sent = {plan.input.name: _Sent(first=1.0, last=1.0, share=0.0)}
-        for engine in plan.engines:
-            if _gathers(engine):
+        for engine, words, walks in engines:
+            if engine.name in gathering:
                 # Step 0 goes out while the words are gathered, the further steps like sweeps.
                 begin = free[engine.name]
-                free[engine.name] += _gathering_cycles(plan, engine, activity) if t == 0 else float(engine.words)
+                free[engine.name] += gathering[engine.name] if t == 0 else float(words)
                 latency = engine.pipeline + engine.emission + 2
-                sent[engine.name] = _Sent(begin + latency, free[engine.name] + latency, 1 / engine.words)
+                sent[engine.name] = _Sent(begin + latency, free[engine.name] + latency, 1 / words)
                 continue
             now = free[engine.name]
-            for projection, walk in zip(engine.projections, walks[engine.name], strict=True):
+            for projection, all_of_it, waiting in walks:
+                walk = all_of_it
                 if projection.delay:
                     now += walk + 1 if t >= projection.delay else 1
                     continue
                 if projection.digits is not None:
-                    walk = engine.words + (walk if t == 0 else 0.0)
-                words = sent[projection.source]
-                begin = max(now, words.first)
-                if plan.fills(engine, projection) and (waiting := _waiting(plan, projection, activity)):
+                    walk = words + (walk if t == 0 else 0.0)
+                come = sent[projection.source]
+                begin = max(now, come.first)
+                if waiting:
                     free[projection.source] = max(free[projection.source], begin + waiting * walk)
-                now = max(begin + walk, words.last + words.share * walk) + (projection is not engine.main)
-            free[engine.name] = now + len(engine.passes) * engine.words
+                now = max(begin + walk, come.last + come.share * walk) + (projection is not engine.main)
+            free[engine.name] = now + len(engine.passes) * words
             now += engine.pipeline + engine.emission + 2
-            sent[engine.name] = _Sent(now, now + engine.words - 1, 1 / engine.words)
+            sent[engine.name] = _Sent(now, now + words - 1, 1 / words)
     steps = activity.time_steps
     operations = {
-        engine.name: _gathering_cycles(plan, engine, activity) + engine.words * (steps - 1)
-        if _gathers(engine)
+        engine.name: gathering[engine.name] + words * (steps - 1)
+        if engine.name in gathering
         else _fixed_operations(plan, engine, steps)
         + sum(
             walk * (1 if projection.digits is not None else max(0, steps - projection.delay))
-            for projection, walk in zip(engine.projections, walks[engine.name], strict=True)
+            for projection, walk, _ in walks
         )
-        for engine in plan.engines
+        for engine, words, walks in engines
     }
     last_execute = free[plan.readout.name] - 1 + plan.readout.pipeline
     return Estimate(cycles=last_execute + 2 + plan.readout.neurons, operations=operations)
@@ -223,6 +219,18 @@ class _Sent:
     first: float
     last: float
     share: float
+
+
+def _walks(plan: Plan, engine: EnginePlan, activity: Activity) -> list[tuple[ProjectionPlan, float, float]]:
+    """Of each projection: the operations of a step's events, and what share of them its source must wait for."""
+    return [
+        (
+            projection,
+            operations_per_event(engine, projection) * activity.events[projection.source],
+            _waiting(plan, projection, activity) if plan.fills(engine, projection) else 0.0,
+        )
+        for projection in engine.projections
+    ]
 
 
 def _waiting(plan: Plan, projection: ProjectionPlan, activity: Activity) -> float:

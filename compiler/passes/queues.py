@@ -34,11 +34,11 @@ def deepened(plan: Plan, device: Device) -> Plan:
     cycles = typical_cycles(deep)
     while shallow:
         given_up = {at: _with_queue(deep, *at, queue) for at, queue in shallow.items()}
-        at = min(given_up, key=lambda at: typical_cycles(given_up[at]))
-        fewer = typical_cycles(given_up[at])
-        if deep.blocks <= device.block_rams and fewer > cycles:
+        without = {at: typical_cycles(plan) for at, plan in given_up.items()}
+        at = min(without, key=lambda at: without[at])
+        if deep.blocks <= device.block_rams and without[at] > cycles:
             break
-        deep, cycles = given_up[at], fewer
+        deep, cycles = given_up[at], without[at]
         del shallow[at]
     return deep
 

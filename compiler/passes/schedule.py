@@ -96,7 +96,7 @@ def _grow(
     begun = _comfortable(_with(design, start)) or _fitting(_with(design, start))
     if begun is None:
         return {}
-    widths, plan = start, begun
+    widths, plan, cost = start, begun, _cost(begun, objective)
     while True:
         work = typical(plan).operations
         busiest = sorted(range(len(choices)), key=lambda k: -work[plan.engines[k].name])
@@ -104,15 +104,15 @@ def _grow(
             if changed not in fits:
                 # Most would not be better with the deepest queues, either.
                 hoped = deepest(place_anyway(_with(design, changed)), design.device)
-                if _cost(hoped, objective) >= _cost(plan, objective):
+                if _cost(hoped, objective) >= cost:
                     continue
                 fits[changed] = _comfortable(_with(design, changed))
             found = fits[changed]
-            if found is not None and _cost(found, objective) < _cost(plan, objective):
-                widths, plan = changed, found
+            if found is not None and (better := _cost(found, objective)) < cost:
+                widths, plan, cost = changed, found, better
                 break
         else:
-            return {widths: _cost(plan, objective)}
+            return {widths: cost}
 
 
 def _neighbours(widths: _Widths, busiest: list[int], choices: list[list[_Width]]) -> Iterator[_Widths]:
