@@ -25,6 +25,9 @@ LANES_LIMIT: Final = 64
 MOST_NARROWER: Final = 4
 """Choices by which one engine's width may shrink at once so that another's can grow."""
 
+_STARTS: Final = frozenset((1, 4, 16, 64))
+"""Lanes that a search begins with at most."""
+
 COMFORT: Final = 0.9
 """Fraction of a device's logic cells that an estimate may fill before fewer lanes are chosen: it may be a tenth low."""
 
@@ -50,7 +53,7 @@ def schedule(design: Design) -> Design:
         return widest
     grown: dict[_Widths, float] = {}
     fits: dict[_Widths, Plan | None] = {}
-    for cap in sorted({lanes for widths in choices for lanes, _ in widths if lanes & (lanes - 1) == 0}):
+    for cap in sorted({lanes for widths in choices for lanes, _ in widths if lanes in _STARTS}):
         # From several starts: a memory of fewer lanes is narrower but deeper, which may take more blocks.
         start = tuple(
             max((width for width in widths if width[0] <= cap and width[1] == 1), default=widths[0])
