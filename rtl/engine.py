@@ -19,7 +19,7 @@ from snnc.rtl.credits import SpikeOutput
 from snnc.rtl.lanes import Lanes
 from snnc.rtl.loader import LoadPort
 from snnc.rtl.memories import constant_word
-from snnc.rtl.neurons import at_pass
+from snnc.rtl.neurons import at_pass, ends_sample
 from snnc.rtl.readout_port import ReadoutPort
 from snnc.rtl.sequencer import Sequencer
 
@@ -138,11 +138,10 @@ class Engine(wiring.Component):
                 m.d.sync += blocked.eq(1)
             with m.Elif(port.finished):
                 m.d.sync += blocked.eq(0)
-            ends = sweeping & at_pass(plan, now.sweep_pass, len(plan.passes) - 1) & (now.marker == Marker.SAMPLE)
             m.d.comb += [
                 sequencer.allow.eq(~clearing & ~blocked),
                 sequencer.allow_spikes.eq(1),
-                port.start.eq(valid & ends & now.last & ~now.clear),
+                port.start.eq(valid & ends_sample(plan, now) & now.last & ~now.clear),
                 port.head.eq(lanes.head),
                 lanes.next_word.eq(port.next_word),
                 lanes.restore.eq(port.restore),

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import ConstantField, EnginePlan, unsigned_bits
 from snnc.rtl.memories import constant_fields, constant_word
-from snnc.rtl.neurons import swept
+from snnc.rtl.neurons import at_pass, swept
 
 __all__ = ["ImageNeurons"]
 
@@ -103,6 +103,15 @@ class ImageNeurons(wiring.Component):
         m = Module()
         plan, projection, image = self._plan, self._projection, self._image
         constants = constant_fields(plan, constant_word(m, plan, self.next_group, self.group))
+        # Said once for all lanes.
+        flip, fresh, adds, at_work = Signal(), Signal(), Signal(), Signal(len(plan.passes))
+        m.d.comb += [
+            flip.eq(self.sign ^ self.next_sign),
+            fresh.eq(self.clear | self.transfer),
+            adds.eq(self.first | self.sweep),
+        ]
+        for k in range(len(plan.passes)):
+            m.d.comb += at_work[k].eq(self.sweep & at_pass(plan, self.sweep_pass, k))
         for lane in range(plan.lanes):
             # --- the current ---
             weight = self.weights.word_select(lane, projection.weight_bits).as_signed()
@@ -113,23 +122,22 @@ class ImageNeurons(wiring.Component):
                 m.d.sync += scaled.eq(0)
             current = Signal(signed(image.current_bits), name=f"current{lane}", reset_less=True)
             held = Signal.like(current, name=f"held{lane}")
-            with m.If(self.clear | self.transfer):
+            with m.If(fresh):
                 m.d.sync += current.eq(self.next_sign.replicate(image.current_bits))
             with m.Else():
-                flip = (self.sign ^ self.next_sign).replicate(image.current_bits)
-                m.d.sync += current.eq((current + scaled)[: image.current_bits] ^ flip)
+                total = (current + scaled)[: image.current_bits]
+                m.d.sync += current.eq(total ^ flip.replicate(image.current_bits))
             with m.If(self.transfer):
                 m.d.sync += held.eq(current)
 
             # --- the residual ---
             residual = Signal(signed(plan.residual_bits), name=f"residual{lane}", reset_less=True)
             of_lane = {field: values[lane] for field, values in constants.items()}
-            keeps, added, spike = swept(plan, residual, self.sweep_pass, of_lane)
-            base = Mux(self.sweep & ~keeps, 0, residual)
-            operand = Mux(self.sweep, added, held << projection.shift)
+            base, added, spike = swept(plan, residual, list(at_work), of_lane)
+            operand = Mux(self.sweep, added, held.shift_left(projection.shift))
             total = self.residuals.word_select(lane, plan.residual_bits)
             m.d.comb += [total.eq(base + operand), self.spikes[lane].eq(spike)]
-            with m.If(self.first | self.sweep):
+            with m.If(adds):
                 m.d.sync += residual.eq(total)
             with m.Else():
                 m.d.sync += residual.eq(of_lane[ConstantField.INITIAL])
@@ -149,6 +157,6 @@ class ImageNeurons(wiring.Component):
         shifted = weight
         for step in steps:
             wide = Signal(signed(len(shifted) + (1 << step)), name=f"shifted{lane}_{step}")
-            m.d.comb += wide.eq(Mux(self.factor[step], shifted << (1 << step), shifted))
+            m.d.comb += wide.eq(Mux(self.factor[step], shifted.shift_left(1 << step), shifted))
             shifted = wide
-        return shifted if alone is None else Mux(self.factor[alone], weight << bits, shifted)
+        return shifted if alone is None else Mux(self.factor[alone], weight.shift_left(bits), shifted)

@@ -18,7 +18,7 @@ from snnc.compiler.plan import ConstantField, DigitPlan, EngineKind, EnginePlan,
 from snnc.rtl.beats import Marker, OperationKind, operation
 from snnc.rtl.loader import LoadPort
 from snnc.rtl.memories import BlockMembrane, LoadedRom, Ring, Rom, constant_fields
-from snnc.rtl.neurons import at_pass, swept
+from snnc.rtl.neurons import at_pass, ends_sample, swept
 
 __all__ = ["Lanes"]
 
@@ -102,15 +102,11 @@ class Lanes(wiring.Component):
         chosen = depth - plan.staged
         now, valid = operations[depth], valids[depth]
         restoring = Signal()
-        m.d.comb += restoring.eq(
-            (now.kind == OperationKind.SWEEP)
-            & at_pass(plan, now.sweep_pass, len(plan.passes) - 1)
-            & (now.marker == Marker.SAMPLE)
-        )
+        m.d.comb += restoring.eq(ends_sample(plan, now))
         head = Signal(width, name="membranes")
         constants = constant_fields(plan, self.constants)
         operand = self._operand(m, operations[: chosen + 1], valids[: chosen + 1])
-        bases, addends, spikes = self._chosen(operations[chosen], head, operand, constants)
+        bases, addends, spikes = self._chosen(m, operations[chosen], head, operand, constants)
         initial: Any = Cat(constants.get(ConstantField.INITIAL, []))
 
         def staged(value: Any, name: str, shape: Any) -> Any:
@@ -151,17 +147,20 @@ class Lanes(wiring.Component):
         return m
 
     def _chosen(
-        self, now: Any, head: Signal, operand: list[Any], constants: Mapping[ConstantField, list[Any]]
+        self, m: Module, now: Any, head: Signal, operand: list[Any], constants: Mapping[ConstantField, list[Any]]
     ) -> tuple[list[Any], list[Any], list[Any]]:
         """Per lane the two terms of the adder, and the spike."""
         plan = self._plan
-        sweeping = now.kind == OperationKind.SWEEP
+        sweeping, at_work = Signal(), Signal(len(plan.passes))
+        m.d.comb += sweeping.eq(now.kind == OperationKind.SWEEP)
+        for k in range(len(plan.passes)):
+            m.d.comb += at_work[k].eq(sweeping & at_pass(plan, now.sweep_pass, k))
         bases, addends, spikes = [], [], []
         for lane in range(plan.lanes):
             residual = head.word_select(lane, plan.residual_bits).as_signed()
             of_lane = {field: values[lane] for field, values in constants.items()}
-            keeps, added, spike = swept(plan, residual, now.sweep_pass, of_lane)
-            bases.append(Mux(sweeping & ~keeps, 0, residual))
+            base, added, spike = swept(plan, residual, list(at_work), of_lane)
+            bases.append(base)
             addends.append(Mux(sweeping, added, operand[lane]))
             spikes.append(spike)
         return bases, addends, spikes
@@ -219,7 +218,7 @@ class Lanes(wiring.Component):
             raise ValueError(f"Engine {self._plan.name!r} needs a pipeline longer by {-issue}")
         m.d.comb += weights.address.eq(operations[issue].row)
         row = [weights.data.word_select(lane, projection.weight_bits).as_signed() for lane in range(self._plan.lanes)]
-        return row if projection.digits is not None else [weight << projection.shift for weight in row]
+        return row if projection.digits is not None else [weight.shift_left(projection.shift) for weight in row]
 
     def _current(
         self, m: Module, digits: DigitPlan, row: list[Any], operations: list[Any], valids: list[Signal]
@@ -227,20 +226,21 @@ class Lanes(wiring.Component):
         """Per lane the stored current that an inject adds; adds the shifted rows to it."""
         plan = self._plan
         before, now, valid = operations[-2], operations[-1], valids[-1]
+        accumulates, adds = Signal(), Signal()
+        m.d.comb += [
+            accumulates.eq(before.kind == OperationKind.ACCUMULATE),
+            adds.eq(now.kind == OperationKind.ACCUMULATE),
+        ]
         # Register the shifted row; a negative digit is the complement here and a carry in the adder.
-        accumulates = before.kind == OperationKind.ACCUMULATE
         scaled_bits = plan.main.weight_bits + digits.value_bits
         negative = Signal(reset_less=True)
         m.d.sync += negative.eq(before.negative & accumulates)
         head, tail = (Signal(plan.lanes * digits.current_bits, name=name) for name in ("current_head", "current_tail"))
-        adds = now.kind == OperationKind.ACCUMULATE
         if digits.memory.kind is MemoryKind.REGISTERS:
-            sweeps = (now.kind == OperationKind.SWEEP) & at_pass(plan, now.sweep_pass, len(plan.passes) - 1)
-            ends = sweeps & now.last & (now.marker == Marker.SAMPLE)
             m.submodules.current = ring = Ring(len(head), plan.words, None)
             m.d.comb += [
                 ring.turn.eq(valid & (adds | (now.kind == OperationKind.INJECT))),
-                ring.restore.eq(valid & ends),
+                ring.restore.eq(valid & ends_sample(plan, now) & now.last),
                 head.eq(ring.head),
                 ring.tail.eq(tail),
             ]
@@ -266,5 +266,5 @@ class Lanes(wiring.Component):
             # {current, 1} + {scaled, negative}: the carry out of the added low bit is the complement's "+ 1".
             total = Cat(Const(1, 1), current).as_signed() + Cat(negative, scaled).as_signed()
             m.d.comb += tail.word_select(lane, digits.current_bits).eq(total[1:])
-            stored.append(current << plan.main.shift)
+            stored.append(current.shift_left(plan.main.shift))
         return stored

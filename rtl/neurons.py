@@ -1,14 +1,15 @@
 """What a sweep does to one neuron."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from amaranth.hdl import Const, Mux
 
 from snnc.compiler.ir.neurons import Reset
 from snnc.compiler.plan import ConstantField, EnginePlan, SweepPass
+from snnc.rtl.beats import Marker, OperationKind
 
-__all__ = ["at_pass", "swept"]
+__all__ = ["at_pass", "ends_sample", "swept"]
 
 
 def at_pass(plan: EnginePlan, sweep_pass: Any, index: int) -> Any:
@@ -16,32 +17,36 @@ def at_pass(plan: EnginePlan, sweep_pass: Any, index: int) -> Any:
     return sweep_pass == index if len(plan.passes) > 1 else Const(1, 1)
 
 
-def swept(
-    plan: EnginePlan, residual: Any, sweep_pass: Any, constants: Mapping[ConstantField, Any]
-) -> tuple[Any, Any, Any]:
-    """Whether the pass keeps a neuron's residual or takes 0 in its place, what it adds, and whether the neuron spikes.
+def ends_sample(plan: EnginePlan, operation: Any) -> Any:
+    """Whether an operation is the last that a sample has for its word."""
+    sweeps = (operation.kind == OperationKind.SWEEP) & (operation.marker == Marker.SAMPLE)
+    return sweeps & at_pass(plan, operation.sweep_pass, len(plan.passes) - 1)
 
+
+def swept(
+    plan: EnginePlan, residual: Any, at_work: Sequence[Any], constants: Mapping[ConstantField, Any]
+) -> tuple[Any, Any, Any]:
+    """The two terms of the sum that a neuron's residual becomes, and whether the neuron spikes.
+
+    `at_work` says of each pass whether it is the one that is taken; with none of them the first term is the residual.
     `constants` are the neuron's.
     """
     positive = ~residual[-1]
-    keeps: Any = Const(1, 1)
-    added: Any = None
-    for index, which in enumerate(plan.passes):
-        kept: Any = Const(1, 1)
+    kept, added = residual, None
+    for which, taken in zip(plan.passes, at_work, strict=True):
         match which:
             case SweepPass.FIRE:
                 term = Mux(positive, constants[ConstantField.FIRED], constants[ConstantField.SILENT])
                 if plan.reset is Reset.HARD:
-                    kept = ~positive
+                    kept = Mux(taken & positive, 0, kept)
             case SweepPass.FLOOR:
-                term, kept = constants[ConstantField.FLOOR], positive
+                term = constants[ConstantField.FLOOR]
+                kept = Mux(taken & ~positive, 0, kept)
             case SweepPass.LEAK:
                 # The complement is one less than the negative; the constant of the next pass makes up for it.
                 assert plan.leak_shift is not None
                 term = ~(residual >> min(plan.leak_shift, plan.residual_bits))
             case SweepPass.BIAS:
                 term = constants[ConstantField.BIAS]
-        at_work = at_pass(plan, sweep_pass, index)
-        added = term if added is None else Mux(at_work, term, added)
-        keeps = keeps & (kept | ~at_work)
-    return keeps, added, positive
+        added = term if added is None else Mux(taken, term, added)
+    return kept, added, positive
