@@ -54,7 +54,7 @@ from snnc.compiler.plan import (
 )
 from snnc.compiler.targets import Device
 
-__all__ = ["Fit", "best_fit", "kernel_of", "layout_of", "place", "place_anyway"]
+__all__ = ["Fit", "best_fit", "fitting", "kernel_of", "layout_of", "place", "place_anyway"]
 
 INPUT_QUEUE: Final = 2
 SPIKE_QUEUE: Final = 4
@@ -101,32 +101,41 @@ def place(design: Design) -> Design:
 def best_fit(design: Design) -> Fit:
     """A plan for the device; where there is none, the plan with the fewest block RAMs that has logic enough."""
     device = design.device
-
-    def with_blocks(blocks: int, sprams: int = device.spram_blocks) -> Plan:
-        limited = dataclasses.replace(device, block_rams=blocks, spram_blocks=sprams)
-        return place_anyway(dataclasses.replace(design, device=limited))
-
-    def fits(plan: Plan) -> bool:
-        return plan.blocks <= device.block_rams and total_cells(plan) <= device.logic_cells
-
-    # A core without SPRAM starts from its bitstream alone.
-    plan = with_blocks(device.block_rams, sprams=0)
-    if device.spram_blocks and not fits(plan):
-        plan = with_blocks(device.block_rams)
-    if not fits(plan):
-        # More block RAM never costs logic.
-        more = range(device.block_rams + 1, max(device.block_rams + 1, with_blocks(2**31).blocks))
-        enough = bisect.bisect_left(
-            more, True, key=lambda blocks: total_cells(with_blocks(blocks)) <= device.logic_cells
-        )
-        plan = with_blocks(device.block_rams + 1 + enough)
+    plan = fitting(design)
+    if plan is not None:
+        return Fit(plan=plan, problem="")
+    # More block RAM never costs logic.
+    more = range(device.block_rams + 1, max(device.block_rams + 1, _with_blocks(design, 2**31).blocks))
+    enough = bisect.bisect_left(
+        more, True, key=lambda blocks: total_cells(_with_blocks(design, blocks)) <= device.logic_cells
+    )
+    plan = _with_blocks(design, device.block_rams + 1 + enough)
     lacks = []
     if plan.blocks > device.block_rams:
         beside = f" beside {plan.sprams} SPRAM" if plan.sprams else ""
         lacks.append(f"{plan.blocks} EBR (it has {device.block_rams}){beside}")
     if total_cells(plan) > device.logic_cells:
         lacks.append(f"about {total_cells(plan):,} {device.logic_name}s (it has {device.logic_cells:,})")
-    return Fit(plan=plan if lacks else deepened(plan, device), problem=" and ".join(lacks))
+    return Fit(plan=plan, problem=" and ".join(lacks))
+
+
+def fitting(design: Design) -> Plan | None:
+    """A plan for the device, if there is one."""
+    device = design.device
+    # A core without SPRAM starts from its bitstream alone.
+    for sprams in (0, device.spram_blocks) if device.spram_blocks else (0,):
+        plan = _with_blocks(design, device.block_rams, sprams)
+        if plan.blocks <= device.block_rams and total_cells(plan) <= device.logic_cells:
+            return deepened(plan, device)
+    return None
+
+
+def _with_blocks(design: Design, blocks: int, sprams: int | None = None) -> Plan:
+    """The plan for a device with so many block RAMs, and as much SPRAM as it has, or so much."""
+    device = design.device
+    sprams = device.spram_blocks if sprams is None else sprams
+    limited = dataclasses.replace(device, block_rams=blocks, spram_blocks=sprams)
+    return place_anyway(dataclasses.replace(design, device=limited))
 
 
 def _in_spram(weights: MemoryPlan, device: Device) -> str:
@@ -432,12 +441,15 @@ class _Input:
         blocks = [_deep_memory(self._device, name, width=width, depth=depth, bits_used=used) for depth in depths]
         block = min(blocks, key=lambda memory: memory.blocks)
         logic = logic_memory(name, width=width, depth=block.depth, bits_used=used)
-        if logic_cells(logic) <= TINY_LOGIC:
-            return side_by_side(logic, self._column_banks), side_by_side(block, self._column_banks)
         sprams = [spram_memory(self._device, name, width=width, depth=depth, bits_used=used) for depth in depths]
         spram = min((choice for choice in sprams if choice), key=lambda choice: choice.sprams, default=None)
-        # An image engine has no port to load its weights through; they are few.
-        choices = (block, logic) if spram is None or self.gathers else (block, spram, logic)
+        choices: _Choices
+        if logic_cells(logic) <= TINY_LOGIC:
+            choices = logic, block
+        elif spram is None or self.gathers:  # an image engine has no port to load its weights through; they are few
+            choices = block, logic
+        else:
+            choices = block, spram, logic
         return tuple(side_by_side(choice, self._column_banks) for choice in choices)
 
     def _weight_rows(self) -> int:

@@ -24,12 +24,7 @@ def deepened(plan: Plan, device: Device) -> Plan:
     of two bottlenecks alone is worth nothing; then those that save the least time are given up, while there are too
     many, or while that costs no time.
     """
-    shallow = {
-        (engine.name, k): engine.projections[k].queue
-        for source in plan.engines
-        for engine, k in plan.listeners(source.name)
-        if plan.fills(engine, engine.projections[k]) and engine.projections[k].queue.depth < source.words
-    }
+    shallow = _shallow(plan)
     deep = deepest(plan, device)
     cycles = typical_cycles(deep)
     while shallow:
@@ -45,12 +40,19 @@ def deepened(plan: Plan, device: Device) -> Plan:
 
 def deepest(plan: Plan, device: Device) -> Plan:
     """`plan` with all queues as deep as `deepened` may make them, however many block RAMs that takes."""
-    deep = plan
-    for source in plan.engines:
-        for engine, k in plan.listeners(source.name):
-            if plan.fills(engine, engine.projections[k]) and engine.projections[k].queue.depth < source.words:
-                deep = _with_queue(deep, engine.name, k, _step_queue(deep, engine.name, k, device))
-    return deep
+    for name, k in _shallow(plan):
+        plan = _with_queue(plan, name, k, _step_queue(plan, name, k, device))
+    return plan
+
+
+def _shallow(plan: Plan) -> dict[tuple[str, int], QueuePlan]:
+    """By engine and projection, the queues that hold less than a step and may hold their sources back."""
+    return {
+        (engine.name, k): engine.projections[k].queue
+        for source in plan.engines
+        for engine, k in plan.listeners(source.name)
+        if plan.fills(engine, engine.projections[k]) and engine.projections[k].queue.depth < source.words
+    }
 
 
 def _step_queue(plan: Plan, name: str, k: int, device: Device) -> QueuePlan:

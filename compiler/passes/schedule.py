@@ -11,7 +11,7 @@ from snnc.compiler.errors import OptionError, UnsupportedError
 from snnc.compiler.ir import Dense, Encoding, Graph, Population, Projection
 from snnc.compiler.passes.area import total_cells
 from snnc.compiler.passes.order import walk_order
-from snnc.compiler.passes.place import best_fit, kernel_of, place_anyway
+from snnc.compiler.passes.place import fitting, kernel_of, place_anyway
 from snnc.compiler.passes.queues import deepest
 from snnc.compiler.plan import Plan
 from snnc.compiler.targets import Device
@@ -96,7 +96,7 @@ def _grow(
     `fits` remembers what other searches have placed.
     """
     objective = design.options.objective
-    begun = _comfortable(_with(design, start)) or _fitting(_with(design, start))
+    begun = _comfortable(_with(design, start)) or fitting(_with(design, start))
     if begun is None:
         return {}
     widths, plan, cost = start, begun, _cost(begun, objective)
@@ -135,14 +135,9 @@ def _neighbours(widths: _Widths, busiest: list[int], choices: list[list[_Width]]
                 yield tuple(options[k] for k, options in zip(moved, choices, strict=True))
 
 
-def _fitting(design: Design) -> Plan | None:
-    fit = best_fit(design)
-    return None if fit.problem else fit.plan
-
-
 def _comfortable(design: Design) -> Plan | None:
     """The plan, if it fits with room for the estimate to be wrong."""
-    plan = _fitting(design)
+    plan = fitting(design)
     return plan if plan is not None and total_cells(plan) <= COMFORT * design.device.logic_cells else None
 
 
