@@ -121,7 +121,10 @@ class Ecp5(NextpnrTarget):
     def placement_options(self, device: Device, package: Package, pins: str | None) -> Sequence[str]:
         # Without constraints every pin may be anywhere; with them, one that was forgotten is an error.
         constraints = ("--lpf", pins) if pins else ("--lpf-allow-unconstrained",)
-        return [f"--{device.name}", "--package", package.name, "--speed", "6", *constraints]
+        # Weights and membranes come from block RAMs all over the die. The default placer leaves wires between them that
+        # are twice as long; large designs then take hours to route.
+        placer = ("--placer", "static")
+        return [f"--{device.name}", "--package", package.name, "--speed", "6", *placer, *constraints]
 
     def cell_models(self, folder: Path) -> tuple[Sequence[str], Sequence[Path]]:
         # Yosys's file has an empty module DP16KD.
