@@ -121,9 +121,9 @@ class Ecp5(NextpnrTarget):
     def placement_options(self, device: Device, package: Package, pins: str | None) -> Sequence[str]:
         # Without constraints every pin may be anywhere; with them, one that was forgotten is an error.
         constraints = ("--lpf", pins) if pins else ("--lpf-allow-unconstrained",)
-        # Weights and membranes come from block RAMs all over the die. The default placer leaves wires between them that
-        # are twice as long; large designs then take hours to route.
-        placer = ("--placer", "static")
+        # On the largest die the default placer leaves wires between block RAMs that are twice as long, and of some
+        # placements the router does not come to an end. On smaller ones they are routed, and faster than the other's.
+        placer = ("--placer", "static") if device.name == "85k" else ()
         return [f"--{device.name}", "--package", package.name, "--speed", "6", *placer, *constraints]
 
     def cell_models(self, folder: Path) -> tuple[Sequence[str], Sequence[Path]]:
