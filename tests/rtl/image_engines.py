@@ -46,6 +46,7 @@ class Case:
     shift: int = 0
     reset: Reset = Reset.SOFT
     half: bool = False
+    eager: bool = False  # a bias alone can reach a threshold
     banks: int = 1
     constants: MemoryKind = MemoryKind.LUT
     residual_bits: int = 14
@@ -79,7 +80,7 @@ class Case:
         weights = generator.integers(-top, top + 1, (self.channels, self.source[0], *self.kernel))
         scale = top * 2**self.bits << self.shift
         bias = generator.integers(-scale // 8, scale // 8 + 1, self.channels)
-        threshold = generator.integers(1, scale + 1, self.channels)
+        threshold = generator.integers(1, scale // (16 if self.eager else 1) + 1, self.channels)
         return weights, bias, threshold, threshold >> 1 if self.half else np.zeros_like(threshold)
 
 

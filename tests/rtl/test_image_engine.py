@@ -39,6 +39,7 @@ CASES = {
         source=(1, 3, 3), channels=7, lanes=2, kernel=(2, 2), constants=MemoryKind.EBR, half=True, bits=6
     ),
     "hard half": Case(source=(1, 3, 3), channels=2, lanes=1, kernel=(2, 2), half=True, reset=Reset.HARD, shift=1),
+    "hard, eager": Case(source=(1, 3, 3), channels=4, lanes=2, kernel=(2, 2), eager=True, reset=Reset.HARD),
     "products": Case(
         source=(2, 4, 4), channels=5, lanes=3, kernel=(3, 3), stride=(2, 1), padding=(1, 1), half=True, multiplies=True
     ),
