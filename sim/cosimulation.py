@@ -1,7 +1,8 @@
 """Builds and runs the emitted Verilog in Verilator under cocotb. The one file that knows cocotb's runner.
 
 Executables are cached by a hash of everything that goes into them: memory images are read when a simulation starts, so
-networks of the same plan share one. Verilator's own run-time library, most of a build's time, is compiled once.
+networks of the same plan share one. Verilator's own run-time library, most of a build's time, is compiled once. An
+executable outlives the Python environment that it was linked in: it runs with cocotb's libraries of the one that calls.
 """
 
 from __future__ import annotations
@@ -247,7 +248,7 @@ def run_bench(
     """
     with tempfile.TemporaryDirectory(prefix="snnc-") as name:
         log, results = Path(name) / "simulation.log", Path(name) / "results.xml"
-        with _quiet(), _environment(verilator_environment()):
+        with _quiet(), _environment(verilator_environment() | _library_path()):
             try:
                 _runner().test(
                     test_module=module,
@@ -282,6 +283,13 @@ def _runner() -> Any:
                     raise RuntimeError(f"'{command[0]}' ended with status {status}")
 
     return Runner()
+
+
+def _library_path() -> dict[str, str]:
+    """The variable that names this environment's cocotb before the one whose path was linked into an executable."""
+    from cocotb_tools.config import libs_dir
+
+    return {"LD_LIBRARY_PATH": os.pathsep.join(filter(None, (str(libs_dir), os.environ.get("LD_LIBRARY_PATH"))))}
 
 
 def _check_results(results: Path, log: Path) -> None:

@@ -1,14 +1,21 @@
-"""What a compilation of a simulation leaves behind."""
+"""What a compilation of a simulation leaves behind, and what it can be used for later."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import cocotb_tools.config
+import numpy as np
 import pytest
 
 from snnc.compiler.errors import ToolError
-from snnc.sim import cosimulation
-from snnc.sim.cosimulation import build_executable
+from snnc.compiler.ir import Encoding
+from snnc.sim import cosimulation, golden
+from snnc.sim.commands import random_inputs
+from snnc.sim.cosimulation import Executable, build_executable, prepare, simulate
+from snnc.sim.stimulus import stimulus
+from tests.networks import build_graph, random_chain
 
 
 def test_temporary_files_of_the_compiler_go_where_everything_is_removed(tmp_path, monkeypatch):
@@ -27,3 +34,20 @@ def test_temporary_files_of_the_compiler_go_where_everything_is_removed(tmp_path
         build_executable((), {"top.v": "module top; endmodule\n"}, "top")
     assert seen
     assert not seen[0].exists()
+
+
+def test_an_executable_outlives_the_environment_that_it_was_linked_in(tmp_path, monkeypatch):
+    """The cache is the user's, not the virtual environment's."""
+    graph = random_chain(sizes=(12, 10, 4), seed=0)
+    build = build_graph(graph, tmp_path / "build")
+    cached = prepare(build, optimised=False)
+    moved = Executable(folder=tmp_path / "moved", top=cached.top)
+    shutil.copytree(cached.folder, moved.folder)
+    program, linked = moved.folder / moved.top, str(cocotb_tools.config.libs_dir).encode()
+    assert linked in program.read_bytes()
+    program.write_bytes(program.read_bytes().replace(linked, b"/gone".ljust(len(linked), b"/")))
+    monkeypatch.setattr(cosimulation, "prepare", lambda *_, **__: moved)
+    inputs = random_inputs(build.plan, 2, time_steps=4, density=0.4, seed=0)
+    trace = golden.run(graph, inputs, time_steps=4)
+    capture = simulate(build, stimulus(Encoding.EVENTS, inputs, time_steps=4))
+    np.testing.assert_array_equal(capture.logits, trace.logits)
