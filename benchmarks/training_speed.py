@@ -25,8 +25,8 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from snnc.compiler.frontend.architecture import parse_architecture
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
-from snnc.distill.architecture import parse_architecture
 from snnc.distill.encoding import channels_last
 from snnc.distill.neurons import NeuronSettings, Surrogate
 from snnc.distill.students import Phase, Student, StudentConfig

@@ -207,6 +207,11 @@ class LayoutPlan:
         return self.channels * self.rows * self.columns
 
     @property
+    def shape(self) -> str:
+        """As in an architecture string: ``32x6x6``, or ``128`` where there are no positions."""
+        return str(self.channels) if self.sizes == (1, 1) else f"{self.channels}x{self.rows}x{self.columns}"
+
+    @property
     def words(self) -> int:
         """Words that stand for neurons."""
         return self.rows * self.columns * self.groups

@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import Any
 
 from snnc.compiler.errors import OptionError
+from snnc.compiler.frontend.architecture import Architecture, Role, parse_architecture
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
-from snnc.distill.architecture import Architecture, Role, parse_architecture
 from snnc.distill.augment import Augmentation
 from snnc.distill.losses import METHODS
 from snnc.distill.losses.interface import LossSettings, Value, resolve

@@ -1,8 +1,8 @@
 """Integrate-and-fire students of any architecture, in four phases of precision.
 
-A student is described by its architecture string (`snnc.distill.architecture`).  Every hidden population is the sum of
-its synapses, batch norm, IF or LIF; the readout is dense with a bias and never fires.  Its forward pass depends on the
-phase:
+A student is described by its architecture string (`snnc.compiler.frontend.architecture`). Every hidden population is
+the sum of its synapses, batch norm, IF or LIF; the readout is dense with a bias and never fires. Its forward pass
+depends on the phase:
 
 ==============  ==========================  =======================================  ==============================
 phase           weights                     normalisation, threshold, bias           signal between populations
@@ -34,8 +34,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from snnc.compiler.frontend.architecture import (
+    INPUT,
+    Architecture,
+    PopulationSpec,
+    ProjectionKind,
+    ProjectionSpec,
+    Role,
+)
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
-from snnc.distill.architecture import INPUT, Architecture, PopulationSpec, ProjectionKind, ProjectionSpec, Role
 from snnc.distill.encoding import channels_last
 from snnc.distill.folding import FoldedLayer, Norm, check_range, fold
 from snnc.distill.neurons import (

@@ -30,7 +30,8 @@ def show_build(folder: Path, design: Design) -> None:
     for heading in ("layer", "shape", "weights", "lanes", "membrane", "weights in", "membranes in"):
         table.add_column(heading)
     for engine in plan.engines:
-        for projection in engine.projections:
+        # The main one, which is the last, gives the layer's row.
+        for projection in reversed(engine.projections):
             main = projection is engine.main
             weights = projection.weights
             where = weights.kind.value
@@ -38,7 +39,7 @@ def show_build(folder: Path, design: Design) -> None:
                 where = f"{weights.blocks} EBR" if weights.blocks else f"{weights.sprams} SPRAM"
             table.add_row(
                 engine.name if main else f"  from {projection.source}",
-                f"{projection.source_layout.neurons} x {engine.neurons}",
+                f"{projection.source_layout.shape} to {engine.layout.shape}",
                 f"{projection.weight_bits} bits",
                 engine.width if main else "",
                 f"{engine.residual_bits} bits" if main else "",

@@ -140,6 +140,7 @@ def _layer(engine: EnginePlan, operations: float) -> dict[str, Any]:
         neuron += f", {engine.reset.value} reset" + (", floor" if engine.floor else "")
     return {
         "name": engine.name,
+        "shape": f"{' + '.join(p.source_layout.shape for p in reversed(engine.projections))} to {engine.layout.shape}",
         "inputs": sum(projection.source_layout.neurons for projection in engine.projections),
         "neurons": engine.neurons,
         "neuron": neuron,

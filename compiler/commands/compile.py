@@ -15,7 +15,6 @@ from snnc.compiler.artefacts import write_build
 from snnc.compiler.design import Objective, Options
 from snnc.compiler.errors import OptionError
 from snnc.compiler.frontend import FORMATS, RandomNetwork
-from snnc.compiler.frontend.random_network import parse_shape
 from snnc.compiler.ir import Encoding
 from snnc.compiler.passes.schedule import schedule
 from snnc.compiler.pipeline import IMPORT, PASS_NAMES, begin, compile_network, passes_before, run_passes
@@ -48,7 +47,12 @@ _DRY_PASSES: Final = (IMPORT, *(step.name for step in _DEVICE_INDEPENDENT))
 @click.option("--weight-bits", type=click.IntRange(1, 8), metavar="N", help="Quantise again, to 1 to 8 bits.")
 @click.option("--dry-run", is_flag=True, help="Write nothing; show which devices of the family it fits.")
 @click.option("--print-after", type=click.Choice(PASS_NAMES), multiple=True, help="Show what a pass decided.")
-@click.option("--random", "shape", metavar="SHAPE", help="Compile a random network, such as 784-128-10, instead.")
+@click.option(
+    "--random",
+    "architecture",
+    metavar="ARCHITECTURE",
+    help="Compile a random network instead, such as 784-128-10 or 1x28x28-16c5s2-32c3s2-10 (docs/distillation.md).",
+)
 @click.option(
     "--encoding",
     type=click.Choice([item.value for item in Encoding]),
@@ -75,7 +79,7 @@ def compile_command(
     weight_bits: int | None,
     dry_run: bool,
     print_after: tuple[str, ...],
-    shape: str | None,
+    architecture: str | None,
     encoding: str,
     density: float,
     seed: int,
@@ -93,15 +97,15 @@ def compile_command(
         weight_bits=weight_bits,
     )
     source: Path | RandomNetwork
-    if (student is None) == (shape is None):
-        raise click.UsageError(f"Give either a network file ({', '.join(FORMATS)}) or --random SHAPE.")
+    if (student is None) == (architecture is None):
+        raise click.UsageError(f"Give either a network file ({', '.join(FORMATS)}) or --random ARCHITECTURE.")
     given = click.get_current_context().get_parameter_source
     for name in ("encoding", "density", "seed"):
         if student is not None and given(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"--{name} belongs to --random; {student} says its own.")
-    if shape is not None:
+    if architecture is not None:
         source = RandomNetwork(
-            sizes=parse_shape(shape),
+            architecture=architecture,
             encoding=Encoding(encoding),
             weight_bits=weight_bits or 4,
             time_steps=time_steps or 10,
@@ -126,7 +130,7 @@ def compile_command(
     from snnc.compiler.backend.console import show_build
 
     folder = output or Path("build") / (student.stem if student else design.graph.name)
-    write_build(folder, design.files, source=str(student) if student else f"--random {shape} --seed {seed}")
+    write_build(folder, design.files, source=str(student) if student else f"--random {architecture} --seed {seed}")
     show_build(folder, design)
 
 

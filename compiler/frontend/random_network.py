@@ -1,13 +1,13 @@
-"""Random integer networks of a given shape, for trying hardware without any data or training.
+"""Random integer networks of a given architecture, for trying hardware without any data or training.
 
-The rule, per hidden layer: weights uniform over the symmetric range, a bias that gives every neuron a drift of half a
+The rule, per hidden layer: weights uniform over the symmetric range, a bias that gives every channel a drift of half a
 standard deviation of its input current, and thresholds of a common multiple of that deviation, found by bisection on a
-short seeded run so that the layer fires at `FIRING_TARGET`.
+short seeded run so that the layer fires at `FIRING_TARGET`. What a residual block adds by identity weighs as much as a
+deviation of the rest. Max pooling has nothing to draw.
 """
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.errors import OptionError
+from snnc.compiler.frontend.architecture import (
+    INPUT,
+    Architecture,
+    PopulationSpec,
+    ProjectionKind,
+    ProjectionSpec,
+    Role,
+    parse_architecture,
+)
 from snnc.compiler.ir import (
+    Convolution,
     Dense,
     Encoding,
     Graph,
@@ -23,25 +33,34 @@ from snnc.compiler.ir import (
     IntegrateAndFire,
     Level,
     Neuron,
+    Pooling,
     Population,
+    Projection,
     Readout,
+    Reset,
     frozen,
 )
 
-__all__ = ["FIRING_TARGET", "RandomNetwork", "parse_shape", "random_graph"]
+__all__ = ["FIRING_TARGET", "RandomNetwork", "random_graph"]
 
 FIRING_TARGET: Final = 0.2
 """Spikes per neuron and step; single neurons spread around it."""
 
-_SAMPLES: Final = 32
-_STEPS_LIMIT: Final = 64
+_MOST_SAMPLES: Final = 32
+_MOST_STEPS: Final = 64
+_RUN_LIMIT: Final = 2**22
+"""Of neurons, steps and samples of the largest layer's run together, which bounds its time and memory."""
+
 _BISECTIONS: Final = 24
-_SIZE_LIMIT: Final = 2**16
 _WEIGHTS_LIMIT: Final = 2**24
 """Far beyond what the block RAM of any device holds, and still drawn in a second."""
 
-_Spikes = npt.NDArray[np.int64]
-"""(time, sample, neuron)"""
+_Run = npt.NDArray[np.int64]
+"""Spikes, pixels or currents of a layer: ``(time, sample, channel, row, column)``."""
+
+_ALL_BUT_CHANNEL: Final = (0, 1, 3, 4)
+
+_Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +69,8 @@ class RandomNetwork:
 
     Attributes
     ----------
-    sizes
-        Neurons per layer, the input first and the readout last.
+    architecture
+        As of `snnc.compiler.frontend.architecture`: ``784-128-10``, ``1x28x28-16c5s2-32c3s2-10``.
     encoding, value_bits
         Of the input; `value_bits` is ignored for events.
     weight_bits
@@ -64,7 +83,7 @@ class RandomNetwork:
         The same seed gives the same network.
     """
 
-    sizes: tuple[int, ...]
+    architecture: str
     encoding: Encoding = Encoding.EVENTS
     value_bits: int = 4
     weight_bits: int = 4
@@ -73,51 +92,42 @@ class RandomNetwork:
     seed: int = 0
 
 
-def parse_shape(text: str) -> tuple[int, ...]:
-    """``"784-128-10"`` as numbers."""
-    fields = text.split("-")
-    sizes = tuple(int(size) for size in fields if size.isascii() and size.isdigit() and len(size) < 9)
-    if len(sizes) != len(fields) or len(sizes) < 2 or not all(1 <= size <= _SIZE_LIMIT for size in sizes):
-        raise OptionError(f"'{text}' is no network shape; join sizes of 1 to {_SIZE_LIMIT} by '-', such as 784-128-10.")
-    weights = sum(inputs * outputs for inputs, outputs in itertools.pairwise(sizes))
-    if weights > _WEIGHTS_LIMIT:
-        raise OptionError(
-            f"'{text}' has {weights:,} weights; at most {_WEIGHTS_LIMIT:,} are drawn. Use smaller layers."
-        )
-    return sizes
-
-
 def random_graph(options: RandomNetwork) -> Graph:
-    """A `Level.INTEGER` chain of dense layers whose hidden neurons fire."""
+    """A `Level.INTEGER` network whose hidden neurons fire.
+
+    Raises
+    ------
+    OptionError
+        The architecture cannot be read or built, or has more weights than are drawn.
+    """
+    architecture = parse_architecture(options.architecture)
+    if architecture.weights > _WEIGHTS_LIMIT:
+        raise OptionError(
+            f"'{options.architecture}' has {architecture.weights:,} weights; at most {_WEIGHTS_LIMIT:,} are drawn. Use "
+            "smaller layers."
+        )
     generator = np.random.default_rng(options.seed)
     bits = 1 if options.encoding is Encoding.EVENTS else options.value_bits
-    spikes = _input_run(options, bits, generator)
-    size = options.sizes[0]
+    channels = architecture.shape[0]
     source = InputSource(encoding=options.encoding, bits=bits)
-    populations = [Population(name="input", shape=(size, 1, 1), neuron=source, bias=frozen(np.zeros(size, np.int64)))]
-    projections = []
-    for position, outputs in enumerate(options.sizes[1:], start=1):
-        last = position == len(options.sizes) - 1
-        inputs, largest = options.sizes[position - 1], 2 ** (options.weight_bits - 1) - 1
-        if options.weight_bits == 1:
-            weight = 2 * generator.integers(0, 2, size=(outputs, inputs)) - 1
-        else:
-            weight = generator.integers(-largest, largest, size=(outputs, inputs), endpoint=True)
-        # In floating point, where matrix products are fast; sums of such sizes are exact.
-        current = (spikes.astype(np.float64) @ weight.T.astype(np.float64)).astype(np.int64)
-        bias = np.zeros(outputs, np.int64)
-        neuron: Neuron = Readout()
-        name = "readout" if last else f"hidden{position - 1}"
-        if not last:
-            bias, threshold = _calibrate(current)
-            spikes = _fire(current + bias, threshold)
-            neuron = IntegrateAndFire(threshold=frozen(threshold))
-        populations.append(Population(name=name, shape=(outputs, 1, 1), neuron=neuron, bias=frozen(bias)))
-        projections.append(
-            Dense(source=populations[-2].name, target=name, weight=frozen(weight), bits=options.weight_bits)
-        )
+    populations = [
+        Population(name=INPUT, shape=architecture.shape, neuron=source, bias=frozen(np.zeros(channels, np.int64)))
+    ]
+    projections: list[Projection] = []
+    names = {INPUT: INPUT}
+    runs = {INPUT: _input_run(options, architecture, bits, generator)}
+    for position, spec in enumerate(architecture.populations):
+        name = "readout" if spec.role is Role.READOUT else f"hidden{position}"
+        names[spec.name] = name
+        drawn = _draw(spec, runs, options.weight_bits, generator)
+        runs[spec.name] = drawn.spikes
+        populations.append(Population(name=name, shape=spec.shape, neuron=drawn.neuron, bias=frozen(drawn.bias)))
+        projections += [
+            _projection(synapses, names[synapses.source], name, weight, options.weight_bits)
+            for synapses, weight in zip(spec.projections, drawn.weights, strict=True)
+        ]
     return Graph(
-        name=f"random-{'-'.join(map(str, options.sizes))}-seed{options.seed}",
+        name=f"random-{options.architecture}-seed{options.seed}",
         level=Level.INTEGER,
         populations=tuple(populations),
         projections=tuple(projections),
@@ -125,8 +135,12 @@ def random_graph(options: RandomNetwork) -> Graph:
     )
 
 
-def _input_run(options: RandomNetwork, bits: int, generator: np.random.Generator) -> _Spikes:
-    shape = (min(options.time_steps, _STEPS_LIMIT), _SAMPLES, options.sizes[0])
+def _input_run(options: RandomNetwork, architecture: Architecture, bits: int, generator: np.random.Generator) -> _Run:
+    input_size = int(np.prod(architecture.shape))
+    largest = max(input_size, *(population.size for population in architecture.populations))
+    steps = max(1, min(options.time_steps, _MOST_STEPS, _RUN_LIMIT // largest))
+    samples = max(1, min(_MOST_SAMPLES, _RUN_LIMIT // (largest * steps)))
+    shape = (steps, samples, *architecture.shape)
     match options.encoding:
         case Encoding.DIRECT:
             image = generator.integers(1, 2**bits, size=shape[1:]) * (generator.random(shape[1:]) < options.density)
@@ -135,28 +149,152 @@ def _input_run(options: RandomNetwork, bits: int, generator: np.random.Generator
             return (generator.random(shape) < options.density).astype(np.int64)
 
 
-def _calibrate(current: _Spikes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Bias and threshold per neuron, both ``(neuron,)``, for the weighted sums `current`."""
-    deviation = np.maximum(current.std(axis=(0, 1)), 1.0)
-    bias = np.rint(deviation / 2 - current.mean(axis=(0, 1))).astype(np.int64)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawn:
+    """A population's neurons, a weight array for each of its projections, and what it does in the run."""
+
+    neuron: Neuron
+    bias: _Integers
+    weights: tuple[_Integers, ...]
+    spikes: _Run
+
+
+def _draw(spec: PopulationSpec, runs: dict[str, _Run], bits: int, generator: np.random.Generator) -> _Drawn:
+    weights: list[_Integers] = []
+    loop: _Integers | None = None
+    channels, current = spec.shape[0], np.zeros((1, 1, *spec.shape), np.int64)
+    for synapses in spec.projections:
+        if spec.role is Role.MAX:
+            weight = np.ones(channels, np.int64)
+        elif synapses.kind is ProjectionKind.POOLING:
+            weight = np.maximum(1, np.rint(_deviation(current))).astype(np.int64)
+        else:
+            weight = _random_weights(synapses.weights, bits, generator)
+        weights.append(weight)
+        if synapses.source == spec.name:
+            loop = weight
+        else:
+            current = current + _current(synapses, weight, runs[synapses.source], spec.shape)
+    neuron: Neuron
+    bias = np.zeros(channels, np.int64)
+    match spec.role:
+        case Role.READOUT:
+            neuron, spikes = Readout(), np.zeros_like(current)
+        case Role.MAX:
+            neuron = IntegrateAndFire(threshold=frozen(np.ones(channels, np.int64)), reset=Reset.HARD)
+            spikes = (current > 0).astype(np.int64)
+        case Role.SPIKING:
+            bias, threshold = _calibrate(current, loop)
+            neuron = IntegrateAndFire(threshold=frozen(threshold))
+            spikes = _fire(current + _per_channel(bias), threshold, loop)
+    return _Drawn(neuron=neuron, bias=bias, weights=tuple(weights), spikes=spikes)
+
+
+def _random_weights(shape: tuple[int, ...], bits: int, generator: np.random.Generator) -> _Integers:
+    if bits == 1:
+        return 2 * generator.integers(0, 2, size=shape) - 1
+    largest = 2 ** (bits - 1) - 1
+    return generator.integers(-largest, largest, size=shape, endpoint=True)
+
+
+def _projection(spec: ProjectionSpec, source: str, target: str, weight: _Integers, bits: int) -> Projection:
+    stride = (spec.stride, spec.stride)
+    match spec.kind:
+        case ProjectionKind.DENSE:
+            return Dense(
+                source=source, target=target, weight=frozen(weight), bits=bits, delay=spec.delay, pool=spec.pool
+            )
+        case ProjectionKind.CONVOLUTION:
+            return Convolution(
+                source=source,
+                target=target,
+                weight=frozen(weight),
+                stride=stride,
+                padding=(spec.padding, spec.padding),
+                groups=spec.groups,
+                bits=bits,
+                pool=spec.pool,
+            )
+        case ProjectionKind.POOLING:
+            kernel = (spec.kernel, spec.kernel)
+            return Pooling(source=source, target=target, weight=frozen(weight), kernel=kernel, stride=stride)
+
+
+def _current(spec: ProjectionSpec, weight: _Integers, run: _Run, shape: tuple[int, int, int]) -> _Run:
+    """Weighted sums into neurons of `shape`, in floating point, where matrix products are fast and these sums exact."""
+    signals = _window_sums(run.astype(np.float64), spec.pool)
+    weights = weight.astype(np.float64)
+    steps, samples = run.shape[:2]
+    match spec.kind:
+        case ProjectionKind.DENSE:
+            sums = signals.reshape(steps, samples, -1) @ weights.T
+        case ProjectionKind.CONVOLUTION:
+            sums = _convolved(spec, weights, signals, shape)
+        case ProjectionKind.POOLING:
+            sums = _window_sums(signals, spec.kernel) * weights[:, None, None]
+    return sums.reshape(steps, samples, *shape).astype(np.int64)
+
+
+def _window_sums(signals: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float64]:
+    """Sums of windows of `size` by `size` neurons that do not overlap."""
+    *outer, height, width = signals.shape
+    return signals.reshape(*outer, height // size, size, width // size, size).sum(axis=(-3, -1))
+
+
+def _convolved(
+    spec: ProjectionSpec,
+    weights: npt.NDArray[np.float64],
+    signals: npt.NDArray[np.float64],
+    shape: tuple[int, int, int],
+) -> npt.NDArray[np.float64]:
+    steps, samples, sources, height, width = signals.shape
+    channels, rows, columns = shape
+    sides = (spec.padding, spec.padding)
+    grouped = signals.reshape(steps, samples, spec.groups, sources // spec.groups, height, width)
+    padded = np.pad(grouped, ((0, 0), (0, 0), (0, 0), (0, 0), sides, sides))
+    kernels = weights.reshape(spec.groups, channels // spec.groups, *weights.shape[1:])
+    sums = np.zeros((steps, samples, spec.groups, channels // spec.groups, rows * columns))
+    for down in range(spec.kernel):
+        for across in range(spec.kernel):
+            seen = padded[..., down :: spec.stride, across :: spec.stride][..., :rows, :columns]
+            sums += kernels[..., down, across] @ seen.reshape(*seen.shape[:4], rows * columns)
+    return sums
+
+
+def _calibrate(current: _Run, loop: _Integers | None) -> tuple[_Integers, _Integers]:
+    """Bias and threshold per channel, both ``(channel,)``, for the weighted sums `current` and own spikes by `loop`."""
+    deviation = np.maximum(_deviation(current), 1.0)
+    bias = np.rint(deviation / 2 - current.mean(axis=_ALL_BUT_CHANNEL)).astype(np.int64)
+    drive = current + _per_channel(bias)
     low, high = 0.0, 64.0
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        if _fire(current + bias, _threshold(middle, deviation)).mean() > FIRING_TARGET:
+        if _fire(drive, _threshold(middle, deviation), loop).mean() > FIRING_TARGET:
             low = middle
         else:
             high = middle
     return bias, _threshold(high, deviation)
 
 
-def _threshold(multiple: float, deviation: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+def _deviation(current: _Run) -> npt.NDArray[np.float64]:
+    return current.std(axis=_ALL_BUT_CHANNEL)
+
+
+def _per_channel(values: _Integers) -> _Integers:
+    return values[:, None, None]
+
+
+def _threshold(multiple: float, deviation: npt.NDArray[np.float64]) -> _Integers:
     return np.maximum(1, np.rint(multiple * deviation)).astype(np.int64)
 
 
-def _fire(current: _Spikes, threshold: npt.NDArray[np.int64]) -> _Spikes:
+def _fire(current: _Run, threshold: _Integers, loop: _Integers | None) -> _Run:
     membrane, spikes = np.zeros(current.shape[1:], np.int64), np.empty_like(current)
+    thresholds = _per_channel(threshold)
     for step, drive in enumerate(current):
         membrane = membrane + drive
-        spikes[step] = membrane >= threshold
-        membrane -= threshold * spikes[step]
+        if loop is not None and step:
+            membrane += (spikes[step - 1, ..., 0, 0] @ loop.T)[..., None, None]
+        spikes[step] = membrane >= thresholds
+        membrane -= thresholds * spikes[step]
     return spikes

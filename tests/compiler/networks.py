@@ -189,7 +189,9 @@ def random_design(
     time_steps: int = 4,
 ) -> Design:
     """A random network after all passes but `emit`."""
-    network = RandomNetwork(sizes=sizes, encoding=encoding, weight_bits=weight_bits, time_steps=time_steps)
+    network = RandomNetwork(
+        architecture="-".join(map(str, sizes)), encoding=encoding, weight_bits=weight_bits, time_steps=time_steps
+    )
     return run_passes(
         design_of(random_graph(network), target=target, device=device, options=Options(lanes=lanes)),
         passes_before("emit"),

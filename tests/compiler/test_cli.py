@@ -151,6 +151,22 @@ def test_the_default_folder_has_the_name_of_the_network(student, tmp_path, capsy
 
 
 @pytest.mark.usefixtures("fake_rtl")
+def test_a_random_residual_network(tmp_path, capsys):
+    status, out, _ = run(capsys, "compile", "--random", "2x6x6-4c3-4r3-8R-3", "-o", tmp_path / "b", "--target", "ecp5")
+    assert status == 0
+    rows = [" ".join(line.split()) for line in out.splitlines()]
+    shapes = [
+        "hidden0 2x6x6 to 4x6x6",
+        "hidden1 4x6x6 to 4x6x6",
+        "hidden2 4x6x6 to 4x6x6",
+        "from hidden0 4x6x6 to 4x6x6",
+    ]
+    shapes += ["hidden3 4x6x6 to 8", "from hidden3 8 to 8", "readout 8 to 3"]
+    start = next(index for index, row in enumerate(rows) if row.startswith("hidden0"))
+    assert all(row.startswith(shape) for row, shape in zip(rows[start : start + len(shapes)], shapes, strict=True)), out
+
+
+@pytest.mark.usefixtures("fake_rtl")
 def test_the_next_commands_can_be_pasted(student, tmp_path, capsys):
     _, out, _ = run(capsys, "compile", student, "-o", tmp_path / "my build")
     assert f"snnc verify '{tmp_path}/my build', snnc synth '{tmp_path}/my build'" in out

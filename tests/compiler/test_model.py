@@ -22,7 +22,7 @@ from tests.compiler.networks import checkpoint
 from tests.networks import integer_chain
 from tests.strategies import integer_networks
 
-GRAPH = random_graph(RandomNetwork(sizes=(20, 9, 4), encoding=Encoding.DIRECT, seed=1))
+GRAPH = random_graph(RandomNetwork(architecture="20-9-4", encoding=Encoding.DIRECT, seed=1))
 DATA = model_to_bytes(GRAPH)
 
 

@@ -33,7 +33,7 @@ def test_the_integer_network_is_the_one_that_is_compiled(options, repository):
 
 
 def test_random_networks_are_integer_already():
-    assert integer_network(RandomNetwork(sizes=(8, 4, 2)), time_steps=3).time_steps == 3
+    assert integer_network(RandomNetwork(architecture="8-4-2"), time_steps=3).time_steps == 3
 
 
 @pytest.mark.parametrize("steps", [0, 2**17])

@@ -240,7 +240,7 @@ def renamed(graph: Graph, name: str, to: str) -> Graph:
 
 
 def test_an_input_with_a_delay_is_repeated() -> None:
-    chain = random_graph(RandomNetwork(sizes=(8, 4, 2)))
+    chain = random_graph(RandomNetwork(architecture="8-4-2"))
     late = dataclasses.replace(chain.projections[0], delay=2)
     rewritten = check_equal(dataclasses.replace(chain, projections=(late, chain.projections[1])), 6)
     assert [(p.source, p.target, p.delay) for p in rewritten.projections] == [
@@ -272,7 +272,7 @@ def test_layers_that_hear_everything_late_keep_in_step(encoding: Encoding) -> No
 
 
 def test_a_readout_is_heard_by_nobody() -> None:
-    chain = random_graph(RandomNetwork(sizes=(8, 4, 2)))
+    chain = random_graph(RandomNetwork(architecture="8-4-2"))
     back = Dense(source="readout", target="hidden0", weight=frozen(np.ones((4, 2), np.int64)), bits=2, delay=1)
     rewritten = check_equal(dataclasses.replace(chain, projections=(*chain.projections, back)), 8)
     assert rewritten.projections == chain.projections
@@ -358,7 +358,7 @@ def test_pixels_under_a_huge_kernel_are_refused():
 
 def test_layers_too_large_to_keep_in_step_are_refused():
     late = Dense(source="hidden0", target="hidden1", weight=zeros(3000, 3000), bits=2, delay=1)
-    chain = random_graph(RandomNetwork(sizes=(4, 2, 2, 2)))
+    chain = random_graph(RandomNetwork(architecture="4-2-2-2"))
     wide = {"hidden0": (3000, 1, 1), "hidden1": (3000, 1, 1)}
     graph = far(dataclasses.replace(chain, projections=(chain.projections[0], late, chain.projections[2])), wide)
     with pytest.raises(FitError, match=re.escape("Layer 'hidden1' hears nothing without a delay, and needs weights")):

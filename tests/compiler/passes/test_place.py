@@ -103,7 +103,7 @@ def test_weights_that_do_not_fit_block_ram_go_to_spram():
 
 def test_spram_has_room_for_one_of_two_only():
     """Each takes four blocks: the second one stays in block RAM, and the sentence says what is there beside it."""
-    design = schedule(bound(design_of(random_graph(RandomNetwork(sizes=(100, 320, 64, 10))))))
+    design = schedule(bound(design_of(random_graph(RandomNetwork(architecture="100-320-64-10")))))
     few = dataclasses.replace(UP5K, block_rams=30, logic_cells=3000)
     fit = best_fit(dataclasses.replace(design, lanes=(16, 16, 10), device=few))
     check(fit.plan)
@@ -116,7 +116,7 @@ def test_spram_has_room_for_one_of_two_only():
 def test_spram_before_block_ram_where_logic_is_short():
     """In block RAM the weights fit too, but their banks have to be joined."""
     design = schedule(
-        bound(design_of(random_graph(RandomNetwork(sizes=(784, 32, 10))), options=Options(lanes=(16, 10))))
+        bound(design_of(random_graph(RandomNetwork(architecture="784-32-10")), options=Options(lanes=(16, 10))))
     )
     roomy = best_fit(design).plan
     assert not roomy.loaded
@@ -159,7 +159,7 @@ def test_roomy_networks_use_block_ram():
 
 def test_little_block_ram_goes_where_it_saves_most():
     """With fewer and fewer blocks, logic grows, and the hardware's rules hold for every plan on the way."""
-    bounded = schedule(bound(design_of(random_graph(RandomNetwork(sizes=(64, 128, 10))))))
+    bounded = schedule(bound(design_of(random_graph(RandomNetwork(architecture="64-128-10")))))
     before = None
     for blocks in range(40, -1, -1):
         device = dataclasses.replace(bounded.device, block_rams=blocks)
@@ -209,7 +209,9 @@ shapes = st.lists(st.integers(1, 90), min_size=2, max_size=4).map(tuple)
     shape=shapes, encoding=st.sampled_from(Encoding), bits=st.integers(2, 8), device=st.sampled_from(["hx8k", "lp1k"])
 )
 def test_every_plan_keeps_the_rules(shape, encoding, bits, device):
-    graph = random_graph(RandomNetwork(sizes=shape, encoding=encoding, weight_bits=bits, time_steps=3))
+    graph = random_graph(
+        RandomNetwork(architecture="-".join(map(str, shape)), encoding=encoding, weight_bits=bits, time_steps=3)
+    )
     design = schedule(bound(design_of(graph, device=device)))
     plan = place_anyway(design)
     check(plan)
@@ -226,7 +228,7 @@ def test_a_stride_of_a_power_of_two_only_where_it_is_free():
 
 @pytest.mark.parametrize("device", load_target("ice40").devices)
 def test_a_network_that_fits_nowhere_is_refused_with_numbers(device):
-    graph = random_graph(RandomNetwork(sizes=(784, 512, 10)))
+    graph = random_graph(RandomNetwork(architecture="784-512-10"))
     design = schedule(bound(design_of(graph, device=device)))
     with pytest.raises(FitError) as caught:
         place(design)
@@ -239,14 +241,16 @@ def test_a_network_that_fits_nowhere_is_refused_with_numbers(device):
 
 
 def test_too_many_cells_are_refused_with_numbers():
-    graph = random_graph(RandomNetwork(sizes=(64, 64, 10)))
+    graph = random_graph(RandomNetwork(architecture="64-64-10"))
     design = schedule(bound(design_of(graph, device="hx1k", options=Options(lanes=(32, 10)))))
     with pytest.raises(FitError, match=r"32, 10 lanes: it needs .*about [\d,]+ LCs \(it has 1,280\)"):
         place(design)
 
 
 def test_ecp5_is_refused_in_its_own_units():
-    design = schedule(bound(design_of(random_graph(RandomNetwork(sizes=(784, 2048, 10))), target="ecp5", device="12k")))
+    design = schedule(
+        bound(design_of(random_graph(RandomNetwork(architecture="784-2048-10")), target="ecp5", device="12k"))
+    )
     with pytest.raises(FitError, match=r"LFE5U-12F \(12k\) with .* lanes: it needs \d+ EBR \(it has 32\)"):
         place(design)
     small = dataclasses.replace(design.device, logic_cells=100)

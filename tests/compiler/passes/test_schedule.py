@@ -26,7 +26,7 @@ ECP5 = find_device("ecp5", "85k")
 
 
 def scheduled(sizes, *, device=None, lanes=None, bits=4):
-    graph = random_graph(RandomNetwork(sizes=sizes, weight_bits=bits))
+    graph = random_graph(RandomNetwork(architecture="-".join(map(str, sizes)), weight_bits=bits))
     return schedule(bound(design_of(graph, device=device, options=Options(lanes=lanes))))
 
 
@@ -49,7 +49,7 @@ def test_up_to_sixteen_where_there_is_room(sizes, lanes):
 
 
 def test_a_family_says_how_wide_an_engine_may_be_unasked():
-    graph = random_graph(RandomNetwork(sizes=(64, 128, 40, 10)))
+    graph = random_graph(RandomNetwork(architecture="64-128-40-10"))
     lanes = {
         device.family: schedule(bound(dataclasses.replace(design_of(graph), device=device))).lanes
         for device in (find_device("ice40", "hx8k"), find_device("ecp5", "85k"))
@@ -95,7 +95,7 @@ BUILT = (
 
 
 def test_pixels_with_a_delay_are_refused():
-    graph = random_graph(RandomNetwork(sizes=(8, 4, 2), encoding=Encoding.DIRECT))
+    graph = random_graph(RandomNetwork(architecture="8-4-2", encoding=Encoding.DIRECT))
     late = dataclasses.replace(graph.projections[0], delay=1)
     refused(
         dataclasses.replace(graph, projections=(late, graph.projections[1])),
@@ -105,7 +105,7 @@ def test_pixels_with_a_delay_are_refused():
 
 
 def test_pixels_that_branch_are_refused():
-    graph = random_graph(RandomNetwork(sizes=(8, 4, 4, 2), encoding=Encoding.DIRECT))
+    graph = random_graph(RandomNetwork(architecture="8-4-4-2", encoding=Encoding.DIRECT))
     skip = dataclasses.replace(graph.projections[0], target="hidden1")
     refused(
         with_projections(graph, skip),
@@ -115,7 +115,7 @@ def test_pixels_that_branch_are_refused():
 
 
 def test_pixels_beside_spikes_are_refused():
-    graph = random_graph(RandomNetwork(sizes=(4, 4, 2), encoding=Encoding.DIRECT))
+    graph = random_graph(RandomNetwork(architecture="4-4-2", encoding=Encoding.DIRECT))
     loop = dataclasses.replace(graph.projections[0], source="hidden0", delay=1)
     refused(
         with_projections(graph, loop),
@@ -125,7 +125,7 @@ def test_pixels_beside_spikes_are_refused():
 
 
 def test_delays_alone_before_all_that_hears_pixels_are_refused():
-    graph = random_graph(RandomNetwork(sizes=(4, 4, 4, 2), encoding=Encoding.DIRECT))
+    graph = random_graph(RandomNetwork(architecture="4-4-4-2", encoding=Encoding.DIRECT))
     first, second, third = graph.projections
     swapped = (
         dataclasses.replace(first, target="hidden1"),

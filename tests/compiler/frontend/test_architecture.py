@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from snnc.compiler.errors import OptionError
+from snnc.compiler.frontend.architecture import ProjectionKind, Role, parse_architecture
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
-from snnc.distill.architecture import ProjectionKind, Role, parse_architecture
 from snnc.distill.neurons import NeuronSettings, Surrogate
 from snnc.distill.students import Phase, Student, StudentConfig
 

@@ -1,4 +1,6 @@
-"""The architecture of a student: a short string, and the populations and projections that it stands for.
+"""The architecture of a network: a short string, and the populations and projections that it stands for.
+
+Students are trained from it (`snnc distill --architecture`), and random networks drawn (`snnc compile --random`).
 
 Tokens joined by ``-``: the input, the layers, and last the number of classes.
 
