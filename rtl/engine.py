@@ -103,6 +103,8 @@ class Engine(wiring.Component):
                 operations[0].marker.eq(Marker.SAMPLE),
                 operations[0].clear.eq(1),
             ]
+            if plan.column_banks > 1:
+                m.d.comb += operations[0].more.eq(0)
             m.d.sync += clear_word.eq(clear_word + 1)
             with m.If(clear_word == words - 1):
                 m.d.sync += clearing.eq(0)

@@ -127,12 +127,13 @@ class Sequencer(wiring.Component):
 
         Only where a convolution has a single row for each position can two operations that follow each other be on the
         same word. What is forwarded goes from accumulate to accumulate: between these and sweeps there are two cycles.
+        While nothing is allowed, words are being cleared, which counts as a sweep that could have been on any of them.
         """
         plan, op = self._plan, self.operation
         if plan.forwards:
             sweeps = op.kind == OperationKind.SWEEP
             issued, swept = Signal(2), Signal(2, reset_less=True)
-            m.d.sync += [issued.eq(Cat(self.issue, issued)), swept.eq(Cat(sweeps, swept))]
+            m.d.sync += [issued.eq(Cat(self.issue | ~self.allow, issued)), swept.eq(Cat(sweeps | ~self.allow, swept))]
             return (issued & (swept ^ sweeps.replicate(2))).any()
         if not plan.waits:
             return Const(0, 1)
@@ -145,5 +146,6 @@ class Sequencer(wiring.Component):
         recent = Signal()
         recent_single = Signal(reset_less=True)
         recent_position = Signal(len(position), reset_less=True)
-        m.d.sync += [recent.eq(self.issue), recent_single.eq(single), recent_position.eq(position)]
+        # What waits here while words are cleared is on its own position.
+        m.d.sync += [recent.eq(self.issue | ~self.allow), recent_single.eq(single), recent_position.eq(position)]
         return recent & (recent_position == position) & (recent_single | single)
