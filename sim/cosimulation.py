@@ -87,8 +87,8 @@ def simulate(
     Parameters
     ----------
     overlap
-        Send a sample while the one before is still in the core. Values must not change; cycles then count from the
-        start of the run to each sample's end.
+        Send a sample while the one before is still in the core, the first right after the reset, and half of them with
+        gaps and stalls. Values must not change; cycles then count from the start of the run to each sample's end.
     seed
         Of the values that registers without a reset start with.
     optimised

@@ -263,7 +263,7 @@ def _compare_overlapped(
     seed: int,
     optimised: bool,
 ) -> None:
-    """Once more without waiting between samples, so that each one meets the tail of the one before."""
+    """Once more without waiting for the core, so that a sample meets the reset, or the tail of the one before."""
     plan = build.plan
     piece = golden.take(plan.input.encoding, inputs, slice(0, 200))
     trace = golden.run(graph, piece, time_steps=steps)
