@@ -146,6 +146,11 @@ class Sequencer(wiring.Component):
         recent = Signal()
         recent_single = Signal(reset_less=True)
         recent_position = Signal(len(position), reset_less=True)
-        # What waits here while words are cleared is on its own position.
-        m.d.sync += [recent.eq(self.issue | ~self.allow), recent_single.eq(single), recent_position.eq(position)]
-        return recent & (recent_position == position) & (recent_single | single)
+        cleared = Signal()
+        m.d.sync += [
+            recent.eq(self.issue),
+            recent_single.eq(single),
+            recent_position.eq(position),
+            cleared.eq(~self.allow),
+        ]
+        return cleared | (recent & (recent_position == position) & (recent_single | single))

@@ -207,13 +207,15 @@ def test_a_readout_as_wide_as_the_bench_records(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("target", "device"), [("ice40", "hx8k"), ("ecp5", "25k")])
-@pytest.mark.parametrize("position", [13, 14, 15])
-def test_an_event_that_waits_for_the_word_cleared_last(tmp_path: Path, target: str, device: str, position: int) -> None:
-    """Right after the reset, as the first of all."""
-    graph = spatial_chain((1, 1, 16), [Conv(channels=4, kernel=(1, 1)), Full(shape=(3, 1, 1))], time_steps=2, seed=3)
+@pytest.mark.parametrize(("words", "position"), [(3, 2), (16, 14), (16, 15)])
+def test_a_first_event_for_a_word_cleared_last(
+    tmp_path: Path, target: str, device: str, words: int, position: int
+) -> None:
+    """Right after the reset: one comes when the last word is cleared, the others wait for it."""
+    graph = spatial_chain((1, 1, words), [Conv(channels=4, kernel=(1, 1)), Full(shape=(3, 1, 1))], time_steps=2, seed=3)
     build = build_graph(graph, tmp_path / "build", lanes=(4, 3), target=target, device=device)
     assert (build.plan.engines[0].waits, build.plan.engines[0].forwards) == (target == "ice40", target == "ecp5")
-    inputs = np.zeros((2, 1, 16), np.int64)
+    inputs = np.zeros((2, 1, words), np.int64)
     inputs[:, :, position] = 1
     verify_build(build, inputs)
 
