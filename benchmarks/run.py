@@ -4,7 +4,7 @@
     SNNC_DATA=DIR make benchmarks          all of it; DIR holds mnist/ with the four idx files
 
 Every row is measured in this run: nothing is read from an earlier one. The table and the raw figures are written to
-``build/benchmarks/results.md`` and ``results.json``. About a quarter of an hour on two cores.
+``build/benchmarks/results.md`` and ``results.json``. About ten minutes on two cores.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ deviation of the rest. Max pooling has nothing to draw.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,8 +39,10 @@ from snnc.compiler.ir import (
     Projection,
     Readout,
     Reset,
+    Shape,
     frozen,
 )
+from snnc.sim.synapses import WeightedSum
 
 __all__ = ["FIRING_TARGET", "RandomNetwork", "random_graph"]
 
@@ -114,18 +117,14 @@ def random_graph(options: RandomNetwork) -> Graph:
         Population(name=INPUT, shape=architecture.shape, neuron=source, bias=frozen(np.zeros(channels, np.int64)))
     ]
     projections: list[Projection] = []
-    names = {INPUT: INPUT}
+    known = {INPUT: populations[0]}
     runs = {INPUT: _input_run(options, architecture, bits, generator)}
     for position, spec in enumerate(architecture.populations):
         name = "readout" if spec.role is Role.READOUT else f"hidden{position}"
-        names[spec.name] = name
-        drawn = _draw(spec, runs, options.weight_bits, generator)
-        runs[spec.name] = drawn.spikes
-        populations.append(Population(name=name, shape=spec.shape, neuron=drawn.neuron, bias=frozen(drawn.bias)))
-        projections += [
-            _projection(synapses, names[synapses.source], name, weight, options.weight_bits)
-            for synapses, weight in zip(spec.projections, drawn.weights, strict=True)
-        ]
+        drawn = _draw(spec, runs, known, name, options.weight_bits, generator)
+        runs[spec.name], known[spec.name] = drawn.spikes, drawn.population
+        populations.append(drawn.population)
+        projections += drawn.projections
     return Graph(
         name=f"random-{options.architecture}-seed{options.seed}",
         level=Level.INTEGER,
@@ -151,16 +150,22 @@ def _input_run(options: RandomNetwork, architecture: Architecture, bits: int, ge
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Drawn:
-    """A population's neurons, a weight array for each of its projections, and what it does in the run."""
+    """A population, its projections, and what it does in the run."""
 
-    neuron: Neuron
-    bias: _Integers
-    weights: tuple[_Integers, ...]
+    population: Population
+    projections: tuple[Projection, ...]
     spikes: _Run
 
 
-def _draw(spec: PopulationSpec, runs: dict[str, _Run], bits: int, generator: np.random.Generator) -> _Drawn:
-    weights: list[_Integers] = []
+def _draw(
+    spec: PopulationSpec,
+    runs: Mapping[str, _Run],
+    known: Mapping[str, Population],
+    name: str,
+    bits: int,
+    generator: np.random.Generator,
+) -> _Drawn:
+    projections: list[Projection] = []
     loop: _Integers | None = None
     channels, current = spec.shape[0], np.zeros((1, 1, *spec.shape), np.int64)
     for synapses in spec.projections:
@@ -170,11 +175,13 @@ def _draw(spec: PopulationSpec, runs: dict[str, _Run], bits: int, generator: np.
             weight = np.maximum(1, np.rint(_deviation(current))).astype(np.int64)
         else:
             weight = _random_weights(synapses.weights, bits, generator)
-        weights.append(weight)
         if synapses.source == spec.name:
             loop = weight
+            projections.append(_projection(synapses, name, name, weight, bits))
         else:
-            current = current + _current(synapses, weight, runs[synapses.source], spec.shape)
+            source = known[synapses.source]
+            projections.append(_projection(synapses, source.name, name, weight, bits))
+            current = current + _current(projections[-1], source, spec.shape, runs[synapses.source])
     neuron: Neuron
     bias = np.zeros(channels, np.int64)
     match spec.role:
@@ -187,7 +194,8 @@ def _draw(spec: PopulationSpec, runs: dict[str, _Run], bits: int, generator: np.
             bias, threshold = _calibrate(current, loop)
             neuron = IntegrateAndFire(threshold=frozen(threshold))
             spikes = _fire(current + _per_channel(bias), threshold, loop)
-    return _Drawn(neuron=neuron, bias=bias, weights=tuple(weights), spikes=spikes)
+    population = Population(name=name, shape=spec.shape, neuron=neuron, bias=frozen(bias))
+    return _Drawn(population=population, projections=tuple(projections), spikes=spikes)
 
 
 def _random_weights(shape: tuple[int, ...], bits: int, generator: np.random.Generator) -> _Integers:
@@ -220,45 +228,16 @@ def _projection(spec: ProjectionSpec, source: str, target: str, weight: _Integer
             return Pooling(source=source, target=target, weight=frozen(weight), kernel=kernel, stride=stride)
 
 
-def _current(spec: ProjectionSpec, weight: _Integers, run: _Run, shape: tuple[int, int, int]) -> _Run:
-    """Weighted sums into neurons of `shape`, in floating point, where matrix products are fast and these sums exact."""
-    signals = _window_sums(run.astype(np.float64), spec.pool)
-    weights = weight.astype(np.float64)
-    steps, samples = run.shape[:2]
-    match spec.kind:
-        case ProjectionKind.DENSE:
-            sums = signals.reshape(steps, samples, -1) @ weights.T
-        case ProjectionKind.CONVOLUTION:
-            sums = _convolved(spec, weights, signals, shape)
-        case ProjectionKind.POOLING:
-            sums = _window_sums(signals, spec.kernel) * weights[:, None, None]
-    return sums.reshape(steps, samples, *shape).astype(np.int64)
-
-
-def _window_sums(signals: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float64]:
-    """Sums of windows of `size` by `size` neurons that do not overlap."""
-    *outer, height, width = signals.shape
-    return signals.reshape(*outer, height // size, size, width // size, size).sum(axis=(-3, -1))
-
-
-def _convolved(
-    spec: ProjectionSpec,
-    weights: npt.NDArray[np.float64],
-    signals: npt.NDArray[np.float64],
-    shape: tuple[int, int, int],
-) -> npt.NDArray[np.float64]:
-    steps, samples, sources, height, width = signals.shape
-    channels, rows, columns = shape
-    sides = (spec.padding, spec.padding)
-    grouped = signals.reshape(steps, samples, spec.groups, sources // spec.groups, height, width)
-    padded = np.pad(grouped, ((0, 0), (0, 0), (0, 0), (0, 0), sides, sides))
-    kernels = weights.reshape(spec.groups, channels // spec.groups, *weights.shape[1:])
-    sums = np.zeros((steps, samples, spec.groups, channels // spec.groups, rows * columns))
-    for down in range(spec.kernel):
-        for across in range(spec.kernel):
-            seen = padded[..., down :: spec.stride, across :: spec.stride][..., :rows, :columns]
-            sums += kernels[..., down, across] @ seen.reshape(*seen.shape[:4], rows * columns)
-    return sums
+def _current(projection: Projection, source: Population, shape: Shape, run: _Run) -> _Run:
+    """Weighted sums into neurons of `shape`."""
+    target = Population(
+        name=projection.target, shape=shape, neuron=Readout(), bias=frozen(np.zeros(shape[0], np.int64))
+    )
+    pair = Graph(
+        name="pair", level=Level.INTEGER, populations=(source, target), projections=(projection,), time_steps=len(run)
+    )
+    sums, spikes = WeightedSum(pair, projection), run.reshape(*run.shape[:2], -1)
+    return np.stack([sums(spikes, step) for step in range(len(run))]).reshape(*run.shape[:2], *shape)
 
 
 def _calibrate(current: _Run, loop: _Integers | None) -> tuple[_Integers, _Integers]:
