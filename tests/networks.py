@@ -243,17 +243,16 @@ def in_spram(design: Design) -> Design:
     return dataclasses.replace(design, plan=place_anyway(dataclasses.replace(design, device=device)))
 
 
-def build_graph(
+def compile_graph(
     graph: Graph,
-    folder: Path,
     *,
     lanes: Sequence[int] | None = None,
     column_banks: Sequence[int] | None = None,
     target: str = "ice40",
     device: str | None = "hx8k",
     spram: bool = False,
-) -> Build:
-    """Compile an integer network into `folder`; `spram` forces its weights into that of an UP5K."""
+) -> Design:
+    """Compile an integer network; `spram` forces its weights into that of an UP5K."""
     options = Options(
         lanes=None if lanes is None else tuple(lanes),
         column_banks=None if column_banks is None else tuple(column_banks),
@@ -262,6 +261,10 @@ def build_graph(
     if spram:
         target, device = "ice40", "up5k"
         passes = [dataclasses.replace(step, apply=in_spram) if step.name == "place" else step for step in passes]
-    design = run_passes(Design(graph=graph, options=options, device=find_device(target, device)), passes)
-    write_build(folder, design.files, source="a test")
+    return run_passes(Design(graph=graph, options=options, device=find_device(target, device)), passes)
+
+
+def build_graph(graph: Graph, folder: Path, **options: Any) -> Build:
+    """`compile_graph` with these options, written into `folder`."""
+    write_build(folder, compile_graph(graph, **options).files, source="a test")
     return open_build(folder)

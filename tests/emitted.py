@@ -1,0 +1,111 @@
+"""What is written for hardware, as hashes: the Verilog and the memory images of fixed networks.
+
+    python -m tests.emitted            compare with tests/emitted.json
+    python -m tests.emitted --keep     write it anew, after a change of the emitted bytes that is meant
+
+Whoever changes the structure of the compiler shows with it that no bit of hardware moved. The cases are the students
+that ship, on the devices that the README names and on the default one, and the first random networks of the tests'
+generator.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from snnc.compiler.design import Options
+from snnc.compiler.errors import FitError
+from snnc.compiler.pipeline import compile_network
+from snnc.compiler.targets import find_device
+from tests.networks import compile_graph
+from tests.sim.random_spatial import BANKED, random_case
+
+__all__ = ["KEPT", "RANDOM", "STUDENTS", "case_name", "digests", "kept", "random_files", "student_files"]
+
+KEPT = Path(__file__).with_suffix(".json")
+
+RANDOM = 40
+"""Seeds of random networks."""
+
+_EXAMPLES = Path(__file__).parents[1] / "examples" / "students"
+
+STUDENTS: Mapping[str, tuple[tuple[str, str | None, str | None], ...]] = {
+    "cifar10-conv-int4": (("ecp5", "85k", "32,64,48,56,48,10"), ("ecp5", "85k", None)),
+    "digits-64-32-10-int4": (("ice40", None, None), ("ecp5", "25k", None)),
+    "fashion-mnist-conv-int4": (("ecp5", "45k", "24,48,64,64,10"), ("ecp5", "45k", None)),
+    "mnist-784-128-10-int4": (("ice40", "up5k", "11,10"), ("ice40", None, None), ("ecp5", "25k", None)),
+    "mnist-784-32-10-int4": (("ice40", None, None),),
+    "mnist-784-58-40-10-int4": (("ice40", None, None), ("ecp5", "25k", None)),
+    "mnist-conv-int4": (("ice40", None, None),),
+    "mnist-conv-ternary": (("ice40", None, None),),
+    "spoken-digits-conv-int4": (("ecp5", "25k", None), ("ecp5", "45k", None)),
+}
+"""By student: family, device and lanes; None for what the command chooses by itself."""
+
+
+def student_files(name: str, target: str, device: str | None, lanes: str | None) -> Mapping[str, bytes]:
+    """The build's files of a student that ships."""
+    widths = None if lanes is None else tuple(int(count) for count in lanes.split(","))
+    options = Options(lanes=widths)
+    return compile_network(_EXAMPLES / f"{name}.pt", find_device(target, device), options).files
+
+
+def random_files(seed: int) -> Mapping[str, bytes]:
+    """The build's files of a random network, on the chip on which the tests simulate it."""
+    case = random_case(seed)
+    for target, device in [("ice40", "hx8k")] * (seed % 2) + [BANKED]:
+        banks = case.column_banks if (target, device) == BANKED else None
+        with contextlib.suppress(FitError):
+            return compile_graph(case.graph, lanes=case.lanes, column_banks=banks, target=target, device=device).files
+    raise AssertionError("the largest chip takes every one")
+
+
+def digests(files: Mapping[str, bytes]) -> Mapping[str, str]:
+    """SHA-256 of each Verilog file, and one of all memory images by name and content."""
+    images = hashlib.sha256()
+    for name, data in sorted(files.items()):
+        if name.startswith("images/"):
+            images.update(f"{name} {len(data)}\n".encode() + data)
+    found = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items()) if name.startswith("rtl/")}
+    return {**found, "images": images.hexdigest()}
+
+
+def kept() -> Mapping[str, Mapping[str, str]]:
+    """The hashes that are kept, by case."""
+    found: Mapping[str, Mapping[str, str]] = json.loads(KEPT.read_text(encoding="utf-8"))
+    return found
+
+
+def _cases() -> Iterator[tuple[str, Mapping[str, bytes]]]:
+    for name, chips in STUDENTS.items():
+        for target, device, lanes in chips:
+            yield case_name(name, target, device, lanes), student_files(name, target, device, lanes)
+    for seed in range(RANDOM):
+        yield f"random {seed}", random_files(seed)
+
+
+def case_name(name: str, target: str, device: str | None, lanes: str | None) -> str:
+    """Of a student on a chip, as `kept` calls it."""
+    return " ".join([name, target, *([device] if device else []), *([f"--lanes {lanes}"] if lanes else [])])
+
+
+def _main() -> None:
+    keep, known = "--keep" in sys.argv[1:], kept() if KEPT.exists() else {}
+    found, changed = {}, 0
+    for name, files in _cases():
+        found[name] = dict(digests(files))
+        differs = [file for file, digest in found[name].items() if known.get(name, {}).get(file) != digest]
+        changed += bool(differs)
+        print(f"{name}: {'changed: ' + ', '.join(differs) if differs else 'the same'}", flush=True)
+    print(f"{changed} of {len(found)} changed")
+    if keep:
+        KEPT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    sys.exit(bool(changed) and not keep)
+
+
+if __name__ == "__main__":
+    _main()
