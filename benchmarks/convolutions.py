@@ -23,14 +23,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from snnc.compiler.artefacts import Build, open_build
+from snnc.compiler.build.folder import Build, open_build
 from snnc.compiler.commands.synth import synthesise_build
-from snnc.sim import golden
-from snnc.sim.commands import dataset_inputs
-from snnc.sim.performance import predict
-from snnc.sim.pipeline_bound import pipeline_bound
-from snnc.sim.stimulus import stimulus
-from snnc.sim.verify import verify_build
+from snnc.compiler.commands.verify import dataset_inputs
+from snnc.sim.models import golden
+from snnc.sim.models.stimulus import stimulus
+from snnc.sim.models.timing.bound import pipeline_bound
+from snnc.sim.models.timing.exact import predict
+from snnc.sim.trust.verify import verify_build
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

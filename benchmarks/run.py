@@ -26,16 +26,16 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from snnc.compiler.artefacts import Build, open_build
+from snnc.compiler.build.folder import Build, open_build
 from snnc.compiler.commands.synth import synthesise_build
-from snnc.compiler.frontend.tensorfile import read_tensors
-from snnc.compiler.toolchain import tool_versions
-from snnc.sim import golden
-from snnc.sim.commands import dataset_inputs, random_inputs, run
-from snnc.sim.cosimulation import prepare
-from snnc.sim.performance import predict
-from snnc.sim.pipeline_bound import pipeline_bound
-from snnc.sim.stimulus import stimulus
+from snnc.compiler.commands.verify import dataset_inputs, random_inputs, run
+from snnc.compiler.formats.tensorfile import read_tensors
+from snnc.compiler.tools import tool_versions
+from snnc.sim.cosimulation.simulator import prepare
+from snnc.sim.models import golden
+from snnc.sim.models.stimulus import stimulus
+from snnc.sim.models.timing.bound import pipeline_bound
+from snnc.sim.models.timing.exact import predict
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STUDENTS = REPOSITORY / "examples" / "students"

@@ -43,14 +43,14 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from snnc.compiler.artefacts import Build, open_build
+from snnc.compiler.build.folder import Build, open_build
 from snnc.compiler.commands.synth import TOP as SHELL
+from snnc.compiler.commands.verify import random_inputs
 from snnc.compiler.errors import FitError
 from snnc.compiler.ir import Dense, IntegrateAndFire
 from snnc.compiler.targets import load_target
-from snnc.compiler.toolchain import tool_versions
-from snnc.sim.commands import random_inputs
-from snnc.sim.verify import verify_build
+from snnc.compiler.tools import tool_versions
+from snnc.sim.trust.verify import verify_build
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STEPS = 10

@@ -26,7 +26,7 @@ from snnc.distill.checkpoint import read_checkpoint, restore_student
 from snnc.distill.data import Dataset, load
 from snnc.distill.objective import encode_for
 from snnc.distill.students import Student
-from snnc.sim import encoders, golden
+from snnc.sim.models import encoders, golden
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STUDENTS = REPOSITORY / "examples" / "students"

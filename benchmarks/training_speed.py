@@ -25,7 +25,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from snnc.compiler.frontend.architecture import parse_architecture
+from snnc.compiler.ir.architecture import parse_architecture
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
 from snnc.distill.encoding import channels_last
 from snnc.distill.neurons import NeuronSettings, Surrogate

@@ -19,12 +19,12 @@ __all__ = ["COMMANDS", "cli", "main"]
 
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "distill": "snnc.distill.commands:distill",
-        "compare": "snnc.distill.compare.command:compare_command",
+        "distill": "snnc.compiler.commands.distill:distill",
+        "compare": "snnc.compiler.commands.compare:compare_command",
         "compile": "snnc.compiler.commands.compile:compile_command",
-        "verify": "snnc.sim.commands:verify",
+        "verify": "snnc.compiler.commands.verify:verify",
         "synth": "snnc.compiler.commands.synth:synth_command",
-        "evaluate": "snnc.sim.evaluation.commands:evaluate",
+        "evaluate": "snnc.compiler.commands.evaluate:evaluate",
         "demo": "snnc.compiler.commands.demo:demo_command",
     }
 )

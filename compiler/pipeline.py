@@ -10,12 +10,13 @@ from typing import Final
 
 from snnc.compiler.design import Design, Options
 from snnc.compiler.errors import OptionError
-from snnc.compiler.frontend import RandomNetwork, import_network
+from snnc.compiler.formats import RandomNetwork, import_network
 from snnc.compiler.ir import Graph, format_graph, verify
+from snnc.compiler.lanes.fit import layout_of
 from snnc.compiler.passes.bound import bound
 from snnc.compiler.passes.lower import lower
 from snnc.compiler.passes.normalise import normalise, normalised
-from snnc.compiler.passes.place import layout_of, place
+from snnc.compiler.passes.place import place
 from snnc.compiler.passes.quantise import quantise, quantised
 from snnc.compiler.passes.schedule import schedule
 from snnc.compiler.plan import plan_to_json
@@ -111,7 +112,7 @@ PASSES: Final[tuple[Pass, ...]] = (
     Pass(name="place", apply=place, show=_show_plan),
     Pass(name="emit", apply=_emit, show=_show_files),
 )
-"""In order, after the import (`snnc.compiler.frontend`)."""
+"""In order, after the import (`snnc.compiler.formats`)."""
 
 PASS_NAMES: Final = (IMPORT, *(step.name for step in PASSES))
 

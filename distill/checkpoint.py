@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from snnc.compiler.errors import CheckpointError, TrainingError
-from snnc.compiler.frontend.architecture import ProjectionKind, ProjectionSpec, Role, parse_architecture
-from snnc.compiler.frontend.fields import Fields
-from snnc.compiler.frontend.student_v1 import upgrade
+from snnc.compiler.formats.fields import Fields
+from snnc.compiler.formats.student_v1 import upgrade
+from snnc.compiler.ir.architecture import ProjectionKind, ProjectionSpec, Role, parse_architecture
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
 from snnc.distill.config import TrainingConfig, plain
 from snnc.distill.data import Dataset

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from snnc.compiler.errors import OptionError
-from snnc.compiler.frontend.architecture import Architecture, Role, parse_architecture
+from snnc.compiler.ir.architecture import Architecture, Role, parse_architecture
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
 from snnc.distill.augment import Augmentation
 from snnc.distill.losses import METHODS

@@ -9,7 +9,7 @@ import torch
 
 from snnc.compiler.design import Options
 from snnc.compiler.errors import FitError, OptionError, UnsupportedError
-from snnc.compiler.passes.area import total_cells
+from snnc.compiler.lanes.area import total_cells
 from snnc.compiler.pipeline import begin, passes_before, run_passes
 from snnc.compiler.targets import TARGETS, Device, load_target
 from snnc.distill.checkpoint import student_checkpoint, write_checkpoint

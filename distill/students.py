@@ -1,6 +1,6 @@
 """Integrate-and-fire students of any architecture, in four phases of precision.
 
-A student is described by its architecture string (`snnc.compiler.frontend.architecture`). Every hidden population is
+A student is described by its architecture string (`snnc.compiler.ir.architecture`). Every hidden population is
 the sum of its synapses, batch norm, IF or LIF; the readout is dense with a bias and never fires. Its forward pass
 depends on the phase:
 
@@ -34,7 +34,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from snnc.compiler.frontend.architecture import (
+from snnc.compiler.ir.architecture import (
     INPUT,
     Architecture,
     PopulationSpec,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from snnc.compiler.artefacts import Build, open_build, write_build
+from snnc.compiler.build.folder import Build, open_build, write_build
 from snnc.compiler.design import Design, Options
 from snnc.compiler.ir import (
     Convolution,
@@ -32,7 +32,7 @@ from snnc.compiler.ir import (
     frozen,
     target_shape,
 )
-from snnc.compiler.passes.place import place_anyway
+from snnc.compiler.lanes.fit import place_anyway
 from snnc.compiler.pipeline import PASSES, run_passes
 from snnc.compiler.targets import find_device
 

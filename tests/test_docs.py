@@ -12,7 +12,7 @@ import pytest
 from snnc.compiler.design import Options
 from snnc.compiler.pipeline import compile_network
 from snnc.compiler.targets import find_device
-from snnc.compiler.toolchain import verilator_environment
+from snnc.compiler.tools import verilator_environment
 
 
 @pytest.fixture(scope="module")

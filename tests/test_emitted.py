@@ -1,4 +1,4 @@
-"""The Verilog and the memory images of fixed networks are, byte for byte, those whose hashes `tests/emitted.json` keeps."""
+"""The Verilog and the memory images of fixed networks are, byte for byte, those whose hashes are kept."""
 
 from __future__ import annotations
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 from types import MappingProxyType
 
-from snnc.compiler.artefacts import MODEL, PLAN
 from snnc.compiler.backend.bench import bench_files
 from snnc.compiler.backend.images import memory_images
 from snnc.compiler.backend.loading import with_load_image
-from snnc.compiler.backend.report import REPORT_JSON, REPORT_MARKDOWN, compile_report, render_report, report_json
+from snnc.compiler.backend.report import compile_report
 from snnc.compiler.backend.verilog import emit_verilog
+from snnc.compiler.build.folder import MODEL, PLAN
+from snnc.compiler.build.report import REPORT_JSON, REPORT_MARKDOWN, render_report, report_json
 from snnc.compiler.design import Design
-from snnc.compiler.model import model_to_bytes
+from snnc.compiler.ir.model import model_to_bytes
 from snnc.compiler.plan import plan_to_json
 
 __all__ = ["emit"]

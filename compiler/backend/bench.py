@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from snnc.compiler.backend.templates import render
+from snnc.compiler.build.templates import render
 from snnc.compiler.ir import Encoding
 from snnc.compiler.plan import Plan, unsigned_bits
 
@@ -21,6 +21,6 @@ def bench_files(plan: Plan) -> Mapping[str, str]:
         "index_bits": unsigned_bits(plan.readout.neurons - 1),
     }
     return {
-        "tb/run.py": render("bench_run.py.j2", facts),
-        "tb/test_core.py": render("bench_core.py.j2", facts),
+        "tb/run.py": render(__package__, "bench_run.py.j2", facts),
+        "tb/test_core.py": render(__package__, "bench_core.py.j2", facts),
     }

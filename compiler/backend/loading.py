@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from snnc.compiler.artefacts import LOAD_IMAGE
+from snnc.compiler.build.folder import LOAD_IMAGE
 from snnc.compiler.plan import LOAD_BITS, MemoryPlan, Plan
 
 __all__ = ["with_load_image"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from snnc.compiler.plan import Plan
-from snnc.compiler.toolchain import run_tool
+from snnc.compiler.tools import run_tool
 
 __all__ = ["emit_verilog"]
 

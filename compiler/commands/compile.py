@@ -11,10 +11,10 @@ from typing import Final
 import click
 from click.core import ParameterSource
 
-from snnc.compiler.artefacts import write_build
+from snnc.compiler.build.folder import write_build
 from snnc.compiler.design import Objective, Options
 from snnc.compiler.errors import OptionError
-from snnc.compiler.frontend import FORMATS, RandomNetwork
+from snnc.compiler.formats import FORMATS, RandomNetwork
 from snnc.compiler.ir import Encoding
 from snnc.compiler.passes.schedule import schedule
 from snnc.compiler.pipeline import IMPORT, PASS_NAMES, begin, compile_network, passes_before, run_passes
@@ -127,7 +127,7 @@ def compile_command(
 
     design = compile_network(source, chosen, options, observe=observe)
     # rich is needed only from here on.
-    from snnc.compiler.backend.console import show_build
+    from snnc.compiler.commands.console import show_build
 
     folder = output or Path("build") / (student.stem if student else design.graph.name)
     write_build(folder, design.files, source=str(student) if student else f"--random {architecture} --seed {seed}")
@@ -143,7 +143,7 @@ def _widths(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def _dry_run(source: Path | RandomNetwork, target: str, options: Options, observe: Callable[[str, str], None]) -> None:
-    from snnc.compiler.backend.console import show_devices
+    from snnc.compiler.commands.console import show_devices
 
     family = load_target(target)
     bounded = run_passes(begin(source, family.device(), options), _DEVICE_INDEPENDENT, observe=observe)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from snnc.compiler.backend.report import REPORT_JSON
+from snnc.compiler.build.report import REPORT_JSON
 from snnc.compiler.errors import OptionError
 
 __all__ = ["demo_command"]

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import click
 
-from snnc.compiler.artefacts import Build, empty_results, open_build, replace_file
-from snnc.compiler.backend.report import Section, update_report
+from snnc.compiler.build.folder import Build, empty_results, open_build, replace_file
+from snnc.compiler.build.report import Section, update_report
 from snnc.compiler.errors import OptionError
 from snnc.compiler.targets import Implementation, load_target
-from snnc.compiler.toolchain import tool_pool, tool_versions
+from snnc.compiler.tools import tool_pool, tool_versions
 
 __all__ = ["FOLDER", "TOP", "SynthesisResult", "check_netlist", "parse_seeds", "synth_command", "synthesise_build"]
 
@@ -83,8 +83,8 @@ def check_netlist(build: Build, samples: int, *, timeout: float | None = None) -
         The netlist differs from the golden model: synthesis, or a memory's contents, went wrong.
     """
     # Simulation is not needed for anything else here.
-    from snnc.sim.commands import random_inputs
-    from snnc.sim.netlist import verify_netlist
+    from snnc.compiler.commands.verify import random_inputs
+    from snnc.sim.trust.netlist import verify_netlist
 
     folder, steps = build.path / FOLDER, build.plan.time_steps
     netlist = load_target(build.plan.target).netlist_verilog(folder / f"{TOP}.json", folder=folder, timeout=timeout)

@@ -33,7 +33,7 @@ class Device:
     logic_cells, logic_name
         Look-up tables, each with a flip-flop, that the data sheet grants; and what people call one (``LC``, ``LUT``).
     logic_scale
-        How many of them take the place of one iCE40 logic cell, in which `snnc.compiler.passes.area` estimates.
+        How many of them take the place of one iCE40 logic cell, in which `snnc.compiler.lanes.area` estimates.
     widest_lanes
         The most lanes of an engine that are worth choosing unasked.
     block_rams, block_ram_bits, block_ram_modes

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from snnc.compiler.targets.base import Device, Package
 from snnc.compiler.targets.nextpnr import NextpnrTarget
-from snnc.compiler.toolchain import yosys_folder
+from snnc.compiler.tools import yosys_folder
 
 __all__ = ["DEVICES", "TARGET", "Ice40"]
 

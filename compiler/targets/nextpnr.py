@@ -18,7 +18,7 @@ from typing import Any
 
 from snnc.compiler.errors import OptionError, ToolError
 from snnc.compiler.targets.base import Device, Implementation, Package, Resource, Synthesis, Target, check_fits
-from snnc.compiler.toolchain import run_tool
+from snnc.compiler.tools import run_tool
 
 __all__ = ["NextpnrTarget"]
 
@@ -29,7 +29,7 @@ class NextpnrTarget(Target):
     Attributes
     ----------
     placer, packer
-        Names in `snnc.compiler.toolchain.TOOLS`.
+        Names in `snnc.compiler.tools.TOOLS`.
     layout_option, layout_suffix
         nextpnr's option for the placed and routed design, and how that file's name ends.
     bitstream_suffix

@@ -1,6 +1,6 @@
 """The options of ``snnc distill``, as a comparison passes them on.
 
-They are read from the command itself: an option that it gains is one that a comparison has, too.
+An option that the command gains is one that a comparison has, too.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, Final
 import click
 
 from snnc.compiler.errors import OptionError
-from snnc.distill.commands import distill
 from snnc.distill.losses import METHODS
+from snnc.distill.options import OPTIONS
 
 __all__ = [
     "DATA",
@@ -49,11 +49,7 @@ _METHOD_SETTINGS: Final = ("temperature", "alpha")
 def shareable(taken: Iterable[click.Parameter]) -> list[click.Option]:
     """The options that all runs share; names that are `taken` by the comparison itself are left out."""
     names = {parameter.name for parameter in taken}
-    return [
-        parameter
-        for parameter in distill.params
-        if isinstance(parameter, click.Option) and parameter.name not in names and not _PER_RUN & set(parameter.opts)
-    ]
+    return [parameter for parameter in OPTIONS if parameter.name not in names and not _PER_RUN & set(parameter.opts)]
 
 
 def shared_arguments(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -112,7 +108,7 @@ def teacher_settings(loss: str, settings: Iterable[tuple[str, str]]) -> tuple[tu
 def check_arguments(arguments: Iterable[str], *, of: str) -> None:
     """Refuse words that ``snnc distill`` would refuse, before anything is started."""
     try:
-        distill.make_context("snnc distill", list(arguments))
+        click.Command("distill", params=list(OPTIONS)).make_context("snnc distill", list(arguments))
     except click.ClickException as error:
         raise OptionError(f"{of}: {error.format_message()}") from None
 
@@ -149,4 +145,4 @@ def _is_about_teacher(name: str) -> bool:
 
 
 def _spellings() -> set[str]:
-    return {spelling for parameter in distill.params for spelling in parameter.opts}
+    return {spelling for parameter in OPTIONS for spelling in parameter.opts}

@@ -23,7 +23,7 @@ from typing import Any, Final
 import torch
 
 from snnc.compiler.errors import BuildError
-from snnc.compiler.toolchain import relevant_line
+from snnc.compiler.tools import relevant_line
 from snnc.distill.checkpoint import training_file
 from snnc.distill.compare.folder import write_whole
 from snnc.distill.compare.plan import Task

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from snnc.compiler.ir import Graph, Initial, IntegrateAndFire, Population
 from snnc.compiler.plan import Range
-from snnc.sim import golden
-from snnc.sim.evaluation.floating import FloatNetwork
 from snnc.sim.evaluation.samples import Samples, encoded_batches
+from snnc.sim.models import golden
+from snnc.sim.models.floating import FloatNetwork
 
 __all__ = ["Activity", "FloatActivity", "LayerActivity", "measure"]
 
@@ -80,7 +80,7 @@ class Activity:
     layers
         In the graph's order, the readout last.
     operations
-        Synaptic operations of a mean sample, per projection in the graph's order (`snnc.sim.golden.Trace`).
+        Synaptic operations of a mean sample, per projection in the graph's order (`snnc.sim.models.golden.Trace`).
     floating
         The float network's; None where there is none.
     """

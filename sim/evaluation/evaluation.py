@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from snnc.compiler import __version__
+from snnc.compiler.contract import SEMANTICS_VERSION
 from snnc.compiler.ir import Graph
-from snnc.compiler.model import model_hash
-from snnc.compiler.plan import SEMANTICS_VERSION
+from snnc.compiler.ir.model import model_hash
 from snnc.sim.evaluation.activity import Activity
 from snnc.sim.evaluation.doctor import Finding
 from snnc.sim.evaluation.energy import CostTable, Energy, model_energy

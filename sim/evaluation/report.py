@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Final
 
 from snnc.compiler import __version__
-from snnc.compiler.model import model_hash
+from snnc.compiler.ir.model import model_hash
 from snnc.sim.evaluation import plots
 from snnc.sim.evaluation.evaluation import Evaluation
 from snnc.sim.evaluation.noise import NOISES

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from snnc.compiler.errors import DataError
 from snnc.compiler.ir import Encoding, Graph
-from snnc.sim import encoders
+from snnc.sim.models import encoders
 
 __all__ = ["Samples", "encoded_batches", "load_samples"]
 

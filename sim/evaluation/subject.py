@@ -8,8 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from snnc.compiler.frontend import import_network
-from snnc.compiler.frontend.tensorfile import read_tensors
+from snnc.compiler.formats import import_network
+from snnc.compiler.formats.tensorfile import read_tensors
 from snnc.compiler.ir import Graph, Level
 from snnc.compiler.passes.normalise import normalised
 from snnc.compiler.pipeline import integer_network

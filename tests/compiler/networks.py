@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from snnc.compiler.design import Design, Options
-from snnc.compiler.frontend import RandomNetwork
-from snnc.compiler.frontend.random_network import random_graph
+from snnc.compiler.formats import RandomNetwork
+from snnc.compiler.formats.random_network import random_graph
 from snnc.compiler.ir import (
     Encoding,
     Graph,

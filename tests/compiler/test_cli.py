@@ -20,13 +20,13 @@ import pytest
 from click.testing import CliRunner
 
 from snnc.compiler import __version__, cli
-from snnc.compiler.artefacts import open_build
+from snnc.compiler.build.folder import open_build
 from snnc.compiler.cli import COMMANDS
 from snnc.compiler.errors import ToolError
 from snnc.compiler.pipeline import PASS_NAMES
 from snnc.compiler.targets import load_target
-from snnc.sim import golden
 from snnc.sim.evaluation.subject import open_subject
+from snnc.sim.models import golden
 from tests.compiler.networks import changed, checkpoint, deep_checkpoint
 
 

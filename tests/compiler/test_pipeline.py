@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from snnc.compiler.design import Options
 from snnc.compiler.errors import OptionError
-from snnc.compiler.frontend import RandomNetwork
-from snnc.compiler.frontend.student import student_graph
+from snnc.compiler.formats import RandomNetwork
+from snnc.compiler.formats.student import student_graph
 from snnc.compiler.ir import Array, Convolution, Dense, Graph, Pooling, Projection
-from snnc.compiler.model import model_hash
+from snnc.compiler.ir.model import model_hash
 from snnc.compiler.passes.normalise import normalised
 from snnc.compiler.passes.quantise import quantised
 from snnc.compiler.pipeline import begin, integer_network, passes_before, run_passes
 from snnc.compiler.targets import find_device
-from snnc.sim import golden
+from snnc.sim.models import golden
 from tests.compiler.networks import deep_checkpoint
 from tests.synapses import synapses
 

@@ -65,7 +65,7 @@ def test_sigterm_is_cleaned_up_after_like_an_interrupt(tmp_path):
 import os, signal, time
 from snnc.compiler import cli
 import snnc.compiler.commands.compile as command
-from snnc.compiler.artefacts import replacing_folder
+from snnc.compiler.build.folder import replacing_folder
 def terminated(path, *arguments, **options):
     with replacing_folder(path):
         os.kill(os.getpid(), signal.SIGTERM)

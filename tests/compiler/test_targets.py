@@ -10,7 +10,7 @@ import pytest
 
 from snnc.compiler import targets
 from snnc.compiler.errors import FitError, OptionError, ToolError
-from snnc.compiler.passes.memories import block_memory
+from snnc.compiler.lanes.memories import block_memory
 from snnc.compiler.targets import TARGETS, Implementation, Target, find_device, load_target
 from snnc.compiler.targets.nextpnr import NextpnrTarget
 

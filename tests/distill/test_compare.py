@@ -17,11 +17,11 @@ import pytest
 from click.testing import CliRunner
 
 from snnc.compiler import cli
+from snnc.compiler.commands.compare import compare_command
+from snnc.compiler.commands.distill import distill
 from snnc.compiler.errors import BuildError, OptionError, TrainingError
 from snnc.distill import checkpoint
-from snnc.distill.commands import distill
 from snnc.distill.compare import processes
-from snnc.distill.compare.command import compare_command
 from snnc.distill.compare.options import check_arguments
 from snnc.distill.compare.plan import Candidate, Comparison, Run, Task, parse_method, parse_seeds, tasks_of
 from snnc.distill.compare.processes import State, read_attempts, run_tasks

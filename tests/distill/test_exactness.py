@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snnc.compiler.errors import TrainingError
-from snnc.compiler.frontend.architecture import parse_architecture
+from snnc.compiler.ir.architecture import parse_architecture
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
 from snnc.distill.checkpoint import student_checkpoint
 from snnc.distill.config import DEFAULTS

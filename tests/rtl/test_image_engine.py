@@ -19,8 +19,8 @@ from amaranth.sim import Simulator
 from snnc.compiler.ir import Reset
 from snnc.compiler.plan import MemoryKind
 from snnc.rtl.image_engine import ImageEngine
-from snnc.sim.gathering import Gathering
-from snnc.sim.stimulus import Marker, Stimulus, from_images
+from snnc.sim.models.stimulus import Marker, Stimulus, from_images
+from snnc.sim.models.timing.gathering import Gathering
 from tests.rtl.image_engines import Case, engine_plan, input_plan, oracle, write_images
 from tests.rtl.memories import simulate_memories
 

@@ -22,9 +22,9 @@ from snnc.compiler.ir import (
     Reset,
     frozen,
 )
-from snnc.compiler.passes.schedule import column_banks
+from snnc.compiler.lanes.search import column_banks
 from snnc.compiler.targets import find_device
-from snnc.sim import golden
+from snnc.sim.models import golden
 from tests.networks import Conv, Full, Pool, spatial_chain
 
 __all__ = ["BANKED", "RandomCase", "features", "random_case"]

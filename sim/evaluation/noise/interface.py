@@ -27,7 +27,7 @@ class Faulty:
     graph
         Its parameters as they have become.
     stuck
-        Neurons whose output is stuck, as `snnc.sim.golden.run` takes them.
+        Neurons whose output is stuck, as `snnc.sim.models.golden.run` takes them.
     """
 
     graph: Graph

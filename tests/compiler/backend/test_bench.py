@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from snnc.compiler.artefacts import open_build, write_build
 from snnc.compiler.backend import emit
 from snnc.compiler.backend.bench import bench_files
+from snnc.compiler.build.folder import open_build, write_build
 from snnc.compiler.ir import Encoding
 from tests.compiler.networks import random_design
 from tests.networks import build_graph, random_chain

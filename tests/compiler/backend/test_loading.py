@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from snnc.compiler.artefacts import LOAD_IMAGE
 from snnc.compiler.backend.images import memory_images
 from snnc.compiler.backend.loading import with_load_image
+from snnc.compiler.build.folder import LOAD_IMAGE
 from tests.compiler.networks import random_design
 from tests.networks import in_spram
 

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from snnc.compiler.backend.report import Section, compile_report, render_report, report_json, update_report
+from snnc.compiler.backend.report import compile_report
+from snnc.compiler.build.report import Section, render_report, report_json, update_report
 from snnc.compiler.ir import Encoding
-from snnc.sim.estimate import assumed, estimate
+from snnc.sim.models.timing.estimate import assumed, estimate
 from tests.compiler.networks import random_design
 
 DESIGN = random_design((784, 32, 10), encoding=Encoding.DIRECT)

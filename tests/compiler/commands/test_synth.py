@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from snnc.compiler import cli
-from snnc.compiler.artefacts import open_build, write_build
 from snnc.compiler.backend import emit
+from snnc.compiler.build.folder import open_build, write_build
 from snnc.compiler.commands import synth
 from snnc.compiler.commands.demo import summary
 from snnc.compiler.commands.synth import parse_seeds, synthesise_build

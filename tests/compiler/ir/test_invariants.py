@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from snnc.compiler.errors import CheckpointError, UnsupportedError
-from snnc.compiler.frontend.student import student_graph
+from snnc.compiler.formats.student import student_graph
 from snnc.compiler.ir import Graph, IntegrateAndFire, format_graph, verify
 from snnc.compiler.passes.normalise import normalised
 from snnc.compiler.passes.quantise import quantised

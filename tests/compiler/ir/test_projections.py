@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from snnc.compiler.ir import Pooling, as_convolution
-from snnc.sim import golden
+from snnc.sim.models import golden
 from tests.networks import Conv, Full, Pool, spatial_chain
 
 

@@ -15,7 +15,7 @@ from snnc.compiler.errors import FitError
 from snnc.compiler.ir import Encoding, Graph, Initial, IntegrateAndFire, Pooling, Reset
 from snnc.compiler.passes.bound import bound, layer_bounds
 from snnc.compiler.plan import Range, signed_bits
-from snnc.sim import golden
+from snnc.sim.models import golden
 from tests.compiler.networks import design_of
 from tests.networks import integer_chain
 from tests.strategies import integer_networks

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from snnc.compiler.design import Options
 from snnc.compiler.errors import FitError, UnsupportedError
-from snnc.compiler.frontend.random_network import RandomNetwork, random_graph
+from snnc.compiler.formats.random_network import RandomNetwork, random_graph
 from snnc.compiler.ir import (
     Convolution,
     Dense,
@@ -36,7 +36,7 @@ from snnc.compiler.passes.bound import bound
 from snnc.compiler.passes.lower import WEIGHTS_LIMIT, lower, lowered
 from snnc.compiler.passes.schedule import schedule
 from snnc.compiler.targets import TARGETS, load_target
-from snnc.sim import golden
+from snnc.sim.models import golden
 from tests.compiler.networks import design_of
 from tests.networks import Conv, Full, Pool, spatial_chain
 from tests.strategies import STEPS, integer_networks, integers, projections_from

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from snnc.compiler.design import Options
 from snnc.compiler.errors import FitError
-from snnc.compiler.frontend.random_network import RandomNetwork, random_graph
+from snnc.compiler.formats.random_network import RandomNetwork, random_graph
 from snnc.compiler.ir import Encoding
-from snnc.compiler.model import model_hash
-from snnc.compiler.passes.area import engine_cells, total_cells
+from snnc.compiler.ir.model import model_hash
+from snnc.compiler.lanes.area import engine_cells, total_cells
+from snnc.compiler.lanes.fit import best_fit, place_anyway
+from snnc.compiler.lanes.memories import block_memory, logic_cells, logic_memory, register_memory, spram_memory
 from snnc.compiler.passes.bound import bound
-from snnc.compiler.passes.memories import block_memory, logic_cells, logic_memory, register_memory, spram_memory
-from snnc.compiler.passes.place import best_fit, place, place_anyway
+from snnc.compiler.passes.place import place
 from snnc.compiler.passes.schedule import schedule
 from snnc.compiler.plan import EngineKind, MemoryKind, plan_from_json, plan_to_json
 from snnc.compiler.targets import find_device, load_target

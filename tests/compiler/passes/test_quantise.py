@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from snnc.compiler.design import Options
 from snnc.compiler.errors import FitError, UnsupportedError
-from snnc.compiler.frontend.student import student_graph
+from snnc.compiler.formats.student import student_graph
 from snnc.compiler.ir import Convolution, Dense, Encoding, IntegrateAndFire, Level, Pooling, verify
 from snnc.compiler.passes.normalise import normalise
 from snnc.compiler.passes.quantise import quantise, searched_step

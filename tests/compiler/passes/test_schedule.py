@@ -8,17 +8,18 @@ import pytest
 
 from snnc.compiler.design import Objective, Options
 from snnc.compiler.errors import OptionError, UnsupportedError
-from snnc.compiler.frontend.random_network import RandomNetwork, random_graph
-from snnc.compiler.frontend.student import student_graph
+from snnc.compiler.formats.random_network import RandomNetwork, random_graph
+from snnc.compiler.formats.student import student_graph
 from snnc.compiler.ir import Encoding, Graph, Projection
-from snnc.compiler.passes.area import total_cells
+from snnc.compiler.lanes.area import total_cells
+from snnc.compiler.lanes.fit import best_fit
+from snnc.compiler.lanes.search import column_banks
 from snnc.compiler.passes.bound import bound
 from snnc.compiler.passes.normalise import normalise
-from snnc.compiler.passes.place import best_fit
 from snnc.compiler.passes.quantise import quantise
-from snnc.compiler.passes.schedule import column_banks, schedule
+from snnc.compiler.passes.schedule import schedule
 from snnc.compiler.targets import find_device
-from snnc.sim.estimate import typical_cycles
+from snnc.sim.models.timing.estimate import typical_cycles
 from tests.compiler.networks import deep_checkpoint, design_of
 from tests.networks import Conv, Full, Pool, spatial_chain
 

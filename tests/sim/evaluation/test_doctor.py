@@ -12,7 +12,7 @@ from snnc.sim.evaluation.activity import measure
 from snnc.sim.evaluation.doctor import Ailment, Finding, diagnose
 from snnc.sim.evaluation.health import LayerHealth, layer_health
 from tests.sim.evaluation.subjects import convolutional, random_samples, with_layer, with_weight
-from tests.sim.evaluation.test_floating import as_float, without_rounding
+from tests.sim.models.test_floating import as_float, without_rounding
 
 
 def examined(graph: Graph, floating: Graph | None = None) -> tuple[dict[str, LayerHealth], tuple[Finding, ...]]:

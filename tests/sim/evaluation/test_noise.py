@@ -10,10 +10,10 @@ import pytest
 
 from snnc.compiler.errors import OptionError
 from snnc.compiler.ir import Dense, Graph, Pooling
-from snnc.sim import golden
 from snnc.sim.evaluation.immunity import Immunity, Level, noise_names, noisy, noisy_accuracy, sweep, sweep_length
 from snnc.sim.evaluation.noise import NOISES, Faulty, HardwareNoise, PixelNoise
 from snnc.sim.evaluation.noise.weight_bits import flipped, held
+from snnc.sim.models import golden
 from tests.networks import random_chain
 from tests.sim.evaluation.subjects import convolutional, neuron, random_samples, with_weight
 

@@ -1,0 +1,278 @@
+"""Build folders: what stands where, written whole or not at all, and proof that nobody edited it.
+
+::
+
+    BUILD/manifest.json      SHA-256 of every generated file, and the versions that made them
+          model.npz          the sealed integer model (`snnc.compiler.ir.model`)
+          plan.json          the plan (`snnc.compiler.plan`)
+          rtl/               Verilog
+          images/            contents of memories, for $readmemh; paths in the Verilog are relative to BUILD
+          tb/                a bench that the user may edit
+          report.md, .json   for people; `verify` and `synth` fill in their sections
+          verify/, synth/    results of those commands
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from snnc.compiler import __version__
+from snnc.compiler.errors import BuildError
+from snnc.compiler.ir import Graph
+from snnc.compiler.ir.model import load_model, model_hash
+from snnc.compiler.contract import SEMANTICS_VERSION
+from snnc.compiler.plan import PLAN_VERSION, Plan, plan_from_json
+
+__all__ = ["Build", "empty_results", "open_build", "replace_file", "replacing_folder", "write_build"]
+
+FORMAT: Final = "snnc-build"
+VERSION: Final = 1
+
+MANIFEST: Final = "manifest.json"
+MODEL: Final = "model.npz"
+PLAN: Final = "plan.json"
+LOAD_IMAGE: Final = "images/load.hex"
+
+_FREE: Final = ("tb/", "report.")
+"""Files that may change after compilation begin so: the user's bench, and the reports, which nothing relies on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """A build folder that was found intact.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    plan
+        From ``plan.json``.
+    manifest
+        As read.
+    """
+
+    path: Path
+    plan: Plan
+    manifest: Mapping[str, Any]
+
+    @property
+    def model_hash(self) -> str:
+        return self.plan.model_hash
+
+    def load_graph(self) -> Graph:
+        """The integer network, checked to be the one that the plan was made for."""
+        graph = load_model(self.path / MODEL)
+        if model_hash(graph) != self.plan.model_hash:
+            raise BuildError(f"The model and the plan in '{self.path}' are of different networks; compile again.")
+        return graph
+
+    @property
+    def verilog(self) -> tuple[Path, ...]:
+        """The Verilog sources that were generated; other files may lie beside them."""
+        return tuple(sorted(self.path / name for name in self.manifest["files"] if name.startswith("rtl/")))
+
+    @property
+    def core_verilog(self) -> tuple[Path, ...]:
+        """Those of the core alone, without the shell that is placed and routed around it."""
+        return tuple(path for path in self.verilog if path.name != "shell.v")
+
+
+def write_build(path: Path, files: Mapping[str, bytes], *, source: str) -> None:
+    """Write a whole build folder; an earlier build at `path` is replaced at the very end.
+
+    What the user changed below ``tb/`` in the earlier build is kept.
+
+    Parameters
+    ----------
+    files
+        Contents by name relative to the folder; the manifest is added.
+    source
+        What it was compiled from, for people.
+
+    Raises
+    ------
+    BuildError
+        There is something at `path` that is no build folder of ours, or it cannot be written.
+    """
+    _finish_exchange(path)
+    _refuse_foreign(path)
+    kept = _edited_bench(path)
+    contents = {**files, **kept}
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "source": source,
+        "versions": {"snnc": __version__, "plan": PLAN_VERSION, "semantics": SEMANTICS_VERSION},
+        "files": {name: _digest(data) for name, data in sorted(files.items()) if not name.startswith(_FREE)},
+        # As generated, to tell whether the user changed them.
+        "free": {name: _digest(data) for name, data in sorted(files.items()) if name.startswith(_FREE)},
+    }
+    contents[MANIFEST] = (json.dumps(manifest, indent=2) + "\n").encode()
+    with replacing_folder(path) as folder:
+        for name, data in contents.items():
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+
+
+def open_build(path: Path) -> Build:
+    """Check every generated file of a build folder.
+
+    Raises
+    ------
+    BuildError
+        It is none, a file is missing or was edited, or another version wrote it; the message names the file.
+    """
+    _finish_exchange(path)
+    manifest = _manifest(path)
+    if manifest is None:
+        raise BuildError(f"'{path}' is no build folder of snnc (it has no {MANIFEST}); make one with 'snnc compile'.")
+    if manifest.get("version") != VERSION:
+        raise BuildError(f"'{path}' has the layout version {manifest.get('version')}, not {VERSION}; compile again.")
+    files = manifest.get("files")
+    if not isinstance(files, dict) or MODEL not in files or PLAN not in files:
+        raise BuildError(f"'{path / MANIFEST}' does not list what was built; compile again.")
+    for name, digest in files.items():
+        file = path / name
+        if not file.resolve().is_relative_to(path.resolve()):
+            raise BuildError(f"'{path / MANIFEST}' names '{name}', which is outside the build; compile again.")
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise BuildError(f"'{file}' is missing or unreadable ({error.strerror}); compile again.") from None
+        if _digest(data) != digest:
+            raise BuildError(
+                f"'{file}' was changed after it was compiled (its SHA-256 differs from {MANIFEST}); compile again. "
+                "Only tb/ may be edited."
+            )
+    plan = plan_from_json((path / PLAN).read_text(encoding="utf-8"))
+    return Build(path=path, plan=plan, manifest=manifest)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A new folder beside `path` to fill; it takes the place of `path` only if the block ends without an exception."""
+    folder = None
+    path = _place(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+        folder.chmod(0o755)
+        yield folder
+        _swap(folder, path)
+    except OSError as error:
+        raise BuildError(f"'{path}' cannot be written: {error.strerror or error}.") from error
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write beside `path`, then rename.
+
+    Raises
+    ------
+    BuildError
+        It cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise BuildError(f"'{path}' cannot be written: {error.strerror or error}.") from None
+
+
+def empty_results(folder: Path, result: str) -> None:
+    """Make a command's folder in a build, and remove the file `result` of an earlier run.
+
+    Raises
+    ------
+    BuildError
+        It cannot be written.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+        (folder / result).unlink(missing_ok=True)
+    except OSError as error:
+        raise BuildError(f"'{folder}' cannot be written: {error.strerror or error}.") from None
+
+
+def _place(path: Path) -> Path:
+    """Where the folder itself lies: a link to it stays a link."""
+    return path.resolve() if path.is_symlink() else path
+
+
+def _swap(new: Path, path: Path) -> None:
+    if not path.exists():
+        new.rename(path)
+        return
+    # A folder with contents cannot be renamed over: set the old one aside first, and back if the new one will not go.
+    aside = new.with_suffix(".old")
+    path.rename(aside)
+    try:
+        new.rename(path)
+    except BaseException:
+        aside.rename(path)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _finish_exchange(path: Path) -> None:
+    """Put back a build that a process set aside and then did not live to replace."""
+    path = _place(path)
+    if not path.exists():
+        for aside in path.parent.glob(f".{glob.escape(path.name)}.*.old"):
+            if _manifest(aside) is not None:
+                with contextlib.suppress(OSError):
+                    aside.rename(path)
+                return
+
+
+def _refuse_foreign(path: Path) -> None:
+    if not os.path.lexists(path):
+        return
+    if not path.is_dir():
+        raise BuildError(f"'{path}' is not a folder; give another one with -o.")
+    if _manifest(path) is None and any(path.iterdir()):
+        raise BuildError(
+            f"'{path}' holds files that are no build of snnc, and is left alone; give another one with -o."
+        )
+
+
+def _manifest(path: Path) -> Mapping[str, Any] | None:
+    try:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return manifest if isinstance(manifest, dict) and manifest.get("format") == FORMAT else None
+
+
+def _edited_bench(path: Path) -> dict[str, bytes]:
+    """Files below ``tb/`` of an earlier build that are not as they were generated."""
+    manifest, folder = _manifest(path), path / "tb"
+    if manifest is None or not folder.is_dir():
+        return {}
+    generated = manifest.get("free", {})
+    edited = {}
+    for file in sorted(folder.rglob("*")):
+        name = file.relative_to(path).as_posix()
+        if file.is_file() and "__pycache__" not in file.parts and "sim_build" not in file.parts:
+            data = file.read_bytes()
+            if generated.get(name) != _digest(data):
+                edited[name] = data
+    return edited
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

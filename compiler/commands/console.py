@@ -1,0 +1,102 @@
+"""What the commands print."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from snnc.compiler.build.folder import LOAD_IMAGE
+from snnc.compiler.design import Design
+from snnc.compiler.lanes.area import total_cells
+from snnc.compiler.lanes.fit import best_fit
+from snnc.compiler.plan import LOAD_BITS
+from snnc.compiler.targets import Device
+from snnc.sim.models.timing.estimate import typical_cycles
+
+__all__ = ["show_build", "show_devices"]
+
+
+def show_build(folder: Path, design: Design) -> None:
+    """A table of the layers of a finished build."""
+    plan = design.complete_plan
+    table = Table(
+        title=f"{plan.name} on {design.device.title}", title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True
+    )
+    for heading in ("layer", "shape", "weights", "lanes", "membrane", "weights in", "membranes in"):
+        table.add_column(heading)
+    for engine in plan.engines:
+        # The main one, which is the last, gives the layer's row.
+        for projection in reversed(engine.projections):
+            main = projection is engine.main
+            weights = projection.weights
+            where = weights.kind.value
+            if weights.blocks or weights.sprams:
+                where = f"{weights.blocks} EBR" if weights.blocks else f"{weights.sprams} SPRAM"
+            table.add_row(
+                engine.name if main else f"  from {projection.source}",
+                f"{projection.source_layout.shape} to {engine.layout.shape}",
+                f"{projection.weight_bits} bits",
+                engine.width if main else "",
+                f"{engine.residual_bits} bits" if main else "",
+                f"{where}, {weights.bits_used / weights.bits_paid:.0%} used",
+                (f"{engine.membrane.blocks} EBR" if engine.membrane.blocks else engine.membrane.kind.value) * main,
+            )
+    console = _console()
+    console.print(table)
+    device = design.device
+    sprams = f"{plan.sprams} of {device.spram_blocks} SPRAM, " if plan.sprams else ""
+    console.print(
+        f"{plan.blocks} of {device.block_rams} EBR, {sprams}about {total_cells(plan):,} of {device.logic_cells:,} "
+        f"{device.logic_name}s; about {typical_cycles(plan):,.0f} cycles a sample of "
+        f"{plan.time_steps} steps at the activity in report.md.",
+    )
+    if plan.loaded:
+        console.print(
+            f"SPRAM is filled after every reset: {plan.load_words:,} words of {LOAD_BITS} bits, {LOAD_IMAGE} "
+            "(docs/core.md).",
+            soft_wrap=True,
+        )
+    for sentence in design.rewrites:
+        console.print(sentence, soft_wrap=True)
+    argument = shlex.quote(str(folder))
+    done = f"Written to {folder}. Next: snnc verify {argument}, snnc synth {argument}."
+    console.print(done, soft_wrap=True)
+
+
+def show_devices(name: str, candidates: Sequence[tuple[Device, Design]]) -> None:
+    """Which of a family's devices a network fits, and what is missing where it does not."""
+    table = Table(title=f"{name} on each device", title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True)
+    logic = candidates[0][0].logic_name
+    for heading, justify in (
+        ("device", "left"),
+        ("lanes", "left"),
+        ("EBR", "right"),
+        ("SPRAM", "right"),
+        (f"{logic}, about", "right"),
+        ("", "left"),
+    ):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for device, design in candidates:
+        fit = best_fit(design)
+        verdict = f"needs {fit.problem}" if fit.problem else f"fits, about {typical_cycles(fit.plan):,.0f} cycles"
+        table.add_row(
+            device.name,
+            ", ".join(engine.width for engine in fit.plan.engines),
+            f"{fit.plan.blocks} of {device.block_rams}",
+            f"{fit.plan.sprams} of {device.spram_blocks}" if device.spram_blocks else "",
+            f"{total_cells(fit.plan):,} of {device.logic_cells:,}",
+            verdict,
+            style="" if fit.problem else "green",
+        )
+    _console().print(table)
+
+
+def _console() -> Console:
+    """The terminal; a pipe or a file has no width to break lines at."""
+    console = Console(highlight=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=160)

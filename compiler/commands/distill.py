@@ -1,0 +1,207 @@
+"""``snnc distill``: options in, ``student.pt`` out."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from snnc.compiler.errors import CheckpointError, OptionError, TrainingError
+from snnc.distill.augment import Augmentation
+from snnc.distill.checkpoint import (
+    TrainingState,
+    load_state,
+    read_checkpoint,
+    read_teacher,
+    restore_student,
+    save_state,
+    training_file,
+    write_checkpoint,
+    write_teacher,
+)
+from snnc.distill.config import DEFAULTS, TrainingConfig, parse_augmentation, plain
+from snnc.distill.data import load
+from snnc.distill.fitting import EpochReport
+from snnc.distill.hardware import check_fit, named_device
+from snnc.distill.losses.interface import parse_options
+from snnc.distill.options import OPTIONS
+from snnc.distill.train import distil_student, find_training_device, train_teacher
+
+__all__ = ["distill"]
+
+
+_LOG_SECONDS = 10
+
+
+@click.command(params=list(OPTIONS), short_help="Train a teacher and distil an integer student from it.")
+def distill(
+    dataset: str,
+    root: Path | None,
+    output: Path,
+    resume: bool,
+    teacher_file: Path | None,
+    teacher_only: bool,
+    start_file: Path | None,
+    chip: str | None,
+    device: str,
+    **options: Any,
+) -> None:
+    """Train an ANN teacher, distil it into an integrate-and-fire student, and write its integers to OUTPUT.
+
+    Options that are not given take the defaults of the data set, which are stored in OUTPUT with everything else that
+    the run depends on.  Without any option this trains 64-32-10 on scikit-learn's digits in about 20 seconds.
+    """
+    if root is not None and root.suffix == ".npz":
+        dataset = "npz"
+    if dataset == "npz" and options["architecture"] is None:
+        raise OptionError(
+            "Data of your own need an --architecture, from CxHxW to classes, such as 1x64x32-16c5s2-32c3s2-10."
+        )
+    config = _configure(DEFAULTS[dataset], options)
+    if teacher_file is not None:
+        if teacher_only:
+            raise OptionError("--teacher-only trains a teacher and --teacher-from brings one; leave one of them out.")
+        config = dataclasses.replace(config, teacher_from=_digest(teacher_file, "--teacher-from"))
+    if start_file is not None:
+        config = dataclasses.replace(config, start_from=_digest(start_file, "--start-from"))
+    if not output.parent.is_dir():
+        raise OptionError(
+            f"The folder {output.parent} of the output does not exist; make it, or choose another with -o."
+        )
+    saver = _Saver(training_file(output))
+    state = load_state(saver.path, config) if resume else TrainingState(config=plain(config))
+    images = load(dataset, root)
+    if chip is not None:
+        click.echo(check_fit(config, images, named_device(chip)), err=True)
+    where = find_training_device(device)
+    teacher = None if teacher_file is None else read_teacher(teacher_file, images)
+    start = None if start_file is None else restore_student(read_checkpoint(start_file))
+    try:
+        with _progress() as on_epoch:
+            if teacher_only:
+                own = train_teacher(config, images, state=state, save=saver, on_epoch=on_epoch, device=where)
+                write_teacher(output, own, images, accuracy=state.finished["teacher"]["accuracy"])
+            else:
+                checkpoint = distil_student(
+                    config,
+                    images,
+                    state=state,
+                    save=saver,
+                    on_epoch=on_epoch,
+                    teacher=teacher,
+                    start=start,
+                    device=where,
+                )
+                write_checkpoint(output, checkpoint)
+    except KeyboardInterrupt:
+        remedy = (
+            f"its state is in {saver.path}, go on with --resume" if resume or saver.saved else "nothing was saved yet"
+        )
+        raise TrainingError(f"Training was interrupted; {remedy}.") from None
+    saver.path.unlink(missing_ok=True)
+    if teacher_only:
+        click.echo(f"{output}: teacher, validation {state.finished['teacher']['accuracy']:.2%}")
+    else:
+        _summarise(output, checkpoint)
+
+
+class _Saver:
+    """Saves the state of a run, but not more often than every two seconds: on the digits an epoch takes a twentieth."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.saved = False
+        self._due = 0.0
+
+    def __call__(self, state: TrainingState) -> None:
+        if time.monotonic() >= self._due:
+            save_state(self.path, state)
+            self.saved = True
+            self._due = time.monotonic() + 2
+
+
+class _Log:
+    """A line after an epoch, but not more often than every ten seconds."""
+
+    def __init__(self) -> None:
+        self._due = time.monotonic() + _LOG_SECONDS
+
+    def __call__(self, report: EpochReport) -> None:
+        if time.monotonic() >= self._due:
+            click.echo(
+                f"{report.stage} {report.epoch}/{report.epochs}  validation {report.accuracy:.2%}, best "
+                f"{report.best:.2%}",
+                err=True,
+            )
+            self._due = time.monotonic() + _LOG_SECONDS
+
+
+def _digest(path: Path, option: str) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); check {option}.") from None
+
+
+def _configure(defaults: TrainingConfig, options: dict[str, Any]) -> TrainingConfig:
+    """The defaults with what was given on the command line; words become what they stand for."""
+    changes: dict[str, Any] = {}
+    for name, value in options.items():
+        if value is None or value == ():
+            continue
+        default = getattr(defaults, name)
+        if isinstance(default, Enum):
+            changes[name] = type(default)(value)
+        elif isinstance(default, Augmentation):
+            changes[name] = parse_augmentation(value)
+        elif name == "loss_options":
+            changes[name] = parse_options(value)
+        else:
+            changes[name] = value
+    if "loss" in changes and "loss_options" not in changes:
+        changes["loss_options"] = {}
+    return dataclasses.replace(defaults, **changes)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[EpochReport], None]]:
+    """A progress bar per stage on a terminal; elsewhere a line now and then, for a log."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Log()
+        return
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("validation {task.fields[accuracy]:.2%}, best {task.fields[best]:.2%}"),
+    )
+    with Progress(*columns, console=console) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def on_epoch(report: EpochReport) -> None:
+            if report.stage not in tasks:
+                tasks[report.stage] = bars.add_task(report.stage, total=report.epochs, accuracy=0.0, best=0.0)
+            bars.update(tasks[report.stage], completed=report.epoch, accuracy=report.accuracy, best=report.best)
+
+        yield on_epoch
+
+
+def _summarise(output: Path, checkpoint: dict[str, Any]) -> None:
+    metrics = checkpoint["metrics"]
+    click.echo(
+        f"{output}: {checkpoint['name']}, T = {checkpoint['time_steps']}\n"
+        f"  float student    validation {metrics['float_validation']:.2%}   test {metrics['float_test']:.2%}\n"
+        f"  integer network  validation {metrics['integer_validation']:.2%}   test {metrics['integer_test']:.2%}\n"
+        "  the exported integers equal the trained student, spike for spike, on all validation data"
+    )

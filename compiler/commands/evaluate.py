@@ -1,0 +1,160 @@
+"""`snnc evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from snnc.compiler.build.folder import replace_file
+from snnc.compiler.errors import BuildError
+from snnc.sim.evaluation.activity import measure
+from snnc.sim.evaluation.doctor import diagnose
+from snnc.sim.evaluation.energy import load_costs
+from snnc.sim.evaluation.evaluation import Evaluation, evaluation_json
+from snnc.sim.evaluation.health import layer_health
+from snnc.sim.evaluation.immunity import Immunity, noise_names, sweep, sweep_length
+from snnc.sim.evaluation.operations import count_work
+from snnc.sim.evaluation.samples import load_samples
+from snnc.sim.evaluation.subject import open_subject
+
+__all__ = ["EVALUATION_JSON", "REPORT_HTML", "evaluate", "run"]
+
+EVALUATION_JSON: Final = "evaluation.json"
+REPORT_HTML: Final = "report.html"
+
+
+@click.command("evaluate")
+@click.argument("student", type=click.Path(path_type=Path))
+@click.option("--dataset", metavar="NAME", default="digits", show_default=True, help="Whose test samples.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's files.")
+@click.option("--samples", type=click.IntRange(min=1), help="How many. Default: the whole test set.")
+@click.option("--time-steps", type=click.IntRange(min=1), help="Most steps of a sample. Default: as trained.")
+@click.option(
+    "--costs", default="fp32", show_default=True, metavar="TABLE", help="Of modelled energy: fp32, fp16, int8, a .json."
+)
+@click.option("--noise", metavar="NAMES", help="Noise immunity: all, or such as gaussian,stuck-at-0. Takes time.")
+@click.option(
+    "--noise-samples", type=click.IntRange(min=1), default=1000, show_default=True, help="How many of the samples."
+)
+@click.option("--noise-seeds", type=click.IntRange(3, 100), default=3, show_default=True, help="Runs of each level.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("build/evaluation"),
+    show_default=True,
+    help="Folder.",
+)
+def evaluate(
+    student: Path,
+    dataset: str,
+    data: Path | None,
+    samples: int | None,
+    time_steps: int | None,
+    costs: str,
+    noise: str | None,
+    noise_samples: int,
+    noise_seeds: int,
+    output: Path,
+) -> None:
+    """Measure STUDENT: accuracy, activity, operations, memory, modelled energy, noise, and what ails it."""
+    from snnc.sim.evaluation.console import show_evaluation
+
+    result = run(
+        student,
+        dataset=dataset,
+        data=data,
+        samples=samples,
+        time_steps=time_steps,
+        costs=costs,
+        noise=noise,
+        noise_samples=noise_samples,
+        noise_seeds=noise_seeds,
+        output=output,
+    )
+    show_evaluation(result, output / REPORT_HTML)
+
+
+def run(
+    student: Path,
+    *,
+    dataset: str,
+    data: Path | None,
+    samples: int | None,
+    time_steps: int | None,
+    costs: str,
+    noise: str | None,
+    noise_samples: int,
+    noise_seeds: int,
+    output: Path,
+) -> Evaluation:
+    """Evaluate a network and write the results into the folder `output`."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    table = load_costs(costs)
+    subject = open_subject(student, time_steps=time_steps)
+    graph = subject.integer
+    tests = load_samples(graph, dataset, data=data, samples=samples)
+    names = () if noise is None else noise_names(noise, events=tests.events)
+    # Before the work, of which nothing is left where it cannot be written.
+    _make_folder(output)
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("golden model", total=len(tests))
+        activity = measure(
+            graph,
+            tests,
+            time_steps=graph.time_steps,
+            floating=subject.floating,
+            progress=lambda done: bar.update(task, advance=done),
+        )
+        few = tests.first(noise_samples)
+        immunity: tuple[Immunity, ...] = ()
+        if names:
+            noises = bar.add_task("noise", total=sweep_length(names, noise_seeds))
+            immunity = sweep(
+                graph,
+                few,
+                names,
+                time_steps=graph.time_steps,
+                seeds=range(noise_seeds),
+                progress=lambda done: bar.update(noises, advance=done),
+            )
+    health = layer_health(graph, activity)
+    result = Evaluation(
+        subject=subject,
+        source=student.name,
+        dataset=tests.name,
+        classes=tests.classes,
+        activity=activity,
+        work=count_work(graph, activity),
+        costs=table,
+        health=health,
+        findings=diagnose(graph, activity, health),
+        immunity=immunity,
+        noise_samples=len(few),
+    )
+    # Matplotlib takes longer to import than most networks to run.
+    from snnc.sim.evaluation.report import render_html
+
+    page = render_html(result)
+    replace_file(output / EVALUATION_JSON, evaluation_json(result))
+    replace_file(output / REPORT_HTML, page)
+    return result
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        # Permissions alone do not tell: a read-only disk, a quota.
+        probe = path / ".snnc.part"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise BuildError(
+            f"'{path}' cannot be written: {error.strerror or error}; give another folder with -o."
+        ) from None

@@ -1,0 +1,189 @@
+"""`snnc verify`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.build.folder import Build, empty_results, open_build, replace_file
+from snnc.compiler.build.report import Section, update_report
+from snnc.compiler.errors import OptionError
+from snnc.compiler.ir import Encoding
+from snnc.compiler.plan import Plan
+from snnc.sim.models import encoders, golden
+from snnc.sim.trust.protocol import verify_protocol
+from snnc.sim.trust.verify import Verdict, verify_build
+
+__all__ = ["dataset_inputs", "random_inputs", "verify"]
+
+FOLDER = "verify"
+RESULT = "result.json"
+
+_MOST_CYCLES_BY_HAND = 40_000
+"""Of the samples that Python drives cycle by cycle, nine times over; two at least, so that one follows another."""
+
+
+@click.command("verify")
+@click.argument("build", type=click.Path(path_type=Path))
+@click.option(
+    "--dataset", metavar="NAME", help="Test samples of digits, mnist, fashion-mnist, ... Default: random inputs."
+)
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's files.")
+@click.option(
+    "--samples", type=click.IntRange(min=1), help="How many. Default: 100 random ones, or the whole test set."
+)
+@click.option("--time-steps", type=click.IntRange(min=1), help="Steps of every sample. Default: the compiled T_max.")
+@click.option("--density", type=click.FloatRange(0, 1), default=0.15, show_default=True, help="Of random inputs.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of random inputs and gaps.")
+def verify(
+    build: Path,
+    dataset: str | None,
+    data: Path | None,
+    samples: int | None,
+    time_steps: int | None,
+    density: float,
+    seed: int,
+) -> None:
+    """Prove BUILD equal to its golden model in Verilator: every spike and membrane, logits, class and cycles."""
+    opened = open_build(build)
+    steps = opened.plan.time_steps if time_steps is None else time_steps
+    if steps > opened.plan.time_steps:
+        raise OptionError(
+            f"--time-steps is {steps}, but the network was compiled for at most {opened.plan.time_steps}; "
+            f"compile it again with --time-steps {steps}."
+        )
+    if data is not None and dataset is None:
+        raise click.UsageError("--data needs --dataset: which of the data sets in that folder?")
+    labels = None
+    if dataset is None:
+        inputs = random_inputs(opened.plan, samples or 100, time_steps=steps, density=density, seed=seed)
+    else:
+        inputs, labels = dataset_inputs(opened.plan, dataset, data=data, samples=samples, time_steps=steps, seed=seed)
+    verdict = run(opened, inputs, labels=labels, time_steps=steps, source=dataset or "random inputs", seed=seed)
+    for line in _lines(verdict):
+        click.echo(line)
+
+
+def run(
+    build: Build,
+    inputs: npt.NDArray[Any],
+    *,
+    labels: npt.NDArray[Any] | None,
+    time_steps: int,
+    source: str,
+    seed: int = 0,
+) -> Verdict:
+    """Verify a build, protocol included; the result goes into its folder ``verify/`` and into its report."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    direct = build.plan.input.encoding is Encoding.DIRECT
+    count = len(inputs) if direct else inputs.shape[1]
+    folder = build.path / FOLDER
+    empty_results(folder, RESULT)
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("compiling and simulating", total=count)
+        verdict = verify_build(
+            build,
+            inputs,
+            labels=labels,
+            time_steps=time_steps,
+            seed=seed + 1,
+            progress=lambda done: bar.update(task, advance=done),
+        )
+        bar.update(task, description="random gaps and stalls")
+        driven = max(2, min(8, int(_MOST_CYCLES_BY_HAND / verdict.cycles_mean)))
+        few = golden.take(build.plan.input.encoding, inputs, slice(0, driven))
+        verify_protocol(build, few, time_steps=time_steps, seed=seed)
+    section = _section(build, verdict, source)
+    replace_file(folder / RESULT, json.dumps(section.facts, indent=2) + "\n")
+    update_report(build.path, section)
+    return verdict
+
+
+def random_inputs(plan: Plan, samples: int, *, time_steps: int, density: float, seed: int) -> npt.NDArray[Any]:
+    """Random pixels or spikes, a fraction `density` of them not 0; shaped for the golden model."""
+    generator = np.random.default_rng(seed)
+    addresses = plan.input.layout.neurons
+    if plan.input.encoding is Encoding.DIRECT:
+        values = generator.integers(1, 2**plan.input.value_bits, (samples, addresses))
+        return values * (generator.random((samples, addresses)) < density)
+    return generator.random((time_steps, samples, addresses)) < density
+
+
+def dataset_inputs(
+    plan: Plan, name: str, *, data: Path | None, samples: int | None, time_steps: int, seed: int = 0
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Test samples of a data set as the network takes them, and their labels.
+
+    Raises
+    ------
+    OptionError
+        The network has another input.
+    DataError
+        The files are missing.
+    """
+    # Only the loader, which needs NumPy alone.
+    from snnc.distill.data import load
+
+    split = load(name, data).test
+    pixels, labels = split.images[:samples], split.labels[:samples]
+    pixels = pixels.reshape(len(pixels), -1)
+    if pixels.shape[1] != plan.input.layout.neurons:
+        raise OptionError(
+            f"Samples of '{name}' have {pixels.shape[1]} pixels, but the network '{plan.name}' has "
+            f"{plan.input.layout.neurons} inputs; choose another data set with --dataset."
+        )
+    bits = plan.input.value_bits
+    match plan.input.encoding:
+        case Encoding.DIRECT:
+            return encoders.to_bits(pixels, bits=bits), labels
+        case Encoding.RATE:
+            return encoders.rate(encoders.to_bits(pixels, bits=bits), bits=bits, time_steps=time_steps), labels
+        case Encoding.EVENTS:
+            # An image is no event stream: each pixel spikes with its brightness as the probability.
+            generator = np.random.default_rng(seed)
+            return generator.random((time_steps, *pixels.shape)) < pixels / 255, labels
+
+
+def _section(build: Build, verdict: Verdict, source: str) -> Section:
+    rows = [
+        ("samples", f"{verdict.samples:,} ({source}), T = {verdict.time_steps}"),
+        ("spikes equal", f"{verdict.spikes:,} of {verdict.spikes:,}"),
+        ("membranes equal", f"{verdict.membranes:,} of {verdict.membranes:,}"),
+        (
+            "cycles a sample",
+            f"{verdict.cycles_mean:.1f} ({verdict.cycles_least} to {verdict.cycles_most}), as predicted",
+        ),
+        ("busiest layer", f"{verdict.busiest}, writing in {verdict.busy:.1%} of its cycles"),
+        *((f"firing rate of {name}", f"{rate:.1%}") for name, rate in verdict.firing_rates.items()),
+        ("simulation", f"{verdict.cycles_per_second:,.0f} cycles a second"),
+    ]
+    if verdict.accuracy is not None:
+        rows.insert(1, ("accuracy of the hardware", f"{verdict.accuracy:.2%}"))
+    summary = (
+        f"The Verilog equals the golden model on {verdict.samples:,} samples: every spike and membrane of every step, "
+        "the logits, the classes and the cycles; also with samples back to back, and with random gaps and stalls."
+    )
+    facts = dataclasses.asdict(verdict) | {"source": source, "model_hash": build.model_hash}
+    return Section(title="Verification", summary=summary, rows=rows, facts=facts)
+
+
+def _lines(verdict: Verdict) -> list[str]:
+    lines = [
+        f"Equal: {verdict.samples:,} samples, {verdict.spikes:,} spikes, {verdict.membranes:,} membranes, logits, "
+        "classes and cycles.",
+        f"  cycles a sample   {verdict.cycles_mean:.1f} ({verdict.cycles_least} to {verdict.cycles_most})",
+        f"  busiest layer     {verdict.busiest}, writing a membrane word in {verdict.busy:.1%} of its cycles",
+        f"  simulation        {verdict.cycles_per_second:,.0f} cycles a second",
+    ]
+    if verdict.accuracy is not None:
+        lines.insert(1, f"  accuracy          {verdict.accuracy:.2%}")
+    return lines

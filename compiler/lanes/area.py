@@ -1,0 +1,82 @@
+"""Logic cells, estimated from a plan, so that what cannot fit is refused before a minute of synthesis.
+
+The terms follow the hardware's structure; their factors were fitted to what nextpnr packs for 13 networks of 64-32-10
+to 784-32-10 with 1 to 16 lanes on iCE40, which they meet within 15 %; the devices of another family say by how much to
+scale. The serial shell is included.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from snnc.compiler.lanes.memories import logic_cells
+from snnc.compiler.plan import EnginePlan, Plan, ProjectionPlan, unsigned_bits
+from snnc.compiler.targets import find_device
+
+__all__ = ["engine_cells", "total_cells"]
+
+ENGINE: Final = 205
+"""Walker, pipeline of operations, queue and serialiser; of the readout, its port and the shell."""
+
+STATE_BIT: Final = 2.3
+"""Per bit of a membrane word: the adder with the ring's last word, and the choice of what is added."""
+
+CURRENT_BIT: Final = 1.4
+"""Per bit of a word of an image's stored current: the adder with the ring's last word."""
+
+SHIFTER_BIT: Final = 0.9
+"""Per bit of a shifted weight and per level of its shifter."""
+
+SIDE: Final = 130
+"""A side projection's walker, queue and serialiser."""
+
+JOIN_BIT: Final = 1.0
+"""Per bit of a membrane word and side projection: the choice among rows, and its register."""
+
+STAGE_BIT: Final = 0.4
+"""Per bit of a membrane word and a register in front of the adder: most share a cell with the choice that they hold."""
+
+FORWARD_BIT: Final = 2.4
+"""The same where what is written is kept for a cycle and may come back."""
+
+PASS_BIT: Final = 1.0
+"""Per bit of a membrane word and further pass of a sweep: the choice of what is added."""
+
+MULTIPLIER_BIT: Final = 1.3
+"""Per bit of a weight and bit of the pixel that it is multiplied by."""
+
+LOADER: Final = 40
+"""What fills the SPRAM at start-up: its counters, whatever their widths."""
+
+
+def total_cells(plan: Plan) -> int:
+    """Estimated logic cells, in the device's own kind, of the core in its serial shell."""
+    scale = find_device(plan.target, plan.device).logic_scale
+    return round(scale * (sum(engine_cells(engine) for engine in plan.engines) + LOADER * bool(plan.loaded)))
+
+
+def engine_cells(engine: EnginePlan) -> int:
+    """Estimated iCE40 logic cells of one engine, its memories included."""
+    main = engine.main
+    bits = engine.column_banks * engine.lanes * engine.residual_bits
+    cells = ENGINE + STATE_BIT * bits
+    cells += (SIDE + JOIN_BIT * bits) * (len(engine.projections) - 1)
+    cells += PASS_BIT * bits * (len(engine.passes) - 1)
+    if engine.staged:
+        cells += (FORWARD_BIT if engine.forwards else STAGE_BIT) * bits
+    cells += sum(memory.copies * logic_cells(memory) for memory in engine.memories)
+    if main.digits is not None:
+        cells += CURRENT_BIT * main.digits.memory.width
+        cells += _shifter(engine, main, main.digits.value_bits)
+    if main.image is not None:
+        cells += CURRENT_BIT * engine.lanes * main.image.current_bits
+        if main.image.multiplies:
+            cells += MULTIPLIER_BIT * engine.lanes * main.weight_bits * main.image.value_bits
+        else:
+            cells += _shifter(engine, main, main.image.value_bits)
+    return round(cells)
+
+
+def _shifter(engine: EnginePlan, projection: ProjectionPlan, value_bits: int) -> float:
+    """What brings a weight to the position of a digit."""
+    return SHIFTER_BIT * engine.lanes * (projection.weight_bits + value_bits) * unsigned_bits(value_bits)

@@ -1,0 +1,230 @@
+"""How many neurons each engine updates per cycle."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeAlias, assert_never
+
+from snnc.compiler.design import Design, Objective
+from snnc.compiler.errors import OptionError, UnsupportedError
+from snnc.compiler.ir import Dense, Encoding, Graph, Population, Projection
+from snnc.compiler.lanes.area import total_cells
+from snnc.compiler.lanes.fit import fitting, kernel_of, place_anyway
+from snnc.compiler.lanes.order import walk_order
+from snnc.compiler.lanes.queues import deepest
+from snnc.compiler.plan import Plan
+from snnc.compiler.targets import Device
+from snnc.sim.models.timing.estimate import typical, typical_cycles
+
+__all__ = ["LANES_LIMIT", "choose_lanes", "column_banks"]
+
+LANES_LIMIT: Final = 64
+"""Of an engine, where a user asks; a wider row makes a chip slower, not faster."""
+
+MOST_NARROWER: Final = 4
+"""Choices by which one engine's width may shrink at once so that another's can grow."""
+
+_STARTS: Final = frozenset((1, 4, 16, 64))
+"""Lanes that a search begins with at most."""
+
+COMFORT: Final = 0.9
+"""Fraction of a device's logic cells that an estimate may fill before fewer lanes are chosen: it may be a tenth low."""
+
+
+def choose_lanes(design: Design) -> Design:
+    """Choose the lanes and the column banks.
+
+    Invariant: one lane count and one number of column banks per layer. Unless the user fixed them: at most the device's
+    `widest_lanes` each, twice that for convolutions, and no more than the layer's groups need; column banks only where
+    a word has as many lanes as it may. Of what fits, the search looks for the best by `Options.objective`: lanes grow
+    from few, an engine's at a time, if need be at the cost of another's, while that makes the estimates better.
+    """
+    graph, options = design.graph, design.options
+    for population in graph.layers:
+        _check_built(graph, population)
+    if options.lanes is not None:
+        wanted = options.column_banks or (1,) * len(options.lanes)
+        _check_lanes(options.lanes, wanted, design)
+        return dataclasses.replace(design, lanes=options.lanes, column_banks=wanted)
+    choices = [_choices(design, population) for population in graph.layers]
+    widest = _with(design, tuple(widths[-1] for widths in choices))
+    if options.objective is Objective.LATENCY and _comfortable(widest) is not None:
+        return widest
+    grown: dict[_Widths, float] = {}
+    fits: dict[_Widths, Plan | None] = {}
+    for cap in sorted({lanes for widths in choices for lanes, _ in widths if lanes in _STARTS}):
+        # From several starts: a memory of fewer lanes is narrower but deeper, which may take more blocks.
+        start = tuple(
+            max((width for width in widths if width[0] <= cap and width[1] == 1), default=widths[0])
+            for widths in choices
+        )
+        grown |= _grow(design, start, choices, fits)
+    # If nothing fits, `place` refuses the fastest with its numbers.
+    return _with(design, min(grown, key=lambda widths: grown[widths])) if grown else widest
+
+
+_Width: TypeAlias = tuple[int, int]
+"""Lanes and column banks of an engine."""
+
+_Widths: TypeAlias = tuple[_Width, ...]
+
+
+def _with(design: Design, widths: _Widths) -> Design:
+    lanes, banks = zip(*widths, strict=True)
+    return dataclasses.replace(design, lanes=lanes, column_banks=banks)
+
+
+def _cost(plan: Plan, objective: Objective) -> float:
+    """What the search makes small."""
+    match objective:
+        case Objective.LATENCY:
+            return typical_cycles(plan)
+        case Objective.BALANCED:
+            return typical_cycles(plan) * total_cells(plan)
+        case Objective.AREA:
+            return total_cells(plan)
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _grow(
+    design: Design, start: _Widths, choices: list[list[_Width]], fits: dict[_Widths, Plan | None]
+) -> dict[_Widths, float]:
+    """Wider words for one engine, if need be at the cost of another's, while that is better: where it ends, its cost.
+
+    `fits` remembers what other searches have placed.
+    """
+    objective = design.options.objective
+    begun = _comfortable(_with(design, start)) or fitting(_with(design, start))
+    if begun is None:
+        return {}
+    widths, plan, cost = start, begun, _cost(begun, objective)
+    while True:
+        work = typical(plan).operations
+        busiest = sorted(range(len(choices)), key=lambda k: -work[plan.engines[k].name])
+        for changed in _neighbours(widths, busiest, choices):
+            if changed not in fits:
+                # Most would not be better with the deepest queues, either.
+                hoped = deepest(place_anyway(_with(design, changed)), design.device)
+                if _cost(hoped, objective) >= cost:
+                    continue
+                fits[changed] = _comfortable(_with(design, changed))
+            found = fits[changed]
+            if found is not None and (better := _cost(found, objective)) < cost:
+                widths, plan, cost = changed, found, better
+                break
+        else:
+            return {widths: cost}
+
+
+def _neighbours(widths: _Widths, busiest: list[int], choices: list[list[_Width]]) -> Iterator[_Widths]:
+    """One engine's width a choice wider, the busiest's first; then with another's narrower, by ever more choices."""
+    at = [options.index(width) for options, width in zip(choices, widths, strict=True)]
+    trades = [
+        (0, busiest[0]),
+        *((by, narrower) for by in range(1, MOST_NARROWER + 1) for narrower in reversed(busiest)),
+    ]
+    for by, narrower in trades:
+        for wider in busiest:
+            moved = list(at)
+            moved[narrower] -= by
+            moved[wider] += 1
+            inside = all(0 <= k < len(options) for k, options in zip(moved, choices, strict=True))
+            if inside and (by == 0 or narrower != wider):
+                yield tuple(options[k] for k, options in zip(moved, choices, strict=True))
+
+
+def _comfortable(design: Design) -> Plan | None:
+    """The plan, if it fits with room for the estimate to be wrong."""
+    plan = fitting(design)
+    return plan if plan is not None and total_cells(plan) <= COMFORT * design.device.logic_cells else None
+
+
+def _check_built(graph: Graph, population: Population) -> None:
+    """Refuse what the hardware cannot do and the pass `lower` has no equal of: it is all about pixels."""
+    into = walk_order(graph, population)
+    from_input = [projection for projection in into if projection.source == graph.input.name]
+    if from_input and graph.source.encoding is Encoding.DIRECT:
+        what, remedy = _missing_of_pixels(graph, from_input, into)
+    elif into[-1].delay:
+        # Neurons in front could only be a layer that hears the pixels.
+        what = "hears nothing without a delay, and stands before every layer that hears pixels; the hardware of it"
+        remedy = "Put it behind one of them"
+    else:
+        return
+    if what:
+        raise UnsupportedError(
+            f"Layer '{population.name}' {what} is not built yet. {remedy}, or use rate or events encoding. 'snnc "
+            "evaluate' runs it in integers; --print-after bound shows its ranges."
+        )
+
+
+def _missing_of_pixels(graph: Graph, from_input: Sequence[Projection], into: Sequence[Projection]) -> tuple[str, str]:
+    """What the hardware lacks for a layer that hears pixels, as the part of a sentence, and what helps; or two ''.
+
+    Pixels are numbers, which no neurons repeat and no queue holds: the layer's engine keeps the current that they give,
+    or the image, instead of a place for other events.
+    """
+    if any(projection.delay for projection in from_input):
+        return "hears pixels with a delay; the hardware that holds them back", "Leave the delay out"
+    if len(graph.out_of(graph.input.name)) > 1:
+        what = "hears the pixels as another projection does; the hardware of an image that branches"
+        return what, "Let one layer hear the pixels, and what is behind it that layer"
+    if len(into) > 1:
+        what = "hears pixels beside spikes; the hardware of the two together"
+        return what, "Let a layer of its own hear the pixels"
+    return "", ""
+
+
+def _check_lanes(lanes: tuple[int, ...], wanted: tuple[int, ...], design: Design) -> None:
+    layers = design.graph.layers
+    if len(lanes) != len(layers):
+        names = ", ".join(population.name for population in layers)
+        raise OptionError(f"--lanes gives {len(lanes)} numbers for {len(layers)} layers ({names}); give one for each.")
+    for count, banks, population in zip(lanes, wanted, layers, strict=True):
+        if not 1 <= count <= min(LANES_LIMIT, _ceil_power(population.channels)):
+            what = "neurons" if population.channels == population.size else "channels"
+            raise OptionError(
+                f"--lanes gives {count} for layer '{population.name}' with {population.channels} {what}; "
+                f"1 to {min(LANES_LIMIT, _ceil_power(population.channels))} are possible."
+            )
+        possible = column_banks(design.graph, population, count, design.device)
+        if banks not in possible:
+            allowed = " or ".join(map(str, possible)) + " are" if len(possible) > 1 else "only 1 is"
+            raise OptionError(
+                f"--lanes gives {banks} columns at once for layer '{population.name}' on {design.device.name}; "
+                f"{allowed} possible there."
+            )
+
+
+def _choices(design: Design, population: Population) -> list[_Width]:
+    """Widths worth considering, ascending."""
+    graph, channels, most = design.graph, population.channels, design.device.widest_lanes
+    if not all(isinstance(projection, Dense) for projection in graph.into(population.name)):
+        most = min(2 * most, LANES_LIMIT)
+    # More lanes that leave the number of groups as it is are of no use.
+    lanes = sorted({-(-channels // groups) for groups in range(-(-channels // most), channels + 1)})
+    _, *more = column_banks(graph, population, lanes[-1], design.device)
+    return [*((count, 1) for count in lanes), *((lanes[-1], banks) for banks in more)]
+
+
+def column_banks(graph: Graph, population: Population, lanes: int, device: Device) -> list[int]:
+    """The numbers of column banks that are possible, ascending: up to as many columns as an event reaches side by side,
+    rounded up to a power of two.
+
+    Only where what is written is forwarded (`EnginePlan.forwards`), not in an image engine, nor in a readout.
+    """
+    _, rows, columns = population.shape
+    words = rows * columns * -(-population.channels // lanes)
+    into = graph.into(population.name)
+    pixels = graph.source.encoding is Encoding.DIRECT and any(one.source == graph.input.name for one in into)
+    if not device.late_block_ram or pixels or population is graph.readout or words < 3:
+        return [1]
+    kernels = (kernel_of(projection) for projection in into)
+    most = min(_ceil_power(columns), _ceil_power(max(kernel.columns_reached if kernel else 1 for kernel in kernels)))
+    return [1 << k for k in range(most.bit_length())]
+
+
+def _ceil_power(number: int) -> int:
+    return 1 << (number - 1).bit_length()

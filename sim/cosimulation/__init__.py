@@ -1,0 +1,1 @@
+"""The emitted Verilog in Verilator: the benches, and what drives and reads them."""

@@ -1,0 +1,199 @@
+"""The self-driving bench and the files that it reads and writes.
+
+``stimulus.bin``
+    One input beat per 8 bytes, big endian: the payload of the core's input port, zero-extended.
+``results.bin``
+    Per sample, 32-bit words, little endian: the logits (two's complement in `residual_bits`), the class, the cycles,
+    then per engine the operations executed and the cycles, from the sample's first handshake, of the first and last.
+``trace_<engine>.bin``
+    Per swept membrane word, in order of sample, step, pass and word (from an image engine of sample, word, step and
+    pass): what the spikes are in the first pass
+    (`lanes` bits), then the membranes as the hardware keeps them (`lanes` fields of `residual_bits`), zero-extended to
+    whole 32-bit words, little endian.
+
+Everything is captured: at these sizes a signature would save nothing, and a difference is found where it happened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import jinja2
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.errors import VerificationError
+from snnc.compiler.plan import EngineKind, EnginePlan, Plan
+from snnc.sim.cosimulation.loading import load_core
+from snnc.sim.cosimulation.ports import input_widths, offsets, pack_inputs, result_widths
+from snnc.sim.models.stimulus import Stimulus
+
+__all__ = ["HARNESS_TOP", "Capture", "EngineCapture", "harness_verilog", "read_capture", "write_stimulus"]
+
+HARNESS_TOP = "snnc_harness"
+PATIENCE = 1 << 20
+"""Cycles without any handshake after which the bench gives up."""
+
+REST = 8
+"""Cycles without an operation, beyond a pipeline's, after which no more will come until the next input."""
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EngineCapture:
+    """What one engine did.
+
+    Attributes
+    ----------
+    spikes
+        ``(time, batch, neuron)``; None for a readout.
+    residuals
+        Membranes as the hardware keeps them after `EnginePlan.membrane_pass` of each step, ``(time, batch, neuron)``.
+    operations
+        Membrane words written per sample, ``(batch,)``.
+    first, last
+        Cycle of the first and last of them, counted from the sample's first handshake, ``(batch,)``.
+    """
+
+    spikes: npt.NDArray[np.bool_] | None
+    residuals: IntArray
+    operations: IntArray
+    first: IntArray
+    last: IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Capture:
+    """What the core did: `logits` ``(batch, class)``, `classes` and `cycles` ``(batch,)``, and every engine."""
+
+    logits: IntArray
+    classes: IntArray
+    cycles: IntArray
+    engines: dict[str, EngineCapture]
+
+
+def harness_verilog(plan: Plan) -> str:
+    """The bench for `plan`, top `HARNESS_TOP`."""
+    inputs, results = input_widths(plan), result_widths(plan)
+    at = offsets(results)
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+    template = environment.from_string((Path(__file__).parent / "harness.v.j2").read_text())
+    return template.render(
+        input_bits=sum(inputs.values()),
+        marker_at=offsets(inputs)["marker"],
+        result_bits=sum(results.values()),
+        logit_bits=results["logit"],
+        index_bits=results["index"],
+        best_at=at["best"],
+        last_at=at["last"],
+        patience=PATIENCE,
+        loading=load_core(plan, gaps=False),
+        rest=REST + max(engine.pipeline for engine in plan.engines),
+        settle=4 + 2 * max(max(engine.layout.depth for engine in plan.engines), plan.input.layout.depth),
+        engines=[
+            {"name": engine.name, "padding": _record_words(engine) * 32 - _record_bits(engine)}
+            for engine in plan.engines
+        ],
+    )
+
+
+def write_stimulus(plan: Plan, stimulus: Stimulus, path: Path) -> None:
+    """Write ``stimulus.bin``."""
+    pack_inputs(plan, stimulus).astype(">u8").tofile(path)
+
+
+def read_capture(plan: Plan, folder: Path, *, samples: int, time_steps: int) -> Capture:
+    """Read what the bench wrote in `folder`.
+
+    Raises
+    ------
+    VerificationError
+        A file is shorter or longer than the run must have made it: the core lost or invented something.
+    """
+    classes = plan.readout.neurons
+    width = classes + 2 + 3 * len(plan.engines)
+    words = _read(folder / "results.bin", samples * width).reshape(samples, width).astype(np.int64)
+    engines = {}
+    for position, engine in enumerate(plan.engines):
+        at = classes + 2 + 3 * position
+        spikes, residuals = _read_trace(engine, folder, samples, time_steps)
+        engines[engine.name] = EngineCapture(
+            spikes=spikes,
+            residuals=residuals,
+            operations=words[:, at],
+            first=words[:, at + 1],
+            last=words[:, at + 2],
+        )
+    return Capture(
+        logits=_signed(words[:, :classes], plan.readout.residual_bits),
+        classes=words[:, classes],
+        cycles=words[:, classes + 1],
+        engines=engines,
+    )
+
+
+def _record_bits(engine: EnginePlan) -> int:
+    return engine.lanes * (1 + engine.residual_bits)
+
+
+def _record_words(engine: EnginePlan) -> int:
+    # At least one bit of padding: an empty replication is not Verilog.
+    return _record_bits(engine) // 32 + 1
+
+
+def _read(path: Path, words: int) -> npt.NDArray[np.uint32]:
+    found = path.stat().st_size if path.exists() else 0
+    if found != words * 4:
+        raise VerificationError(
+            f"The hardware wrote {found} bytes to {path.name} where {words * 4} were due: it lost or invented a word."
+        )
+    return np.fromfile(path, dtype="<u4")
+
+
+def _read_trace(
+    engine: EnginePlan, folder: Path, samples: int, time_steps: int
+) -> tuple[npt.NDArray[np.bool_] | None, IntArray]:
+    record = _record_words(engine)
+    gathers = engine.kind is EngineKind.IMAGE
+    # An image engine takes all its steps, word by word, however many a sample has.
+    steps = _steps_of_images(engine) if gathers else time_steps
+    passes = len(engine.passes)
+    count = samples * steps * passes * engine.words
+    raw = _read(folder / f"trace_{engine.name}.bin", count * record).reshape(count, record)
+    bits = np.unpackbits(raw.view(np.uint8), axis=1, bitorder="little")
+    lanes, width = engine.lanes, engine.residual_bits
+    spikes = bits[:, :lanes].astype(np.bool_)
+    fields = bits[:, lanes : lanes * (1 + width)].reshape(count, lanes, width)
+    values = np.zeros((count, lanes), dtype=np.int64)
+    for position in range(width):
+        values += fields[:, :, position].astype(np.int64) << position
+
+    layout = engine.layout
+
+    def of_pass(array: npt.NDArray[np.generic], number: int) -> npt.NDArray[np.generic]:
+        """One pass's records in the order of words, each of `lanes` channels of one position, to neurons."""
+        if gathers:
+            array = array.reshape(samples, engine.words, steps, passes, lanes)[:, :, :time_steps, number].swapaxes(1, 2)
+        else:
+            array = array.reshape(samples, steps, passes, engine.words, lanes)[:, :, number]
+        words = array.reshape(samples, time_steps, layout.rows, layout.columns, layout.groups * lanes)
+        channels = words[..., : layout.channels].transpose(1, 0, 4, 2, 3)
+        return channels.reshape(time_steps, samples, layout.neurons)
+
+    residuals = of_pass(_signed(values, width), engine.membrane_pass).astype(np.int64, copy=False)
+    if engine.kind is EngineKind.READOUT:
+        return None, residuals
+    return of_pass(spikes, 0).astype(np.bool_, copy=False), residuals
+
+
+def _steps_of_images(engine: EnginePlan) -> int:
+    assert engine.main.image is not None
+    later = engine.main.image.spikes
+    return 1 + (later.width // engine.lanes if later is not None else 0)
+
+
+def _signed(values: IntArray, bits: int) -> IntArray:
+    return np.where(values >> (bits - 1) & 1, values - (1 << bits), values)

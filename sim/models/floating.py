@@ -1,0 +1,201 @@
+"""The float meaning of a network: ``docs/semantics.md`` section 4, last paragraphs, in float64.
+
+What the integers were rounded from. It runs the graph that the golden model's was made from, on the same inputs, so
+that the two can be compared spike for spike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias, assert_never
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.ir import (
+    Convolution,
+    Dense,
+    Encoding,
+    Graph,
+    Initial,
+    InputSource,
+    IntegrateAndFire,
+    Level,
+    Pooling,
+    Population,
+    Projection,
+    Readout,
+    Reset,
+)
+
+__all__ = ["FloatNetwork", "FloatTrace"]
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FloatTrace:
+    """What a float network did with a batch.
+
+    Attributes
+    ----------
+    spikes
+        By population, all but the input and the readout; ``(time, batch, neuron)``.
+    logits
+        The readout's membranes after every step, ``(time, batch, class)``.
+    """
+
+    spikes: Mapping[str, BoolArray]
+    logits: FloatArray
+
+
+class FloatNetwork:
+    """A network at `Level.NORMALISED`, ready to run."""
+
+    def __init__(self, graph: Graph) -> None:
+        if graph.level is not Level.NORMALISED:
+            raise ValueError(f"'{graph.name}' is at level {graph.level.name}, not NORMALISED.")
+        self.graph = graph
+        self._sums = {
+            population.name: [_Sum(graph, projection) for projection in graph.into(population.name)]
+            for population in graph.layers
+        }
+
+    def run(
+        self, inputs: npt.NDArray[Any], *, time_steps: int, fed: Mapping[str, BoolArray] | None = None
+    ) -> FloatTrace:
+        """Run a batch that is encoded as `snnc.sim.models.golden.run` takes it.
+
+        Parameters
+        ----------
+        fed
+            Spikes by population that the layers after it get in the place of its own: of the integer network, so that
+            each layer's difference from it is the layer's own and not that of the layers before.
+        """
+        graph = self.graph
+        direct = graph.source.encoding is Encoding.DIRECT
+        values = np.broadcast_to(inputs, (time_steps, *inputs.shape)) if direct else inputs
+        batch = values.shape[1]
+        outputs: dict[str, npt.NDArray[Any]] = {graph.input.name: values}
+        membranes = {layer.name: _start(layer, batch) for layer in graph.layers}
+        for layer in graph.layers[:-1]:
+            outputs[layer.name] = np.zeros((time_steps, batch, layer.size), np.bool_)
+        logits = np.empty((time_steps, batch, graph.readout.size))
+        constants: dict[_Sum, FloatArray] = {}
+        for t in range(time_steps):
+            for layer in graph.layers:
+                current = np.broadcast_to(_per_neuron(layer.bias, layer), (batch, layer.size)).copy()
+                for weighted in self._sums[layer.name]:
+                    earlier = t - weighted.projection.delay
+                    if earlier < 0:
+                        continue
+                    if not weighted.direct:
+                        source = weighted.projection.source
+                        current += weighted((outputs if fed is None or source not in fed else fed)[source][earlier])
+                        continue
+                    if weighted not in constants:
+                        constants[weighted] = weighted(values[0])
+                    current += constants[weighted]
+                membranes[layer.name], spikes = _step(layer, membranes[layer.name], current)
+                if spikes is None:
+                    logits[t] = membranes[layer.name]
+                else:
+                    outputs[layer.name][t] = spikes
+        return FloatTrace(spikes={layer.name: outputs[layer.name] for layer in graph.layers[:-1]}, logits=logits)
+
+
+def _step(layer: Population, membrane: FloatArray, current: FloatArray) -> tuple[FloatArray, BoolArray | None]:
+    """The membrane after a step, and the spikes of a neuron that has any."""
+    match layer.neuron:
+        case IntegrateAndFire(leak_shift=leak, reset=reset, floor=floor):
+            threshold = _per_neuron(layer.neuron.threshold, layer)
+            membrane = (membrane if leak is None else membrane * (1 - 2.0**-leak)) + current
+            spikes = membrane >= threshold
+            match reset:
+                case Reset.SOFT:
+                    membrane = membrane - threshold * spikes
+                case Reset.HARD:
+                    membrane = membrane * ~spikes
+                case _ as unreachable_reset:
+                    assert_never(unreachable_reset)
+            if floor is not None:
+                membrane = np.maximum(membrane, _per_neuron(floor, layer))
+            return membrane, spikes
+        case Readout():
+            return membrane + current, None
+        case InputSource():
+            raise AssertionError("an input has no membrane")
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _start(layer: Population, batch: int) -> FloatArray:
+    start = np.zeros(layer.size)
+    if isinstance(layer.neuron, IntegrateAndFire):
+        match layer.neuron.initial:
+            case Initial.ZERO:
+                pass
+            case Initial.HALF:
+                start = _per_neuron(layer.neuron.threshold, layer) / 2
+            case _ as unreachable:
+                assert_never(unreachable)
+    return np.broadcast_to(start, (batch, layer.size))
+
+
+class _Sum:
+    """``g * unit * W * s`` of one projection."""
+
+    def __init__(self, graph: Graph, projection: Projection) -> None:
+        self.projection = projection
+        source, target = graph.population(projection.source), graph.population(projection.target)
+        self._source, self._target = source.shape, target.shape
+        self.direct = isinstance(source.neuron, InputSource) and source.neuron.encoding is Encoding.DIRECT
+        self._weight = projection.weight.astype(np.float64)
+        if not isinstance(projection, Pooling):
+            unit = 1 / (2**graph.source.bits - 1) if self.direct else 1.0
+            gain = np.ones(target.channels) if projection.gain is None else projection.gain
+            scale = np.repeat(gain * unit / projection.pool**2, len(self._weight) // target.channels)
+            self._weight = self._weight * scale.reshape(-1, *[1] * (self._weight.ndim - 1))
+
+    def __call__(self, values: npt.NDArray[Any]) -> FloatArray:
+        """``(batch, source)`` to ``(batch, target)``."""
+        maps = values.reshape(len(values), *self._source).astype(np.float64)
+        match self.projection:
+            case Dense(pool=pool):
+                return _window_sums(maps, (pool, pool), (pool, pool)).reshape(len(values), -1) @ self._weight.T
+            case Convolution(pool=pool) as projection:
+                return self._convolved(_window_sums(maps, (pool, pool), (pool, pool)), projection)
+            case Pooling(kernel=kernel, stride=stride):
+                return (_window_sums(maps, kernel, stride) * self._weight[:, None, None]).reshape(len(values), -1)
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    def _convolved(self, maps: FloatArray, projection: Convolution) -> FloatArray:
+        batch, channels = maps.shape[:2]
+        outputs, rows, columns = self._target
+        (above, left), groups = projection.padding, projection.groups
+        padded = np.pad(maps, ((0, 0), (0, 0), (above, above), (left, left)))
+        extent = [d * (k - 1) + 1 for d, k in zip(projection.dilation, projection.kernel, strict=True)]
+        windows = np.lib.stride_tricks.sliding_window_view(padded, extent, axis=(2, 3))
+        windows = windows[
+            :, :, :: projection.stride[0], :: projection.stride[1], :: projection.dilation[0], :: projection.dilation[1]
+        ]
+        # (batch, group, channel, row, column, kernel row, kernel column) to (group, position, synapse)
+        grouped = windows.reshape(batch, groups, channels // groups, rows, columns, *projection.kernel)
+        seen = grouped.transpose(1, 0, 3, 4, 2, 5, 6).reshape(groups, batch * rows * columns, -1)
+        product = seen @ self._weight.reshape(groups, outputs // groups, -1).transpose(0, 2, 1)
+        maps_out = product.reshape(groups, batch, rows * columns, -1).transpose(1, 0, 3, 2)
+        return np.ascontiguousarray(maps_out).reshape(batch, -1)
+
+
+def _window_sums(maps: FloatArray, kernel: tuple[int, int], stride: tuple[int, int]) -> FloatArray:
+    if kernel == (1, 1) == stride:
+        return maps
+    windows = np.lib.stride_tricks.sliding_window_view(maps, kernel, axis=(2, 3))
+    return windows[:, :, :: stride[0], :: stride[1]].sum(axis=(4, 5))
+
+
+def _per_neuron(channels: npt.NDArray[Any], layer: Population) -> FloatArray:
+    return np.repeat(channels.astype(np.float64), layer.size // layer.channels)

@@ -1,0 +1,321 @@
+"""The golden model: ``docs/semantics.md`` section 2 in NumPy, every spike and every membrane.
+
+Written from that page alone and sharing no arithmetic with the hardware, so that the two can disagree. A whole batch
+goes through each time step at once; `snnc.sim.models.synapses` has the weighted sums.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias, assert_never
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.errors import DataError, FitError, OptionError
+from snnc.compiler.ir import (
+    Array,
+    Encoding,
+    Graph,
+    Initial,
+    InputSource,
+    IntegrateAndFire,
+    Level,
+    Population,
+    Readout,
+    Reset,
+    verify,
+)
+from snnc.sim.models.synapses import WeightedSum
+
+__all__ = ["PopulationTrace", "Trace", "accuracy", "batch_size", "run", "run_batches", "sample_count", "take"]
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+AnyArray: TypeAlias = npt.NDArray[Any]
+
+_BATCH: Final = 1000
+_MEMORY: Final = 2**25
+"""Bytes that the traces of one batch may take, where the caller leaves its size open: small ones are also faster."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PopulationTrace:
+    """What one population did.
+
+    Attributes
+    ----------
+    spikes
+        ``s``, shape ``(time, batch, neuron)``; all False for a readout.
+    membranes
+        ``V`` after the reset and the floor, shape ``(time, batch, neuron)``; ``(0, batch, neuron)`` where they were not
+        kept.
+    currents
+        ``I``, shape ``(time, batch, neuron)``; None unless asked for.
+    """
+
+    spikes: BoolArray
+    membranes: IntArray
+    currents: IntArray | None
+
+    @property
+    def firing_rate(self) -> float:
+        """Spikes per neuron and time step."""
+        return float(self.spikes.mean())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trace:
+    """What a network did with a batch.
+
+    Attributes
+    ----------
+    populations
+        By name, all but the input, in the graph's order.
+    logits
+        The readout's last membranes, shape ``(batch, class)``.
+    classes
+        Index of the largest logit, the lowest on a tie; shape ``(batch,)``.
+    synaptic_operations
+        Per projection, in the graph's order: events that take effect within the sample, times the neurons each reaches;
+        shape ``(batch,)``. A pixel of a direct input that is not 0 is one event per sample, since its current is the
+        same at every step.
+    """
+
+    populations: Mapping[str, PopulationTrace]
+    logits: IntArray
+    classes: IntArray
+    synaptic_operations: tuple[IntArray, ...]
+
+
+def run(
+    graph: Graph,
+    inputs: AnyArray,
+    *,
+    time_steps: int,
+    membranes: bool = True,
+    currents: bool = False,
+    stuck: Mapping[str, npt.NDArray[np.int8]] | None = None,
+) -> Trace:
+    """Run a batch of samples through an integer network.
+
+    Parameters
+    ----------
+    graph
+        At `Level.INTEGER`.
+    inputs
+        Direct encoding: images ``(batch, address)``, or any ``(batch, ...)`` that flattens to that, of integers in
+        ``[0, 2**bits)``. Rate and events: spikes ``(time, batch, address)``, 0 or 1.
+    time_steps
+        ``T``, 1 to the graph's ``T_max``.
+    membranes, currents
+        Keep those of every step. Spikes and logits are always kept.
+    stuck
+        Faults, by the population's name, shape ``(neuron,)``: 0 or 1 where a neuron's output is stuck at that, -1 where
+        it works. What the neuron does inside, its reset included, is not changed.
+
+    Raises
+    ------
+    DataError
+        `inputs` does not fit the network's input.
+    OptionError
+        `time_steps` is out of range.
+    FitError
+        A membrane could leave 62 bits, so that this model could not promise exactness.
+    """
+    _check_network(graph, time_steps)
+    values = _checked_inputs(graph, inputs, time_steps)
+    sums = [WeightedSum(graph, projection) for projection in graph.projections]
+    into = {
+        population.name: [weighted for weighted in sums if weighted.projection.target == population.name]
+        for population in graph.layers
+    }
+    for population in graph.layers:
+        _check_reach(population, into[population.name], time_steps)
+
+    batch = values.shape[1]
+    faults = stuck or {}
+    layers = [
+        _Layer(population, time_steps, batch, keep=membranes, stuck=faults.get(population.name))
+        for population in graph.layers
+    ]
+    outputs: dict[str, AnyArray] = {graph.input.name: values} | {layer.name: layer.spikes for layer in layers}
+    kept = {layer.name: np.empty((time_steps, batch, layer.size), dtype=np.int64) for layer in layers if currents}
+    for t in range(time_steps):
+        for layer in layers:
+            current = np.broadcast_to(layer.bias, (batch, layer.size)).copy()
+            for weighted in into[layer.name]:
+                if t >= weighted.projection.delay:
+                    current += weighted(outputs[weighted.projection.source], t - weighted.projection.delay)
+            if currents:
+                kept[layer.name][t] = current
+            layer.step(t, current)
+
+    logits = layers[-1].membrane
+    return Trace(
+        populations={
+            layer.name: PopulationTrace(spikes=layer.spikes, membranes=layer.membranes, currents=kept.get(layer.name))
+            for layer in layers
+        },
+        logits=logits,
+        classes=np.argmax(logits, axis=1),
+        synaptic_operations=tuple(weighted.operations(outputs[weighted.projection.source]) for weighted in sums),
+    )
+
+
+def run_batches(
+    graph: Graph, inputs: AnyArray, *, time_steps: int, batch: int | None = None, membranes: bool = True
+) -> Iterator[tuple[slice, Trace]]:
+    """`run` in pieces of `batch` samples, so that memory stays bounded; yields which samples, and their trace."""
+    inputs = np.asarray(inputs)
+    encoding = graph.source.encoding
+    count = sample_count(encoding, inputs)
+    if batch is None:
+        batch = batch_size(graph, time_steps=time_steps, membranes=membranes)
+    for start in range(0, count, batch):
+        samples = slice(start, min(start + batch, count))
+        yield samples, run(graph, take(encoding, inputs, samples), time_steps=time_steps, membranes=membranes)
+
+
+def batch_size(graph: Graph, *, time_steps: int, membranes: bool = True, currents: bool = False) -> int:
+    """How many samples to run at once, so that what is kept of them stays small."""
+    neurons = sum(layer.size for layer in graph.layers)
+    return min(_BATCH, max(1, _MEMORY // (max(1, time_steps) * neurons * (1 + 8 * membranes + 8 * currents))))
+
+
+def sample_count(encoding: Encoding, inputs: AnyArray) -> int:
+    """Samples in inputs that are made for this encoding."""
+    return inputs.shape[0] if encoding is Encoding.DIRECT or inputs.ndim < 2 else inputs.shape[1]
+
+
+def take(encoding: Encoding, inputs: AnyArray, samples: slice) -> AnyArray:
+    """Some of the samples of `inputs`: images ``(batch, ...)``, or spikes ``(time, batch, address)``."""
+    return inputs[samples] if encoding is Encoding.DIRECT else inputs[:, samples]
+
+
+def accuracy(classes: AnyArray, labels: AnyArray) -> float:
+    """Fraction of samples whose class is their label."""
+    return float(np.mean(np.asarray(classes) == np.asarray(labels)))
+
+
+class _Layer:
+    """A population with a membrane: its parameters per neuron, its state and its record."""
+
+    def __init__(
+        self,
+        population: Population,
+        time_steps: int,
+        batch: int,
+        *,
+        keep: bool,
+        stuck: npt.NDArray[np.int8] | None = None,
+    ) -> None:
+        neuron = population.neuron
+        assert not isinstance(neuron, InputSource)
+        self.name, self.size, self.neuron = population.name, population.size, neuron
+        self._repeat = population.size // population.channels
+        self.bias = self._per_neuron(population.bias)
+        self.membranes: IntArray = np.empty((time_steps if keep else 0, batch, self.size), dtype=np.int64)
+        self.spikes: BoolArray = np.zeros((time_steps, batch, self.size), dtype=np.bool_)
+        self._stuck = stuck
+        start = np.zeros(self.size, dtype=np.int64)
+        if isinstance(neuron, IntegrateAndFire):
+            self._threshold = self._per_neuron(neuron.threshold)
+            self._floor = None if neuron.floor is None else self._per_neuron(neuron.floor)
+            match neuron.initial:
+                case Initial.ZERO:
+                    pass
+                case Initial.HALF:
+                    start = self._threshold >> 1
+                case _ as unreachable:
+                    assert_never(unreachable)
+        self.membrane: IntArray = np.broadcast_to(start, (batch, self.size))
+
+    def _per_neuron(self, channels: Array) -> IntArray:
+        return np.repeat(channels.astype(np.int64), self._repeat)
+
+    def step(self, t: int, current: IntArray) -> None:
+        """One time step for the batch; `current` is ``(batch, neuron)``, and becomes the membrane."""
+        match self.neuron:
+            case IntegrateAndFire(leak_shift=leak, reset=reset):
+                current += self.membrane
+                if leak is not None:
+                    # 62 bits bound every membrane, so that a longer shift gives the same 0 or -1; C leaves shifts
+                    # beyond 63 open.
+                    current -= self.membrane >> min(leak, 62)
+                spikes = np.greater_equal(current, self._threshold, out=self.spikes[t])
+                match reset:
+                    case Reset.SOFT:
+                        current -= self._threshold * spikes
+                    case Reset.HARD:
+                        current *= ~spikes
+                    case _ as unreachable_reset:
+                        assert_never(unreachable_reset)
+                if self._floor is not None:
+                    np.maximum(current, self._floor, out=current)
+                if self._stuck is not None:
+                    np.copyto(spikes, self._stuck == 1, where=self._stuck >= 0)
+            case Readout():
+                current += self.membrane
+            case _ as unreachable:
+                assert_never(unreachable)
+        self.membrane = current
+        if len(self.membranes):
+            self.membranes[t] = current
+
+
+def _check_network(graph: Graph, time_steps: int) -> None:
+    if graph.level is not Level.INTEGER:
+        raise ValueError(f"'{graph.name}' is at level {graph.level.name}; the golden model runs integer networks.")
+    verify(graph)
+    if not 1 <= time_steps <= graph.time_steps:
+        raise OptionError(f"'{graph.name}' runs for 1 to {graph.time_steps} time steps, not {time_steps}.")
+
+
+def _checked_inputs(graph: Graph, inputs: AnyArray, time_steps: int) -> AnyArray:
+    """`inputs` as ``(time, batch, address)``; for a direct source a view that repeats the image at every step."""
+    inputs, source, size = np.asarray(inputs), graph.source, graph.input.size
+    if inputs.dtype.kind not in "biu":
+        raise DataError(f"The inputs of '{graph.name}' are {inputs.dtype}; it takes integers.")
+    match source.encoding:
+        case Encoding.DIRECT:
+            wanted, largest = f"(batch, {size})", 2**source.bits - 1
+            if inputs.ndim > 2:
+                inputs = inputs.reshape(len(inputs), math.prod(inputs.shape[1:]))
+            fits = inputs.ndim == 2 and inputs.shape[1] == size
+        case Encoding.RATE | Encoding.EVENTS:
+            wanted, largest = f"({time_steps}, batch, {size})", 1
+            fits = inputs.ndim == 3 and inputs.shape[::2] == (time_steps, size)
+        case _ as unreachable:
+            assert_never(unreachable)
+    if not fits:
+        raise DataError(f"The inputs of '{graph.name}' have the shape {inputs.shape}; it takes {wanted}.")
+    if inputs.size and not 0 <= int(inputs.min()) <= int(inputs.max()) <= largest:
+        raise DataError(
+            f"The inputs of '{graph.name}' reach from {inputs.min()} to {inputs.max()}; it takes 0 to {largest}."
+        )
+    return np.broadcast_to(inputs, (time_steps, *inputs.shape)) if source.encoding is Encoding.DIRECT else inputs
+
+
+def _check_reach(layer: Population, incoming: list[WeightedSum], time_steps: int) -> None:
+    """Prove that nothing overflows int64, in Python's unbounded integers and without looking at the data.
+
+    Neither leak nor reset makes a membrane larger than the current that it adds to, and a floor lifts it to the floor
+    at most.
+    """
+    current = _largest(layer.bias) + sum(weighted.reach << weighted.projection.shift for weighted in incoming)
+    reach = time_steps * current
+    if isinstance(layer.neuron, IntegrateAndFire):
+        reach += _largest(layer.neuron.threshold)
+        reach += 0 if layer.neuron.floor is None else _largest(layer.neuron.floor)
+    if reach >= 2**62:
+        raise FitError(
+            f"The membranes of layer '{layer.name}' can reach {reach}; the golden model is exact below 2^62. "
+            "Use fewer fractional bits or a smaller bias."
+        )
+
+
+def _largest(values: Array) -> int:
+    return max(abs(int(values.min())), abs(int(values.max())))

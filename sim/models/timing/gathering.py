@@ -1,0 +1,151 @@
+"""When an image engine works: ``docs/timing.md``, "Image engine", in NumPy.
+
+As in `snnc.sim.models.timing.exact`, no cycle is stepped through: all samples of a batch advance together, word by word
+and step by step, and what the queue behind does to an engine is a maximum.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.plan import EnginePlan
+from snnc.sim.models.stimulus import Marker, Stimulus
+
+__all__ = ["Gathering", "SpikeLink"]
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+class SpikeLink(Protocol):
+    """The queues behind an engine, and the rule that keeps them from overflowing."""
+
+    def granted(self) -> Any:
+        """First cycle in which another sweep may issue; shape ``(batch,)``."""
+
+    def emit(self, t: int, word: int, executed: IntArray) -> None:
+        """The next sweep, of the `word`-th word in step `t`, executes at `executed`."""
+
+    def finish(self, t: int) -> None:
+        """All words of step `t` are out."""
+
+
+class Gathering:
+    """An image engine's run over a batch; cycle 0 of each sample is the handshake of its first beat.
+
+    Parameters
+    ----------
+    engine
+        Of kind `EngineKind.IMAGE`.
+    stimulus
+        The samples' input beats.
+
+    Attributes
+    ----------
+    operations
+        Digits, transfers and replayed words; shape ``(batch,)``, as all that follow.
+    first_issue, first_execute, last_execute
+        Of them; known after `run`.
+    """
+
+    def __init__(self, engine: EnginePlan, stimulus: Stimulus) -> None:
+        (projection,) = engine.projections
+        if projection.image is None:
+            raise ValueError(f"engine {engine.name!r} gathers no image")
+        self._engine = engine
+        self._stimulus = stimulus
+        spikes = projection.image.spikes
+        self._all_steps = 1 + (spikes.width // engine.lanes if spikes else 0)
+        slots = _slots_of_pixels(engine, stimulus)
+        self._groups = engine.layout.groups
+        self._slots, digits, self._leading = _over_kernels(engine, slots)
+        self.operations: IntArray = self._groups * digits.sum(axis=(0, 1)) + engine.words * stimulus.time_steps
+        empty = np.full(len(stimulus), -1, dtype=np.int64)
+        self.first_issue, self.first_execute, self.last_execute = empty, empty, empty
+
+    def run(self, link: SpikeLink) -> None:
+        """Emit every spike word of the batch into `link`."""
+        engine, pipeline = self._engine, self._engine.pipeline
+        free = _first_markers(self._stimulus) + 3
+        self.first_issue = free
+        steps = (1 + len(engine.passes)) * self._all_steps
+        stepped = transfer = free - 1
+        word = 0
+        for y in range(engine.layout.rows):
+            for x in range(engine.layout.columns):
+                for _ in range(self._groups):
+                    transfer = np.maximum(np.maximum(free + self._slots[y, x], stepped + 1), link.granted())
+                    if word == 0:
+                        # The first digit, or else the first word's transfer.
+                        self.first_execute = np.minimum(free + self._leading, transfer) + pipeline
+                    link.emit(0, word, transfer + 2 + pipeline + engine.emission)
+                    stepped = transfer + steps
+                    free = transfer + 1
+                    word += 1
+        link.finish(0)
+        self.last_execute = transfer + pipeline
+        free = stepped + pipeline + 1
+        for t in range(1, self._stimulus.time_steps):
+            for word in range(engine.words):
+                issue = np.maximum(free, link.granted())
+                self.last_execute = issue + pipeline
+                link.emit(t, word, self.last_execute + engine.emission)
+                free = issue + 1
+            link.finish(t)
+
+
+def _first_markers(stimulus: Stimulus) -> IntArray:
+    """Position in each sample of its first beat with a marker; shape ``(batch,)``."""
+    marked = np.flatnonzero(stimulus.marker != Marker.NONE)
+    return marked[np.searchsorted(marked, stimulus.offsets[:-1])] - stimulus.offsets[:-1]
+
+
+def _slots_of_pixels(engine: EnginePlan, stimulus: Stimulus) -> IntArray:
+    """Operations of a pixel at a tap, ``(channel, row, column, batch)``: digits that are not 0, or one product."""
+    layout = engine.projections[0].source_layout
+    sample = np.repeat(np.arange(len(stimulus)), np.diff(stimulus.offsets))
+    values = np.zeros((layout.neurons, len(stimulus)), dtype=np.int64)
+    values[stimulus.address[stimulus.event], sample[stimulus.event]] = stimulus.value[stimulus.event]
+    if _multiplies(engine):
+        digits = (values > 0).astype(np.int64)
+    else:
+        # Prodinger (2000): the digits stand where x and 3x differ.
+        digits = np.bitwise_count(values ^ (3 * values)).astype(np.int64)
+    return digits.reshape(layout.channels, layout.rows, layout.columns, -1)
+
+
+def _multiplies(engine: EnginePlan) -> bool:
+    image = engine.main.image
+    return image is not None and image.multiplies
+
+
+def _over_kernels(engine: EnginePlan, digits: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Slots and digits of each position's taps, ``(row, column, batch)``; the first position's slots before a digit.
+
+    Where the first position has no digit, that is more than anything.
+    """
+    layout, kernel = engine.layout, engine.projections[0].kernel
+    assert kernel is not None
+    _, height, width, batch = digits.shape
+
+    def inside(axis: int, at: int, size: int) -> list[int]:
+        places = (at * kernel.stride[axis] + u * kernel.dilation[axis] for u in range(kernel.size[axis]))
+        return [place - kernel.padding[axis] for place in places if 0 <= place - kernel.padding[axis] < size]
+
+    slots = np.zeros((layout.rows, layout.columns, batch), dtype=np.int64)
+    found = np.zeros_like(slots)
+    leading: Any = None
+    for y in range(layout.rows):
+        for x in range(layout.columns):
+            h, w = inside(0, y, height), inside(1, x, width)
+            if h and w:
+                taps = digits[:, h][:, :, w].reshape(-1, batch)
+            else:
+                taps = np.zeros((len(digits) * (len(h) or 1) * (len(w) or 1), batch), dtype=np.int64)
+            slots[y, x] = np.maximum(taps, 1).sum(axis=0)
+            found[y, x] = taps.sum(axis=0)
+            if leading is None:
+                leading = np.where(taps.any(axis=0), (taps > 0).argmax(axis=0), 1 << 60)
+    return slots, found, leading

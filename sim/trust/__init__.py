@@ -1,0 +1,1 @@
+"""The ladder of verdicts: is what was built equal to the golden model?"""

@@ -1,0 +1,69 @@
+"""The port protocol: random gaps and stalls must not change a value."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.build.folder import Build
+from snnc.sim.cosimulation.ports import clocked_core, input_widths, offsets, pack_inputs, result_widths
+from snnc.sim.cosimulation.simulator import build_executable, run_bench
+from snnc.sim.models import golden
+from snnc.sim.models.stimulus import stimulus
+
+__all__ = ["vectors", "verify_protocol"]
+
+_TOP = "snnc_protocol"
+_BENCH = "snnc.sim.cosimulation.benches.protocol"
+
+
+def vectors(build: Build, inputs: npt.NDArray[Any], *, time_steps: int) -> dict[str, Any]:
+    """Input beats and expected result beats of some samples, as plain values for a cocotb bench.
+
+    ``widths`` are those of the fields of the ports' payloads, lowest first; ``beats`` and ``results`` are the payloads.
+    """
+    plan = build.plan
+    trace = golden.run(build.load_graph(), inputs, time_steps=time_steps)
+    beats = stimulus(plan.input.encoding, inputs, time_steps=time_steps)
+    widths = result_widths(plan)
+    at = offsets(widths)
+    results = []
+    for logits in trace.logits.tolist():
+        for k, value in enumerate(logits):
+            best = int(np.argmax(logits[: k + 1]))
+            last = k == len(logits) - 1
+            low = value & (1 << widths["logit"]) - 1
+            results.append(low | k << at["index"] | best << at["best"] | last << at["last"])
+    return {
+        "widths": {"i": input_widths(plan), "o": widths},
+        "beats": pack_inputs(plan, beats).tolist(),
+        "results": results,
+        "classes": trace.classes.tolist(),
+    }
+
+
+def verify_protocol(build: Build, inputs: npt.NDArray[Any], *, time_steps: int, seed: int = 0) -> None:
+    """Run the handshake bench, once per mixture of gaps and stalls.
+
+    Raises
+    ------
+    VerificationError
+        A value changed, was lost or invented, or an offer was withdrawn or altered before it was taken.
+    """
+    content = vectors(build, inputs, time_steps=time_steps)
+    executable = build_executable(build.core_verilog, {"protocol.v": clocked_core(_TOP, build.plan)}, _TOP)
+    with tempfile.TemporaryDirectory(prefix="snnc-") as name:
+        path = Path(name) / "vectors.json"
+        path.write_text(json.dumps(content))
+        run_bench(
+            executable,
+            _BENCH,
+            cwd=build.path,
+            plusargs=["+verilator+rand+reset+2", f"+verilator+seed+{seed + 1}"],
+            environment={"SNNC_VECTORS": str(path), "SNNC_SEED": str(seed)},
+        )

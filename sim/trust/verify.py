@@ -1,0 +1,287 @@
+"""The verdict: is the hardware equal to the golden model, bit for bit and cycle for cycle?
+
+Compared per sample: every spike and every membrane of every population and step, the logits, the class, and the cycles
+against the performance model. The three sides know nothing of each other: the core is made from the plan, the golden
+model from the sealed network, the prediction from ``docs/timing.md``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.build.folder import Build
+from snnc.compiler.errors import VerificationError
+from snnc.compiler.ir import Graph, IntegrateAndFire, Population
+from snnc.compiler.plan import EngineKind, Plan
+from snnc.sim.cosimulation.harness import Capture
+from snnc.sim.cosimulation.simulator import prepare, simulate
+from snnc.sim.models import golden
+from snnc.sim.models.stimulus import stimulus
+from snnc.sim.models.timing.estimate import typical_cycles
+from snnc.sim.models.timing.exact import Prediction, predict
+
+__all__ = ["Difference", "Verdict", "compare", "verify_build"]
+
+IntArray = npt.NDArray[np.int64]
+
+_SHORT_RUN = 100_000
+"""Cycles of all samples up to which a simulation is not worth being optimised."""
+
+_BATCH_BYTES = 1 << 28
+"""About how much a batch's captured state may take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Where hardware and model part, by the key of the integer contract."""
+
+    what: str
+    sample: int
+    layer: str | None = None
+    step: int | None = None
+    neuron: int | None = None
+    expected: int
+    got: int
+
+    def __str__(self) -> str:
+        where = [f"sample {self.sample}"]
+        if self.layer is not None:
+            where.append(f"layer '{self.layer}'")
+        if self.step is not None:
+            where.append(f"step {self.step}")
+        if self.neuron is not None:
+            where.append(f"neuron {self.neuron}")
+        return f"{self.what} of {', '.join(where)}: expected {self.expected}, got {self.got}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What was compared, and what it showed.
+
+    Attributes
+    ----------
+    samples, time_steps
+        Of the run.
+    spikes, membranes
+        How many of them were compared, all equal.
+    cycles_mean, cycles_least, cycles_most
+        Simulated cycles of a sample, each equal to its prediction.
+    busiest, busy
+        The engine with the most work, and the fraction of its cycles, from its first event to its end of sample, in
+        which it wrote a membrane word.
+    firing_rates
+        Mean spikes per neuron and step, by layer.
+    accuracy
+        Of the hardware's classes, where labels were given.
+    simulated_cycles, seconds
+        Of all samples; wall clock of simulation alone, its compilation left out.
+    """
+
+    samples: int
+    time_steps: int
+    spikes: int
+    membranes: int
+    cycles_mean: float
+    cycles_least: int
+    cycles_most: int
+    busiest: str
+    busy: float
+    firing_rates: dict[str, float]
+    accuracy: float | None
+    simulated_cycles: int
+    seconds: float
+
+    @property
+    def cycles_per_second(self) -> float:
+        return self.simulated_cycles / self.seconds
+
+
+def verify_build(
+    build: Build,
+    inputs: npt.NDArray[Any],
+    *,
+    labels: npt.NDArray[Any] | None = None,
+    time_steps: int | None = None,
+    seed: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> Verdict:
+    """Run `inputs` through hardware and models, and compare everything.
+
+    Parameters
+    ----------
+    inputs
+        As `snnc.sim.models.golden.run` takes them.
+    labels
+        Classes, for the accuracy.
+    time_steps
+        ``T``; the compiled ``T_max`` by default.
+    seed
+        Of the registers' random start.
+    progress
+        Called with the number of samples that were compared since the last call.
+
+    Raises
+    ------
+    VerificationError
+        They differ; the message is the first `Difference`.
+    """
+    plan, graph = build.plan, build.load_graph()
+    steps = plan.time_steps if time_steps is None else time_steps
+    thresholds = {layer.name: _threshold_minus_bias(layer) for layer in graph.layers}
+    cycles: list[IntArray] = []
+    classes: list[IntArray] = []
+    work: dict[str, list[IntArray]] = {engine.name: [] for engine in plan.engines}
+    window: dict[str, list[IntArray]] = {engine.name: [] for engine in plan.engines}
+    fired = dict.fromkeys((layer.name for layer in graph.layers), 0)
+    seconds = 0.0
+    expected = typical_cycles(plan) * golden.sample_count(plan.input.encoding, inputs)
+    optimised = expected > _SHORT_RUN
+    prepare(build, optimised=optimised)  # what is timed below is simulation alone
+    for samples, trace in golden.run_batches(graph, inputs, time_steps=steps, batch=_batch(plan, steps)):
+        piece = golden.take(plan.input.encoding, inputs, samples)
+        beats = stimulus(plan.input.encoding, piece, time_steps=steps)
+        prediction = predict(plan, beats, {name: layer.spikes for name, layer in trace.populations.items()})
+        start = time.perf_counter()
+        capture = simulate(build, beats, seed=seed, optimised=optimised)
+        seconds += time.perf_counter() - start
+        difference = compare(graph, plan, trace, prediction, capture, thresholds, first=samples.start)
+        if difference is not None:
+            raise VerificationError(f"The hardware differs from the golden model: {difference}.")
+        cycles.append(capture.cycles)
+        classes.append(capture.classes)
+        for name, engine in capture.engines.items():
+            work[name].append(engine.operations)
+            window[name].append(engine.last - engine.first + 1)
+            fired[name] += 0 if engine.spikes is None else int(engine.spikes.sum())
+        if progress is not None:
+            progress(len(capture.cycles))
+
+    _compare_overlapped(build, graph, inputs, thresholds, steps, seed, optimised)
+    all_cycles, all_classes = np.concatenate(cycles), np.concatenate(classes)
+    count = len(all_cycles)
+    busiest = max(plan.engines, key=lambda engine: int(np.concatenate(work[engine.name]).sum())).name
+    hidden = [engine for engine in plan.engines if engine.kind is not EngineKind.READOUT]
+    return Verdict(
+        samples=count,
+        time_steps=steps,
+        spikes=count * steps * sum(engine.neurons for engine in hidden),
+        membranes=count * steps * sum(engine.neurons for engine in plan.engines),
+        cycles_mean=float(all_cycles.mean()),
+        cycles_least=int(all_cycles.min()),
+        cycles_most=int(all_cycles.max()),
+        busiest=busiest,
+        busy=float(np.concatenate(work[busiest]).sum() / np.concatenate(window[busiest]).sum()),
+        firing_rates={engine.name: fired[engine.name] / (count * steps * engine.neurons) for engine in hidden},
+        accuracy=None if labels is None else golden.accuracy(all_classes, labels),
+        simulated_cycles=int(all_cycles.sum()),
+        seconds=seconds,
+    )
+
+
+def compare(
+    graph: Graph,
+    plan: Plan,
+    trace: golden.Trace,
+    prediction: Prediction | None,
+    capture: Capture,
+    thresholds: dict[str, IntArray],
+    *,
+    first: int = 0,
+) -> Difference | None:
+    """The first difference, by sample, then step, layer and neuron; None if there is none.
+
+    Parameters
+    ----------
+    prediction
+        None leaves the cycles out.
+    thresholds
+        Per neuron and layer, what lies between a membrane and the hardware's record of it.
+    first
+        Number of the first sample, for messages.
+    """
+    found: list[tuple[tuple[int, int, int, int], Difference]] = []
+    for position, engine in enumerate(plan.engines):
+        expected, got = trace.populations[engine.name], capture.engines[engine.name]
+        membranes = got.residuals + thresholds[engine.name]
+        pairs: list[tuple[str, Any, Any]] = [("Membrane", expected.membranes, membranes)]
+        if got.spikes is not None:
+            pairs.insert(0, ("Spike", expected.spikes, got.spikes))
+        for what, model, hardware in pairs:
+            wrong = np.argwhere((model != hardware).transpose(1, 0, 2))
+            if len(wrong):
+                sample, step, neuron = (int(number) for number in wrong[0])
+                difference = Difference(
+                    what=what,
+                    sample=first + sample,
+                    layer=engine.name,
+                    step=step,
+                    neuron=neuron,
+                    expected=int(model[step, sample, neuron]),
+                    got=int(hardware[step, sample, neuron]),
+                )
+                found.append(((sample, step, position, neuron), difference))
+    if found:
+        return min(found, key=lambda item: item[0])[1]
+    wrong = np.argwhere(trace.logits != capture.logits)
+    if len(wrong):
+        sample, neuron = (int(number) for number in wrong[0])
+        return Difference(
+            what="Logit",
+            sample=first + sample,
+            neuron=neuron,
+            expected=int(trace.logits[sample, neuron]),
+            got=int(capture.logits[sample, neuron]),
+        )
+    totals: list[tuple[str, IntArray, IntArray]] = [("Class", trace.classes, capture.classes)]
+    if prediction is not None:
+        totals.append(("Number of cycles", prediction.cycles, capture.cycles))
+        for engine_prediction in prediction.engines:
+            name = engine_prediction.name
+            totals.append((f"Operations in '{name}'", engine_prediction.operations, capture.engines[name].operations))
+    for what, expected_totals, got_totals in totals:
+        wrong = np.argwhere(expected_totals != got_totals)
+        if len(wrong):
+            sample = int(wrong[0, 0])
+            return Difference(
+                what=what, sample=first + sample, expected=int(expected_totals[sample]), got=int(got_totals[sample])
+            )
+    return None
+
+
+def _compare_overlapped(
+    build: Build,
+    graph: Graph,
+    inputs: npt.NDArray[Any],
+    thresholds: dict[str, IntArray],
+    steps: int,
+    seed: int,
+    optimised: bool,
+) -> None:
+    """Once more without waiting for the core, so that a sample meets the reset, or the tail of the one before."""
+    plan = build.plan
+    piece = golden.take(plan.input.encoding, inputs, slice(0, 200))
+    trace = golden.run(graph, piece, time_steps=steps)
+    beats = stimulus(plan.input.encoding, piece, time_steps=steps)
+    capture = simulate(build, beats, overlap=True, seed=seed, optimised=optimised)
+    difference = compare(graph, plan, trace, None, capture, thresholds)
+    if difference is not None:
+        raise VerificationError(f"The hardware differs from the golden model when samples overlap: {difference}.")
+
+
+def _threshold_minus_bias(layer: Population) -> IntArray:
+    """Per neuron, what turns the recorded residual into a membrane (`EnginePlan.membrane_pass`)."""
+    per_channel: IntArray = np.zeros(layer.channels, dtype=np.int64)
+    if isinstance(layer.neuron, IntegrateAndFire) and layer.neuron.leak_shift is None:
+        per_channel = (layer.neuron.threshold - layer.bias).astype(np.int64)
+    return np.repeat(per_channel, layer.size // layer.channels)
+
+
+def _batch(plan: Plan, steps: int) -> int:
+    words = sum(engine.words * engine.lanes * (1 + engine.residual_bits) for engine in plan.engines)
+    return max(1, min(10_000, _BATCH_BYTES // (words * steps)))

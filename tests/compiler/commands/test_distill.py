@@ -1,0 +1,86 @@
+"""``snnc distill`` as its user meets it."""
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from snnc.compiler.commands import distill as commands
+from snnc.compiler.commands.distill import distill
+from snnc.compiler.errors import CheckpointError, DataError, OptionError, TrainingError
+
+QUICK = ["--architecture", "64-6-10", "--epochs", "3", "--teacher-epochs", "1", "--teacher", "mlp", "--copies", "1"]
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(distill, [*QUICK, *map(str, arguments)])
+
+
+def test_it_writes_a_student_and_says_how_good_it_is(tmp_path):
+    output = tmp_path / "student.pt"
+    result = invoke("-o", output, "--seed", 3, "--weight-bits", 3, "--reset", "hard")
+    assert result.exception is None
+    contents = torch.load(output, weights_only=True)
+    assert contents["config"]["seed"] == 3
+    assert contents["layers"][0]["projections"][0]["weight_bits"] == 3
+    assert contents["layers"][0]["neuron"]["reset"] == "hard"
+    assert f"{contents['metrics']['integer_test']:.2%}" in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["student.pt"]  # the state of the run is gone
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (["--weight-bits", 9], OptionError, "weight-bits must be 1 to 8"),
+        (["--weight-bits", "4,conv1=2"], OptionError, "'conv1', but 64-6-10 has dense1, readout"),
+        (["--augment", "shift=1,spin=2"], OptionError, "'spin=2'"),
+        (["--loss-option", "window"], OptionError, "name=value"),
+        (["--twin-epochs", 2, "--reset", "hard"], OptionError, "soft reset"),
+        (["--architecture", "a-b"], OptionError, "'a-b'"),
+        (["--dataset", "mnist", "--architecture", "784-10", "--data", "nowhere"], DataError, "nowhere"),
+        (["-o", "no/such/folder/student.pt"], OptionError, "no/such/folder"),
+        (["-o", "never-begun.pt", "--resume"], CheckpointError, "never-begun.training.pt"),
+    ],
+)
+def test_mistakes_are_one_error_of_ours(arguments, error, message):
+    result = invoke(*arguments)
+    assert isinstance(result.exception, error)
+    assert message in str(result.exception)
+
+
+def test_an_interrupted_run_is_kept_and_resumed(tmp_path, monkeypatch):
+    output = tmp_path / "student.pt"
+    output.write_bytes(b"good")
+
+    class Saver(commands._Saver):
+        def __call__(self, state):
+            super().__call__(state)
+            if state.stage == "float":
+                raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(commands, "_Saver", Saver)
+        result = invoke("-o", output)
+    assert isinstance(result.exception, TrainingError)
+    assert str(tmp_path / "student.training.pt") in str(result.exception)
+    assert "--resume" in str(result.exception)
+    assert output.read_bytes() == b"good"
+
+    assert isinstance(invoke("-o", output, "--resume", "--time-steps", 2).exception, CheckpointError)
+    assert invoke("-o", output, "--resume").exception is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["student.pt"]
+
+
+def test_an_interruption_before_the_first_epoch_says_so(tmp_path, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "distil_student", interrupt)
+    result = invoke("-o", tmp_path / "student.pt")
+    assert isinstance(result.exception, TrainingError)
+    assert "nothing was saved" in str(result.exception)
+
+
+def test_help_names_every_loss_and_data_set():
+    text = CliRunner().invoke(distill, ["--help"]).output
+    for word in ("digits", "fashion-mnist", "kdsnn-response", "cross-entropy", "--resume"):
+        assert word in text
