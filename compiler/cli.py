@@ -14,6 +14,7 @@ import click
 
 from snnc.compiler import __version__
 from snnc.compiler.errors import SnncError
+from snnc.compiler.extras import needed
 
 __all__ = ["COMMANDS", "cli", "main"]
 
@@ -95,7 +96,8 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and give the exit status."""
     try:
-        status: Any = cli.main(arguments, prog_name="snnc", standalone_mode=False)
+        with needed():
+            status: Any = cli.main(arguments, prog_name="snnc", standalone_mode=False)
     except SnncError as error:
         _complain(str(error))
         return 1

@@ -12,6 +12,7 @@ __all__ = [
     "CheckpointError",
     "DataError",
     "FitError",
+    "MissingError",
     "OptionError",
     "SnncError",
     "ToolError",
@@ -43,6 +44,10 @@ class FitError(SnncError):
 
 class BuildError(SnncError):
     """A build folder is missing, incomplete, of another version, or was edited by hand."""
+
+
+class MissingError(SnncError):
+    """A Python package is not installed that one of the extras brings."""
 
 
 class ToolError(SnncError):

@@ -14,6 +14,7 @@ import pytest
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("compiler.errors", "compiler.contract"),
+    ("compiler.extras",),
     ("compiler.ir",),
     ("compiler.plan", "compiler.tools", "distill.data"),
     ("sim.models", "rtl", "compiler.targets"),

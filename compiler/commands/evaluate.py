@@ -9,6 +9,7 @@ import click
 
 from snnc.compiler.build.folder import replace_file
 from snnc.compiler.errors import BuildError
+from snnc.compiler.extras import require
 from snnc.sim.evaluation.activity import measure
 from snnc.sim.evaluation.doctor import diagnose
 from snnc.sim.evaluation.energy import load_costs
@@ -94,6 +95,7 @@ def run(
     from rich.console import Console
     from rich.progress import Progress
 
+    require("matplotlib")  # the report has plots, and comes last
     table = load_costs(costs)
     subject = open_subject(student, time_steps=time_steps)
     graph = subject.integer

@@ -4,12 +4,15 @@ import gzip
 import hashlib
 import io
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn import datasets
 
 from snnc.compiler.errors import DataError, OptionError
+from snnc.distill import data
 from snnc.distill.data import DATA_VARIABLE, cifar, load
 from snnc.distill.data.idx import find_idx, read_idx
 
@@ -18,6 +21,13 @@ PAYLOAD = bytes(range(24))
 
 def idx_bytes(shape, payload=PAYLOAD, code=0x08):
     return struct.pack(f">BBBB{len(shape)}I", 0, 0, code, len(shape), *shape) + payload
+
+
+def test_the_bundled_digits_are_those_of_scikit_learn():
+    bunch = datasets.load_digits()
+    with np.load(Path(data.__file__).with_name("digits.npz")) as arrays:
+        assert np.array_equal(arrays["images"], bunch.images)
+        assert np.array_equal(arrays["labels"], bunch.target)
 
 
 def test_digits_are_split_once_and_for_all():
