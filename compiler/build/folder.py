@@ -27,10 +27,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from snnc.compiler import __version__
+from snnc.compiler.contract import SEMANTICS_VERSION
 from snnc.compiler.errors import BuildError
 from snnc.compiler.ir import Graph
 from snnc.compiler.ir.model import load_model, model_hash
-from snnc.compiler.contract import SEMANTICS_VERSION
 from snnc.compiler.plan import PLAN_VERSION, Plan, plan_from_json
 
 __all__ = ["Build", "empty_results", "open_build", "replace_file", "replacing_folder", "write_build"]
