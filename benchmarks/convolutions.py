@@ -104,7 +104,7 @@ def measure(name: str, data: Path, output: Path, *, seeds: tuple[int, ...], veri
     checkpoint = REPOSITORY / "examples" / "students" / case.student
     build = _compile(checkpoint, case, output / name)
     steps = build.plan.time_steps
-    inputs, labels = dataset_inputs(build.plan, case.dataset, data=data, samples=None, time_steps=steps)
+    inputs, labels = dataset_inputs(build, case.dataset, data=data, samples=None, time_steps=steps)
     classes, cycles, bound = _whole_test_set(build, inputs, steps)
     accuracy = golden.accuracy(classes, labels)
     verdict = verify_build(build, inputs[:verified], labels=labels[:verified]) if verified else None

@@ -76,7 +76,7 @@ def _compile_time(output: Path, *arguments: str | Path) -> tuple[Build, float]:
 def digits(work: Path) -> Iterator[Row]:
     """The bundled 8x8 digits: the RTL's accuracy against the float student's."""
     build = _compile(work / "digits", DIGITS)
-    inputs, labels = dataset_inputs(build.plan, "digits", data=None, samples=None, time_steps=build.plan.time_steps)
+    inputs, labels = dataset_inputs(build, "digits", data=None, samples=None, time_steps=build.plan.time_steps)
     verdict = run(build, inputs, labels=labels, time_steps=build.plan.time_steps, source="digits")
     checkpoint = read_tensors(DIGITS)
     assert isinstance(checkpoint, dict)
@@ -95,7 +95,7 @@ def mnist(work: Path, data: Path) -> Iterator[Row]:
     digest = hashlib.sha256(MNIST.read_bytes()).hexdigest()[:12]
     build, seconds = _compile_time(work / "mnist", MNIST)
     steps = build.plan.time_steps
-    inputs, labels = dataset_inputs(build.plan, "mnist", data=data, samples=None, time_steps=steps)
+    inputs, labels = dataset_inputs(build, "mnist", data=data, samples=None, time_steps=steps)
     trace = golden.run(build.load_graph(), inputs, time_steps=steps)
     accuracy = golden.accuracy(trace.classes, labels)
     yield Row(

@@ -26,7 +26,8 @@ from snnc.distill.checkpoint import read_checkpoint, restore_student
 from snnc.distill.data import Dataset, load
 from snnc.distill.objective import encode_for
 from snnc.distill.students import Student
-from snnc.sim.models import encoders, golden
+from snnc.sim.models import golden
+from snnc.sim.models.inputs import encode
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STUDENTS = REPOSITORY / "examples" / "students"
@@ -60,8 +61,8 @@ def measure(graph: Graph, student: Student, dataset: Dataset) -> tuple[list[floa
     test = dataset.test
     for start in range(0, len(test), BATCH):
         images, labels = test.images[start : start + BATCH], test.labels[start : start + BATCH]
-        pixels = encoders.to_bits(images.reshape(len(images), -1), bits=graph.source.bits)
-        trace = golden.run(graph, pixels, time_steps=steps)
+        inputs = encode(graph.source, images, time_steps=steps, events=dataset.events, first=start)
+        trace = golden.run(graph, inputs, time_steps=steps)
         readout = trace.populations[graph.readout.name].membranes  # [T, B, K]: the logits after each step
         correct += (readout.argmax(axis=2) == labels).sum(axis=1)
         outputs = student(encode_for(student, torch.from_numpy(images.copy()), None).double())

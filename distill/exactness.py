@@ -15,10 +15,11 @@ import numpy.typing as npt
 import torch
 
 from snnc.compiler.errors import TrainingError
-from snnc.distill.data import quantise_pixels
+from snnc.compiler.ir import Encoding, InputSource
 from snnc.distill.students import Phase, Student
+from snnc.sim.models.inputs import encode
 
-__all__ = ["Checked", "IntegerLayer", "IntegerTrace", "check_exact", "encode_integers", "integer_layers", "simulate"]
+__all__ = ["Checked", "IntegerLayer", "IntegerTrace", "check_exact", "integer_inputs", "integer_layers", "simulate"]
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -129,16 +130,20 @@ def _per_output(values: npt.NDArray[Any], w: Floats) -> npt.NDArray[Any]:
     return values.reshape(-1, *[1] * (w.ndim - 1))
 
 
-def encode_integers(checkpoint: Mapping[str, Any], images: npt.NDArray[np.uint8]) -> Integers:
-    """Section 3: 8-bit images ``[B, C, H, W]`` to the input of every step, ``[T, B, C, H, W]``, `direct` and `rate`."""
-    bits, time_steps = checkpoint["input"]["bits"], checkpoint["time_steps"]
-    x = quantise_pixels(images, bits).astype(np.int64)
-    if checkpoint["input"]["encoding"] == "direct":
-        return np.broadcast_to(x, (time_steps, *x.shape))
-    full = 2**bits - 1
-    # The encoder neuron in closed form: by step t it has fired as often as full goes into (t + 1) x.
-    fired = np.arange(time_steps + 1).reshape(-1, 1, 1, 1, 1) * x // full
-    return np.diff(fired, axis=0)
+def integer_inputs(checkpoint: Mapping[str, Any], images: npt.NDArray[np.uint8], *, events: bool = False) -> Integers:
+    """What a data set's samples give at every step, ``[T, B, C, H, W]``, as every command encodes them.
+
+    Parameters
+    ----------
+    images
+        8-bit pixels ``[B, C, H, W]``, or spikes ``[B, T, C, H, W]``.
+    events
+        Whether they are spikes.
+    """
+    time_steps, shape = checkpoint["time_steps"], images.shape[-3:]
+    source = InputSource(encoding=Encoding(checkpoint["input"]["encoding"]), bits=checkpoint["input"]["bits"])
+    given = encode(source, images, time_steps=time_steps, events=events).astype(np.int64)
+    return np.broadcast_to(given.reshape(-1, len(images), *shape), (time_steps, len(images), *shape))
 
 
 def simulate(layers: tuple[IntegerLayer, ...], inputs: Integers, *, batch: int = 250) -> IntegerTrace:

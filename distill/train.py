@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snnc.compiler.errors import OptionError
-from snnc.compiler.ir.neurons import Encoding
+from snnc.compiler.ir import Encoding, InputSource
 from snnc.distill.batches import Copies, Purpose, generator, shuffled
 from snnc.distill.checkpoint import TrainingState, student_checkpoint
 from snnc.distill.config import StageTeacher, TrainingConfig
 from snnc.distill.data import Dataset, Split
-from snnc.distill.exactness import check_exact, encode_integers
+from snnc.distill.exactness import check_exact, integer_inputs
 from snnc.distill.fitting import EpochReport, Stage, fit
 from snnc.distill.losses import METHODS
 from snnc.distill.losses.interface import Need
@@ -32,7 +32,6 @@ from snnc.distill.objective import (
     Teaching,
     Trainee,
     build_adapter,
-    encode_for,
     frames,
     mixed_precision,
     spiking_teacher,
@@ -40,6 +39,7 @@ from snnc.distill.objective import (
 from snnc.distill.optimisers import Optimiser
 from snnc.distill.students import Phase, Student
 from snnc.distill.teachers import SpikingTeacher, Teacher, as_input, build_teacher, teacher_logits
+from snnc.sim.models.inputs import encode
 
 __all__ = ["distil_student", "find_training_device", "train_teacher"]
 
@@ -52,6 +52,9 @@ _RATE_OF_A_STARTED = 0.5
 _CPU = torch.device("cpu")
 
 _TEACHER_DECAY = 1e-2
+
+_BATCH = 500
+"""Samples that are measured at once."""
 
 
 def distil_student(
@@ -171,7 +174,7 @@ def distil_student(
             stage,
             losses=losses,
             updates_per_epoch=max(1, len(copies) // config.batch_size),
-            validate=lambda model: _accuracy(_student(model), config, dataset.validation),
+            validate=lambda model: _accuracy(_student(model), dataset.validation),
             state=state,
             save=save,
             on_epoch=on_epoch,
@@ -245,11 +248,11 @@ def _export(
     student.check_range()
     checkpoint = student_checkpoint(student, config, dataset)
     exact = student.double()
-    validated = check_exact(checkpoint, exact, _integer_inputs(checkpoint, exact, config, dataset.validation))
-    tested = check_exact(checkpoint, exact, _integer_inputs(checkpoint, exact, config, dataset.test))
+    validated = check_exact(checkpoint, exact, _integer_inputs(checkpoint, exact, dataset, dataset.validation))
+    tested = check_exact(checkpoint, exact, _integer_inputs(checkpoint, exact, dataset, dataset.test))
     checkpoint["metrics"] = {
-        "float_validation": _accuracy(float_copy, config, dataset.validation),
-        "float_test": _accuracy(float_copy, config, dataset.test),
+        "float_validation": _accuracy(float_copy, dataset.validation),
+        "float_test": _accuracy(float_copy, dataset.test),
         "integer_validation": _share(validated.classes == dataset.validation.labels),
         "integer_test": _share(tested.classes == dataset.test.labels),
         "spikes_per_sample": tested.spikes / len(dataset.test),
@@ -337,15 +340,18 @@ def _seed(config: TrainingConfig, purpose: Purpose, index: int) -> int:
 
 
 @torch.no_grad()
-def _accuracy(student: Student, config: TrainingConfig, split: Split) -> float:
+def _accuracy(student: Student, split: Split) -> float:
     student.eval()
     device = next(student.parameters()).device
-    events = generator(config.seed, Purpose.EVENTS)
+    settings = student.config
+    source = InputSource(encoding=settings.encoding, bits=settings.input_bits)
     correct = 0
-    for images, labels in zip(
-        torch.from_numpy(split.images.copy()).split(500), torch.from_numpy(split.labels).split(500), strict=True
-    ):
-        correct += int((student(encode_for(student, images.to(device), events)).classes == labels.to(device)).sum())
+    for start in range(0, len(split), _BATCH):
+        images, labels = split.images[start : start + _BATCH], split.labels[start : start + _BATCH]
+        given = encode(source, images, time_steps=settings.time_steps, events=images.ndim == 5, first=start)
+        # [B, C, H, W] of a direct input, else [T, B, C, H, W]
+        x = torch.from_numpy(given.astype(np.float32)).reshape(*given.shape[:-1], *images.shape[-3:])
+        correct += int((student(x.to(device)).classes.cpu().numpy() == labels).sum())
     return correct / len(split)
 
 
@@ -355,14 +361,10 @@ def _teacher_accuracy(teacher: nn.Module, split: Split) -> float:
     return _share(logits.argmax(dim=1).cpu().numpy() == split.labels)
 
 
-def _integer_inputs(checkpoint: dict[str, Any], student: Student, config: TrainingConfig, split: Split) -> np.ndarray:
-    """Inputs ``[T, B, C, H, W]``, encoded without the student's own encoder where that is possible."""
-    shape = student.config.architecture.shape
-    if config.encoding is not Encoding.EVENTS:
-        return encode_integers(checkpoint, split.images.reshape(-1, *shape))
-    events = generator(config.seed, Purpose.EVENTS)
-    spikes = encode_for(student, torch.from_numpy(split.images.copy()), events)
-    return spikes.numpy().astype(np.int64).reshape(*spikes.shape[:2], *shape)
+def _integer_inputs(checkpoint: dict[str, Any], student: Student, dataset: Dataset, split: Split) -> np.ndarray:
+    """Inputs ``[T, B, C, H, W]`` in the shape that the student begins with."""
+    inputs = integer_inputs(checkpoint, split.images, events=dataset.events)
+    return inputs.reshape(*inputs.shape[:2], *student.config.architecture.shape)
 
 
 def _share(correct: np.ndarray) -> float:

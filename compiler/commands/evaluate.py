@@ -17,8 +17,8 @@ from snnc.sim.evaluation.evaluation import Evaluation, evaluation_json
 from snnc.sim.evaluation.health import layer_health
 from snnc.sim.evaluation.immunity import Immunity, noise_names, sweep, sweep_length
 from snnc.sim.evaluation.operations import count_work
-from snnc.sim.evaluation.samples import load_samples
 from snnc.sim.evaluation.subject import open_subject
+from snnc.sim.models.inputs import load_samples
 
 __all__ = ["EVALUATION_JSON", "REPORT_HTML", "evaluate", "run"]
 

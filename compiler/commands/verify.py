@@ -16,7 +16,8 @@ from snnc.compiler.build.report import Section, update_report
 from snnc.compiler.errors import OptionError
 from snnc.compiler.ir import Encoding
 from snnc.compiler.plan import Plan
-from snnc.sim.models import encoders, golden
+from snnc.sim.models import golden
+from snnc.sim.models.inputs import encode, load_samples
 from snnc.sim.trust.protocol import verify_protocol
 from snnc.sim.trust.verify import Verdict, verify_build
 
@@ -64,7 +65,7 @@ def verify(
     if dataset is None:
         inputs = random_inputs(opened.plan, samples or 100, time_steps=steps, density=density, seed=seed)
     else:
-        inputs, labels = dataset_inputs(opened.plan, dataset, data=data, samples=samples, time_steps=steps, seed=seed)
+        inputs, labels = dataset_inputs(opened, dataset, data=data, samples=samples, time_steps=steps, seed=seed)
     verdict = run(opened, inputs, labels=labels, time_steps=steps, source=dataset or "random inputs", seed=seed)
     for line in _lines(verdict):
         click.echo(line)
@@ -119,38 +120,26 @@ def random_inputs(plan: Plan, samples: int, *, time_steps: int, density: float, 
 
 
 def dataset_inputs(
-    plan: Plan, name: str, *, data: Path | None, samples: int | None, time_steps: int, seed: int = 0
+    build: Build, name: str, *, data: Path | None, samples: int | None, time_steps: int, seed: int = 0
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Test samples of a data set as the network takes them, and their labels.
+
+    Parameters
+    ----------
+    seed
+        Of the spikes that images become where the network takes events.
 
     Raises
     ------
     OptionError
-        The network has another input.
+        There is no such data set.
     DataError
-        The files are missing.
+        The files are missing, or the samples are not the network's.
     """
-    # Only the loader, which needs NumPy alone.
-    from snnc.distill.data import load
-
-    split = load(name, data).test
-    pixels, labels = split.images[:samples], split.labels[:samples]
-    pixels = pixels.reshape(len(pixels), -1)
-    if pixels.shape[1] != plan.input.layout.neurons:
-        raise OptionError(
-            f"Samples of '{name}' have {pixels.shape[1]} pixels, but the network '{plan.name}' has "
-            f"{plan.input.layout.neurons} inputs; choose another data set with --dataset."
-        )
-    bits = plan.input.value_bits
-    match plan.input.encoding:
-        case Encoding.DIRECT:
-            return encoders.to_bits(pixels, bits=bits), labels
-        case Encoding.RATE:
-            return encoders.rate(encoders.to_bits(pixels, bits=bits), bits=bits, time_steps=time_steps), labels
-        case Encoding.EVENTS:
-            # An image is no event stream: each pixel spikes with its brightness as the probability.
-            generator = np.random.default_rng(seed)
-            return generator.random((time_steps, *pixels.shape)) < pixels / 255, labels
+    graph = build.load_graph()
+    tests = load_samples(graph, name, data=data, samples=samples, time_steps=time_steps)
+    inputs = encode(graph.source, tests.images, time_steps=time_steps, events=tests.events, seed=seed)
+    return inputs, tests.labels
 
 
 def _section(build: Build, verdict: Verdict, source: str) -> Section:

@@ -27,12 +27,12 @@ from pathlib import Path
 
 from snnc.compiler.errors import OptionError
 from snnc.distill.data.cifar import load_cifar10
-from snnc.distill.data.dataset import DATA_VARIABLE, Dataset, Split, quantise_pixels, scale_to_8_bits
+from snnc.distill.data.dataset import DATA_VARIABLE, Dataset, Split, scale_to_8_bits
 from snnc.distill.data.digits import load_digits
 from snnc.distill.data.idx import load_idx
 from snnc.distill.data.npz import load_npz, load_spoken_digits
 
-__all__ = ["DATASETS", "DATA_VARIABLE", "Dataset", "Split", "load", "quantise_pixels", "scale_to_8_bits"]
+__all__ = ["DATASETS", "DATA_VARIABLE", "Dataset", "Split", "load", "scale_to_8_bits"]
 
 _DIGITS = tuple(map(str, range(10)))
 _CLOTHES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")

@@ -20,7 +20,6 @@ __all__ = [
     "check_labels",
     "folders",
     "hold_out",
-    "quantise_pixels",
     "scale_to_8_bits",
     "train_and_validation",
 ]
@@ -130,8 +129,3 @@ def hold_out(split: Split, count: int) -> tuple[Split, Split]:
 def scale_to_8_bits(values: npt.NDArray[np.integer], largest: int) -> Pixels:
     """Integers ``0 .. largest`` to 8 bits: ``p = (v * 255 + largest // 2) // largest`` (semantics section 3)."""
     return ((values.astype(np.int64) * 255 + largest // 2) // largest).astype(np.uint8)
-
-
-def quantise_pixels(pixels: Pixels, bits: int) -> Pixels:
-    """8-bit pixels to ``bits`` bits: ``x = (p * (2**bits - 1) + 127) // 255`` (semantics section 3)."""
-    return ((pixels.astype(np.uint32) * (2**bits - 1) + 127) // 255).astype(np.uint8)

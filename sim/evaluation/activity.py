@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from snnc.compiler.ir import Graph, Initial, IntegrateAndFire, Population
 from snnc.compiler.plan import Range
-from snnc.sim.evaluation.samples import Samples, encoded_batches
 from snnc.sim.models import golden
 from snnc.sim.models.floating import FloatNetwork
+from snnc.sim.models.inputs import Samples, encoded_batches
 
 __all__ = ["Activity", "FloatActivity", "LayerActivity", "measure"]
 

@@ -11,8 +11,8 @@ import numpy as np
 from snnc.compiler.errors import OptionError
 from snnc.compiler.ir import Graph
 from snnc.sim.evaluation.noise import NOISES, Faulty, HardwareNoise, Noise, PixelNoise
-from snnc.sim.evaluation.samples import Pixels, Samples, encoded_batches
 from snnc.sim.models import golden
+from snnc.sim.models.inputs import Pixels, Samples, encoded_batches
 
 __all__ = ["Immunity", "Level", "noise_names", "noisy", "noisy_accuracy", "sweep", "sweep_length"]
 

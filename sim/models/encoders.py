@@ -8,14 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["rate", "to_bits", "to_pixels"]
+__all__ = ["rate", "to_bits"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
-
-
-def to_pixels(values: npt.NDArray[Any], *, largest: int) -> IntArray:
-    """Scale integers in ``[0, largest]`` to 8-bit pixels, rounding to nearest: scikit-learn's digits have 16."""
-    return (values.astype(np.int64) * 255 + largest // 2) // largest
 
 
 def to_bits(pixels: npt.NDArray[Any], *, bits: int) -> IntArray:

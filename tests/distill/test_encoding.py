@@ -7,7 +7,6 @@ import torch
 from snnc.compiler.ir.neurons import Encoding
 from snnc.distill import data
 from snnc.distill.encoding import bernoulli_events, channels_last, encode, quantise_pixels, rate_code
-from snnc.distill.exactness import encode_integers
 
 EVERY_PIXEL = np.arange(256, dtype=np.uint8)
 
@@ -15,7 +14,6 @@ EVERY_PIXEL = np.arange(256, dtype=np.uint8)
 def test_pixels_are_scaled_as_the_contract_says():
     for bits in range(1, 9):
         expected = [(p * (2**bits - 1) + 127) // 255 for p in range(256)]
-        assert data.quantise_pixels(EVERY_PIXEL, bits).tolist() == expected
         assert quantise_pixels(torch.from_numpy(EVERY_PIXEL), bits).tolist() == expected
     assert data.scale_to_8_bits(np.arange(17), 16).tolist() == [(v * 255 + 8) // 16 for v in range(17)]
 
@@ -33,7 +31,7 @@ def test_direct_is_the_same_at_every_step_and_given_once():
     images = torch.from_numpy(EVERY_PIXEL.reshape(1, 1, 16, 16))
     x = encode(images, Encoding.DIRECT, bits=4, time_steps=7)
     assert x.shape == images.shape
-    assert x[0].flatten().tolist() == data.quantise_pixels(EVERY_PIXEL, 4).tolist()
+    assert x[0].flatten().tolist() == quantise_pixels(torch.from_numpy(EVERY_PIXEL), 4).tolist()
 
 
 def test_rate_code_is_the_encoder_neuron():
@@ -48,13 +46,6 @@ def test_rate_code_is_the_encoder_neuron():
             spikes = rate_code(torch.tensor([[x]]), bits=bits, time_steps=2 * full)
             assert spikes[:, 0, 0].tolist() == expected
             assert sum(expected) == 2 * x
-
-
-def test_closed_form_of_the_integer_network_gives_the_same_spikes():
-    checkpoint = {"input": {"bits": 3, "encoding": "rate"}, "time_steps": 11}
-    images = EVERY_PIXEL.reshape(4, 1, 8, 8)
-    expected = encode(torch.from_numpy(images), Encoding.RATE, bits=3, time_steps=11)
-    np.testing.assert_array_equal(encode_integers(checkpoint, images), expected.numpy())
 
 
 def test_events_follow_the_seed_and_the_pixels():

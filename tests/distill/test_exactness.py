@@ -15,7 +15,7 @@ from snnc.compiler.ir.neurons import Encoding, Initial, Reset
 from snnc.distill.checkpoint import student_checkpoint
 from snnc.distill.config import DEFAULTS
 from snnc.distill.data import Dataset, Split
-from snnc.distill.exactness import check_exact, encode_integers, integer_layers, simulate
+from snnc.distill.exactness import check_exact, integer_inputs, integer_layers, simulate
 from snnc.distill.folding import check_range, fold
 from snnc.distill.students import Phase, Student
 
@@ -162,7 +162,7 @@ def test_a_hand_computed_network():
         },
     }
     images = np.array([[170, 85]], np.uint8).reshape(1, 1, 1, 2)  # 2 bits: 2, 1; current 2*2 - 1 + 1 = 4
-    trace = simulate(integer_layers(checkpoint), encode_integers(checkpoint, images))
+    trace = simulate(integer_layers(checkpoint), integer_inputs(checkpoint, images))
     assert trace.spikes["a"].ravel().tolist() == [True, False, True]  # 3+4=7 -> 1, 5, 9 -> 3
     assert trace.logits.tolist() == [[3 - 1 - 1 + 3 - 1]]
 

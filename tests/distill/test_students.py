@@ -7,7 +7,7 @@ import pytest
 
 from snnc.distill.checkpoint import read_checkpoint
 from snnc.distill.data import load
-from snnc.distill.exactness import encode_integers, integer_layers, simulate
+from snnc.distill.exactness import integer_inputs, integer_layers, simulate
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_every_student_is_in_the_table(students):
 def test_the_digits_student_keeps_its_promise(students):
     checkpoint = read_checkpoint(students / "digits-64-32-10-int4.pt")
     test = load("digits").test
-    trace = simulate(integer_layers(checkpoint), encode_integers(checkpoint, test.images))
+    trace = simulate(integer_layers(checkpoint), integer_inputs(checkpoint, test.images))
     accuracy = float((trace.classes == test.labels).mean())
     assert accuracy == checkpoint["metrics"]["integer_test"]
     assert accuracy >= 0.96

@@ -61,13 +61,13 @@ def test_a_student_comes_back_as_its_integers(architecture, bits, tmp_path):
 
 def test_the_students_that_ship_come_back(repository):
     from snnc.distill.checkpoint import read_checkpoint
-    from snnc.distill.exactness import encode_integers, integer_layers, simulate
+    from snnc.distill.exactness import integer_inputs, integer_layers, simulate
 
     contents = read_checkpoint(repository / "examples" / "students" / "digits-64-32-10-int4.pt")
     images = load("digits").test.images
     student = restore_student(contents)
     readout = student(encode_for(student, torch.from_numpy(images.copy()), None)).readout.sum(dim=0)
-    trace = simulate(integer_layers(contents), encode_integers(contents, images))
+    trace = simulate(integer_layers(contents), integer_inputs(contents, images))
     np.testing.assert_array_equal(readout.detach().numpy(), trace.logits)
 
 

@@ -178,7 +178,7 @@ def test_a_kill_within_any_file_keeps_the_old_build(after, build, repository):
     code = f"""
 import os, pathlib
 from snnc.compiler.build import folder as artefacts
-from tests.compiler.test_artefacts import OTHER, files
+from tests.compiler.build.test_folder import OTHER, files
 original, count = pathlib.Path.write_bytes, 0
 def counting(self, data):
     global count

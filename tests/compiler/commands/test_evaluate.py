@@ -21,8 +21,8 @@ from snnc.sim.evaluation.activity import measure
 from snnc.sim.evaluation.console import show_evaluation
 from snnc.sim.evaluation.evaluation import Evaluation
 from snnc.sim.evaluation.report import render_html
-from snnc.sim.evaluation.samples import load_samples
 from snnc.sim.evaluation.subject import open_subject
+from snnc.sim.models.inputs import load_samples
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from snnc.compiler.ir import (
     Reset,
     frozen,
 )
-from snnc.sim.evaluation.samples import Samples
+from snnc.sim.models.inputs import Samples
 
 __all__ = ["convolutional", "neuron", "random_samples", "with_layer", "with_weight"]
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from snnc.compiler.ir import Encoding, Graph
 from snnc.compiler.passes.bound import layer_bounds
 from snnc.sim.evaluation.activity import Activity, measure
-from snnc.sim.evaluation.samples import Samples, encoded_batches
 from snnc.sim.models import golden
+from snnc.sim.models.inputs import Samples, encoded_batches
 from tests.sim.evaluation.subjects import convolutional, random_samples
 from tests.strategies import STEPS, integer_networks
 

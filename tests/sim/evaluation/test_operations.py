@@ -12,7 +12,7 @@ from snnc.compiler.errors import DataError, OptionError
 from snnc.sim.evaluation.activity import measure
 from snnc.sim.evaluation.energy import COST_TABLES, CostTable, load_costs, model_energy
 from snnc.sim.evaluation.operations import LayerWork, Work, count_work
-from snnc.sim.evaluation.samples import Samples
+from snnc.sim.models.inputs import Samples
 from tests.sim.evaluation.subjects import convolutional, with_weight
 
 

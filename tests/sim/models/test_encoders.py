@@ -21,17 +21,9 @@ def test_every_pixel_to_bits(bits: int) -> None:
     assert all(abs(x - Fraction(p * (2**bits - 1), 255)) <= Fraction(1, 2) for p, x in enumerate(got.tolist()))
 
 
-@pytest.mark.parametrize("largest", [1, 3, 16, 255, 1000])
-def test_every_value_to_a_pixel(largest: int) -> None:
-    got = encoders.to_pixels(np.arange(largest + 1), largest=largest)
-    assert got.tolist() == [(v * 255 + largest // 2) // largest for v in range(largest + 1)]
-    assert got[-1] == 255
-
-
 def test_8_bit_pixels_stay_as_they_are() -> None:
     pixels = np.arange(256)
     assert encoders.to_bits(pixels, bits=8).tolist() == pixels.tolist()
-    assert encoders.to_pixels(pixels, largest=255).tolist() == pixels.tolist()
 
 
 @given(bits=st.integers(1, 8), steps=st.integers(1, 40), data=st.data())

@@ -10,10 +10,10 @@ from hypothesis import assume, given, settings
 
 from snnc.compiler.ir import Encoding, Graph, InputSource, IntegrateAndFire, Level, Pooling, Projection, frozen
 from snnc.sim.evaluation.activity import measure
-from snnc.sim.evaluation.samples import encoded_batches, load_samples
 from snnc.sim.evaluation.subject import open_subject
 from snnc.sim.models import golden
 from snnc.sim.models.floating import FloatNetwork
+from snnc.sim.models.inputs import encoded_batches, load_samples
 from tests.sim.evaluation.subjects import convolutional, random_samples, with_layer
 from tests.strategies import STEPS, integer_networks
 

@@ -1,4 +1,9 @@
-"""Labelled test samples, and how they reach a network."""
+"""From a data set to what a network receives: the one way, for every command, for training and for the benches.
+
+Images become pixels (`direct`), spikes of an encoder neuron (`rate`) or random spikes (`events`); recorded events stay
+the spikes that they are. What a sample becomes depends on the sample, its place in the data set and the seed alone:
+not on how many samples are taken at once, nor on how many steps are run.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +17,17 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.errors import DataError
-from snnc.compiler.ir import Encoding, Graph
+from snnc.compiler.ir import Encoding, Graph, InputSource
+from snnc.distill.data import load
 from snnc.sim.models import encoders
 
-__all__ = ["Samples", "encoded_batches", "load_samples"]
+__all__ = ["Samples", "encode", "encoded_batches", "load_samples"]
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
 _EVENT_SEED: Final = 0
-"""Of the spikes that an image becomes where a network takes events: the same in every run, noisy or not."""
+"""Of the spikes that an image becomes where a network takes events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -67,8 +73,17 @@ class Samples:
         )
 
 
-def load_samples(graph: Graph, name: str, *, data: Path | None, samples: int | None = None) -> Samples:
+def load_samples(
+    graph: Graph, name: str, *, data: Path | None, samples: int | None = None, time_steps: int | None = None
+) -> Samples:
     """Test samples of a data set that fit a network.
+
+    Parameters
+    ----------
+    samples
+        How many, from the first; by default all.
+    time_steps
+        Steps that will be run; by default the network's.
 
     Raises
     ------
@@ -77,10 +92,8 @@ def load_samples(graph: Graph, name: str, *, data: Path | None, samples: int | N
     DataError
         It is missing or unreadable, or its samples or classes are not the network's.
     """
-    # Only the loader, which needs NumPy alone.
-    from snnc.distill.data import load
-
     dataset = load(name, data)
+    steps = graph.time_steps if time_steps is None else time_steps
     shape, size = graph.input.shape, graph.input.size
     # A network that was described by its sizes alone takes any shape of that size.
     if dataset.shape != shape and not (shape == (size, 1, 1) and math.prod(dataset.shape) == size):
@@ -99,9 +112,9 @@ def load_samples(graph: Graph, name: str, *, data: Path | None, samples: int | N
             f"Samples of '{name}' are events, but the network '{graph.name}' takes images ({encoding.value} encoding); "
             "choose its own data set with --dataset."
         )
-    if dataset.time_steps is not None and dataset.time_steps < graph.time_steps:
+    if dataset.time_steps is not None and dataset.time_steps < steps:
         raise DataError(
-            f"Samples of '{name}' have {dataset.time_steps} time steps, but the network runs for {graph.time_steps}; "
+            f"Samples of '{name}' have {dataset.time_steps} time steps, but the network runs for {steps}; "
             f"give --time-steps {dataset.time_steps}."
         )
     split = dataset.test
@@ -116,32 +129,65 @@ def load_samples(graph: Graph, name: str, *, data: Path | None, samples: int | N
     )
 
 
+def encode(
+    source: InputSource, images: Pixels, *, time_steps: int, events: bool, first: int = 0, seed: int = _EVENT_SEED
+) -> npt.NDArray[Any]:
+    """Samples as the golden model takes them (``docs/semantics.md`` section 3).
+
+    Parameters
+    ----------
+    source
+        What the network takes.
+    images
+        8-bit pixels ``(sample, channel, height, width)``, or spikes ``(sample, time, channel, height, width)`` of at
+        least `time_steps` steps.
+    events
+        Whether they are spikes; `source` must take events then.
+    first
+        Place of the first of them in the data set.
+    seed
+        Of the spikes that images become where the network takes events.
+
+    Returns
+    -------
+    Pixels ``(sample, address)`` of ``source.bits`` bits for `direct`, else spikes ``(time, sample, address)``.
+    """
+    count = len(images)
+    match source.encoding:
+        case Encoding.DIRECT:
+            return encoders.to_bits(images.reshape(count, -1), bits=source.bits)
+        case Encoding.RATE:
+            pixels = encoders.to_bits(images, bits=source.bits)
+            return encoders.rate(pixels, bits=source.bits, time_steps=time_steps)
+        case Encoding.EVENTS if events:
+            return images[:, :time_steps].reshape(count, time_steps, -1).swapaxes(0, 1) != 0
+        case Encoding.EVENTS:
+            return _drawn(images.reshape(count, -1), time_steps=time_steps, first=first, seed=seed)
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
 def encoded_batches(
     graph: Graph, samples: Samples, *, time_steps: int, batch: int
 ) -> Iterator[tuple[slice, npt.NDArray[Any]]]:
-    """Inputs as the golden model takes them, `batch` samples at a time, and which samples they are."""
-    generator = np.random.default_rng(_EVENT_SEED)
-    source = graph.source
+    """`encode`, `batch` samples at a time, and which samples they are."""
     for start in range(0, len(samples), batch):
         part = slice(start, min(start + batch, len(samples)))
         images = samples.images[part]
-        count = len(images)
-        match source.encoding:
-            case Encoding.DIRECT:
-                yield part, encoders.to_bits(images.reshape(count, -1), bits=source.bits)
-            case Encoding.RATE:
-                pixels = encoders.to_bits(images, bits=source.bits)
-                yield part, encoders.rate(pixels, bits=source.bits, time_steps=time_steps)
-            case Encoding.EVENTS if samples.events:
-                yield part, images[:, :time_steps].reshape(count, time_steps, -1).swapaxes(0, 1)
-            case Encoding.EVENTS:
-                # Sample by sample and always for all of the network's steps, so that neither the size of a batch nor
-                # the number of steps changes what a sample's spikes are.
-                drawn = generator.random((count, graph.time_steps, graph.input.size))
-                spikes = drawn * 255 < images.reshape(count, 1, -1)
-                yield part, spikes[:, :time_steps].swapaxes(0, 1)
-            case _ as unreachable:
-                assert_never(unreachable)
+        yield part, encode(graph.source, images, time_steps=time_steps, events=samples.events, first=start)
+
+
+def _drawn(pixels: Pixels, *, time_steps: int, first: int, seed: int) -> npt.NDArray[np.bool_]:
+    """Spikes ``(time, sample, address)``, each independent with the probability ``pixel / 255``.
+
+    They stand in for an event camera where a data set has images only.
+    """
+    spikes = np.empty((time_steps, *pixels.shape), np.bool_)
+    for index, values in enumerate(pixels):
+        # A generator of its own for each sample, which draws step after step: a longer run begins as a shorter one.
+        generator = np.random.default_rng([seed, first + index])
+        spikes[:, index] = generator.random((time_steps, len(values))) * 255 < values
+    return spikes
 
 
 def _shape(shape: tuple[int, ...]) -> str:
