@@ -14,10 +14,11 @@ bin := $(VENV)/bin
 stamp := $(VENV)/.snnc-stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint nightly benchmarks constraints clean
+.PHONY: help setup demo quick test lint nightly benchmarks constraints clean
 
 help:
 	@echo "make demo        distil, compile, verify and place and route a small network, in about two minutes"
+	@echo "make quick       lint, types and the tests that need no simulation, training or placement: under 90 s"
 	@echo "make test        lint, types and the whole test suite"
 	@echo "make lint        lint and types alone"
 	@echo "make nightly     the tests that are too long for make test"
@@ -36,6 +37,9 @@ demo: $(stamp)
 lint: $(stamp)
 	@$(bin)/ruff check
 	@$(bin)/mypy
+
+quick: lint
+	@$(bin)/python -m pytest -m "not nightly and not heavy" $(PYTEST_ARGS)
 
 # pytest comes last and says the last word: its closing line is the summary.
 test: lint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,29 @@ settings.register_profile("snnc", derandomize=True, deadline=None)
 # For make nightly and by hand: HYPOTHESIS_PROFILE=explore looks for new examples.
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "snnc"))
+
+
+HEAVY: Mapping[str, str] = {
+    "compiler/api": "compiles, simulates, places and trains",
+    "compiler/backend/test_bench.py": "simulates",
+    "compiler/commands/test_synth.py": "places and routes",
+    "compiler/test_targets.py": "places and routes",
+    "distill/test_compare.py": "trains, in processes",
+    "distill/test_methods_train.py": "trains",
+    "sim/cosimulation": "simulates",
+    "sim/trust": "simulates",
+    "test_docs.py": "Verilator's lint of a whole core",
+    "test_emitted.py": "compiles 56 networks",
+}
+"""Files and folders that `make quick` leaves out, and why. With `SNNC_VERILATOR=none` nothing else may fail."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        inside = item.path.relative_to(here)
+        if any(inside.is_relative_to(name) for name in HEAVY):
+            item.add_marker("heavy")
 
 
 @pytest.fixture(scope="session")

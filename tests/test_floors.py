@@ -25,6 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("sim.evaluation", "sim.trust", "distill"),
     ("compiler.cli",),
     ("compiler.commands",),
+    ("compiler.api",),
 )
 """From the lowest: rooms (a package with all below it, or a module), each on one floor. The longest name counts."""
 
@@ -67,7 +68,10 @@ def _imports(path: Path) -> Iterator[str]:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         else:
             continue
-        yield from (name.removeprefix("snnc.") for name in names if name.startswith("snnc."))
+        for name in names:
+            if name == "snnc" or name.startswith("snnc."):
+                inside = name.removeprefix("snnc").removeprefix(".")
+                yield inside if inside.split(".")[0] in _FOLDERS else f"compiler.api.{inside}"  # it is `snnc` itself
 
 
 def faults(repository: Path) -> list[str]:

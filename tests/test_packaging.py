@@ -18,10 +18,20 @@ from snnc.compiler import __version__
 
 FOLDERS = ("compiler", "distill", "rtl", "sim")
 
+FRONT_DOOR = "compiler/api"
+"""Imported as ``snnc`` itself."""
+
 
 @pytest.fixture(scope="module")
 def project(repository) -> dict[str, Any]:
     return tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def module_name(path: Path) -> str:
+    """The name under which a folder or a file of the repository, relative to it, is imported."""
+    parts = path.with_suffix("").as_posix().removesuffix("/__init__")
+    inside = parts.removeprefix(FRONT_DOOR).removeprefix("/") if parts.startswith(FRONT_DOOR) else parts
+    return ".".join(["snnc", *filter(None, inside.split("/"))])
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +48,7 @@ def tracked(repository) -> list[Path]:
 
 def test_the_package_list_is_the_folders(repository, project):
     folders = sorted(
-        "snnc." + ".".join(path.parent.relative_to(repository).parts)
+        module_name(path.parent.relative_to(repository))
         for folder in FOLDERS
         for path in (repository / folder).rglob("__init__.py")
     )
@@ -58,6 +68,15 @@ def test_the_type_checkers_see_the_same_files(folder, repository):
     assert link.is_symlink()
     assert not link.readlink().is_absolute()
     assert link.resolve() == (repository / folder).resolve()
+
+
+def test_the_type_checkers_see_the_front_door(repository):
+    modules = {path.name for path in (repository / FRONT_DOOR).glob("*.py")}
+    links = {path.name: path for path in (repository / "typings" / "snnc").glob("*.py")}
+    assert set(links) == modules
+    for name, link in links.items():
+        assert link.is_symlink()
+        assert link.resolve() == (repository / FRONT_DOOR / name).resolve()
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +109,8 @@ def test_the_wheel_holds_every_file_that_the_code_reads(wheel, repository):
     for folder in FOLDERS:
         for path in (repository / folder).rglob("*"):
             if path.suffix in {".py", ".v", ".vlt", ".j2", ".json", ".md"} or path.name == "py.typed":
-                assert f"snnc/{path.relative_to(repository)}" in held
+                name = path.relative_to(repository).as_posix().removeprefix(f"{FRONT_DOOR}/")
+                assert f"snnc/{name}" in held
 
 
 def test_the_wheel_installs_the_command(wheel):
@@ -113,16 +133,27 @@ def test_every_requirement_is_pinned(project, repository):
         if line and not line.startswith("#")
     )
     normal = {re.sub(r"[-_.]+", "-", name).lower() for name in pins}
-    required = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["dev"]]
+    extras = project["project"]["optional-dependencies"]
+    required = [*project["project"]["dependencies"], *(one for names in extras.values() for one in names)]
     for requirement in required:
+        if requirement.startswith("snnc["):
+            continue
         name = re.split(r"[<>=!~]", requirement)[0]
         assert re.sub(r"[-_.]+", "-", name).lower() in normal, name
 
 
 def test_every_requirement_says_why_it_is_there(repository):
     text = (repository / "pyproject.toml").read_text(encoding="utf-8")
-    for block in re.findall(r"^(?:dependencies|dev) = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL):
+    blocks = re.findall(
+        r"^(?:dependencies|[a-z0-9]+) = \[\n(.*?)^\]",
+        text[text.index("\ndependencies") :].split("[project.scripts]")[0],
+        re.M | re.S,
+    )
+    assert len(blocks) > 5
+    for block in blocks:
         for line in block.splitlines():
+            if line.strip().startswith('"snnc['):
+                continue
             assert not line.strip().startswith('"') or re.search(r'",\s+# \S', line), line
 
 
@@ -142,6 +173,13 @@ def test_nothing_imports_the_folders_by_their_bare_names(tracked):
     for path in tracked:
         if path.suffix == ".py":
             assert not imports(path) & set(FOLDERS), path
+
+
+def test_nothing_imports_the_front_door_by_its_folder(tracked):
+    """It would be there twice, as `snnc` and as `snnc.compiler.api`."""
+    for path in tracked:
+        if path.suffix == ".py" and path.name != "test_packaging.py":
+            assert "snnc.compiler" + ".api" not in path.read_text(encoding="utf-8"), path
 
 
 @pytest.mark.parametrize("module", ["snnc.compiler.cli", "snnc.rtl", "snnc.sim"])

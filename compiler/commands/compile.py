@@ -20,7 +20,7 @@ from snnc.compiler.passes.schedule import schedule
 from snnc.compiler.pipeline import IMPORT, PASS_NAMES, begin, compile_network, passes_before, run_passes
 from snnc.compiler.targets import TARGETS, find_device, load_target
 
-__all__ = ["compile_command"]
+__all__ = ["compile_command", "parse_lanes"]
 
 _DEVICE_INDEPENDENT: Final = passes_before("schedule")
 _DRY_PASSES: Final = (IMPORT, *(step.name for step in _DEVICE_INDEPENDENT))
@@ -88,7 +88,7 @@ def compile_command(
     for name in print_after:
         if dry_run and name not in _DRY_PASSES:
             raise click.UsageError(f"--dry-run shows nothing after '{name}'; it does after {', '.join(_DRY_PASSES)}.")
-    widths = None if lanes is None else _widths(lanes)
+    widths = None if lanes is None else parse_lanes(lanes)
     options = Options(
         time_steps=time_steps,
         lanes=None if widths is None else tuple(count for count, _ in widths),
@@ -134,7 +134,7 @@ def compile_command(
     show_build(folder, design)
 
 
-def _widths(text: str) -> tuple[tuple[int, int], ...]:
+def parse_lanes(text: str) -> tuple[tuple[int, int], ...]:
     """Lanes and column banks of each layer."""
     fields = [re.fullmatch(r"\s*([0-9]{1,8})(?:x([0-9]{1,8}))?\s*", item) for item in text.split(",")]
     if not all(fields):

@@ -1,0 +1,267 @@
+"""A trained network in Python: read, run as integers, measured, compiled."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.errors import DataError
+from snnc.compiler.ir import Encoding, Graph
+from snnc.compiler.ir.model import model_hash
+from snnc.compiler.pipeline import integer_network
+from snnc.sim.models import golden
+from snnc.sim.models.inputs import encode
+
+if TYPE_CHECKING:
+    from snnc.building import Build
+    from snnc.sim.evaluation.evaluation import Evaluation
+
+__all__ = ["Network", "Run", "load"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Run:
+    """What a network did with samples.
+
+    Attributes
+    ----------
+    classes
+        Index of the largest logit of each sample, the lowest on a tie; shape ``(N,)``.
+    logits
+        The readout's membranes after the last step, integers ``(N, class)``.
+    spikes
+        Of every spiking layer by its name, ``(N, T, C, H, W)``; empty where nothing was to be recorded.
+    membranes
+        Of every layer by its name, integers after the reset, ``(N, T, C, H, W)``; empty likewise.
+    """
+
+    classes: npt.NDArray[np.int64]
+    logits: npt.NDArray[np.int64]
+    spikes: Mapping[str, npt.NDArray[np.bool_]]
+    membranes: Mapping[str, npt.NDArray[np.int64]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Network:
+    """An integer network, as hardware computes it; made by `load`.
+
+    Attributes
+    ----------
+    path
+        The file that it was read from.
+    graph
+        Populations and projections, `docs/semantics.md`.
+    weight_bits
+        The width to which the trained weights were quantised again; None where they are as trained.
+    """
+
+    path: Path
+    graph: Graph
+    weight_bits: int | None = None
+
+    @property
+    def name(self) -> str:
+        return self.graph.name
+
+    @property
+    def time_steps(self) -> int:
+        """``T_max``, the most steps of a sample."""
+        return self.graph.time_steps
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """``(C, H, W)`` of a sample."""
+        return self.graph.input.shape
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes; empty where the file has none."""
+        return tuple(self.graph.classes or ())
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of everything that the network computes, as builds and reports state it."""
+        return model_hash(self.graph)
+
+    def run(self, x: npt.ArrayLike, *, time_steps: int | None = None, record: bool = True) -> Run:
+        """Run samples through the golden model: exactly what the hardware will give.
+
+        Parameters
+        ----------
+        x
+            Pixels ``(N, C, H, W)``, uint8, as in a data set; or recorded events ``(N, T, C, H, W)``, uint8 of 0 or 1.
+        time_steps
+            Steps of every sample; by default `time_steps` of the network.
+        record
+            Keep spikes and membranes. Without, memory does not grow with the number of samples.
+
+        Raises
+        ------
+        DataError
+            `x` is no such array, or not of this network's shape.
+        OptionError
+            `time_steps` is out of range.
+        """
+        steps = self.time_steps if time_steps is None else time_steps
+        inputs = self.encode(x, time_steps=steps)
+        layers = self.graph.layers
+        found: list[golden.Trace] = []
+        for _, trace in golden.run_batches(self.graph, inputs, time_steps=steps, membranes=record):
+            found.append(trace if record else dataclasses.replace(trace, populations={}))
+        shapes = {layer.name: layer.shape for layer in layers}
+
+        def joined(name: str, what: str) -> npt.NDArray[Any]:
+            whole = np.concatenate([getattr(trace.populations[name], what) for trace in found], axis=1)
+            return np.ascontiguousarray(whole.swapaxes(0, 1)).reshape(whole.shape[1], steps, *shapes[name])
+
+        names = [layer.name for layer in layers] if record else []
+        return Run(
+            classes=np.concatenate([trace.classes for trace in found]),
+            logits=np.concatenate([trace.logits for trace in found]),
+            spikes=MappingProxyType({name: joined(name, "spikes") for name in names[:-1]}),
+            membranes=MappingProxyType({name: joined(name, "membranes") for name in names}),
+        )
+
+    def encode(self, x: npt.ArrayLike, *, time_steps: int | None = None) -> npt.NDArray[Any]:
+        """What reaches the network: `docs/semantics.md` section 3.
+
+        Parameters
+        ----------
+        x, time_steps
+            As those of `run`.
+
+        Returns
+        -------
+        Pixels ``(N, address)`` for direct encoding, else spikes ``(time, N, address)``.
+        """
+        steps = self.time_steps if time_steps is None else time_steps
+        return encode_array(self.graph, x, time_steps=steps)
+
+    def compile(
+        self,
+        *,
+        device: str = "up5k",
+        out: str | Path | None = None,
+        lanes: Sequence[int] | str | None = None,
+        objective: str = "latency",
+        time_steps: int | None = None,
+    ) -> Build:
+        """Compile for a device, into a build folder.
+
+        Parameters
+        ----------
+        device
+            Of any family, such as ``"up5k"``, ``"hx8k"``, ``"25k"``.
+        out
+            The folder; by default ``build/NAME``.
+        lanes
+            Neurons updated per cycle, for each layer; chosen by `objective` where None.
+        objective
+            ``"latency"``, ``"balanced"`` or ``"area"``.
+        time_steps
+            ``T_max`` of the hardware; by default that of the network.
+
+        Raises
+        ------
+        FitError
+            It does not fit the device; the message has the numbers.
+        OptionError, UnsupportedError, ToolError
+            See `snnc.compiler.errors`.
+        """
+        from snnc.building import compile_into
+
+        return compile_into(
+            self, device=device, out=out, lanes=lanes, objective=objective, time_steps=time_steps or self.time_steps
+        )
+
+    def evaluate(
+        self,
+        *,
+        dataset: str = "digits",
+        data: str | Path | None = None,
+        samples: int | None = None,
+        out: str | Path = "build/evaluation",
+        noise: str | None = None,
+    ) -> Evaluation:
+        """Measure accuracy, activity, operations and modelled energy on test data, and write the report into `out`.
+
+        Parameters
+        ----------
+        dataset, data
+            A data set by name, and the folder (or ``.npz`` file) that it lies in.
+        samples
+            How many, from the first; by default the whole test set.
+        noise
+            Kinds of noise to try, ``"all"`` or such as ``"gaussian,stuck-at-0"``.
+        """
+        from snnc.compiler.commands.evaluate import run
+        from snnc.compiler.extras import needed
+
+        with needed():
+            return run(
+                self.path,
+                dataset=dataset,
+                data=None if data is None else Path(data),
+                samples=samples,
+                time_steps=self.time_steps,
+                costs="fp32",
+                noise=noise,
+                noise_samples=1000,
+                noise_seeds=3,
+                output=Path(out),
+            )
+
+    def __repr__(self) -> str:
+        layers = ", ".join(f"{layer.name} {'x'.join(map(str, layer.shape))}" for layer in self.graph.layers)
+        return f"<snnc.Network {self.name!r}: {layers}; T = {self.time_steps}>"
+
+
+def load(path: str | Path, *, time_steps: int | None = None, weight_bits: int | None = None) -> Network:
+    """Read a network from a file of a known format, and quantise it to integers.
+
+    Parameters
+    ----------
+    path
+        Such as a ``student.pt`` of ``snnc distill``.
+    time_steps
+        Most steps of a sample; by default as trained.
+    weight_bits
+        Quantise the trained weights again, to 1 to 8 bits.
+
+    Raises
+    ------
+    CheckpointError, UnsupportedError, OptionError
+        The file is none of ours, damaged, or asks for something that is not built.
+    """
+    path = Path(path)
+    graph = integer_network(path, time_steps=time_steps, weight_bits=weight_bits)
+    return Network(path=path, graph=graph, weight_bits=weight_bits)
+
+
+def encode_array(graph: Graph, x: npt.ArrayLike, *, time_steps: int) -> npt.NDArray[Any]:
+    """An array of a user as the golden model takes it, or an error that says what it should be."""
+    array = np.asarray(x)
+    shape, source = graph.input.shape, graph.source
+    pixels = array.ndim == 4 and array.shape[1:] == shape
+    events = array.ndim == 5 and array.shape[2:] == shape and source.encoding is Encoding.EVENTS
+    wanted = f"pixels (N, {', '.join(map(str, shape))})"
+    if source.encoding is Encoding.EVENTS:
+        wanted += f", or events (N, T, {', '.join(map(str, shape))}) with T >= {time_steps}"
+    if array.dtype not in (np.uint8, np.bool_) or not (pixels or events):
+        raise DataError(
+            f"The array is {array.dtype} of the shape {array.shape}, but '{graph.name}' takes uint8 {wanted}."
+        )
+    if not len(array):
+        raise DataError(f"There is no sample in an array of the shape {array.shape}; give one at least.")
+    if events and array.shape[1] < time_steps:
+        raise DataError(f"The events have {array.shape[1]} steps, but {time_steps} are to be run; give time_steps.")
+    if events and array.size and int(array.max()) > 1:
+        raise DataError(f"The events reach {array.max()}, but a neuron spikes once in a step at most: give 0 or 1.")
+    return encode(source, array.astype(np.uint8), time_steps=time_steps, events=events)
