@@ -7,7 +7,6 @@ such that it never fires.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias, assert_never
 
@@ -18,8 +17,6 @@ from snnc.compiler.ir import (
     Convolution,
     Dense,
     Graph,
-    Initial,
-    IntegrateAndFire,
     Pooling,
     Population,
     Projection,
@@ -35,6 +32,7 @@ from snnc.compiler.plan import (
     Plan,
     ProjectionPlan,
 )
+from snnc.compiler.plan.residual import Residual
 
 __all__ = ["memory_images"]
 
@@ -105,10 +103,10 @@ def _kernel_rows(target: LayoutPlan, plan: ProjectionPlan, weight: npt.NDArray[n
     return rows.reshape(-1, target.lanes)
 
 
-def _by_word(values: npt.NDArray[np.int64], layout: LayoutPlan, padding: int = 0) -> npt.NDArray[np.int64]:
+def _by_word(values: npt.NDArray[np.int64], layout: LayoutPlan) -> npt.NDArray[np.int64]:
     """``(..., neuron)`` to ``(..., word, lane)``, words in the order of their addresses."""
     lead = values.shape[:-1]
-    full = np.full((*lead, layout.groups * layout.lanes, layout.rows, layout.columns), padding, np.int64)
+    full = np.zeros((*lead, layout.groups * layout.lanes, layout.rows, layout.columns), np.int64)
     full[..., : layout.channels, :, :] = values.reshape(*lead, layout.channels, layout.rows, layout.columns)
     grouped = full.reshape(*lead, layout.groups, layout.lanes, layout.rows, layout.columns)
     axes = len(lead)
@@ -123,36 +121,11 @@ def _walked(graph: Graph, engine: EnginePlan, plan: ProjectionPlan) -> Projectio
     return walked[next(k for k, other in enumerate(planned) if other is plan)]
 
 
-def _constants(engine: EnginePlan, population: Population) -> dict[ConstantField, _Words]:
+def _constants(engine: EnginePlan, population: Population) -> Mapping[ConstantField, _Words]:
     """What `ConstantField` says of each, ``(groups, lanes)``."""
-    per_channel = dataclasses.replace(engine.layout, rows=1, columns=1)
-    bias = _by_word(population.bias.astype(np.int64), per_channel)
-    neuron = population.neuron
-    if not isinstance(neuron, IntegrateAndFire):
-        return {ConstantField.BIAS: bias}
-    threshold = neuron.threshold.astype(np.int64)
-    start = threshold >> 1 if neuron.initial is Initial.HALF else np.zeros_like(threshold)
-    leaks = neuron.leak_shift is not None
-    if neuron.leak_shift is not None:
-        start = start - (start >> min(neuron.leak_shift, 62))
-    floor = np.zeros_like(threshold) if neuron.floor is None else neuron.floor.astype(np.int64)
-    threshold, start, floor = (
-        _by_word(threshold, per_channel, padding=1),
-        _by_word(start, per_channel),
-        _by_word(floor, per_channel),
-    )
-    # From the membrane to the next step's residual; the leak leaves one too few.
-    onward = bias - threshold
-    # Without a pass of its own, a constant is part of the one before it.
-    floored = np.zeros_like(onward) if leaks else onward
-    fired = floored if neuron.floor is None else -floor
-    return {
-        ConstantField.FIRED: fired,
-        ConstantField.SILENT: fired + threshold,
-        ConstantField.FLOOR: floor + floored,
-        ConstantField.BIAS: onward + 1,
-        ConstantField.INITIAL: start + onward,
-    }
+    groups, lanes = engine.layout.groups, engine.lanes
+    constants = Residual.of(population).padded(groups * lanes).constants()
+    return {field: values.reshape(groups, lanes) for field, values in constants.items()}
 
 
 def _memory(memory: MemoryPlan, words: _Words, field_bits: int) -> Iterable[tuple[str, str]]:

@@ -61,7 +61,7 @@ def _layer(engine: EnginePlan, operations: float) -> dict[str, Any]:
     neuron = "readout"
     if engine.reset is not None:
         neuron = "IF" if engine.leak_shift is None else f"LIF of leak shift {engine.leak_shift}"
-        neuron += f", {engine.reset.value} reset" + (", floor" if engine.floor else "")
+        neuron += f", {engine.reset.value} reset" + (", floor" if engine.population.floor else "")
     return {
         "name": engine.name,
         "shape": f"{' + '.join(p.source_layout.shape for p in reversed(engine.projections))} to {engine.layout.shape}",
@@ -74,9 +74,9 @@ def _layer(engine: EnginePlan, operations: float) -> dict[str, Any]:
         "words": engine.words,
         "pipeline": engine.pipeline,
         "operations": round(operations, 1),
-        "input_current": _range(engine.input_current),
-        "before_reset": _range(engine.before_reset),
-        "after_reset": _range(engine.after_reset),
+        "input_current": _range(engine.population.input_current),
+        "before_reset": _range(engine.population.before_reset),
+        "after_reset": _range(engine.population.after_reset),
         "residual_bits": engine.residual_bits,
     }
 

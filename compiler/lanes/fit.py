@@ -36,7 +36,9 @@ from snnc.compiler.lanes.memories import (
 )
 from snnc.compiler.lanes.order import paced, walk_order
 from snnc.compiler.lanes.queues import deepened
+from snnc.compiler.lanes.rules import emission_of, forwards_of, pipeline_of, queue_latency, staged_of, waits_of
 from snnc.compiler.plan import (
+    ConstantField,
     DigitPlan,
     EngineKind,
     EnginePlan,
@@ -47,10 +49,12 @@ from snnc.compiler.plan import (
     MemoryKind,
     MemoryPlan,
     Plan,
+    PopulationPlan,
     ProjectionPlan,
     QueuePlan,
     Range,
 )
+from snnc.compiler.plan.residual import constant_fields_of, membrane_pass_of, passes_of
 from snnc.compiler.targets import Device
 
 __all__ = ["Fit", "best_fit", "fitting", "kernel_of", "layout_of", "place_anyway"]
@@ -188,11 +192,17 @@ class _Layer:
         ]
         self._main = self._inputs[-1]
         self._gathers = self._main.gathers
+        neuron = population.neuron
+        self._passes = passes_of(
+            fires=isinstance(neuron, IntegrateAndFire),
+            floor=isinstance(neuron, IntegrateAndFire) and neuron.floor is not None,
+            leaks=isinstance(neuron, IntegrateAndFire) and neuron.leak_shift is not None,
+        )
         membrane = self._membrane()
         # The constants with room for the field of the initial residual, where the membranes may be in block RAM.
         self.memories: tuple[_Choices, ...] = (
             membrane,
-            self._constants(self._engine(membrane[0])),
+            self._constants(self._constant_fields(membrane[0])),
             *self._of_pixels(),
             *(choices for one in self._inputs for choices in one.memories),
         )
@@ -209,39 +219,56 @@ class _Layer:
         for one in self._inputs:
             mine = list(itertools.islice(remaining, len(one.memories)))
             projections.append(one.projection(mine, of_pixels if one is self._main else [], pipelines))
-        staged = membrane.kind is MemoryKind.EBR and self._layout.words >= 3
-        staged &= self._ordered or self._device.late_block_ram
-        joins = self._main.pixels is not None or len(projections) > 1
-        pipeline = max(1 + (projection.weights.banks > 1) for projection in projections) + joins + staged
-        pipeline += self._main.multiplies + (self._column_banks > 1)
-        engine = self._engine(membrane)
-        constants = next(choice for choice in self._constants(engine) if choice.kind is constants.kind)
-        return dataclasses.replace(
-            engine, constants=constants, pipeline=pipeline, staged=staged, projections=tuple(projections)
-        )
-
-    def _engine(self, membrane: MemoryPlan) -> EnginePlan:
-        """The engine as its neurons make it; `engine` fills in the constants, the projections and what follows."""
-        neuron, bounds = self._population.neuron, self._bounds
-        fires = neuron if isinstance(neuron, IntegrateAndFire) else None
+        words = self._layout.words
+        staged = staged_of(membrane, words=words, in_turn=self._ordered, late=self._device.late_block_ram)
+        fields = self._constant_fields(membrane)
+        constants = next(choice for choice in self._constants(fields) if choice.kind is constants.kind)
         return EnginePlan(
-            name=self._population.name,
-            kind=EngineKind.IMAGE if self._gathers else EngineKind.SPIKING if fires else EngineKind.READOUT,
+            population=self._computed(),
+            kind=EngineKind.IMAGE if self._gathers else EngineKind.SPIKING if self._spiking else EngineKind.READOUT,
             layout=self._layout,
             column_banks=self._column_banks,
+            passes=self._passes,
+            membrane_pass=membrane_pass_of(self._passes),
+            constant_fields=fields,
+            pipeline=pipeline_of(
+                projections,
+                staged=staged,
+                joins=self._main.pixels is not None or len(projections) > 1,
+                multiplies=self._main.multiplies,
+                column_banks=self._column_banks,
+            ),
+            staged=staged,
+            forwards=forwards_of(staged=staged, in_turn=self._ordered),
+            waits=waits_of(
+                staged=staged,
+                words=words,
+                returns=any(one.walker == "convolution" and one.row_stride == 1 for one in projections),
+            ),
+            emission=emission_of(membrane, staged=staged, replays=self._gathers),
+            residual_bits=self._bounds.residual.bits,
+            membrane=membrane,
+            constants=constants,
+            projections=tuple(projections),
+        )
+
+    def _computed(self) -> PopulationPlan:
+        neuron = self._population.neuron
+        fires = neuron if isinstance(neuron, IntegrateAndFire) else None
+        return PopulationPlan(
+            name=self._population.name,
+            shape=self._population.shape,
             reset=fires.reset if fires else None,
             leak_shift=fires.leak_shift if fires else None,
             floor=fires is not None and fires.floor is not None,
-            pipeline=1,
-            staged=False,
-            residual_bits=bounds.residual.bits,
-            membrane=membrane,
-            constants=membrane,
-            input_current=bounds.input_current,
-            before_reset=bounds.before_reset,
-            after_reset=bounds.after_reset,
-            projections=(),
+            input_current=self._bounds.input_current,
+            before_reset=self._bounds.before_reset,
+            after_reset=self._bounds.after_reset,
         )
+
+    def _constant_fields(self, membrane: MemoryPlan) -> tuple[ConstantField, ...]:
+        """Of a word of constants; the initial residual is among them where the membranes' memory has no other."""
+        return constant_fields_of(self._passes, initial=self._gathers or membrane.kind is MemoryKind.EBR)
 
     @property
     def _ordered(self) -> bool:
@@ -258,7 +285,7 @@ class _Layer:
         if not self._spiking or layout.words == 1 or (self._ordered and layout.words <= RING_WORDS):
             return (ring,)
         if not self._ordered:
-            depth = max(2, self._engine(ring).bank_layout.depth)
+            depth = max(2, layout.in_banks(self._column_banks).depth)
             memory = _deep_memory(self._device, name, width=width, depth=depth, bits_used=used)
             return (side_by_side(memory, self._column_banks),)
         depth = max(2, layout.depth)
@@ -288,10 +315,10 @@ class _Layer:
             for what, width, depth, used in wanted
         )
 
-    def _constants(self, engine: EnginePlan) -> _Choices:
-        layout, bits, fields = self._layout, self._bounds.residual.bits, len(engine.constant_fields)
-        name, width, depth = f"{self._population.name}.constants", layout.lanes * bits * fields, layout.groups
-        used = layout.channels * bits * fields
+    def _constants(self, fields: tuple[ConstantField, ...]) -> _Choices:
+        layout, bits = self._layout, self._bounds.residual.bits * len(fields)
+        name, width, depth = f"{self._population.name}.constants", layout.lanes * bits, layout.groups
+        used = layout.channels * bits
         logic = logic_memory(name, width=width, depth=depth, bits_used=used)
         block = block_memory(self._device, name, width=width, depth=depth, bits_used=used, banked=False)
         # The hardware reads logic in the same cycle, which is as good as a register while it is shallow.
@@ -367,6 +394,7 @@ class _Input:
             depth = max(SPIKE_QUEUE, pipelines[self._projection.source] + 2)
         else:
             depth = self._whole_sample
+        held = queue[0] if queue and queue[0].kind is MemoryKind.EBR else None
         return ProjectionPlan(
             source=self._projection.source,
             source_layout=self.source_layout,
@@ -378,7 +406,7 @@ class _Input:
             shift=self._projection.shift,
             weights=weights,
             delay=self._projection.delay,
-            queue=QueuePlan(depth=depth, memory=queue[0] if queue and queue[0].kind is MemoryKind.EBR else None),
+            queue=QueuePlan(depth=depth, latency=queue_latency(held), memory=held),
             digits=digits,
             image=gathered,
         )

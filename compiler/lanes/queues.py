@@ -6,6 +6,7 @@ import dataclasses
 from typing import Final
 
 from snnc.compiler.lanes.memories import queue_memories
+from snnc.compiler.lanes.rules import queue_latency
 from snnc.compiler.plan import Plan, QueuePlan
 from snnc.compiler.targets import Device
 from snnc.sim.models.timing.estimate import typical_cycles
@@ -60,7 +61,7 @@ def _step_queue(plan: Plan, name: str, k: int, device: Device) -> QueuePlan:
     projection = plan.engine(name).projections[k]
     depth = plan.engine(projection.source).words + SLACK
     *_, memory = queue_memories(device, f"{name}.queue", projection.source_layout, depth)
-    return QueuePlan(depth=depth, memory=memory)
+    return QueuePlan(depth=depth, latency=queue_latency(memory), memory=memory)
 
 
 def _with_queue(plan: Plan, name: str, k: int, queue: QueuePlan) -> Plan:

@@ -29,6 +29,7 @@ from snnc.compiler.ir import (
     window,
 )
 from snnc.compiler.plan import Range
+from snnc.compiler.plan.residual import Residual, leaked
 
 __all__ = ["WIDTH_LIMIT", "Interval", "bound", "layer_bounds"]
 
@@ -172,21 +173,22 @@ def _firing(
         membrane = after
         if settled:
             break
-    residual = (_leaked(after, neuron.leak_shift) + (bias - threshold)).union(before + -threshold)
-    # Between the passes of a sweep (`plan.SweepPass`).
-    if neuron.floor is not None:
-        residual = residual.union(unclamped + -floor)
-    if neuron.leak_shift is not None:
-        residual = residual.union(after).union(_leaked(after, neuron.leak_shift) + np.full_like(bias, -1))
+    kept = Residual(
+        bias=bias,
+        threshold=threshold,
+        floor=None if neuron.floor is None else floor,
+        initial=initial,
+        leak_shift=neuron.leak_shift,
+    )
+    lowest = kept.held(before=before.low, unclamped=unclamped.low, after=after.low)
+    highest = kept.held(before=before.high, unclamped=unclamped.high, after=after.high)
+    residual = Interval(np.minimum.reduce(lowest), np.maximum.reduce(highest))
     return before, after, residual
 
 
 def _leaked(membrane: Interval, shift: int | None) -> Interval:
     """The leak keeps the order of membranes, so that it maps bounds to bounds."""
-    if shift is None:
-        return membrane
-    low, high = (value - (value >> min(shift, 62)) for value in (membrane.low, membrane.high))
-    return Interval(low, high)
+    return Interval(leaked(membrane.low, shift), leaked(membrane.high, shift))
 
 
 def _reset(drive: Interval, threshold: _Integers, reset: Reset) -> Interval:

@@ -13,8 +13,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.ir import Graph, Initial, IntegrateAndFire, Population
+from snnc.compiler.ir import Graph, Population
 from snnc.compiler.plan import Range
+from snnc.compiler.plan.residual import Residual, leaked
 from snnc.sim.models import golden
 from snnc.sim.models.floating import FloatNetwork
 from snnc.sim.models.inputs import Samples, encoded_batches
@@ -193,20 +194,15 @@ def _residual(layer: Population, found: golden.PopulationTrace) -> Range:
     """Range of what is stored from step to step: ``leak(V) + bias - threshold``, then ``U - threshold``."""
     membranes, currents = found.membranes, found.currents
     assert currents is not None
-    if not isinstance(layer.neuron, IntegrateAndFire):
+    kept = Residual.of(layer)
+    if kept.threshold is None:
         return Range(low=min(0, int(membranes.min())), high=max(0, int(membranes.max())))
-    neuron = layer.neuron
     repeat = layer.size // layer.channels
-    threshold, bias = (np.repeat(values, repeat).astype(np.int64) for values in (neuron.threshold, layer.bias))
-    before = threshold >> 1 if neuron.initial is Initial.HALF else np.zeros_like(threshold)
-
-    def leaked(values: IntArray) -> IntArray:
-        return values if neuron.leak_shift is None else values - (values >> min(neuron.leak_shift, 62))
-
-    ends = [leaked(before) + bias - threshold]
+    threshold, bias, before = (np.repeat(values, repeat) for values in (kept.threshold, kept.bias, kept.initial))
+    ends = [leaked(before, kept.leak_shift) + bias - threshold]
     for membrane, current in zip(membranes, currents, strict=True):
-        drive = leaked(before) + current
-        for values, offset in ((drive, -threshold), (leaked(membrane), bias - threshold)):
+        drive = leaked(before, kept.leak_shift) + current
+        for values, offset in ((drive, -threshold), (leaked(membrane, kept.leak_shift), bias - threshold)):
             ends += [values.min(axis=0) + offset, values.max(axis=0) + offset]
         before = membrane
     return Range(low=int(np.min(ends)), high=int(np.max(ends)))

@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from snnc.compiler.build.folder import Build
 from snnc.compiler.errors import VerificationError
-from snnc.compiler.ir import Graph, IntegrateAndFire, Population
+from snnc.compiler.ir import Graph
 from snnc.compiler.plan import EngineKind, Plan
+from snnc.compiler.plan.residual import Residual
 from snnc.sim.cosimulation.harness import Capture
 from snnc.sim.cosimulation.simulator import prepare, simulate
 from snnc.sim.models import golden
@@ -133,7 +134,9 @@ def verify_build(
     """
     plan, graph = build.plan, build.load_graph()
     steps = plan.time_steps if time_steps is None else time_steps
-    thresholds = {layer.name: _threshold_minus_bias(layer) for layer in graph.layers}
+    thresholds = {
+        layer.name: np.repeat(Residual.of(layer).back(), layer.size // layer.channels) for layer in graph.layers
+    }
     cycles: list[IntArray] = []
     classes: list[IntArray] = []
     work: dict[str, list[IntArray]] = {engine.name: [] for engine in plan.engines}
@@ -272,14 +275,6 @@ def _compare_overlapped(
     difference = compare(graph, plan, trace, None, capture, thresholds)
     if difference is not None:
         raise VerificationError(f"The hardware differs from the golden model when samples overlap: {difference}.")
-
-
-def _threshold_minus_bias(layer: Population) -> IntArray:
-    """Per neuron, what turns the recorded residual into a membrane (`EnginePlan.membrane_pass`)."""
-    per_channel: IntArray = np.zeros(layer.channels, dtype=np.int64)
-    if isinstance(layer.neuron, IntegrateAndFire) and layer.neuron.leak_shift is None:
-        per_channel = (layer.neuron.threshold - layer.bias).astype(np.int64)
-    return np.repeat(per_channel, layer.size // layer.channels)
 
 
 def _batch(plan: Plan, steps: int) -> int:

@@ -120,7 +120,7 @@ def test_a_whole_build(student, tmp_path):
     assert build.model_hash in text
     for engine in build.plan.engines:
         assert f"| {engine.name} |" in text
-        assert f"{engine.after_reset.low} .. {engine.after_reset.high}" in text
+        assert f"{engine.population.after_reset.low} .. {engine.population.after_reset.high}" in text
     for file in (build.path / "tb").glob("*.py"):
         ast.parse(file.read_text())
 

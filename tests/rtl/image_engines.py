@@ -19,10 +19,12 @@ from snnc.compiler.plan import (
     LayoutPlan,
     MemoryKind,
     MemoryPlan,
+    PopulationPlan,
     ProjectionPlan,
     QueuePlan,
     Range,
 )
+from snnc.compiler.plan.residual import constant_fields_of, passes_of
 
 __all__ = ["Case", "Oracle", "engine_plan", "input_plan", "oracle", "write_images"]
 
@@ -113,7 +115,7 @@ def engine_plan(case: Case) -> EnginePlan:
         shift=case.shift,
         weights=weights,
         delay=0,
-        queue=QueuePlan(depth=2),
+        queue=QueuePlan(depth=2, latency=1),
         digits=None,
         image=ImagePlan(
             value_bits=case.bits,
@@ -124,22 +126,32 @@ def engine_plan(case: Case) -> EnginePlan:
         ),
     )
     anything = Range(low=-1, high=1)
+    passes = passes_of(fires=True, floor=False, leaks=False)
     return EnginePlan(
-        name="engine",
+        population=PopulationPlan(
+            name="engine",
+            shape=(layout.channels, layout.rows, layout.columns),
+            reset=case.reset,
+            leak_shift=None,
+            floor=False,
+            input_current=anything,
+            before_reset=anything,
+            after_reset=anything,
+        ),
         kind=EngineKind.IMAGE,
         column_banks=1,
         layout=layout,
-        reset=case.reset,
-        leak_shift=None,
-        floor=False,
+        passes=passes,
+        membrane_pass=0,
+        constant_fields=constant_fields_of(passes, initial=True),
         pipeline=2 + (weights.banks > 1) + case.multiplies,
         staged=False,
+        forwards=False,
+        waits=False,
+        emission=1,
         residual_bits=bits,
         membrane=memory("membrane", MemoryKind.REGISTERS, case.lanes * bits, 1),
         constants=memory("constants", case.constants, 3 * case.lanes * bits, layout.groups),
-        input_current=anything,
-        before_reset=anything,
-        after_reset=anything,
         projections=(projection,),
     )
 

@@ -31,7 +31,7 @@ def _projection(lanes: int, words: int) -> ProjectionPlan:
         shift=0,
         weights=memory,
         delay=0,
-        queue=QueuePlan(depth=4),
+        queue=QueuePlan(depth=4, latency=1),
         digits=None,
         image=None,
     )

@@ -12,10 +12,12 @@ from snnc.compiler.plan import (
     MemoryKind,
     MemoryPlan,
     Plan,
+    PopulationPlan,
     ProjectionPlan,
     QueuePlan,
     Range,
 )
+from snnc.compiler.plan.residual import constant_fields_of, passes_of
 
 
 def make_plan(
@@ -49,28 +51,38 @@ def make_plan(
             shift=0,
             weights=memory,
             delay=0,
-            queue=QueuePlan(depth=depths[index] if depths else 4),
+            queue=QueuePlan(depth=depths[index] if depths else 4, latency=1),
             digits=digits if direct and not index else None,
             image=None,
         )
         last = index == len(lanes) - 1
+        passes = passes_of(fires=not last, floor=False, leaks=False)
         engines.append(
             EnginePlan(
-                name=f"engine{index}",
+                population=PopulationPlan(
+                    name=f"engine{index}",
+                    shape=(neurons, 1, 1),
+                    reset=None if last else Reset.SOFT,
+                    leak_shift=None,
+                    floor=False,
+                    input_current=anything,
+                    before_reset=anything,
+                    after_reset=anything,
+                ),
                 kind=EngineKind.READOUT if last else EngineKind.SPIKING,
                 column_banks=1,
                 layout=LayoutPlan(channels=neurons, rows=1, columns=1, lanes=width),
-                reset=None if last else Reset.SOFT,
-                leak_shift=None,
-                floor=False,
+                passes=passes,
+                membrane_pass=0,
+                constant_fields=constant_fields_of(passes, initial=False),
                 pipeline=pipelines[index] if pipelines else 1,
                 staged=False,
+                forwards=False,
+                waits=False,
+                emission=0,
                 residual_bits=8,
                 membrane=memory,
                 constants=memory,
-                input_current=anything,
-                before_reset=anything,
-                after_reset=anything,
                 projections=(projection,),
             )
         )

@@ -281,7 +281,7 @@ class _Walker:
         self.records = projection is not engine.plan.main
         """Whether words are kept as they come: the source does not wait for this projection."""
         self.recorded: dict[int, list[_Word]] = {}
-        self.queueing = 1 if projection.queue.memory is None else 2
+        self.queueing = projection.queue.latency
         """Cycles from the entry of a spike word into the queue until it can leave."""
         self.serialiser = np.zeros(batch, dtype=np.int64)
         """First cycle in which the serialiser takes the next spike word."""

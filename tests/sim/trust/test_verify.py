@@ -15,6 +15,7 @@ from snnc.compiler.commands.verify import random_inputs
 from snnc.compiler.errors import VerificationError
 from snnc.compiler.ir import Encoding, Graph, Initial, Reset
 from snnc.compiler.plan import EngineKind, MemoryKind
+from snnc.compiler.plan.residual import Residual
 from snnc.sim.cosimulation.harness import Capture, EngineCapture
 from snnc.sim.models import golden
 from snnc.sim.models.stimulus import stimulus
@@ -310,7 +311,7 @@ def _perfect(build: Build) -> tuple[golden.Trace, performance.Prediction, Captur
     trace = golden.run(graph, inputs, time_steps=plan.time_steps)
     beats = stimulus(plan.input.encoding, inputs, time_steps=plan.time_steps)
     prediction = performance.predict(plan, beats, {name: layer.spikes for name, layer in trace.populations.items()})
-    between = {layer.name: verify._threshold_minus_bias(layer) for layer in graph.layers}
+    between = {layer.name: np.repeat(Residual.of(layer).back(), layer.size // layer.channels) for layer in graph.layers}
     engines = {
         engine.name: EngineCapture(
             spikes=None if engine.name == "readout" else trace.populations[engine.name].spikes.copy(),

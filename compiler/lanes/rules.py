@@ -1,0 +1,49 @@
+"""The rules that hardware and timing model both obey, each decided here once and written into the plan.
+
+What they cost in cycles is ``docs/timing.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from snnc.compiler.plan import MemoryKind, MemoryPlan, ProjectionPlan
+
+__all__ = ["emission_of", "forwards_of", "pipeline_of", "queue_latency", "staged_of", "waits_of"]
+
+STAGED_WORDS: Final = 3
+"""Membrane words from which on one that is visited in turn can be read a cycle before it is added to."""
+
+
+def queue_latency(memory: MemoryPlan | None) -> int:
+    """`QueuePlan.latency`."""
+    return 1 if memory is None else 2
+
+
+def staged_of(membrane: MemoryPlan, *, words: int, in_turn: bool, late: bool) -> bool:
+    """`EnginePlan.staged`: free where words are visited in turn; else worth what it costs where block RAM is late."""
+    return membrane.kind is MemoryKind.EBR and words >= STAGED_WORDS and (in_turn or late)
+
+
+def pipeline_of(
+    projections: Iterable[ProjectionPlan], *, staged: bool, joins: bool, multiplies: bool, column_banks: int
+) -> int:
+    """`EnginePlan.pipeline`."""
+    longest = max(1 + (projection.weights.banks > 1) for projection in projections)
+    return longest + joins + staged + multiplies + (column_banks > 1)
+
+
+def forwards_of(*, staged: bool, in_turn: bool) -> bool:
+    """`EnginePlan.forwards`."""
+    return staged and not in_turn
+
+
+def waits_of(*, staged: bool, words: int, returns: bool) -> bool:
+    """`EnginePlan.waits`; `returns` says whether two operations that follow each other may be on one word."""
+    return not staged and words > 1 and returns
+
+
+def emission_of(membrane: MemoryPlan, *, staged: bool, replays: bool) -> int:
+    """`EnginePlan.emission`; `replays` says whether spike words come out of a memory of their own."""
+    return int(replays or (membrane.kind is MemoryKind.EBR and not staged))

@@ -1,0 +1,130 @@
+"""The plan of a whole network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from snnc.compiler.contract import SEMANTICS_VERSION, TIMING_VERSION
+from snnc.compiler.plan.engines import EnginePlan
+from snnc.compiler.plan.faults import Fault, at_least
+from snnc.compiler.plan.memories import MemoryKind, MemoryPlan
+from snnc.compiler.plan.populations import InputPlan
+from snnc.compiler.plan.projections import ProjectionPlan
+
+__all__ = ["PLAN_VERSION", "Plan"]
+
+PLAN_VERSION: Final = "2.0"
+"""Major and minor: a file of another version is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A compiled network.
+
+    Attributes
+    ----------
+    plan_version, semantics_version, timing_version
+        Of this record, and of the two contracts that it was made by.
+    name
+        Of the network.
+    model_hash
+        SHA-256 of the sealed integer model that this plan was made for.
+    target, device
+        FPGA family and chip.
+    time_steps
+        ``T_max``.
+    input
+        The input port.
+    engines
+        In topological order, the readout last.
+    """
+
+    plan_version: str = PLAN_VERSION
+    semantics_version: str = str(SEMANTICS_VERSION)
+    timing_version: str = str(TIMING_VERSION)
+    name: str
+    model_hash: str
+    target: str
+    device: str
+    time_steps: int
+    input: InputPlan
+    engines: tuple[EnginePlan, ...]
+
+    @property
+    def readout(self) -> EnginePlan:
+        return self.engines[-1]
+
+    def engine(self, name: str) -> EnginePlan:
+        """The engine of a population."""
+        return next(engine for engine in self.engines if engine.name == name)
+
+    def listeners(self, source: str) -> tuple[tuple[EnginePlan, int], ...]:
+        """The projections that listen to a population: each by its engine, and its place among that engine's."""
+        return tuple(
+            (engine, k)
+            for engine in self.engines
+            for k, projection in enumerate(engine.projections)
+            if projection.source == source
+        )
+
+    def fills(self, engine: EnginePlan, projection: ProjectionPlan) -> bool:
+        """Whether the queue of a projection into `engine` may fill within a sample, so that its source must wait."""
+        if projection.source == self.input.name:
+            return True
+        steps = self.time_steps
+        if projection.source == engine.name:  # what is sent in a step has left before the step that is `delay` later
+            steps = min(steps, projection.delay)
+        return projection.queue.depth < steps * self.engine(projection.source).words
+
+    @property
+    def blocks(self) -> int:
+        """Block RAMs of all memories."""
+        return sum(memory.blocks for engine in self.engines for memory in engine.memories)
+
+    @property
+    def sprams(self) -> int:
+        """SPRAM blocks of all memories."""
+        return sum(memory.sprams for memory in self.loaded)
+
+    @property
+    def loaded(self) -> tuple[MemoryPlan, ...]:
+        """The memories that are filled through the port ``load``, in that order; else there is no such port."""
+        memories = (memory for engine in self.engines for memory in engine.memories)
+        return tuple(memory for memory in memories if memory.kind is MemoryKind.SPRAM)
+
+    @property
+    def load_words(self) -> int:
+        """Words of a whole load: memory after memory, row after row, the lowest chunk of a row first."""
+        return sum(memory.depth * memory.chunks for memory in self.loaded)
+
+    def faults(self) -> Iterator[Fault]:
+        yield from at_least(self, 1, "time_steps")
+        if not self.engines:
+            yield Fault("engines", "is empty")
+            return
+        layouts = {self.input.name: self.input.layout}
+        for k, engine in enumerate(self.engines):
+            if engine.name in layouts:
+                yield Fault(f"engines[{k}].population.name", f"is '{engine.name}', as another population's")
+            layouts[engine.name] = engine.layout
+            if engine.population.fires == (engine is self.readout):
+                wrong = (
+                    "null, but this is not the last engine" if engine is not self.readout else "given, but it reads out"
+                )
+                yield Fault(f"engines[{k}].population.reset", f"is {wrong}")
+        names: set[str] = set()
+        for k, engine in enumerate(self.engines):
+            for j, projection in enumerate(engine.projections):
+                at = f"engines[{k}].projections[{j}]"
+                if projection.source not in layouts:
+                    yield Fault(f"{at}.source", f"is '{projection.source}', which no population is called")
+                elif projection.source_layout != layouts[projection.source]:
+                    yield Fault(f"{at}.source_layout", f"is not that of '{projection.source}'")
+            for memory in engine.memories:
+                if memory.name in names:
+                    yield Fault(f"engines[{k}]", f"has a second memory '{memory.name}'")
+                names.add(memory.name)
+        if sum(engine.main.source == self.input.name for engine in self.engines) != 1:
+            yield Fault("input.name", f"is '{self.input.name}', which not exactly one main projection listens to")

@@ -1,0 +1,75 @@
+"""What is computed: a population of neurons, whatever hardware does it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from snnc.compiler.ir.neurons import Encoding, Reset
+from snnc.compiler.plan.faults import Fault, at_least
+from snnc.compiler.plan.layout import LayoutPlan
+from snnc.compiler.plan.ranges import Range
+
+__all__ = ["InputPlan", "PopulationPlan"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PopulationPlan:
+    """One population of neurons.
+
+    Attributes
+    ----------
+    name
+        Unique; what projections call their source.
+    shape
+        Channels, rows, columns.
+    reset
+        None for a readout.
+    leak_shift
+        ``k`` of a LIF neuron; None for IF.
+    floor
+        Whether membranes are clamped from below.
+    input_current, before_reset, after_reset
+        Proven ranges over all neurons of ``I``, ``U`` and ``V``.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    reset: Reset | None
+    leak_shift: int | None
+    floor: bool
+    input_current: Range
+    before_reset: Range
+    after_reset: Range
+
+    @property
+    def fires(self) -> bool:
+        """Whether its neurons spike; those of a readout do not."""
+        return self.reset is not None
+
+    def faults(self) -> Iterator[Fault]:
+        if not self.name.isidentifier():
+            yield Fault("name", f"is {self.name!r}, which is no identifier")
+        for axis, size in enumerate(self.shape):
+            if size < 1:
+                yield Fault(f"shape[{axis}]", f"is {size}; 1 is the least")
+        yield from at_least(self, 0, "leak_shift")
+        if not self.fires and self.leak_shift is not None:
+            yield Fault("leak_shift", f"is {self.leak_shift}, but a readout does not leak")
+        if not self.fires and self.floor:
+            yield Fault("floor", "is true, but a readout has none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputPlan:
+    """The network's input port: an event's address is that of its neuron's word in `layout`, which has one lane."""
+
+    name: str
+    encoding: Encoding
+    layout: LayoutPlan
+    value_bits: int
+
+    def faults(self) -> Iterator[Fault]:
+        yield from at_least(self, 1, "value_bits")
+        if self.layout.lanes != 1:
+            yield Fault("layout.lanes", f"is {self.layout.lanes}; an input has 1")

@@ -1,0 +1,171 @@
+"""How projections are walked, and what stands in front of their walkers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from snnc.compiler.plan.faults import Fault, at_least
+from snnc.compiler.plan.layout import KernelPlan, LayoutPlan
+from snnc.compiler.plan.memories import MemoryKind, MemoryPlan
+from snnc.compiler.plan.ranges import Range
+
+__all__ = ["DigitPlan", "ImagePlan", "ProjectionPlan", "QueuePlan"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuePlan:
+    """The queue in front of a projection's walker: spike words (or external events) wait here.
+
+    Attributes
+    ----------
+    depth
+        Entries.
+    latency
+        Cycles from the entry of a word until it can leave: 1 from flip-flops, 2 from block RAM.
+    memory
+        Where they are: block RAM, or flip-flops where it is None.
+    """
+
+    depth: int
+    latency: int
+    memory: MemoryPlan | None = None
+
+    def faults(self) -> Iterator[Fault]:
+        yield from at_least(self, 1, "depth", "latency")
+        if self.memory is not None and self.memory.depth != self.depth:
+            yield Fault("memory.depth", f"is {self.memory.depth}, but the queue holds {self.depth} entries")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigitPlan:
+    """A direct-encoded source: every value is recoded to signed digits (non-adjacent form), one walk per digit.
+
+    Attributes
+    ----------
+    value_bits
+        Width of a value; a value of ``b`` bits has digits at positions ``0 .. b``.
+    current
+        Proven range of the weighted sum of an image, without bias.
+    current_bits
+        Width of a stored current.
+    memory
+        Where the image's current is kept, with a word for each of the membrane's: a ring of registers or EBR.
+    """
+
+    value_bits: int
+    current: Range
+    current_bits: int
+    memory: MemoryPlan
+
+    def faults(self) -> Iterator[Fault]:
+        yield from at_least(self, 1, "value_bits", "current_bits")
+        if self.memory.kind not in (MemoryKind.REGISTERS, MemoryKind.EBR):
+            yield Fault("memory.kind", f"is {self.memory.kind.value}, which is not written in a cycle")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePlan:
+    """What an engine that gathers an image keeps.
+
+    Attributes
+    ----------
+    value_bits
+        Width of a pixel.
+    current_bits
+        Width of the accumulator of a neuron's current, bias included, and of every partial sum's result.
+    pixels
+        The image: one pixel per word, at the address of its neuron in the source's layout.
+    multiplies
+        Whether a weight row is multiplied by a pixel, in one operation, instead of added for each of its signed digits.
+    spikes
+        Of all steps but the first, which leave at once: at a word's address, ``lanes`` bits per step, step 1 lowest.
+        None for networks of one step.
+    """
+
+    value_bits: int
+    current_bits: int
+    multiplies: bool
+    pixels: MemoryPlan
+    spikes: MemoryPlan | None
+
+    def faults(self) -> Iterator[Fault]:
+        yield from at_least(self, 1, "value_bits", "current_bits")
+        if self.pixels.width != self.value_bits:
+            yield Fault("pixels.width", f"is {self.pixels.width}, but a pixel has {self.value_bits} bits")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectionPlan:
+    """How one projection is walked.
+
+    Attributes
+    ----------
+    source
+        Name of the source population.
+    source_layout
+        How the source packs its spikes.
+    walker
+        ``dense``: each event reads the target's `words` consecutive weight rows from ``index * row_stride``, where
+        ``index`` counts the lanes of the source's pooled words: ``(position * groups + group) * lanes + lane``, and
+        ``position`` is the bit fields ``{row, column}``.
+        ``convolution``: the rows of source channel ``c``, kernel position ``(u, v)`` and target group ``g`` are
+        ``((c * kernel height + u) * kernel width + v) * row_stride + g - first``: `row_stride` groups, from the first
+        one that the channel reaches.
+        ``image``: as ``convolution``, and every channel reaches all groups.
+    pool
+        ``q``: the source is first summed over windows of ``q x q``.
+    kernel
+        Of a convolution; None for a dense projection.
+    row_stride
+        Weight rows of one source neuron (and kernel position).
+    weight_bits, shift
+        Width of a weight; left shift of the weighted sum.
+    weights
+        The weight memory; its word holds one weight per lane, lane 0 in the low bits.
+    delay
+        Time steps between a spike and its effect.
+    queue
+        What stands in front of the walker. Of those that listen to one population, at most one may fill within a
+        sample (`Plan.fills`).
+    digits, image
+        One of them for a direct-encoded source: in front of an event-driven engine, or of one that gathers.
+    """
+
+    source: str
+    source_layout: LayoutPlan
+    walker: str
+    pool: int
+    kernel: KernelPlan | None
+    row_stride: int
+    weight_bits: int
+    shift: int
+    weights: MemoryPlan
+    delay: int
+    queue: QueuePlan
+    digits: DigitPlan | None
+    image: ImagePlan | None
+
+    @property
+    def next_column_rows(self) -> int | None:
+        """Weight rows from what an event adds to a column up to what it adds to the one right of it.
+
+        None where no event reaches columns side by side.
+        """
+        taps = None if self.kernel is None else self.kernel.next_column_taps
+        return None if taps is None else taps * self.row_stride
+
+    def first_group(self, channel: int, target: LayoutPlan) -> int:
+        """The first group of `target` in which a source channel's convolution has a weight row."""
+        if self.kernel is None or self.row_stride == target.groups:
+            return 0
+        reached = target.channels // self.kernel.groups
+        return channel // (self.source_layout.channels // self.kernel.groups) * reached // target.lanes
+
+    def faults(self) -> Iterator[Fault]:
+        yield from at_least(self, 1, "pool", "row_stride", "weight_bits")
+        yield from at_least(self, 0, "shift", "delay")
+        if self.digits is not None and self.image is not None:
+            yield Fault("image", "is there beside digits, but pixels are taken in one way")
+        if self.weights.width % self.weight_bits:
+            yield Fault("weights.width", f"is {self.weights.width}, no multiple of the {self.weight_bits} weight bits")
