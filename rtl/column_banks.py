@@ -27,7 +27,7 @@ def share_out(plan: EnginePlan, operation: Any, bank: int) -> tuple[Any, Any, An
     # Only those projections reach a second column whose rows are so far apart.
     row = operation.row
     for k, projection in enumerate(plan.projections):
-        apart = projection.next_column_rows
+        apart = projection.walk.next_column_rows
         if apart is not None:
             row = Mux(operation.turn == k, operation.row - place * apart, row)
     return place <= operation.more, word, row[: len(operation.row)]

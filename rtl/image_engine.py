@@ -19,11 +19,11 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from snnc.compiler.plan import EnginePlan, InputPlan, unsigned_bits
 from snnc.rtl.beats import Marker, input_beat, spike_word
 from snnc.rtl.credits import SpikeOutput
-from snnc.rtl.gather import TapWalker
 from snnc.rtl.image_neurons import ImageNeurons
 from snnc.rtl.memories import Rom, block_ram
 from snnc.rtl.neurons import at_pass
 from snnc.rtl.recoding import DigitRegister, ValueRegister
+from snnc.rtl.walkers.image.circuit import TapWalker
 
 __all__ = ["ImageEngine"]
 

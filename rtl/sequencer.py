@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from snnc.compiler.plan import EnginePlan, unsigned_bits
 from snnc.rtl.beats import Marker, OperationKind, operation
-from snnc.rtl.walkers import WALKERS
+from snnc.rtl.walkers import witness
 from snnc.rtl.word_counter import WordCounter
 
 __all__ = ["Sequencer"]
@@ -45,7 +45,9 @@ class Sequencer(wiring.Component):
 
     def __init__(self, plan: EnginePlan) -> None:
         self._plan = plan
-        self._walkers: list[Any] = [WALKERS[projection.walker](plan, projection) for projection in plan.projections]
+        self._walkers: list[Any] = [
+            witness(projection.walk, "circuit").Walker(plan, projection) for projection in plan.projections
+        ]
         super().__init__(
             {
                 **{f"i{k}": In(walker.i.signature.flip()) for k, walker in enumerate(self._walkers)},
@@ -139,7 +141,7 @@ class Sequencer(wiring.Component):
             return Const(0, 1)
         single: Any = Const(0, 1)
         for k, projection in enumerate(plan.projections):
-            if projection.walker == "convolution" and projection.row_stride == 1:
+            if projection.walk.returns:
                 single |= op.turn == k
         single &= op.kind == OperationKind.ACCUMULATE
         position = Cat(op.word[plan.layout.group_bits :], Const(0, 1))

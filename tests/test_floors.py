@@ -29,6 +29,23 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 """From the lowest: rooms (a package with all below it, or a module), each on one floor. The longest name counts."""
 
+WITNESSES: Mapping[str, str] = {
+    "plan": "compiler.plan",
+    "memories": "compiler.lanes",
+    "images": "compiler.backend",
+    "circuit": "rtl",
+    "members": "rtl",
+    "timing": "sim.models",
+    "estimate": "sim.models",
+}
+"""The room of each file in a kind's folder below `rtl.walkers`, by its name; the table itself is in `compiler.plan`'s.
+
+They are loaded through the table, so that a room below may ask for one.
+"""
+
+KINDS = ("rtl.walkers",)
+"""Packages with a folder for each kind of thing, and a file in it for each witness."""
+
 HEAVY: Mapping[str, str] = {
     "torch": "distill",
     "amaranth": "rtl",
@@ -53,6 +70,8 @@ def _modules(repository: Path) -> Iterator[tuple[str, Path]]:
 def _room(module: str) -> str | None:
     """The room that a module is in; None for `compiler`, `rtl` and `sim` themselves, which hold a version at most."""
     parts = module.split(".")
+    if ".".join(parts[:2]) in KINDS:
+        return next((WITNESSES[part] for part in parts[2:] if part in WITNESSES), "compiler.plan")
     for length in range(len(parts), 0, -1):
         if ".".join(parts[:length]) in _ROOMS:
             return ".".join(parts[:length])
@@ -104,6 +123,22 @@ def test_every_module_has_a_floor(repository: Path) -> None:
 def test_every_room_exists(repository: Path) -> None:
     modules = {module for module, _ in _modules(repository)}
     assert set(_ROOMS) <= modules
+
+
+@pytest.mark.parametrize("package", KINDS)
+def test_a_circuit_knows_no_timing_and_a_timing_no_circuit(repository: Path, package: str) -> None:
+    """Both are written from the same page, apart from each other: else their agreement means nothing."""
+    found = {
+        (module.rpartition(".")[2], name)
+        for module, path in _modules(repository)
+        if module.startswith(f"{package}.")
+        for name in _imports(path)
+    }
+    assert ("circuit", "compiler.plan.EnginePlan") in found
+    for witness, others in (("circuit", ("timing", "estimate")), ("timing", ("circuit",)), ("estimate", ("circuit",))):
+        met = {name for here, name in found if here == witness and set(name.split(".")) & set(others)}
+        assert not met
+        assert not {name for here, name in found if here == "circuit" and name.startswith("sim.")}
 
 
 @pytest.mark.parametrize("package", HEAVY)

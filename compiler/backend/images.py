@@ -8,14 +8,12 @@ such that it never fires.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias, assert_never
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.ir import (
-    Convolution,
-    Dense,
     Graph,
     Pooling,
     Population,
@@ -26,13 +24,13 @@ from snnc.compiler.plan import (
     ConstantField,
     EngineKind,
     EnginePlan,
-    LayoutPlan,
     MemoryKind,
     MemoryPlan,
     Plan,
     ProjectionPlan,
 )
 from snnc.compiler.plan.residual import Residual
+from snnc.rtl.walkers import witness
 
 __all__ = ["memory_images"]
 
@@ -59,59 +57,10 @@ def memory_images(plan: Plan, graph: Graph) -> Mapping[str, str]:
 
 
 def _weight_words(engine: EnginePlan, plan: ProjectionPlan, projection: Projection) -> _Words:
-    """Rows as `ProjectionPlan.walker` says where they lie: ``(weights.depth, lanes)``."""
-    match projection:
-        case Dense():
-            rows = _dense_rows(engine.layout, plan, projection.weight.astype(np.int64))
-        case Convolution():
-            rows = _kernel_rows(engine.layout, plan, projection.weight.astype(np.int64))
-        case Pooling():
-            rows = _kernel_rows(engine.layout, plan, as_convolution(projection).weight.astype(np.int64))
-        case _ as unreachable:
-            assert_never(unreachable)
+    """Rows as the record of the walk says where they lie: ``(weights.depth, lanes)``."""
+    walked = as_convolution(projection) if isinstance(projection, Pooling) else projection
+    rows: _Words = witness(plan.walk, "images").weight_rows(engine, plan, walked)
     return rows[: plan.weights.depth]
-
-
-def _dense_rows(target: LayoutPlan, plan: ProjectionPlan, weight: npt.NDArray[np.int64]) -> _Words:
-    """Per lane of the source's pooled words, the target's words in order."""
-    source = plan.source_layout
-    rows, columns = source.rows // plan.pool, source.columns // plan.pool
-    # (source channel, row, column, target word, lane)
-    by_word = _by_word(weight.T, target).reshape(source.channels, rows, columns, target.words, target.lanes)
-    full = np.zeros(
-        (rows, 1 << (columns - 1).bit_length(), source.groups * source.lanes, plan.row_stride, target.lanes), np.int64
-    )
-    full[:, :columns, : source.channels, : target.words] = by_word.transpose(1, 2, 0, 3, 4)
-    return full.reshape(-1, target.lanes)
-
-
-def _kernel_rows(target: LayoutPlan, plan: ProjectionPlan, weight: npt.NDArray[np.int64]) -> _Words:
-    """Per source channel and kernel position, the groups of the target's channels that the channel reaches."""
-    assert plan.kernel is not None
-    channels, height, width = plan.source_layout.channels, *plan.kernel.size
-    outputs, inputs = target.channels // plan.kernel.groups, channels // plan.kernel.groups
-    rows = np.zeros((channels, height, width, plan.row_stride, target.lanes), np.int64)
-    for channel in range(channels):
-        block, inside = divmod(channel, inputs)
-        # Every lane of every group, most of them 0 where the channel reaches a part only.
-        everything = np.zeros((height, width, target.groups * target.lanes), np.int64)
-        mine = slice(block * outputs, (block + 1) * outputs)
-        everything[..., mine] = weight[mine, inside].transpose(1, 2, 0)
-        first = plan.first_group(channel, target)
-        grouped = everything.reshape(height, width, target.groups, target.lanes)
-        rows[channel] = grouped[:, :, first : first + plan.row_stride]
-    return rows.reshape(-1, target.lanes)
-
-
-def _by_word(values: npt.NDArray[np.int64], layout: LayoutPlan) -> npt.NDArray[np.int64]:
-    """``(..., neuron)`` to ``(..., word, lane)``, words in the order of their addresses."""
-    lead = values.shape[:-1]
-    full = np.zeros((*lead, layout.groups * layout.lanes, layout.rows, layout.columns), np.int64)
-    full[..., : layout.channels, :, :] = values.reshape(*lead, layout.channels, layout.rows, layout.columns)
-    grouped = full.reshape(*lead, layout.groups, layout.lanes, layout.rows, layout.columns)
-    axes = len(lead)
-    order = (*range(axes), axes + 2, axes + 3, axes, axes + 1)  # row, column, group, lane
-    return grouped.transpose(order).reshape(*lead, layout.words, layout.lanes)
 
 
 def _walked(graph: Graph, engine: EnginePlan, plan: ProjectionPlan) -> Projection:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import functools
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias, assert_never
+from typing import Final, TypeAlias
 
 from snnc.compiler.design import Bounds, Design
 from snnc.compiler.ir import (
@@ -44,7 +44,6 @@ from snnc.compiler.plan import (
     EnginePlan,
     ImagePlan,
     InputPlan,
-    KernelPlan,
     LayoutPlan,
     MemoryKind,
     MemoryPlan,
@@ -53,11 +52,14 @@ from snnc.compiler.plan import (
     ProjectionPlan,
     QueuePlan,
     Range,
+    Walk,
 )
 from snnc.compiler.plan.residual import constant_fields_of, membrane_pass_of, passes_of
 from snnc.compiler.targets import Device
+from snnc.rtl.walkers import WALKERS, witness
+from snnc.rtl.walkers.memories import WalkMemories
 
-__all__ = ["Fit", "best_fit", "fitting", "kernel_of", "layout_of", "place_anyway"]
+__all__ = ["Fit", "best_fit", "fitting", "layout_of", "place_anyway"]
 
 INPUT_QUEUE: Final = 2
 SPIKE_QUEUE: Final = 4
@@ -243,7 +245,7 @@ class _Layer:
             waits=waits_of(
                 staged=staged,
                 words=words,
-                returns=any(one.walker == "convolution" and one.row_stride == 1 for one in projections),
+                returns=any(one.walk.returns for one in projections),
             ),
             emission=emission_of(membrane, staged=staged, replays=self._gathers),
             residual_bits=self._bounds.residual.bits,
@@ -272,8 +274,8 @@ class _Layer:
 
     @property
     def _ordered(self) -> bool:
-        """Whether words are always visited in turn: only dense projections do so."""
-        return all(one.walker == "dense" for one in self._inputs)
+        """Whether words are always visited in turn."""
+        return all(one.walker.in_turn for one in self._inputs)
 
     def _membrane(self) -> _Choices:
         layout, bits = self._layout, self._bounds.residual.bits
@@ -357,12 +359,14 @@ class _Input:
         self.pixels = source if isinstance(source, InputSource) and direct else None
         self.gathers = self.pixels is not None and isinstance(projection, Convolution)
         self.multiplies = self.gathers and design.device.multiplies
-        self.walker = "dense" if isinstance(projection, Dense) else "image" if self.gathers else "convolution"
+        self.walker = walker_of(projection, pixels=direct)
+        self._of_walk: WalkMemories = memories_of(self.walker)
         self._from_port = isinstance(source, InputSource)
         steps = design.graph.time_steps
         self._steps = min(steps, projection.delay) if projection.source == projection.target else steps
         # The adder takes signed weights: -1 and 1 need two bits.
         self._weight_bits = max(2, projection.bits)
+        self._sources = self._of_walk.sources(projection, self.source_layout)
         self.memories: tuple[_Choices, ...] = (self._weights(), *self._queue())
 
     def projection(
@@ -398,10 +402,7 @@ class _Input:
         return ProjectionPlan(
             source=self._projection.source,
             source_layout=self.source_layout,
-            walker=self.walker,
-            pool=self._projection.pool,
-            kernel=kernel_of(self._projection),
-            row_stride=weights.depth // self._weight_rows(),
+            walk=self._of_walk.walk(self._projection, weights.depth // self._sources),
             weight_bits=self._weight_bits,
             shift=self._projection.shift,
             weights=weights,
@@ -424,16 +425,10 @@ class _Input:
         return (queue_memories(self._device, f"{self._stem}.queue", source, depth),)
 
     def _weights(self) -> _Choices:
-        """A power of two as the row stride makes a dense row's address a concatenation, where it is free."""
+        """The first of the possible row strides that takes the fewest blocks."""
         name, width = f"{self._stem}.weights", self._layout.lanes * self._weight_bits
         used = self._projection.weight.size * self._weight_bits
-        words = self._layout.words
-        match self._projection:
-            case Dense():
-                strides = [1 << (words - 1).bit_length(), words]
-            case Convolution():
-                strides = [self._layout.groups if self.gathers else _groups_reached(self._projection, self._layout)]
-        depths = [self._weight_rows() * stride for stride in strides]
+        depths = [self._sources * stride for stride in self._of_walk.strides(self._projection, self._layout)]
         blocks = [_deep_memory(self._device, name, width=width, depth=depth, bits_used=used) for depth in depths]
         block = min(blocks, key=lambda memory: memory.blocks)
         logic = logic_memory(name, width=width, depth=block.depth, bits_used=used)
@@ -448,17 +443,6 @@ class _Input:
             choices = block, spram, logic
         return tuple(side_by_side(choice, self._column_banks) for choice in choices)
 
-    def _weight_rows(self) -> int:
-        """Sources of weight rows: pooled neurons as the walker counts them, or channels and kernel positions."""
-        source = self.source_layout
-        match self._projection:
-            case Dense(pool=pool):
-                pooled = dataclasses.replace(source, rows=source.rows // pool, columns=source.columns // pool)
-                last = pooled.address(pooled.rows - 1, pooled.columns - 1, 0) >> pooled.group_bits
-                return last * source.groups * source.lanes + source.channels
-            case Convolution(kernel=kernel):
-                return source.channels * math.prod(kernel)
-
 
 def layout_of(population: Population, lanes: int) -> LayoutPlan:
     """How `population` lies in words of so many lanes."""
@@ -466,33 +450,16 @@ def layout_of(population: Population, lanes: int) -> LayoutPlan:
     return LayoutPlan(channels=channels, rows=rows, columns=columns, lanes=lanes)
 
 
-def kernel_of(projection: Projection) -> KernelPlan | None:
-    """The geometry of what is walked as a convolution."""
-    if isinstance(projection, Pooling):
-        projection = as_convolution(projection)
-    match projection:
-        case Dense():
-            return None
-        case Convolution():
-            return KernelPlan(
-                size=projection.kernel,
-                stride=projection.stride,
-                padding=projection.padding,
-                dilation=projection.dilation,
-                groups=projection.groups,
-            )
-        case _ as unreachable:
-            assert_never(unreachable)
+def walker_of(projection: Dense | Convolution, *, pixels: bool) -> type[Walk]:
+    """The kind of walk that such a projection has."""
+    return next(walk for walk in WALKERS.values() if memories_of(walk).takes(projection, pixels=pixels))
 
 
-def _groups_reached(projection: Convolution, target: LayoutPlan) -> int:
-    """Groups of lanes that an event's weight rows cover: those of its own channels, unless lanes straddle them."""
-    channels = target.channels // projection.groups
-    if channels % target.lanes == 0:
-        return channels // target.lanes
-    if target.lanes % channels == 0:
-        return 1
-    return target.groups
+@functools.cache
+def memories_of(walk: type[Walk]) -> WalkMemories:
+    """What its kind says of weight memories."""
+    found: WalkMemories = witness(walk, "memories")
+    return found
 
 
 def _deep_memory(device: Device, name: str, *, width: int, depth: int, bits_used: int) -> MemoryPlan:

@@ -8,13 +8,14 @@ from typing import Final, TypeAlias, assert_never
 
 from snnc.compiler.design import Design, Objective
 from snnc.compiler.errors import OptionError, UnsupportedError
-from snnc.compiler.ir import Dense, Encoding, Graph, Population, Projection
+from snnc.compiler.ir import Convolution, Dense, Encoding, Graph, Pooling, Population, Projection, as_convolution
 from snnc.compiler.lanes.area import total_cells
-from snnc.compiler.lanes.fit import fitting, kernel_of, place_anyway
+from snnc.compiler.lanes.fit import fitting, place_anyway
 from snnc.compiler.lanes.order import walk_order
 from snnc.compiler.lanes.queues import deepest
 from snnc.compiler.plan import Plan
 from snnc.compiler.targets import Device
+from snnc.rtl.walkers.convolution.memories import kernel_of
 from snnc.sim.models.timing.estimate import typical, typical_cycles
 
 __all__ = ["LANES_LIMIT", "choose_lanes", "column_banks"]
@@ -221,8 +222,9 @@ def column_banks(graph: Graph, population: Population, lanes: int, device: Devic
     pixels = graph.source.encoding is Encoding.DIRECT and any(one.source == graph.input.name for one in into)
     if not device.late_block_ram or pixels or population is graph.readout or words < 3:
         return [1]
-    kernels = (kernel_of(projection) for projection in into)
-    most = min(_ceil_power(columns), _ceil_power(max(kernel.columns_reached if kernel else 1 for kernel in kernels)))
+    walked = (as_convolution(one) if isinstance(one, Pooling) else one for one in into)
+    kernels = [kernel_of(one) for one in walked if isinstance(one, Convolution)]
+    most = min(_ceil_power(columns), _ceil_power(max((kernel.columns_reached for kernel in kernels), default=1)))
     return [1 << k for k in range(most.bit_length())]
 
 

@@ -18,6 +18,7 @@ from snnc.compiler.plan.populations import InputPlan, PopulationPlan
 from snnc.compiler.plan.projections import DigitPlan, ImagePlan, ProjectionPlan, QueuePlan
 from snnc.compiler.plan.ranges import Range, signed_bits, unsigned_bits
 from snnc.compiler.plan.residual import ConstantField, SweepPass
+from snnc.compiler.plan.walks import Walk
 
 __all__ = [
     "LOAD_BITS",
@@ -38,6 +39,7 @@ __all__ = [
     "QueuePlan",
     "Range",
     "SweepPass",
+    "Walk",
     "plan_from_json",
     "plan_to_json",
     "signed_bits",

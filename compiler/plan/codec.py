@@ -6,12 +6,14 @@ import dataclasses
 import json
 import types
 import typing
+from collections.abc import Collection
 from enum import Enum
 from typing import Any, NoReturn
 
 from snnc.compiler.contract import SEMANTICS_VERSION, TIMING_VERSION
 from snnc.compiler.errors import BuildError
 from snnc.compiler.plan.network import PLAN_VERSION, Plan
+from snnc.compiler.plan.walks import Walk
 
 __all__ = ["plan_from_json", "plan_to_json"]
 
@@ -54,11 +56,17 @@ def plan_from_json(text: str) -> Plan:
 
 
 def _to_plain(value: Any) -> Any:
+    if isinstance(value, Walk):
+        return {"kind": value.kind, **_fields(value)}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return _fields(value)
     if isinstance(value, tuple):
         return [_to_plain(item) for item in value]
     return value.value if isinstance(value, Enum) else value
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {field.name: _to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
 
 
 def _refuse(at: str, sentence: str) -> NoReturn:
@@ -96,16 +104,33 @@ def _value(hint: Any, value: Any, at: str) -> Any:
         if len(value) != len(arguments):
             _refuse(at, f"has {len(value)} entries; it must have {len(arguments)}")
         return tuple(_value(of, item, f"{at}[{k}]") for k, (of, item) in enumerate(zip(arguments, value, strict=True)))
+    if hint is Walk:
+        return _walk(value, at)
     if dataclasses.is_dataclass(hint):
         return _record(hint, value, at)
     if issubclass(hint, Enum):
-        known = [member.value for member in hint]
-        if value not in known:
-            _refuse(at, f"is {_shown(value)}; it must be one of {', '.join(map(repr, known))}")
-        return hint(value)
+        return hint(_one_of([member.value for member in hint], value, at))
     # A bool is an int to Python.
     if type(value) is not hint:
         _refuse(at, f"is {_shown(value)}, not {_WORDS[hint]}")
+    return value
+
+
+def _walk(plain: Any, at: str) -> Any:
+    """The record of a walk, of the kind that it names."""
+    # The kinds' own records are built of the rooms of this package.
+    from snnc.rtl.walkers import WALKERS
+
+    if not isinstance(plain, dict):
+        _refuse(at, f"is {_shown(plain)}, not an object")
+    rest = dict(plain)
+    kind = _one_of(WALKERS, rest.pop("kind", None), _inside(at, "kind"))
+    return _record(WALKERS[kind], rest, at)
+
+
+def _one_of(known: Collection[str], value: Any, at: str) -> str:
+    if not isinstance(value, str) or value not in known:
+        _refuse(at, f"is {_shown(value)}; it must be one of {', '.join(map(repr, known))}")
     return value
 
 

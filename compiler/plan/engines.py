@@ -133,7 +133,7 @@ class EnginePlan:
 
     def columns_at_once(self, projection: ProjectionPlan) -> int:
         """Columns side by side that an operation of `projection` updates at most."""
-        return self.column_banks if projection.next_column_rows is not None else 1
+        return self.column_banks if projection.walk.next_column_rows is not None else 1
 
     @property
     def main(self) -> ProjectionPlan:

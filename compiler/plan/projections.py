@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from snnc.compiler.plan.faults import Fault, at_least
-from snnc.compiler.plan.layout import KernelPlan, LayoutPlan
+from snnc.compiler.plan.layout import LayoutPlan
 from snnc.compiler.plan.memories import MemoryKind, MemoryPlan
 from snnc.compiler.plan.ranges import Range
+from snnc.compiler.plan.walks import Walk
 
 __all__ = ["DigitPlan", "ImagePlan", "ProjectionPlan", "QueuePlan"]
 
@@ -105,20 +106,8 @@ class ProjectionPlan:
         Name of the source population.
     source_layout
         How the source packs its spikes.
-    walker
-        ``dense``: each event reads the target's `words` consecutive weight rows from ``index * row_stride``, where
-        ``index`` counts the lanes of the source's pooled words: ``(position * groups + group) * lanes + lane``, and
-        ``position`` is the bit fields ``{row, column}``.
-        ``convolution``: the rows of source channel ``c``, kernel position ``(u, v)`` and target group ``g`` are
-        ``((c * kernel height + u) * kernel width + v) * row_stride + g - first``: `row_stride` groups, from the first
-        one that the channel reaches.
-        ``image``: as ``convolution``, and every channel reaches all groups.
-    pool
-        ``q``: the source is first summed over windows of ``q x q``.
-    kernel
-        Of a convolution; None for a dense projection.
-    row_stride
-        Weight rows of one source neuron (and kernel position).
+    walk
+        How its events are walked.
     weight_bits, shift
         Width of a weight; left shift of the weighted sum.
     weights
@@ -134,10 +123,7 @@ class ProjectionPlan:
 
     source: str
     source_layout: LayoutPlan
-    walker: str
-    pool: int
-    kernel: KernelPlan | None
-    row_stride: int
+    walk: Walk
     weight_bits: int
     shift: int
     weights: MemoryPlan
@@ -147,23 +133,12 @@ class ProjectionPlan:
     image: ImagePlan | None
 
     @property
-    def next_column_rows(self) -> int | None:
-        """Weight rows from what an event adds to a column up to what it adds to the one right of it.
-
-        None where no event reaches columns side by side.
-        """
-        taps = None if self.kernel is None else self.kernel.next_column_taps
-        return None if taps is None else taps * self.row_stride
-
-    def first_group(self, channel: int, target: LayoutPlan) -> int:
-        """The first group of `target` in which a source channel's convolution has a weight row."""
-        if self.kernel is None or self.row_stride == target.groups:
-            return 0
-        reached = target.channels // self.kernel.groups
-        return channel // (self.source_layout.channels // self.kernel.groups) * reached // target.lanes
+    def row_stride(self) -> int:
+        """Weight rows of one source neuron (and kernel position)."""
+        return self.walk.row_stride
 
     def faults(self) -> Iterator[Fault]:
-        yield from at_least(self, 1, "pool", "row_stride", "weight_bits")
+        yield from at_least(self, 1, "weight_bits")
         yield from at_least(self, 0, "shift", "delay")
         if self.digits is not None and self.image is not None:
             yield Fault("image", "is there beside digits, but pixels are taken in one way")

@@ -25,6 +25,7 @@ from snnc.compiler.plan import (
     Range,
 )
 from snnc.compiler.plan.residual import constant_fields_of, passes_of
+from snnc.rtl.walkers.image.plan import ImageWalk
 
 __all__ = ["Case", "Oracle", "engine_plan", "input_plan", "oracle", "write_images"]
 
@@ -104,13 +105,11 @@ def engine_plan(case: Case) -> EnginePlan:
     rows = case.source[0] * case.kernel[0] * case.kernel[1] * layout.groups
     further = case.lanes * (case.time_steps - 1)
     weights = memory("weights", MemoryKind.EBR, case.lanes * case.weight_bits, rows, case.banks)
+    kernel = KernelPlan(size=case.kernel, stride=case.stride, padding=case.padding, dilation=case.dilation, groups=1)
     projection = ProjectionPlan(
         source="input",
         source_layout=case.source_layout,
-        walker="image",
-        pool=1,
-        kernel=KernelPlan(size=case.kernel, stride=case.stride, padding=case.padding, dilation=case.dilation, groups=1),
-        row_stride=layout.groups,
+        walk=ImageWalk(row_stride=layout.groups, kernel=kernel),
         weight_bits=case.weight_bits,
         shift=case.shift,
         weights=weights,

@@ -13,6 +13,7 @@ from snnc.compiler.plan import InputPlan, LayoutPlan, MemoryKind, MemoryPlan, Pr
 from snnc.rtl.beats import Marker
 from snnc.rtl.digit_serialiser import DigitSerialiser
 from snnc.rtl.spike_serialiser import SpikeSerialiser, at_most_one, lowest_set_bit
+from snnc.rtl.walkers.dense.plan import DenseWalk
 from tests.rtl.streams import exchange
 
 
@@ -22,11 +23,8 @@ def _projection(lanes: int, words: int) -> ProjectionPlan:
     )
     return ProjectionPlan(
         source="source",
-        walker="dense",
+        walk=DenseWalk(row_stride=1, pool=1),
         source_layout=LayoutPlan(channels=lanes * words, rows=1, columns=1, lanes=lanes),
-        pool=1,
-        kernel=None,
-        row_stride=1,
         weight_bits=4,
         shift=0,
         weights=memory,

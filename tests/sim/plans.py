@@ -18,6 +18,7 @@ from snnc.compiler.plan import (
     Range,
 )
 from snnc.compiler.plan.residual import constant_fields_of, passes_of
+from snnc.rtl.walkers.dense.plan import DenseWalk
 
 
 def make_plan(
@@ -42,11 +43,8 @@ def make_plan(
         words = -(-neurons // width)
         projection = ProjectionPlan(
             source=f"engine{index - 1}" if index else "input",
-            walker="dense",
+            walk=DenseWalk(row_stride=words, pool=1),
             source_layout=engines[-1].layout if index else LayoutPlan(channels=sizes[0], rows=1, columns=1, lanes=1),
-            pool=1,
-            kernel=None,
-            row_stride=words,
             weight_bits=4,
             shift=0,
             weights=memory,

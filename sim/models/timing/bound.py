@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.ir.neurons import Encoding
-from snnc.compiler.plan import EngineKind, EnginePlan, LayoutPlan, Plan, ProjectionPlan
+from snnc.compiler.plan import EngineKind, EnginePlan, Plan, ProjectionPlan
+from snnc.rtl.walkers import witness
 from snnc.sim.models.stimulus import Marker, Stimulus
-from snnc.sim.models.timing.exact import digit_count, reach
+from snnc.sim.models.timing.digits import digit_count
 from snnc.sim.models.timing.gathering import Gathering
 
 __all__ = ["pipeline_bound"]
@@ -100,7 +101,7 @@ def _work(
     direct = plan.input.encoding is Encoding.DIRECT
     events = np.where(stimulus.event, digit_count(stimulus.value) if direct else 1, 0)
     positions = stimulus.address % (projection.source_layout.rows * projection.source_layout.columns)
-    each = np.full(len(events), engine.words) if projection.kernel is None else reach(engine, projection)[0][positions]
+    each = _per_position(engine, projection)[positions]
     ends = np.flatnonzero(stimulus.marker != Marker.NONE)
     begins = np.concatenate([np.zeros(1, dtype=np.int64), ends + 1])[:-1]
     found = np.add.reduceat(events * each, begins).reshape(len(stimulus), stimulus.time_steps).T
@@ -109,7 +110,10 @@ def _work(
 
 def _per_neuron(engine: EnginePlan, projection: ProjectionPlan) -> IntArray:
     """Operations of an event of each neuron of the source."""
-    source: LayoutPlan = projection.source_layout
-    if projection.kernel is None:
-        return np.full(source.neurons, engine.words)
-    return np.tile(reach(engine, projection)[0], source.channels)
+    return np.tile(_per_position(engine, projection), projection.source_layout.channels)
+
+
+def _per_position(engine: EnginePlan, projection: ProjectionPlan) -> IntArray:
+    """Operations of an event at each position of the source."""
+    operations: IntArray = witness(projection.walk, "timing").reach(engine, projection)[0]
+    return operations

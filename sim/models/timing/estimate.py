@@ -9,13 +9,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from snnc.compiler.ir.neurons import Encoding
 from snnc.compiler.plan import EngineKind, EnginePlan, Plan, ProjectionPlan
-from snnc.sim.models.timing.exact import Prediction, digit_count, seen
+from snnc.rtl.walkers import WALKERS, witness
+from snnc.sim.models.timing.digits import digit_count
+from snnc.sim.models.timing.exact import Prediction
 
 __all__ = [
     "TYPICAL_DENSITY",
@@ -117,22 +119,14 @@ def typical_cycles(plan: Plan) -> float:
 
 
 def operations_per_event(engine: EnginePlan, projection: ProjectionPlan) -> float:
-    """Mean over the source's neurons of the words that one of their events touches."""
-    if projection.kernel is None:
-        return float(engine.words)
-    down, across = (
-        _mean_seen(seen(projection, axis, size), at_once)
-        for axis, (size, at_once) in enumerate(
-            zip(engine.layout.sizes, (1, engine.columns_at_once(projection)), strict=True)
-        )
-    )
-    return down * across * projection.row_stride
+    """Mean over the source's neurons of the operations that one of their events takes."""
+    found: float = _estimate_of(projection.walk.kind)(engine, projection)
+    return found
 
 
 @functools.cache
-def _mean_seen(places: tuple[tuple[int, ...], ...], at_once: int) -> float:
-    """Mean operations along an axis, of which each is for so many places of the target."""
-    return sum(-(-len(targets) // at_once) for targets in places) / len(places)
+def _estimate_of(kind: str) -> Any:
+    return witness(WALKERS[kind], "estimate").operations_per_event
 
 
 @functools.cache

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.plan import EnginePlan
+from snnc.rtl.walkers.image.plan import ImageWalk
 from snnc.sim.models.stimulus import Marker, Stimulus
 
 __all__ = ["Gathering", "SpikeLink"]
@@ -126,8 +127,9 @@ def _over_kernels(engine: EnginePlan, digits: IntArray) -> tuple[IntArray, IntAr
 
     Where the first position has no digit, that is more than anything.
     """
-    layout, kernel = engine.layout, engine.projections[0].kernel
-    assert kernel is not None
+    layout, walk = engine.layout, engine.main.walk
+    assert isinstance(walk, ImageWalk)
+    kernel = walk.kernel
     _, height, width, batch = digits.shape
 
     def inside(axis: int, at: int, size: int) -> list[int]:

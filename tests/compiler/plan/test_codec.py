@@ -135,8 +135,8 @@ def test_a_list_of_another_length(data):
         (0, "engines[0].passes", [], "is empty, or has one of them twice"),
         (0, "engines[0].projections[0].queue.latency", 0, "is 0; 1 is the least"),
         (0, "time_steps", True, "is true, not a whole number"),
-        (2, "engines[0].projections[0].kernel.stride", [1], "has 1 entries; it must have 2"),
-        (2, "engines[0].projections[0].kernel.stride[1]", 0, "is 0; 1 is the least"),
+        (2, "engines[0].projections[0].walk.kernel.stride", [1], "has 1 entries; it must have 2"),
+        (2, "engines[0].projections[0].walk.kernel.stride[1]", 0, "is 0; 1 is the least"),
         (3, "engines[0].projections[0].image.pixels.width", 9, "is 9, but a pixel has 4 bits"),
     ],
 )

@@ -20,7 +20,8 @@ from snnc.compiler.errors import UnsupportedError
 from snnc.compiler.ir import Encoding
 from snnc.compiler.plan import EnginePlan, Plan
 from snnc.sim.models.stimulus import Stimulus, stimulus
-from snnc.sim.models.timing.exact import digit_count, predict
+from snnc.sim.models.timing.digits import digit_count
+from snnc.sim.models.timing.exact import predict
 from tests.sim.plans import make_plan
 
 NONE, STEP, SAMPLE = 0, 1, 2

@@ -7,8 +7,9 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from snnc.compiler.plan import EnginePlan, InputPlan, ProjectionPlan, unsigned_bits
+from snnc.compiler.plan import EnginePlan, InputPlan, KernelPlan, unsigned_bits
 from snnc.rtl.tables import constant_table
+from snnc.rtl.walkers.image.plan import ImageWalk
 
 __all__ = ["TapWalker", "Window", "windows"]
 
@@ -35,17 +36,10 @@ class Window:
     blank: bool
 
 
-def windows(projection: ProjectionPlan, axis: int, source: int, target: int) -> tuple[Window, ...]:
+def windows(kernel: KernelPlan, axis: int, source: int, target: int) -> tuple[Window, ...]:
     """Of all output rows (`axis` 0) or columns (1), given both sizes."""
-    assert projection.kernel is not None
     size, stride, padding, dilation = (
-        pair[axis]
-        for pair in (
-            projection.kernel.size,
-            projection.kernel.stride,
-            projection.kernel.padding,
-            projection.kernel.dilation,
-        )
+        pair[axis] for pair in (kernel.size, kernel.stride, kernel.padding, kernel.dilation)
     )
     found = []
     for at in range(target):
@@ -122,12 +116,12 @@ class TapWalker(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        layout, image, stride = self._plan.layout, self._source.layout, self._projection.row_stride
-        kernel = self._projection.kernel
-        assert kernel is not None
+        walk, layout, image = self._projection.walk, self._plan.layout, self._source.layout
+        assert isinstance(walk, ImageWalk)
+        kernel, stride = walk.kernel, walk.row_stride
         kernel_rows, kernel_columns = kernel.size
-        row_windows = windows(self._projection, 0, image.rows, layout.rows)
-        column_windows = windows(self._projection, 1, image.columns, layout.columns)
+        row_windows = windows(kernel, 0, image.rows, layout.rows)
+        column_windows = windows(kernel, 1, image.columns, layout.columns)
 
         # --- the word: group, then column, then row ---
         group = Signal(max(1, layout.group_bits))

@@ -12,9 +12,10 @@ from snnc.compiler.plan import EnginePlan, ProjectionPlan, unsigned_bits
 from snnc.rtl.beats import Marker, event_beat
 from snnc.rtl.queue import Queue
 from snnc.rtl.tables import constant_table, position_fields
-from snnc.rtl.walkers.interface import walker_members
+from snnc.rtl.walkers.convolution.plan import ConvolutionWalk
+from snnc.rtl.walkers.members import walker_members
 
-__all__ = ["ConvolutionWalker"]
+__all__ = ["Walker"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +33,8 @@ class _Axis:
     tap_step: int
 
     @staticmethod
-    def of(projection: ProjectionPlan, axis: int, source: int, target: int) -> "_Axis":
-        kernel = projection.kernel
-        assert kernel is not None
+    def of(walk: ConvolutionWalk, axis: int, source: int, target: int) -> "_Axis":
+        kernel = walk.kernel
         stride, dilation, padding = kernel.stride[axis], kernel.dilation[axis], kernel.padding[axis]
         reached = [
             [
@@ -43,7 +43,7 @@ class _Axis:
                 if (padded - position * stride) % dilation == 0
                 and 0 <= (padded - position * stride) // dilation < kernel.size[axis]
             ]
-            for padded in (place // projection.pool + padding for place in range(source))
+            for padded in (place // walk.pool + padding for place in range(source))
         ]
         steps = {
             (after[0] - before[0], before[1] - after[1])
@@ -64,7 +64,7 @@ _AHEAD = 2
 """Beats that wait for the one that is walked: two pass one a cycle on, with a handshake of registers alone."""
 
 
-class ConvolutionWalker(wiring.Component):
+class Walker(wiring.Component):
     """An event touches the words of the positions that see it through the kernel.
 
     Cycle formula: per event, rows reached x columns reached x `row_stride` groups; 1 for a beat that reaches nothing.
@@ -98,11 +98,12 @@ class ConvolutionWalker(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         projection, layout = self._projection, self._engine.layout
-        kernel = projection.kernel
-        assert kernel is not None
-        groups, at_once = projection.row_stride, self._engine.columns_at_once(projection)
-        rows = _Axis.of(projection, 0, projection.source_layout.rows, layout.rows)
-        columns = _Axis.of(projection, 1, projection.source_layout.columns, layout.columns)
+        walk = projection.walk
+        assert isinstance(walk, ConvolutionWalk)
+        kernel = walk.kernel
+        groups, at_once = walk.row_stride, self._engine.columns_at_once(projection)
+        rows = _Axis.of(walk, 0, projection.source_layout.rows, layout.rows)
+        columns = _Axis.of(walk, 1, projection.source_layout.columns, layout.columns)
 
         # --- the next beat, decoded; the queue keeps walking and decoding apart from what offers ---
         m.submodules.ahead = ahead = Queue(self.i.payload.shape(), _AHEAD)
@@ -114,7 +115,8 @@ class ConvolutionWalker(wiring.Component):
         line_rows = kernel.size[1] * groups  # weight rows of a row of the kernel
         first_group: Any = Const(0, 1)
         if groups < layout.groups:
-            starts = [projection.first_group(c, layout) for c in range(projection.source_layout.channels)]
+            source = projection.source_layout
+            starts = [walk.first_group(c, source, layout) for c in range(source.channels)]
             first_group = constant_table(m, "first_group", channel, starts)
         first_row = constant_table(m, "first_row", row, rows.first)
         first_column = constant_table(m, "first_column", column, columns.first)

@@ -9,13 +9,14 @@ from amaranth.lib.wiring import Out
 from snnc.compiler.plan import EnginePlan, LayoutPlan, ProjectionPlan, unsigned_bits
 from snnc.rtl.beats import Marker, digit_beat, event_beat
 from snnc.rtl.tables import constant_table, position_fields
-from snnc.rtl.walkers.interface import walker_members
+from snnc.rtl.walkers.dense.plan import DenseWalk
+from snnc.rtl.walkers.members import walker_members
 from snnc.rtl.word_counter import WordCounter
 
-__all__ = ["DenseWalker"]
+__all__ = ["Walker"]
 
 
-class DenseWalker(wiring.Component):
+class Walker(wiring.Component):
     """Every event touches all words of the target.
 
     Cycle formula: ``W = engine.words`` per event; 1 for a beat with neither event nor marker (`docs/timing.md`).
@@ -49,7 +50,9 @@ class DenseWalker(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        layout, stride = self._engine.layout, self._projection.row_stride
+        walk, layout = self._projection.walk, self._engine.layout
+        assert isinstance(walk, DenseWalk)
+        stride = walk.row_stride
         beat = self.i.payload
         has_marker = Signal()
         walked = Signal()  # the beat's event is done
@@ -62,7 +65,7 @@ class DenseWalker(wiring.Component):
                 with m.If(words.last):
                     m.d.sync += number.eq(0)
         # A row is index * stride + number; a power of two as stride makes that a concatenation.
-        index = _source_index(m, beat, self._projection.source_layout, self._projection.pool)
+        index = _source_index(m, beat, self._projection.source_layout, walk.pool)
         if stride & (stride - 1) == 0:
             row = Cat(number[: stride.bit_length() - 1], index)
         else:
@@ -91,7 +94,7 @@ class DenseWalker(wiring.Component):
 
 
 def _source_index(m: Module, beat: Any, source: LayoutPlan, pool: int) -> Any:
-    """``(position * groups + group) * lanes + lane`` of the pooled source (`ProjectionPlan.walker`)."""
+    """``(position * groups + group) * lanes + lane`` of the pooled source (`DenseWalk`)."""
     group, column, row = position_fields(beat.address, source)
     if pool > 1:
         column = constant_table(m, "pooled_column", column, [x // pool for x in range(source.columns)])

@@ -22,7 +22,7 @@ def walker_members(engine: EnginePlan, projection: ProjectionPlan, beat: Any) ->
     issue : Out(1)
         One is, of the membrane word at the address `word` with the weight row `row`.
     more : Out(range(engine.column_banks))
-        And of so many columns right of it, with the rows that `ProjectionPlan.next_column_rows` says (only where there
+        And of so many columns right of it, with the rows that `Walk.next_column_rows` says (only where there
         are column banks).
     marker : Out(Marker)
         What ends now: the marker of a beat whose event, if any, is done. It does not depend on `allow`.

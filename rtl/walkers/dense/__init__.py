@@ -1,0 +1,1 @@
+"""All-to-all synapses: every event touches all words of the target."""

@@ -1,0 +1,75 @@
+"""When a dense walk's operations are issued."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.plan import EnginePlan, ProjectionPlan
+from snnc.sim.models.stimulus import Marker, Stimulus
+from snnc.sim.models.timing.digits import digit_count
+from snnc.sim.models.timing.walking import SourceSteps, Word, check_markers, steps_walked
+from snnc.sim.models.timing.walking import Walker as WalkerTiming
+
+__all__ = ["Walker", "reach"]
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+class Walker(WalkerTiming):
+    """``docs/timing.md``, "Walker of dense projections": every event takes all words."""
+
+    def source(self, stimulus: Stimulus) -> SourceSteps:
+        return _source(self.engine.plan, stimulus)
+
+    def walk(self, word: Word, available: IntArray) -> tuple[IntArray, IntArray]:
+        # The serialiser takes a word while the last beat of the word before it leaves, at the earliest.
+        engine = self.engine
+        taken = np.maximum(available, self.serialiser)
+        begins = np.maximum(taken + 1, engine.free)
+        here = word.everywhere
+        worked = here & (word.events > 0)
+        begins = begins + np.where(worked, engine.waits(0, begins), 0)
+        walked = engine.plan.words * word.events
+        engine.walked(walked, begins, worked)
+        engine.free = np.where(worked, begins + walked, engine.free)
+        engine.went_through(worked)
+        self.serialiser = np.where(here, begins + walked - 1, self.serialiser)
+        return taken, begins + walked
+
+    def ended(self, at: IntArray) -> None:
+        self.serialiser = at
+
+
+def reach(engine: EnginePlan, projection: ProjectionPlan) -> tuple[IntArray, IntArray, IntArray]:
+    """Operations of an event at each source position, and the words of the first and the last."""
+    zeros = np.zeros(projection.source_layout.rows * projection.source_layout.columns, dtype=np.int64)
+    return zeros + engine.words, zeros, zeros + engine.words - 1
+
+
+def _source(engine: EnginePlan, stimulus: Stimulus) -> SourceSteps:
+    direct = engine.main.digits is not None
+    marker = stimulus.marker != Marker.NONE
+    events = np.where(stimulus.event, digit_count(stimulus.value) if direct else 1, 0)
+    issuing = marker | (events > 0)
+    # A queue of one entry takes the next beat only after the cycle that empties it: every beat comes a cycle late.
+    late = 0 if direct or engine.main.queue.depth > 1 else 1
+    cycles = np.where(issuing, engine.words * (events + marker if direct else events), 1) + late
+
+    steps = np.flatnonzero(marker)
+    check_markers(stimulus, steps)
+    begins = np.concatenate([np.zeros(1, dtype=np.int64), steps + 1])[:-1]
+    walks, trailing = steps_walked(stimulus, events > 0, begins, steps)
+    first_beats = np.flatnonzero(issuing)[np.searchsorted(np.flatnonzero(issuing), stimulus.offsets[:-1])]
+    return SourceSteps(
+        first_offer=np.full(len(stimulus), 1 - late, dtype=np.int64),
+        first_issue=1 + (first_beats - stimulus.offsets[:-1]) * (1 + late),
+        operations=engine.words * np.add.reduceat(events + (marker if direct else 0), stimulus.offsets[:-1]),
+        cycles=np.add.reduceat(cycles, begins).reshape(len(stimulus), stimulus.time_steps).T,
+        leading=np.zeros((stimulus.time_steps, len(stimulus)), dtype=np.int64),
+        walks=walks,
+        trailing=trailing,
+        last_word=np.full((stimulus.time_steps, len(stimulus)), -1, dtype=np.int64),
+    )

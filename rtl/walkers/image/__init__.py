@@ -1,0 +1,1 @@
+"""Convolutions of an image, which an engine gathers word by word instead of walking its pixels."""
