@@ -48,7 +48,7 @@ from snnc.compiler.commands.synth import TOP as SHELL
 from snnc.compiler.commands.verify import random_inputs
 from snnc.compiler.errors import FitError
 from snnc.compiler.ir import Dense, IntegrateAndFire
-from snnc.compiler.targets import load_target
+from snnc.compiler.targets import every_tool, load_target
 from snnc.compiler.tools import tool_versions
 from snnc.sim.trust.verify import verify_build
 
@@ -569,7 +569,7 @@ def main(shapes: tuple[str, ...], seeds: int, wide: bool, interpreter: Path, out
         results.append(measure(CASES[shape], interpreter, folder, seeds=range(1, seeds + 1), wide=wide))
         show(results[-1], console)
     facts = {
-        "tools": {**tool_versions(), "ghdl": ghdl, "spikerplus": spikerplus},
+        "tools": {**tool_versions(every_tool()), "ghdl": ghdl, "spikerplus": spikerplus},
         "networks": [{**asdict(result), "bar": result.bar, "met": result.met} for result in results],
     }
     (output / "spikerplus.json").write_text(json.dumps(facts, indent=2) + "\n")

@@ -55,6 +55,6 @@ def check_fit(config: TrainingConfig, dataset: Dataset, device: Device) -> str:
         except (FitError, UnsupportedError) as error:
             raise type(error)(f"--fit: nothing was trained, since the student could not be built. {error}") from None
     return (
-        f"{config.architecture} fits {device.name}: {plan.blocks} of {device.block_rams} EBR, about "
-        f"{total_cells(plan):,} of {device.logic_cells:,} {device.logic_name}s."
+        f"{config.architecture} fits {device.name}: {plan.blocks} of {device.block_rams} {device.block_ram_name}, "
+        f"about {total_cells(plan):,} of {device.logic_cells:,} {device.logic_name}s."
     )

@@ -44,6 +44,7 @@ def compile_report(design: Design) -> dict[str, Any]:
             "family": device.family,
             "name": device.name,
             "title": device.title,
+            "block_name": device.block_ram_name,
             "blocks_needed": plan.blocks,
             "blocks": device.block_rams,
             "sprams_needed": plan.sprams,

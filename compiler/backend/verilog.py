@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from snnc.compiler.plan import Plan
-from snnc.compiler.tools import run_tool
+from snnc.compiler.tools import YOSYS, run_tool
 
 __all__ = ["emit_verilog"]
 
@@ -46,7 +46,7 @@ def emit_verilog(plan: Plan) -> Mapping[str, str]:
             (folder / f"{design}.il").write_text(rtlil, encoding="utf-8")
         script = "".join(_SCRIPT.format(name=design) for design in designs)
         (folder / "write.ys").write_text(script, encoding="utf-8")
-        run_tool("yosys", ["-s", "write.ys"], cwd=folder, log=folder / "yosys.log", timeout=300)
+        run_tool(YOSYS, ["-s", "write.ys"], cwd=folder, log=folder / "yosys.log", timeout=300)
         files = {f"rtl/{design}.v": (folder / f"{design}.v").read_text(encoding="utf-8") for design in designs}
     primitives = importlib.resources.files("snnc.rtl").joinpath(_PRIMITIVES)
     files[f"rtl/{_PRIMITIVES}"] = primitives.read_text(encoding="utf-8")

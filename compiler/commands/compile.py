@@ -12,13 +12,14 @@ import click
 from click.core import ParameterSource
 
 from snnc.compiler.build.folder import write_build
+from snnc.compiler.commands.families import target_options
 from snnc.compiler.design import Objective, Options
 from snnc.compiler.errors import OptionError
 from snnc.compiler.formats import FORMATS, RandomNetwork
 from snnc.compiler.ir import Encoding
 from snnc.compiler.passes.schedule import schedule
 from snnc.compiler.pipeline import IMPORT, PASS_NAMES, begin, compile_network, passes_before, run_passes
-from snnc.compiler.targets import TARGETS, find_device, load_target
+from snnc.compiler.targets import find_device, load_target
 
 __all__ = ["compile_command", "parse_lanes"]
 
@@ -28,8 +29,7 @@ _DRY_PASSES: Final = (IMPORT, *(step.name for step in _DEVICE_INDEPENDENT))
 
 @click.command("compile")
 @click.argument("student", type=click.Path(path_type=Path), required=False)
-@click.option("--target", default="ice40", show_default=True, help=f"FPGA family: {', '.join(TARGETS)}.")
-@click.option("--device", help="Chip of the family; by default up5k of ice40, 25k of ecp5.")
+@target_options
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Build folder; by default build/NAME.")
 @click.option("--time-steps", type=int, metavar="N", help="Most time steps of a sample; by default as trained.")
 @click.option(

@@ -23,9 +23,10 @@ __all__ = ["show_build", "show_devices"]
 
 def show_build(folder: Path, design: Design) -> None:
     """A table of the layers of a finished build."""
-    plan = design.complete_plan
+    plan, device = design.complete_plan, design.device
+    block = device.block_ram_name
     table = Table(
-        title=f"{plan.name} on {design.device.title}", title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True
+        title=f"{plan.name} on {device.title}", title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True
     )
     for heading in ("layer", "shape", "weights", "lanes", "membrane", "weights in", "membranes in"):
         table.add_column(heading)
@@ -36,7 +37,8 @@ def show_build(folder: Path, design: Design) -> None:
             weights = projection.weights
             where = weights.kind.value
             if weights.blocks or weights.sprams:
-                where = f"{weights.blocks} EBR" if weights.blocks else f"{weights.sprams} SPRAM"
+                where = f"{weights.blocks} {block}" if weights.blocks else f"{weights.sprams} SPRAM"
+            membranes = f"{engine.membrane.blocks} {block}" if engine.membrane.blocks else engine.membrane.kind.value
             table.add_row(
                 engine.name if main else f"  from {projection.source}",
                 f"{projection.source_layout.shape} to {engine.layout.shape}",
@@ -44,15 +46,14 @@ def show_build(folder: Path, design: Design) -> None:
                 engine.width if main else "",
                 f"{engine.residual_bits} bits" if main else "",
                 f"{where}, {weights.bits_used / weights.bits_paid:.0%} used",
-                (f"{engine.membrane.blocks} EBR" if engine.membrane.blocks else engine.membrane.kind.value) * main,
+                membranes if main else "",
             )
     console = _console()
     console.print(table)
-    device = design.device
     sprams = f"{plan.sprams} of {device.spram_blocks} SPRAM, " if plan.sprams else ""
     console.print(
-        f"{plan.blocks} of {device.block_rams} EBR, {sprams}about {total_cells(plan):,} of {device.logic_cells:,} "
-        f"{device.logic_name}s; about {typical_cycles(plan):,.0f} cycles a sample of "
+        f"{plan.blocks} of {device.block_rams} {block}, {sprams}about {total_cells(plan):,} of "
+        f"{device.logic_cells:,} {device.logic_name}s; about {typical_cycles(plan):,.0f} cycles a sample of "
         f"{plan.time_steps} steps at the activity in report.md.",
     )
     if plan.loaded:
@@ -71,13 +72,13 @@ def show_build(folder: Path, design: Design) -> None:
 def show_devices(name: str, candidates: Sequence[tuple[Device, Design]]) -> None:
     """Which of a family's devices a network fits, and what is missing where it does not."""
     table = Table(title=f"{name} on each device", title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True)
-    logic = candidates[0][0].logic_name
+    first = candidates[0][0]
     for heading, justify in (
         ("device", "left"),
         ("lanes", "left"),
-        ("EBR", "right"),
+        (first.block_ram_name, "right"),
         ("SPRAM", "right"),
-        (f"{logic}, about", "right"),
+        (f"{first.logic_name}, about", "right"),
         ("", "left"),
     ):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]

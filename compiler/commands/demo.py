@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from snnc.compiler.build.report import REPORT_JSON
+from snnc.compiler.commands.families import target_options
 from snnc.compiler.errors import OptionError
 
 __all__ = ["demo_command"]
@@ -26,8 +27,7 @@ __all__ = ["demo_command"]
     help="Folder of everything that is made.",
 )
 @click.option("--student", type=click.Path(path_type=Path, dir_okay=False), help="A trained student of the digits.")
-@click.option("--target", default="ice40", show_default=True, help="FPGA family.")
-@click.option("--device", help="Chip of the family.")
+@target_options
 def demo_command(output: Path, student: Path | None, target: str, device: str | None) -> None:
     """Distil a student of the handwritten digits, compile it, prove it, and make a bitstream: in about a minute."""
     started = time.monotonic()

@@ -179,7 +179,7 @@ def _section(build: Build, result: SynthesisResult) -> Section:
             "synthesis": round(result.seconds, 1),
             "place_and_route": [round(run.seconds, 1) for run in result.runs],
         },
-        "tools": tool_versions(),
+        "tools": tool_versions(load_target(build.plan.target).tools),
     }
     summary = f"Placed and routed with its serial shell on {best.device.title}, package {best.package.name}."
     return Section(title="Synthesis", summary=summary, rows=rows, facts=facts)

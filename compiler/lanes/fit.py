@@ -95,7 +95,7 @@ def best_fit(design: Design) -> Fit:
     lacks = []
     if plan.blocks > device.block_rams:
         beside = f" beside {plan.sprams} SPRAM" if plan.sprams else ""
-        lacks.append(f"{plan.blocks} EBR (it has {device.block_rams}){beside}")
+        lacks.append(f"{plan.blocks} {device.block_ram_name} (it has {device.block_rams}){beside}")
     if total_cells(plan) > device.logic_cells:
         lacks.append(f"about {total_cells(plan):,} {device.logic_name}s (it has {device.logic_cells:,})")
     return Fit(plan=plan, problem=" and ".join(lacks))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from snnc.compiler.errors import OptionError
 from snnc.compiler.targets.base import Device, Implementation, Package, Resource, Synthesis, Target
+from snnc.compiler.tools import VERILATOR, YOSYS, Tool
 
 __all__ = [
     "TARGETS",
@@ -16,6 +17,7 @@ __all__ = [
     "Resource",
     "Synthesis",
     "Target",
+    "every_tool",
     "find_device",
     "load_target",
 ]
@@ -33,6 +35,12 @@ def load_target(name: str) -> Target:
         raise OptionError(f"There is no target {name!r}: the targets are {', '.join(TARGETS)}.")
     target: Target = importlib.import_module(TARGETS[name]).TARGET
     return target
+
+
+def every_tool() -> tuple[Tool, ...]:
+    """The tools of every family and those that belong to none, each once."""
+    tools = (YOSYS, *(tool for name in TARGETS for tool in load_target(name).tools), VERILATOR)
+    return tuple({tool.title: tool for tool in tools}.values())
 
 
 def find_device(target: str, device: str | None = None) -> Device:

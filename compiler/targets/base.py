@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snnc.compiler.errors import FitError, OptionError
+from snnc.compiler.tools import Tool
 
 __all__ = ["Device", "Implementation", "Package", "Resource", "Synthesis", "Target"]
 
@@ -34,11 +35,13 @@ class Device:
         Look-up tables, each with a flip-flop, that the data sheet grants; and what people call one (``LC``, ``LUT``).
     logic_scale
         How many of them take the place of one iCE40 logic cell, in which `snnc.compiler.lanes.area` estimates.
+    flip_flops
+        How many flip-flops there are; None for one to each look-up table.
     widest_lanes
         The most lanes of an engine that are worth choosing unasked.
-    block_rams, block_ram_bits, block_ram_modes
-        Number of block RAMs; the bits of one; and the shapes ``(words, bits per word)`` that one can take. Each has one
-        read and one write port, and the bitstream can initialise it.
+    block_rams, block_ram_name, block_ram_bits, block_ram_modes
+        Number of block RAMs; what people call one; the bits of one; and the shapes ``(words, bits per word)`` that one
+        can take. Each has one read and one write port, and the bitstream can initialise it.
     late_block_ram
         Whether a word comes out of block RAM so late in a cycle that a register behind it is worth what it takes where
         an operation may follow on another one on the same word (`plan.EnginePlan.forwards`).
@@ -63,8 +66,10 @@ class Device:
     logic_cells: int
     logic_name: str
     logic_scale: float
+    flip_flops: int | None = None
     widest_lanes: int
     block_rams: int
+    block_ram_name: str = "EBR"
     block_ram_bits: int
     block_ram_modes: tuple[tuple[int, int], ...]
     late_block_ram: bool = False
@@ -167,6 +172,13 @@ class Implementation:
 class Target(ABC):
     """One FPGA family and its tools.
 
+    Attributes
+    ----------
+    name
+        What `snnc.compiler.targets.TARGETS` lists it under.
+    devices, default_device
+        By name, and the name of the one that is taken unasked.
+
     Every method writes its files beside their final place and renames them when the tool has succeeded: a failed run
     never replaces the result of a good one. Logs are kept in either case.
     """
@@ -174,6 +186,11 @@ class Target(ABC):
     name: str
     devices: Mapping[str, Device]
     default_device: str
+
+    @property
+    @abstractmethod
+    def tools(self) -> Sequence[Tool]:
+        """Every tool that its methods run, in the order of the flow."""
 
     def device(self, name: str | None = None) -> Device:
         """The device of that name, or the default one; :class:`OptionError` where there is none."""

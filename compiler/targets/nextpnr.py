@@ -18,7 +18,7 @@ from typing import Any
 
 from snnc.compiler.errors import OptionError, ToolError
 from snnc.compiler.targets.base import Device, Implementation, Package, Resource, Synthesis, Target, check_fits
-from snnc.compiler.tools import run_tool
+from snnc.compiler.tools import YOSYS, Tool, run_tool
 
 __all__ = ["NextpnrTarget"]
 
@@ -29,33 +29,66 @@ class NextpnrTarget(Target):
     Attributes
     ----------
     placer, packer
-        Names in `snnc.compiler.tools.TOOLS`.
-    layout_option, layout_suffix
-        nextpnr's option for the placed and routed design, and how that file's name ends.
-    bitstream_suffix
-        How the name of the packer's result ends.
+        nextpnr and what makes the bitstream.
+    layout_suffix, bitstream_suffix
+        How the names of the placed and routed design and of the packer's result end.
     cells
         nextpnr's name of each kind of resource that a design of ours can use, by the name that people use.
     """
 
-    placer: str
-    packer: str
-    layout_option: str
+    placer: Tool
+    packer: Tool
     layout_suffix: str
     bitstream_suffix: str
     cells: Mapping[str, str]
+
+    @property
+    def tools(self) -> Sequence[Tool]:  # type: ignore[override]
+        return YOSYS, self.placer, self.packer
 
     @abstractmethod
     def synthesis_command(self, device: Device) -> str:
         """Yosys's command for the family, without the top and the file to write."""
 
     @abstractmethod
-    def placement_options(self, device: Device, package: Package, pins: str | None) -> Sequence[str]:
-        """What nextpnr is told of the device; `pins` is the file of pin constraints."""
+    def placement_options(self, device: Device, package: Package, pins: str | None, layout: str) -> Sequence[str]:
+        """What nextpnr is told of the device, of the file of pin constraints and of the layout that it is to write."""
 
     @abstractmethod
     def cell_models(self, folder: Path) -> tuple[Sequence[str], Sequence[Path]]:
         """Yosys commands that prepare a netlist, and its cells' models; a file that has to be made goes to `folder`."""
+
+    def packing_options(self, implementation: Implementation, layout: str, bitstream: str) -> Sequence[str]:
+        """What the packer is told."""
+        return layout, bitstream
+
+    def free_pins(self, ports: Sequence[str], package: Package, folder: Path) -> Path | None:
+        """Pin constraints for a design that comes without any; None where nextpnr chooses pins by itself.
+
+        Parameters
+        ----------
+        ports
+            The bits of the design's ports, as constraints name them.
+        folder
+            Where the file goes.
+
+        Raises
+        ------
+        FitError
+            There are more ports than pins.
+        """
+        return None
+
+    def available(self, device: Device, package: Package) -> Mapping[str, int]:
+        """How many of each kind of resource in `cells` the data sheet grants."""
+        return {
+            device.logic_name: device.logic_cells,
+            "FF": device.logic_cells if device.flip_flops is None else device.flip_flops,
+            device.block_ram_name: device.block_rams,
+            "SPRAM": device.spram_blocks,
+            "DSP": device.dsps,
+            "IO": package.pins,
+        }
 
     def synthesise(
         self,
@@ -78,7 +111,7 @@ class NextpnrTarget(Target):
         script = folder / "synth.ys"
         script.write_text("\n".join(lines) + "\n", encoding="utf-8")
         arguments = ["-s", _relative(script, cwd)]
-        result = run_tool("yosys", arguments, cwd=cwd, log=folder / "yosys.log", produces=[part], timeout=timeout)
+        result = run_tool(YOSYS, arguments, cwd=cwd, log=folder / "yosys.log", produces=[part], timeout=timeout)
         design = json.loads(part.read_text(encoding="utf-8"))
         cells = Counter(cell["type"] for cell in design["modules"][top]["cells"].values())
         part.replace(netlist)
@@ -90,7 +123,7 @@ class NextpnrTarget(Target):
         commands, models = self.cell_models(folder)
         lines = [f'read_json "{_relative(netlist, folder)}"', *commands, f'write_verilog -noattr "{part.name}"']
         script.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        run_tool("yosys", ["-s", script.name], cwd=folder, log=folder / "netlist.log", produces=[part], timeout=timeout)
+        run_tool(YOSYS, ["-s", script.name], cwd=folder, log=folder / "netlist.log", produces=[part], timeout=timeout)
         part.replace(verilog)
         return verilog, *models
 
@@ -113,10 +146,11 @@ class NextpnrTarget(Target):
         stem = f"{netlist.stem}.seed{seed}"
         layout, report, log = (folder / f"{stem}.{kind}" for kind in (self.layout_suffix, "report.json", "nextpnr.log"))
         layout_part, report_part = _part(layout), _part(report)
+        if pins is None:
+            pins = self.free_pins(_ports(netlist), housing, folder)
         arguments = [
-            *self.placement_options(device, housing, _relative(pins, folder) if pins else None),
+            *self.placement_options(device, housing, _relative(pins, folder) if pins else None, layout_part.name),
             *("--json", _relative(netlist, folder)),
-            *(self.layout_option, layout_part.name),
             *("--report", report_part.name),
             *("--seed", str(seed)),
             *("--freq", f"{target_mhz:g}"),
@@ -156,9 +190,9 @@ class NextpnrTarget(Target):
         part = _part(bitstream)
         run_tool(
             self.packer,
-            [_relative(implementation.layout, folder), part.name],
+            self.packing_options(implementation, _relative(implementation.layout, folder), part.name),
             cwd=folder,
-            log=bitstream.with_suffix(f".{self.packer}.log"),
+            log=bitstream.with_suffix(f".{self.packer.title}.log"),
             produces=[part],
             timeout=timeout,
         )
@@ -166,14 +200,7 @@ class NextpnrTarget(Target):
         return dataclasses.replace(implementation, bitstream=bitstream)
 
     def _resources(self, use: Mapping[str, int], device: Device, package: Package) -> tuple[Resource, ...]:
-        available = {
-            device.logic_name: device.logic_cells,
-            "FF": device.logic_cells,
-            "EBR": device.block_rams,
-            "SPRAM": device.spram_blocks,
-            "DSP": device.dsps,
-            "IO": package.pins,
-        }
+        available = self.available(device, package)
         return tuple(
             Resource(name=name, used=use.get(kind, 0), available=available[name]) for name, kind in self.cells.items()
         )
@@ -185,7 +212,7 @@ def _part(path: Path) -> Path:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    # Relative because of toolchain.run_tool; os.path because pathlib's relative_to (3.11) cannot climb.
+    # Relative because of run_tool; os.path because pathlib's relative_to (3.11) cannot climb.
     return os.path.relpath(path.resolve(), folder.resolve())
 
 
@@ -194,6 +221,18 @@ def _read_command(source: Path, folder: Path) -> str:
     if source.suffix not in commands:
         raise OptionError(f"{source} cannot be synthesised: sources end in {', '.join(commands)}.")
     return f'{commands[source.suffix]} "{_relative(source, folder)}"'
+
+
+def _ports(netlist: Path) -> list[str]:
+    """The bits of the ports of a netlist, as constraints name them: ``clk``, ``data[0]``."""
+    # Yosys writes the one module that is left as the top among the models of cells, which have no module to be in.
+    modules = json.loads(netlist.read_text(encoding="utf-8"))["modules"]
+    ports: Mapping[str, Any] = modules[netlist.stem]["ports"]
+    return [
+        name if len(port["bits"]) == 1 else f"{name}[{bit}]"
+        for name, port in ports.items()
+        for bit in range(len(port["bits"]))
+    ]
 
 
 def _printed_use(log: Path) -> dict[str, int]:

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from snnc.compiler.build.folder import Build
 from snnc.compiler.errors import ToolError, VerificationError
-from snnc.compiler.tools import relevant_line, run_to_end, tool_versions, verilator_environment
+from snnc.compiler.tools import VERILATOR, relevant_line, run_to_end, tool_versions, verilator_environment
 from snnc.sim.cosimulation.harness import HARNESS_TOP, Capture, harness_verilog, read_capture, write_stimulus
 from snnc.sim.models.stimulus import Stimulus
 
@@ -132,7 +132,7 @@ def build_executable(
         top,
         *_ARGUMENTS,
         _MAKE_VARIABLES[optimised],
-        *sorted(tool_versions().values()),
+        *tool_versions([VERILATOR]).values(),
     ):
         key.update(part.encode() + b"\0")
     folder = cache_folder() / "simulation" / key.hexdigest()[:32]
@@ -162,7 +162,7 @@ def _compile(work: Path, files: Sequence[str], top: str, make_variables: str) ->
         cache_folder()
         / "runtime"
         / hashlib.sha256(
-            "\0".join((str(delays), *_ARGUMENTS, make_variables, *sorted(tool_versions().values()))).encode()
+            "\0".join((str(delays), *_ARGUMENTS, make_variables, *tool_versions([VERILATOR]).values())).encode()
         ).hexdigest()[:32]
     )
     for module in _RUNTIME:

