@@ -8,18 +8,15 @@ from amaranth.back import rtlil  # type: ignore[attr-defined]  # amaranth-stubs 
 
 from snnc.compiler.plan import Plan
 from snnc.rtl.core import Core
-from snnc.rtl.shell import SerialShell
+from snnc.rtl.tops import CORE, Top
 
-__all__ = ["CORE_TOP", "SHELL_TOP", "emit_core", "emit_shell"]
-
-CORE_TOP = "snnc_core"
-SHELL_TOP = "snnc_shell"
+__all__ = ["emit_core", "emit_top"]
 
 
 def emit_core(plan: Plan) -> str:
-    """RTLIL of the core alone, top `CORE_TOP`."""
+    """RTLIL of the core alone, top `snnc.rtl.tops.CORE`."""
     with _without_collection():
-        return str(rtlil.convert(Core(plan), name=CORE_TOP, emit_src=False))
+        return str(rtlil.convert(Core(plan), name=CORE, emit_src=False))
 
 
 @contextlib.contextmanager
@@ -36,6 +33,6 @@ def _without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def emit_shell(plan: Plan) -> str:
-    """RTLIL of the core in its serial shell, top `SHELL_TOP`; it instantiates `CORE_TOP`."""
-    return str(rtlil.convert(SerialShell(plan, CORE_TOP), name=SHELL_TOP, emit_src=False))
+def emit_top(plan: Plan, top: Top) -> str:
+    """RTLIL of a top alone, which instantiates the core."""
+    return str(rtlil.convert(top.build(plan), name=top.module, emit_src=False))

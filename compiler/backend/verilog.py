@@ -10,6 +10,7 @@ from typing import Final
 
 from snnc.compiler.plan import Plan
 from snnc.compiler.tools import YOSYS, run_tool
+from snnc.rtl.tops import TOPS
 
 __all__ = ["emit_verilog"]
 
@@ -28,8 +29,8 @@ design -reset
 def emit_verilog(plan: Plan) -> Mapping[str, str]:
     """Verilog sources by file name, relative to the build folder.
 
-    ``rtl/core.v`` (top ``snnc_core``) and ``rtl/primitives.v`` are the core; ``rtl/shell.v`` (top ``snnc_shell``)
-    instantiates it behind a serial link.
+    ``rtl/core.v`` (top ``snnc_core``) and ``rtl/primitives.v`` are the core; every other file is of one of
+    `snnc.rtl.tops`, which instantiates it.
 
     Raises
     ------
@@ -37,9 +38,9 @@ def emit_verilog(plan: Plan) -> Mapping[str, str]:
         Yosys is missing or failed.
     """
     # Amaranth is not needed for anything before this.
-    from snnc.rtl.emit import emit_core, emit_shell
+    from snnc.rtl.emit import emit_core, emit_top
 
-    designs = {"core": emit_core(plan), "shell": emit_shell(plan)}
+    designs = {"core": emit_core(plan), **{top.name: emit_top(plan, top) for top in TOPS.values()}}
     with tempfile.TemporaryDirectory(prefix="snnc-") as name:
         folder = Path(name)
         for design, rtlil in designs.items():

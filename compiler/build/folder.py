@@ -32,6 +32,7 @@ from snnc.compiler.errors import BuildError
 from snnc.compiler.ir import Graph
 from snnc.compiler.ir.model import load_model, model_hash
 from snnc.compiler.plan import PLAN_VERSION, Plan, plan_from_json
+from snnc.rtl.tops import TOPS
 
 __all__ = ["Build", "empty_results", "open_build", "replace_file", "replacing_folder", "write_build"]
 
@@ -83,8 +84,9 @@ class Build:
 
     @property
     def core_verilog(self) -> tuple[Path, ...]:
-        """Those of the core alone, without the shell that is placed and routed around it."""
-        return tuple(path for path in self.verilog if path.name != "shell.v")
+        """Those of the core alone, without the tops that are placed and routed around it."""
+        tops = {top.file for top in TOPS.values()}
+        return tuple(path for path in self.verilog if path.name not in tops)
 
 
 def write_build(path: Path, files: Mapping[str, bytes], *, source: str) -> None:

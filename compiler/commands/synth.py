@@ -17,12 +17,13 @@ from snnc.compiler.build.report import Section, update_report
 from snnc.compiler.errors import OptionError
 from snnc.compiler.targets import Implementation, load_target
 from snnc.compiler.tools import tool_pool, tool_versions
+from snnc.rtl.tops import SHELL
 
 __all__ = ["FOLDER", "TOP", "SynthesisResult", "check_netlist", "parse_seeds", "synth_command", "synthesise_build"]
 
 FOLDER: Final = "synth"
 RESULT: Final = "result.json"
-TOP: Final = "snnc_shell"
+TOP: Final = SHELL.module
 """The core behind a serial link, so that it routes on a real package and nothing is optimised away."""
 
 _SEEDS_LIMIT: Final = 100
@@ -181,5 +182,5 @@ def _section(build: Build, result: SynthesisResult) -> Section:
         },
         "tools": tool_versions(load_target(build.plan.target).tools),
     }
-    summary = f"Placed and routed with its serial shell on {best.device.title}, package {best.package.name}."
+    summary = f"Placed and routed with its {SHELL.title} on {best.device.title}, package {best.package.name}."
     return Section(title="Synthesis", summary=summary, rows=rows, facts=facts)

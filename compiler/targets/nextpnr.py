@@ -43,7 +43,7 @@ class NextpnrTarget(Target):
     cells: Mapping[str, str]
 
     @property
-    def tools(self) -> Sequence[Tool]:  # type: ignore[override]
+    def tools(self) -> Sequence[Tool]:
         return YOSYS, self.placer, self.packer
 
     @abstractmethod

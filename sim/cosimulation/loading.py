@@ -75,7 +75,7 @@ class Loading:
 
 
 def load_core(plan: Plan, *, gaps: bool) -> Loading:
-    """Loads ``snnc_core`` through its own port; `gaps` between words, or a word in every cycle."""
+    """Loads the core through its own port; `gaps` between words, or a word in every cycle."""
     if not plan.loaded:
         return Loading(statements="    assign loaded = 1;\n", ports="", module="")
     port = f"[{LOAD_BITS}-1:0] "
@@ -85,7 +85,7 @@ def load_core(plan: Plan, *, gaps: bool) -> Loading:
 
 
 def load_shell(plan: Plan, *, beat_bits: int) -> Loading:
-    """Loads ``snnc_shell``, bit by bit: while ``loaded`` is low, its driver has the input pins and sees ``ready``."""
+    """Loads the serial shell, bit by bit: while ``loaded`` is low, its driver has the input pins and sees ``ready``."""
     if not plan.loaded:
         return Loading(statements="    assign loaded = 1;\n", ports="", module="")
     driver = _driver(plan, port="", beat=beat_bits, part="part", parts=beat_bits, gaps=False)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from snnc.compiler.ir import Encoding
 from snnc.compiler.plan import LOAD_BITS, Plan, unsigned_bits
+from snnc.rtl.tops import CORE, SHELL
 from snnc.sim.cosimulation.loading import load_core, load_shell
 from snnc.sim.models.stimulus import Stimulus
 
@@ -109,14 +110,14 @@ def serial_input_bits(plan: Plan) -> int:
 
 
 def clocked_core(top: str, plan: Plan) -> str:
-    """Verilog of a module `top` that clocks and loads ``snnc_core``, and hands its two other streams to a bench.
+    """Verilog of a module `top` that clocks and loads the core, and hands its two other streams to a bench.
 
     Its output ``loaded`` rises when the core can take samples.
     """
     loading = load_core(plan, gaps=True)
     return _CLOCKED.format(
         top=top,
-        module="snnc_core",
+        module=CORE,
         input_bits=sum(input_widths(plan).values()),
         output_bits=sum(result_widths(plan).values()),
         statements=loading.statements,
@@ -127,11 +128,11 @@ def clocked_core(top: str, plan: Plan) -> str:
 
 
 def clocked_shell(top: str, plan: Plan) -> str:
-    """The same of ``snnc_shell``, which is loaded through its input."""
+    """The same of the serial shell, which is loaded through its input."""
     loading = load_shell(plan, beat_bits=serial_input_bits(plan))
     return _CLOCKED.format(
         top=top,
-        module="snnc_shell",
+        module=SHELL.module,
         input_bits=1,
         output_bits=1,
         statements=loading.statements,

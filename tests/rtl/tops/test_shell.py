@@ -5,7 +5,7 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from snnc.rtl.shell import _Narrow, _Widen
+from snnc.rtl.tops.shell import _Narrow, _Widen
 from tests.rtl.streams import exchange
 
 

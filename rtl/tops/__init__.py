@@ -1,0 +1,59 @@
+"""What a core can be placed and routed in: one file each, and one line here.
+
+A top instantiates the very Verilog of the core that was verified. The table holds names alone, and imports nothing:
+what reads a build, simulates its netlist or synthesises it says here which module it means.
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from snnc.compiler.plan import Plan
+
+if TYPE_CHECKING:
+    from amaranth.lib import wiring
+
+__all__ = ["CORE", "SHELL", "TOPS", "Top"]
+
+CORE: Final = "snnc_core"
+"""The Verilog module of the core itself, in ``core.v``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Top:
+    """One way to put a core on a chip.
+
+    Attributes
+    ----------
+    name
+        Of its source file, without the suffix, and of its line in the table.
+    module
+        Of its Verilog.
+    title
+        What people call it.
+    component
+        Where its class is, which takes the plan and the name of the core's module.
+    """
+
+    name: str
+    module: str
+    title: str
+    component: str
+
+    @property
+    def file(self) -> str:
+        """Its Verilog's file name in the folder ``rtl/`` of a build."""
+        return f"{self.name}.v"
+
+    def build(self, plan: Plan) -> "wiring.Component":
+        """The top around a plan's core; this imports Amaranth."""
+        module, _, name = self.component.partition(":")
+        component: wiring.Component = getattr(importlib.import_module(module), name)(plan, CORE)
+        return component
+
+
+SHELL: Final = Top(name="shell", module="snnc_shell", title="serial shell", component="snnc.rtl.tops.shell:SerialShell")
+
+TOPS: Final[Mapping[str, Top]] = MappingProxyType({top.name: top for top in (SHELL,)})
