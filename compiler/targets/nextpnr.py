@@ -14,6 +14,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from snnc.compiler.errors import OptionError, ToolError
@@ -34,6 +35,9 @@ class NextpnrTarget(Target):
         How the names of the placed and routed design, of the packer's result and of pin constraints end.
     cells
         nextpnr's name of each kind of resource that a design of ours can use, by the name that people use.
+    places
+        Kinds of cells that sit in the place of one of another kind, by that kind: nextpnr's log counts them with it,
+        its report apart.
     """
 
     placer: Tool
@@ -42,6 +46,7 @@ class NextpnrTarget(Target):
     bitstream_suffix: str
     pins_suffix: str
     cells: Mapping[str, str]
+    places: Mapping[str, Sequence[str]] = MappingProxyType({})
 
     @property
     def tools(self) -> Sequence[Tool]:
@@ -168,6 +173,8 @@ class NextpnrTarget(Target):
             raise
         found = json.loads(report_part.read_text(encoding="utf-8"))
         use = {kind: entry["used"] for kind, entry in found["utilization"].items()}
+        for kind, others in self.places.items():
+            use[kind] += sum(use[other] for other in others)
         resources = self._resources(use, device, housing)
         check_fits(device, resources)
         layout_part.replace(layout)
@@ -243,4 +250,7 @@ def _printed_use(log: Path) -> dict[str, int]:
 
 def _fmax(report: Mapping[str, Any]) -> dict[str, float]:
     """Per clock. nextpnr adds where it went: ``clk$SB_IO_IN_$glb_clk``, ``$glbnet$clk$TRELLIS_IO_IN``."""
-    return {name.removeprefix("$glbnet$").split("$")[0]: entry["achieved"] for name, entry in report["fmax"].items()}
+    found = {}
+    for name, entry in report["fmax"].items():
+        found[re.sub(r"^\$(glbnet|iopadmap)\$", "", name).split("$")[0]] = entry["achieved"]
+    return found
