@@ -1,15 +1,22 @@
 """The versions of the contracts: what is computed, and in how many cycles.
 
 `SEMANTICS_VERSION` is that of ``docs/semantics.md``, `TIMING_VERSION` that of ``docs/timing.md``; each goes up with
-every change of meaning. They are sealed into models, plans and builds, and a file of another version is refused.
+every change of meaning: by its second number while version 2 is open, until release 0.2. Plans and builds carry them,
+and a build of another version is refused.
+
+`NETWORK_VERSION` is that of sections 1 to 3 of ``docs/semantics.md``, what an integer network computes. Sealed models
+and their hashes carry it alone: version 2 turns some trained students into other integers (section 4), and the integers
+that version 1 made mean what they meant.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["SEMANTICS_VERSION", "TIMING_VERSION"]
+__all__ = ["NETWORK_VERSION", "SEMANTICS_VERSION", "TIMING_VERSION"]
 
-SEMANTICS_VERSION: Final = 1
+SEMANTICS_VERSION: Final = "2.0"
 
-TIMING_VERSION: Final = 1
+TIMING_VERSION: Final = "2.0"
+
+NETWORK_VERSION: Final = 1

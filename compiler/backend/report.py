@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from snnc.compiler import __version__
-from snnc.compiler.contract import SEMANTICS_VERSION
+from snnc.compiler.contract import SEMANTICS_VERSION, TIMING_VERSION
 from snnc.compiler.design import Design
 from snnc.compiler.lanes.area import total_cells
 from snnc.compiler.plan import EnginePlan, MemoryPlan, Range
@@ -19,7 +19,7 @@ def compile_report(design: Design) -> dict[str, Any]:
     plan, device = design.complete_plan, design.device
     mean = estimate(plan, assumed(plan, density=TYPICAL_DENSITY, firing=TYPICAL_FIRING))
     return {
-        "versions": {"snnc": __version__, "semantics": SEMANTICS_VERSION},
+        "versions": {"snnc": __version__, "semantics": SEMANTICS_VERSION, "timing": TIMING_VERSION},
         "network": {
             "name": plan.name,
             "hash": plan.model_hash,

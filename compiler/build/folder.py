@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from snnc.compiler import __version__
-from snnc.compiler.contract import SEMANTICS_VERSION
+from snnc.compiler.contract import SEMANTICS_VERSION, TIMING_VERSION
 from snnc.compiler.errors import BuildError
 from snnc.compiler.ir import Graph
 from snnc.compiler.ir.model import load_model, model_hash
@@ -37,12 +37,20 @@ from snnc.rtl.tops import TOPS
 __all__ = ["Build", "empty_results", "open_build", "replace_file", "replacing_folder", "write_build"]
 
 FORMAT: Final = "snnc-build"
-VERSION: Final = 1
+VERSION: Final = 2
+"""Of the manifest itself."""
 
 MANIFEST: Final = "manifest.json"
 MODEL: Final = "model.npz"
 PLAN: Final = "plan.json"
 LOAD_IMAGE: Final = "images/load.hex"
+
+_CONTRACTS: Final[Mapping[str, str | int]] = {
+    "semantics": SEMANTICS_VERSION,
+    "timing": TIMING_VERSION,
+    "plan": PLAN_VERSION,
+}
+"""What a build keeps to, beside the layout of its manifest: the hardware of another version is not the one modelled."""
 
 _FREE: Final = ("tb/", "report.")
 """Files that may change after compilation begin so: the user's bench, and the reports, which nothing relies on."""
@@ -114,7 +122,7 @@ def write_build(path: Path, files: Mapping[str, bytes], *, source: str) -> None:
         "format": FORMAT,
         "version": VERSION,
         "source": source,
-        "versions": {"snnc": __version__, "plan": PLAN_VERSION, "semantics": SEMANTICS_VERSION},
+        "versions": {"snnc": __version__, **_CONTRACTS},
         "files": {name: _digest(data) for name, data in sorted(files.items()) if not name.startswith(_FREE)},
         # As generated, to tell whether the user changed them.
         "free": {name: _digest(data) for name, data in sorted(files.items()) if name.startswith(_FREE)},
@@ -139,8 +147,7 @@ def open_build(path: Path) -> Build:
     manifest = _manifest(path)
     if manifest is None:
         raise BuildError(f"'{path}' is no build folder of snnc (it has no {MANIFEST}); make one with 'snnc compile'.")
-    if manifest.get("version") != VERSION:
-        raise BuildError(f"'{path}' has the layout version {manifest.get('version')}, not {VERSION}; compile again.")
+    _check_versions(path, manifest)
     files = manifest.get("files")
     if not isinstance(files, dict) or MODEL not in files or PLAN not in files:
         raise BuildError(f"'{path / MANIFEST}' does not list what was built; compile again.")
@@ -258,6 +265,25 @@ def _manifest(path: Path) -> Mapping[str, Any] | None:
     except (OSError, ValueError):
         return None
     return manifest if isinstance(manifest, dict) and manifest.get("format") == FORMAT else None
+
+
+def _check_versions(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuse what another version made, with one sentence that says which release it was and what to do."""
+    versions = manifest.get("versions")
+    stated = {**(versions if isinstance(versions, dict) else {}), "manifest": manifest.get("version")}
+    for what, ours in {**_CONTRACTS, "manifest": VERSION}.items():
+        theirs = stated.get(what)
+        if theirs != ours:
+            release, source = stated.get("snnc", "of unknown version"), manifest.get("source", "its source")
+            raise BuildError(
+                f"'{path}' was made by snnc {_short(release)}, with version {_short(theirs)} of its {what} where this "
+                f"one has {ours}; compile it again with this one ({__version__}), from {_short(source, 200)}."
+            )
+
+
+def _short(value: object, most: int = 40) -> str:
+    """A value of a manifest that anyone may have written, for a message."""
+    return str(value)[:most] if isinstance(value, str | int) else "unknown"
 
 
 def _edited_bench(path: Path) -> dict[str, bytes]:

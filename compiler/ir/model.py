@@ -19,7 +19,7 @@ from typing import Any, Final, TypeAlias, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.contract import SEMANTICS_VERSION
+from snnc.compiler.contract import NETWORK_VERSION
 from snnc.compiler.errors import BuildError, CheckpointError, UnsupportedError
 from snnc.compiler.ir import (
     Convolution,
@@ -57,7 +57,7 @@ _DAMAGE: Final = (
 
 @functools.lru_cache(maxsize=4)  # graphs never change, and the passes ask again and again
 def model_hash(graph: Graph) -> str:
-    """SHA-256 of the contract's version, the structure and every parameter, in hexadecimal."""
+    """SHA-256 of `NETWORK_VERSION`, the structure and every parameter, in hexadecimal."""
     structure, arrays = _to_plain(graph)
     return _hash(structure, arrays)
 
@@ -90,7 +90,7 @@ def load_model(path: Path) -> Graph:
                 name: _read_array(archive, name, None).astype(np.int64) for name in names if name != _HEADER
             }
         claimed = header.pop("hash")
-        for key, version in (("model_version", MODEL_VERSION), ("semantics_version", SEMANTICS_VERSION)):
+        for key, version in (("model_version", MODEL_VERSION), ("semantics_version", NETWORK_VERSION)):
             if header[key] != version:
                 raise BuildError(f"'{path}' has {key} {header[key]}, this program reads {version}; {again}.")
         if _hash(header, arrays) != claimed:
@@ -171,7 +171,7 @@ def _to_plain(graph: Graph) -> tuple[dict[str, Any], _Arrays]:
     structure = {
         "format": "snnc-model",
         "model_version": MODEL_VERSION,
-        "semantics_version": SEMANTICS_VERSION,
+        "semantics_version": NETWORK_VERSION,
         "name": graph.name,
         "time_steps": graph.time_steps,
         "classes": list(graph.classes),

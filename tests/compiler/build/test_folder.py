@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
+from snnc.compiler import __version__, cli
 from snnc.compiler.build import folder as artefacts
 from snnc.compiler.build.folder import MANIFEST, empty_results, open_build, replace_file, write_build
+from snnc.compiler.contract import SEMANTICS_VERSION
 from snnc.compiler.errors import BuildError
-from snnc.compiler.ir.model import model_hash, model_to_bytes
+from snnc.compiler.ir.model import load_model, model_hash, model_to_bytes
 from snnc.compiler.plan import plan_to_json
 from tests.compiler.networks import random_design
 
@@ -49,7 +52,7 @@ def test_there_and_back(build):
     assert opened.plan == DESIGN.complete_plan
     assert opened.model_hash == model_hash(DESIGN.graph) == model_hash(opened.load_graph())
     assert [path.name for path in opened.verilog] == ["core.v"]
-    assert opened.manifest["versions"]["semantics"] == 1
+    assert opened.manifest["versions"]["semantics"] == SEMANTICS_VERSION
     assert alone(build)
 
 
@@ -177,6 +180,7 @@ def test_a_kill_within_any_file_keeps_the_old_build(after, build, repository):
     """The process ends without a chance to clean up."""
     code = f"""
 import os, pathlib
+from snnc.compiler import __version__, cli
 from snnc.compiler.build import folder as artefacts
 from tests.compiler.build.test_folder import OTHER, files
 original, count = pathlib.Path.write_bytes, 0
@@ -208,7 +212,8 @@ def test_a_kill_within_the_exchange_is_undone(then, build):
 def test_manifests_of_other_versions_are_refused(build):
     manifest = json.loads((build / MANIFEST).read_text())
     for change, named in (
-        ({"version": 9}, "layout version 9"),
+        ({"version": 9}, "version 9 of its manifest where this one has 2"),
+        ({"versions": 3}, "unknown of its semantics"),
         ({"files": {}}, "what was built"),
         ({"files": 3}, "built"),
     ):
@@ -218,6 +223,41 @@ def test_manifests_of_other_versions_are_refused(build):
     (build / MANIFEST).write_text("{")
     with pytest.raises(BuildError, match="no build folder"):
         open_build(build)
+
+
+@pytest.mark.parametrize("what", ["semantics", "timing", "plan"])
+@pytest.mark.parametrize("theirs", [0, "9.9", None, ["x" * 1000]])
+def test_another_version_of_a_contract_is_refused(what, theirs, build):
+    manifest = json.loads((build / MANIFEST).read_text())
+    manifest["versions"] |= {"snnc": "7.8.9", what: theirs}
+    (build / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(BuildError) as error:
+        open_build(build)
+    text = str(error.value)
+    assert "was made by snnc 7.8.9" in text
+    assert f"of its {what} where this one has " in text
+    assert text.endswith(f"compile it again with this one ({__version__}), from a test.")
+    assert len(text) < 400 + len(str(build))
+
+
+@pytest.mark.parametrize("command", ["verify", "synth"])
+def test_a_build_of_release_0_1_0_is_refused(command, repository, tmp_path, capsys):
+    with zipfile.ZipFile(repository / "tests" / "release-0.1.0-build.zip") as archive:
+        archive.extractall(tmp_path / "old")
+    assert cli.run([command, str(tmp_path / "old")]) == 1
+    assert capsys.readouterr().err == (
+        f"snnc: error: '{tmp_path / 'old'}' was made by snnc 0.1.0, with version 1 of its semantics where this one has "
+        f"{SEMANTICS_VERSION}; compile it again with this one ({__version__}), from --random 6-4-3 --seed 0.\n"
+    )
+
+
+def test_the_model_of_release_0_1_0_is_still_read(repository, tmp_path):
+    """Its integers mean what they meant."""
+    with zipfile.ZipFile(repository / "tests" / "release-0.1.0-build.zip") as archive:
+        archive.extract("model.npz", tmp_path)
+        plan = json.loads(archive.read("plan.json"))
+    graph = load_model(tmp_path / "model.npz")
+    assert model_hash(graph) == plan["model_hash"]
 
 
 def test_names_cannot_leave_the_folder(build, tmp_path):
