@@ -6,6 +6,7 @@ that what was trained is not what will be built, and the export refuses.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -90,7 +91,6 @@ def _integer_layer(entry: Mapping[str, Any], source: Mapping[str, Any], state: M
         k = g * d * unit
     sign = np.where(k < 0, -1.0, 1.0)
     k = np.abs(k)
-    constant = np.zeros(channels, dtype=bool) if theta is None else k < 2.0**-24 * theta
     with np.errstate(divide="ignore", invalid="ignore"):  # channels that are constant
         bias = np.round(2.0**f * b / k)
         threshold = None if theta is None else np.maximum(1, np.round(2.0**f * theta / k))
@@ -101,22 +101,41 @@ def _integer_layer(entry: Mapping[str, Any], source: Mapping[str, Any], state: M
                 w_int = np.round(2.0**f * w / k)
             else:
                 w_int = _quantised(w, d, projection["weight_bits"]) * _per_output(sign, w)
-            weights.append(np.where(_per_output(constant, w), 0, w_int).astype(np.int64))
-    if threshold is not None and theta is not None:
-        threshold = np.where(constant, 1, threshold).astype(np.int64)
-        bias = np.where(constant, b >= theta / 2, bias)
+            weights.append(w_int)
+    if threshold is not None and theta is not None and weighted:
+        pooling = [index for index in range(len(weights)) if index not in weighted]
+        for n in range(channels):
+            moving = any(weights[index].reshape(channels, -1)[n].any() for index in weighted)
+            if moving and k[n] >= 2.0**-24 * theta[n]:
+                continue
+            for index in weighted:
+                weights[index].reshape(channels, -1)[n] = 0
+            bias[n], threshold[n], resolution = _steady(b[n], theta[n], neuron.get("leak_shift"), pooled=bool(pooling))
+            for index in pooling:
+                weights[index][n] = np.round(resolution * state[f"{name}.{index}.weight"][n] / theta[n])
     return IntegerLayer(
         name=name,
         shape=tuple(entry["shape"]),
         projections=tuple(entry["projections"]),
-        weights=tuple(weights),
+        weights=tuple(weight.astype(np.int64) for weight in weights),
         bias=bias.astype(np.int64),
-        threshold=threshold,
+        threshold=None if threshold is None else threshold.astype(np.int64),
         shift=f,
         hard=neuron.get("reset") == "hard",
         half=neuron.get("initial") == "half",
         leak=neuron.get("leak_shift"),
     )
+
+
+def _steady(b: float, theta: float, leak: int | None, *, pooled: bool) -> tuple[int, int, int]:
+    """Bias, threshold and steps of a threshold of a channel that no weight moves."""
+    if leak is None and not pooled:
+        r = min(max(b / theta, 0.0), 1.0)
+        p, q = max(((math.floor(q * r), q) for q in range(1, 257)), key=lambda pair: (pair[0] / pair[1], -pair[1]))
+        return 2 * p, 2 * q, 2 * q
+    c = 2 ** min(8 + (leak or 0), 16)
+    limited = b if pooled else min(max(b, 0.0), theta)
+    return round(c * limited / theta), c, c
 
 
 def _quantised(w: Floats, d: Floats, bits: int) -> Floats:

@@ -22,6 +22,8 @@ __all__ = ["FoldedLayer", "Norm", "check_range", "fold"]
 _FLOAT32_EXACT = 2**24
 _CONSTANT = 2.0**-24
 """A channel whose integer step is worth less than this part of its threshold cannot be moved by its inputs."""
+_DENOMINATORS = 256
+"""Of the fractions that stand for the bias over the threshold of a channel that no weight moves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,7 @@ def fold(
     unit: float,
     bits: int,
     fraction_bits: int,
+    leak_shift: int | None = None,
 ) -> FoldedLayer:
     """Fold a population into integers.
 
@@ -88,6 +91,8 @@ def fold(
     unit
         Real value of an input of 1: ``1 / (2**bits_in - 1)`` after a direct input, 1 after spikes, divided by the size
         of the window that is averaged.
+    leak_shift
+        Of the neurons, by which a constant channel counts more finely.
     """
     w_int = tuple(integer_weights(weight, step, bits) for weight in weights)
     b0 = bias.double() if bias is not None else weights[0].new_zeros(len(weights[0]), dtype=torch.float64)
@@ -110,21 +115,54 @@ def fold(
     theta = threshold.double()
     flip = scale < 0  # a negative gain: negate the weights instead, the hardware knows no negative threshold
     scale = scale.abs()
-    constant = scale < _CONSTANT * theta
-    safe = torch.where(constant, torch.ones_like(scale), scale)
+    tiny = scale < _CONSTANT * theta
+    still = torch.stack([~weight.detach().flatten(1).any(dim=1) for weight in w_int]).all(dim=0)
+    constant = tiny | still
+    steady = _steady(b.detach(), theta, leak_shift, pooled=bool(constants))
+    safe = torch.where(tiny, torch.ones_like(scale), scale)
     bias_int = round_through(2**fraction_bits * b / safe)
     threshold_int = round_through(2**fraction_bits * theta / safe).clamp(min=1)
-    sign = torch.where(constant, 0.0, torch.where(flip, -1.0, 1.0)).double()
+    sign = torch.where(tiny, 0.0, torch.where(flip, -1.0, 1.0)).double()
+    pooled = []
+    for value in constants:
+        of_constant = torch.round(steady.threshold * value.detach().double() / theta)
+        pooled.append(_replaced(round_through(2**fraction_bits * value.double() / safe), constant, of_constant))
     return FoldedLayer(
         weights=tuple(weight * sign.view(-1, *[1] * (weight.dim() - 1)) for weight in w_int),
-        constants=tuple(
-            round_through(2**fraction_bits * value.double() / safe) * (~constant).double() for value in constants
-        ),
-        bias=torch.where(constant, (b >= theta / 2).double(), bias_int),
-        threshold=torch.where(constant, torch.ones_like(theta), threshold_int),
-        scale=safe / 2**fraction_bits,
+        constants=tuple(pooled),
+        bias=_replaced(bias_int, constant, steady.bias),
+        threshold=_replaced(threshold_int, constant, steady.threshold),
+        scale=torch.where(constant, theta / steady.threshold, safe / 2**fraction_bits),
         fraction_bits=fraction_bits,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Steady:
+    """Bias and threshold, ``[out]``, of a channel that no weight moves."""
+
+    bias: Tensor
+    threshold: Tensor
+
+
+def _steady(b: Tensor, theta: Tensor, leak_shift: int | None, *, pooled: bool) -> _Steady:
+    """Integers by which such a channel fires as the float neuron does."""
+    if leak_shift is None and not pooled:
+        ratio = (b / theta).clamp(0, 1)
+        q = torch.arange(1, _DENOMINATORS + 1, dtype=torch.float64, device=b.device)
+        p = torch.floor(q * ratio[:, None])
+        largest = (p / q).max(dim=1, keepdim=True).values
+        least = torch.where(p / q == largest, q, torch.inf).argmin(dim=1)
+        return _Steady(bias=2 * p.gather(1, least[:, None])[:, 0], threshold=2 * q[least])
+    threshold = torch.full_like(theta, 2.0 ** min(8 + (leak_shift or 0), 16))
+    driven = b if pooled else torch.minimum(b.clamp(min=0), theta)
+    return _Steady(bias=torch.round(threshold * driven / theta), threshold=threshold)
+
+
+def _replaced(values: Tensor, where: Tensor, by: Tensor) -> Tensor:
+    """Other numbers in some places; the gradient passes as if they had not been replaced, so that a channel can come
+    back to life."""
+    return values + torch.where(where, by - values, torch.zeros_like(values)).detach()
 
 
 def check_range(name: str, folded: FoldedLayer, *, largest_input: int, windows: Sequence[int], time_steps: int) -> None:

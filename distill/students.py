@@ -180,12 +180,15 @@ class PopulationLayer(nn.Module):
     threshold: Tensor | None
     """``theta``, ``[C]``; None in the readout."""
 
-    def __init__(self, spec: PopulationSpec, *, unit: float, bits: int, fraction_bits: int) -> None:
+    def __init__(
+        self, spec: PopulationSpec, *, unit: float, bits: int, fraction_bits: int, leak_shift: int | None = None
+    ) -> None:
         super().__init__()
         self.spec = spec
         self.unit = unit
         self.bits = bits
         self.fraction_bits = fraction_bits
+        self.leak_shift = leak_shift
         channels = spec.shape[0]
         self.weights = nn.ParameterList()
         self.constants = nn.ParameterList()
@@ -233,6 +236,7 @@ class PopulationLayer(nn.Module):
             unit=self.unit,
             bits=self.bits,
             fraction_bits=self.fraction_bits,
+            leak_shift=self.leak_shift,
         )
 
     def _frozen_norm(self) -> Norm | None:
@@ -328,6 +332,7 @@ class Student(nn.Module):
                 unit=1 / self._largest_input(first) / first.pool**2,
                 bits=config.weight_bits.get(spec.name, 8),
                 fraction_bits=config.fraction_bits if spec.role is Role.SPIKING else 0,
+                leak_shift=config.neuron.leak_shift if spec.role is Role.SPIKING else None,
             )
 
     @property

@@ -27,14 +27,12 @@ from snnc.compiler.ir import (
     Readout,
     frozen,
 )
+from snnc.compiler.passes.constant import constant_channels, resolution, steady_drive
 
 __all__ = ["DEFAULT_BITS", "quantise", "quantised", "searched_step"]
 
 DEFAULT_BITS: Final = 8
 """Weight bits of a network that was trained without quantisation, where none are asked for."""
-
-CONSTANT_RATIO: Final = 2.0**-24
-"""A channel whose integer step is below this fraction of its threshold carries no signal."""
 
 _LIMIT: Final = 2.0**40
 """Beyond what any accumulator may hold, and small enough that no sum of such integers leaves 64 bits."""
@@ -81,26 +79,27 @@ def searched_step(weight: _Float, bits: int, *, per_tensor: bool) -> _Float:
     """The quantiser steps with the least squared rounding error, ``(channels,)`` or ``(1,)``, by search."""
     rows = weight.reshape(1, -1) if per_tensor else weight
     full = _full_scale([rows], [bits])
+    some = np.where(full > 0, full, 1.0)
     if bits == 1:
         # The mean magnitude is the least-squares answer for -1 and 1 (Rastegari et al., ECCV 2016).
         return full
     largest = 2 ** (bits - 1) - 1
     errors = []
     for fraction in _SEARCH:
-        step = (full * fraction)[:, None]
+        step = (some * fraction)[:, None]
         rounded = step * np.clip(np.rint(rows / step), -largest, largest)
         errors.append(((rows - rounded) ** 2).sum(axis=1))
     return full * _SEARCH[np.argmin(errors, axis=0)]
 
 
 def _full_scale(rows: Sequence[_Float], bits: Sequence[int]) -> _Float:
-    """One step per row for all of several matrices, of their widths, that clips nothing."""
+    """One step per row for all of several matrices, of their widths, that clips nothing; 0 for a row of zeros."""
     steps = [
         np.abs(matrix).mean(axis=1) if width == 1 else np.abs(matrix).max(axis=1) / (2 ** (width - 1) - 1)
         for matrix, width in zip(rows, bits, strict=True)
     ]
     step: _Float = np.max(steps, axis=0)
-    return np.where(step > 0, step, 1.0)
+    return step
 
 
 def _integer_input(population: Population) -> Population:
@@ -128,10 +127,15 @@ def _layer(
             if neuron.floor is not None:
                 raise UnsupportedError(f"Layer '{population.name}' has a floor of its membranes; none is quantised.")
             if weighted:
-                constant = scale < CONSTANT_RATIO * theta
-            scale = np.where(constant, 1.0, scale)
-            bias = np.where(constant, population.bias >= theta / 2, _scaled(population.bias, scale, shift))
-            threshold = np.where(constant, 1.0, np.maximum(1.0, _scaled(theta, scale, shift)))
+                constant = constant_channels(scale, theta, integers)
+            pooled = len(weighted) < len(into)
+            scale = np.where(constant, theta * 2.0 ** (shift - resolution(neuron)), scale)
+            steady = constant & (not pooled)
+            drive = np.where(steady, np.clip(population.bias, 0, theta), population.bias)
+            bias, threshold = _scaled(drive, scale, shift), np.maximum(1.0, _scaled(theta, scale, shift))
+            if neuron.leak_shift is None:
+                exact = steady_drive(population.bias, theta)
+                bias, threshold = np.where(steady, exact[0], bias), np.where(steady, exact[1], threshold)
             neuron = dataclasses.replace(
                 neuron, threshold=_integers(threshold, f"a threshold of layer '{population.name}'")
             )
@@ -155,12 +159,12 @@ def _layer(
                 )
             case Pooling():
                 _check_pooling(graph, projection, alone=not weighted)
-                weight = np.where(constant, 0.0, _scaled(projection.weight, scale, shift))
+                weight = _scaled(projection.weight, scale, shift)
                 projections.append(dataclasses.replace(projection, weight=_integers(weight, what)))
             case _ as unreachable:
                 assert_never(unreachable)
-    bias = _integers(bias, f"a bias of layer '{population.name}'")
-    return dataclasses.replace(population, bias=bias, neuron=neuron), projections
+    whole = _integers(bias, f"a bias of layer '{population.name}'")
+    return dataclasses.replace(population, bias=whole, neuron=neuron), projections
 
 
 def _unit(graph: Graph, population: Population, weighted: Sequence[_Weighted]) -> float:
@@ -209,8 +213,11 @@ def _quantiser(population: Population, weighted: Sequence[_Weighted], override: 
     count = 1 if per_tensor else population.channels
     rows = [projection.weight.astype(np.float64).reshape(count, -1) for projection in weighted]
     if first is not None and len(set(bits)) == 1:
-        return bits, searched_step(np.concatenate(rows, axis=1), bits[0], per_tensor=per_tensor)
-    return bits, _full_scale(rows, bits)
+        step = searched_step(np.concatenate(rows, axis=1), bits[0], per_tensor=per_tensor)
+    else:
+        step = _full_scale(rows, bits)
+    # Without a threshold there is nothing else to take a step from.
+    return bits, np.where(step > 0, step, 1.0) if per_tensor else step
 
 
 def _rounded(projection: _Weighted, bits: int, step: _Float, population: Population) -> _Float:
@@ -219,7 +226,7 @@ def _rounded(projection: _Weighted, bits: int, step: _Float, population: Populat
     if bits == 1:
         return np.where(rows >= 0, 1.0, -1.0)
     largest = 2 ** (bits - 1) - 1
-    return np.clip(np.rint(rows / _per_row(step, rows)), -largest, largest)
+    return np.clip(np.rint(rows / _per_row(np.where(step > 0, step, 1.0), rows)), -largest, largest)
 
 
 def _per_row(values: npt.NDArray[_Scalar], rows: _Float) -> npt.NDArray[_Scalar]:

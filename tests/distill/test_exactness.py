@@ -9,9 +9,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snnc.compiler.errors import TrainingError
+from snnc.compiler.errors import TrainingError, UnsupportedError
+from snnc.compiler.formats.student import student_graph
+from snnc.compiler.ir import IntegrateAndFire
 from snnc.compiler.ir.architecture import parse_architecture
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
+from snnc.compiler.passes.normalise import normalised
+from snnc.compiler.passes.quantise import quantised
 from snnc.distill.checkpoint import student_checkpoint
 from snnc.distill.config import DEFAULTS
 from snnc.distill.data import Dataset, Split
@@ -24,8 +28,11 @@ SHAPE = Dataset(name="blank", shape=(1, 2, 3), classes=("a", "b", "c"), train=BL
 CONFIG = dataclasses.replace(DEFAULTS["digits"], architecture="6-5-4-3")
 
 
-def random_student(config, seed=0):
-    """A folded student whose every parameter and statistic is random, negative gains included."""
+def random_student(config, seed=0, *, still=False):
+    """A folded student whose every parameter and statistic is random, negative gains included.
+
+    Where it is to be `still`, the first channel of every layer has weights of 0 and the last has no gain.
+    """
     torch.manual_seed(seed)
     student = Student(config.student)
     with torch.no_grad():
@@ -42,6 +49,10 @@ def random_student(config, seed=0):
                 layer.norm.get_buffer("running_var").uniform_(0.1, 2)
             if layer.bias is not None:
                 layer.bias.normal_()
+            if still and layer.norm is not None:
+                layer.norm.weight[-1] = 0
+                for weight in layer.weights:
+                    weight[0] = 0
     student.enter(Phase.QUANTISED)
     student.enter(Phase.FOLDED)
     return student
@@ -54,6 +65,22 @@ def random_inputs(config, seed=0, batch=20):
         x = random.integers(0, 2**config.input_bits, (batch, *shape))
         return np.broadcast_to(x, (config.time_steps, batch, *shape))
     return random.integers(0, 2, (config.time_steps, batch, *shape))
+
+
+def check_compiled(checkpoint, layers):
+    """The compiler's own reading of section 4, from what is in the file, gives the same integers."""
+    file = checkpoint | {"state": {key: value.numpy() for key, value in checkpoint["state"].items()}}
+    try:
+        compiled = quantised(normalised(student_graph(file)))
+    except UnsupportedError:  # a loop beside pixels: there is no common step
+        return
+    for ours, theirs in zip(compiled.layers, layers, strict=True):
+        assert np.array_equal(ours.bias, theirs.bias), ours.name
+        weights = [projection.weight for projection in compiled.into(ours.name)]
+        assert all(map(np.array_equal, weights, theirs.weights)), ours.name
+        if theirs.threshold is not None:
+            assert isinstance(ours.neuron, IntegrateAndFire)
+            assert np.array_equal(ours.neuron.threshold, theirs.threshold), ours.name
 
 
 @settings(deadline=None, max_examples=60)
@@ -79,14 +106,17 @@ def random_inputs(config, seed=0, batch=20):
     reset=st.sampled_from(Reset),
     initial=st.sampled_from(Initial),
     leak_shift=st.integers(0, 3),
+    still=st.booleans(),
 )
-def test_every_folded_student_equals_its_integer_network(seed, **options):
+def test_every_folded_student_equals_its_integer_network(seed, still, **options):
     config = dataclasses.replace(CONFIG, **options)
-    student = random_student(config, seed)
+    student = random_student(config, seed, still=still)
     inputs = random_inputs(config, seed)
     checkpoint = student_checkpoint(student, config, SHAPE)
     checked = check_exact(checkpoint, student.double(), inputs, batch=7)
-    trace = simulate(integer_layers(checkpoint), inputs)
+    layers = integer_layers(checkpoint)
+    check_compiled(checkpoint, layers)
+    trace = simulate(layers, inputs)
     assert checked.classes.tolist() == trace.classes.tolist()
     assert checked.spikes == sum(spikes.sum() for spikes in trace.spikes.values())
     assert set(trace.spikes) == {layer["name"] for layer in student_checkpoint(student, config, SHAPE)["layers"][:-1]}
@@ -176,12 +206,12 @@ def folded(gain, offset=0.0):
     return student, layer.fold()
 
 
-@pytest.mark.parametrize(("offset", "bias"), [(0.6, 1), (0.4, 0)])
+@pytest.mark.parametrize(("offset", "bias", "threshold"), [(0.75, 6, 8), (0.4, 4, 10), (-2, 0, 2), (1.5, 2, 2)])
 @pytest.mark.parametrize("gain", [0.0, 1e-12, -1e-12])
-def test_a_channel_without_gain_is_constant(gain, offset, bias):
-    student, layer = folded(gain, offset)
+def test_a_channel_without_gain_is_constant(gain, offset, bias, threshold):
+    student, layer = folded(gain, np.nextafter(np.float32(offset), np.float32(9)))  # not below the fraction
     assert layer.weights[0].abs().max() == 0
-    assert layer.threshold.tolist() == [1] * 5
+    assert layer.threshold.tolist() == [threshold] * 5
     assert layer.bias.tolist() == [bias] * 5
     checkpoint = student_checkpoint(student, CONFIG, SHAPE)
     check_exact(checkpoint, student.double(), random_inputs(CONFIG))

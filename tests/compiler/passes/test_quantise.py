@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -52,13 +53,19 @@ def oracle(plain, name: str):
             if projection["kind"] != "pooling":
                 unit = 1 / pixel if direct and projection["source"] == "input" else 1.0
                 k = g * get["step"][n % len(get["step"])] * (unit / projection["pool"] ** 2)
-        if name != "readout" and abs(k) < 2**-24 * get["threshold"][n]:
-            constant = True
+        rows_of_steps = [row_of_steps(entry, get, j, n) for j, item in projections if item["kind"] != "pooling"]
+        pooled = len(rows_of_steps) < len(projections)
+        if name != "readout" and rows_of_steps:
+            constant = not any(map(any, rows_of_steps)) or abs(k) < 2**-24 * get["threshold"][n]
+        theta, leak = get["threshold"][n] if name != "readout" else 1.0, entry["neuron"].get("leak_shift")
+        resolution = 2 ** min(16, 8 + (leak or 0))
         weights = []
         for position, projection in projections:
             rows = get[f"{position}.weight"]
             row = rows.reshape(channels, -1)[n]
-            if constant:
+            if constant and projection["kind"] == "pooling":
+                weights.append([round(resolution * x / theta) for x in row])
+            elif constant:
                 weights.append([0] * len(row))
             elif projection["kind"] == "pooling":
                 weights.append([round(scale * x / abs(k)) for x in row])
@@ -72,10 +79,26 @@ def oracle(plain, name: str):
         if name == "readout":
             channel_rows.append((weights, round(b / k), None))
         elif constant:
-            channel_rows.append((weights, int(b >= get["threshold"][n] / 2), 1))
+            if leak is None and not pooled:
+                ratio = min(1.0, max(0.0, b / theta))
+                below = [Fraction(math.floor(ratio * q), q) for q in range(1, 257)]
+                best = max(below)
+                drive, limit = 2 * best.numerator, 2 * best.denominator
+            else:
+                drive = round(resolution * (b if pooled else min(theta, max(0.0, b))) / theta)
+                limit = resolution
+            channel_rows.append((weights, drive, limit))
         else:
             channel_rows.append((weights, round(scale * b / k), max(1, round(scale * get["threshold"][n] / k))))
     return channel_rows
+
+
+def row_of_steps(entry, get, position: int, n: int) -> list[int]:
+    """The integer weights of a channel before they are clipped and get their sign."""
+    row = get[f"{position}.weight"].reshape(entry["shape"][0], -1)[n]
+    if entry["projections"][position]["weight_bits"] == 1:
+        return [1] * len(row)
+    return [round(x / get["step"][n % len(get["step"])]) for x in row]
 
 
 def check(plain, graph) -> None:
@@ -135,12 +158,12 @@ def test_a_shift_of_pooling_is_refused():
         quantise(design_of(dataclasses.replace(graph, projections=tuple(shifted))))
 
 
-def test_a_constant_channel_silences_its_residual_too():
+def test_a_constant_channel_keeps_its_residual():
     plain = changed(deep_checkpoint(), "state/conv2.norm.gain", np.array([1, 0, 1, -1], np.float32))
     graph = quantised(plain)
     check(plain, graph)
-    assert graph.projections[2].weight[1] == 0
-    assert (graph.projections[2].weight[[0, 2, 3]] > 0).all()
+    assert not graph.projections[1].weight[1].any()
+    assert (graph.projections[2].weight > 0).all()
 
 
 def test_a_max_pooling_keeps_its_numbers():
@@ -244,8 +267,8 @@ def test_a_dead_channel_becomes_constant(gain):
     graph = quantised(plain)
     check(plain, graph)
     assert not graph.projections[0].weight.any()
-    assert graph.layers[0].bias.tolist() == [1, 0, 0, 1, 1, 1]
-    assert graph.layers[0].neuron.threshold.tolist() == [1] * 6
+    assert graph.layers[0].bias.tolist() == [2, 0, 0, 2, 2, 2]
+    assert graph.layers[0].neuron.threshold.tolist() == [2] * 6
 
 
 def test_a_float_student_is_quantised_after_training():
@@ -283,10 +306,10 @@ def test_the_searched_step_is_no_worse_than_clipping_nothing(seed, bits, per_ten
     assert step.shape == ((1,) if per_tensor else (5,))
 
 
-def test_zero_weights_have_a_step():
+def test_zero_weights_have_no_step_of_their_own():
     plain = changed(checkpoint(steps=False), "state/hidden0.0.weight", np.zeros((6, 12), np.float32))
     assert not quantised(plain).projections[0].weight.any()
-    assert (searched_step(np.zeros((2, 3)), 4, per_tensor=False) > 0).all()
+    assert not searched_step(np.zeros((2, 3)), 4, per_tensor=False).any()
 
 
 def test_an_integer_beyond_any_accumulator_is_refused():
