@@ -33,7 +33,7 @@ class _Model(Elaboratable):
         m = Module()
         ports = self._ports
         width, depth = ports["p_WIDTH"], ports["p_DEPTH"]
-        if self._primitive == "snnc_ram_block":
+        if self._primitive in ("snnc_ram_block", "snnc_ram_huge"):
             noise = random.Random(depth)
             contents = [noise.getrandbits(width) for _ in range(depth)]
         else:
@@ -50,6 +50,17 @@ class _Model(Elaboratable):
                 write.en.eq(ports["i_write"]),
                 read.addr.eq(ports["i_read_address"]),
                 ports["o_read_data"].eq(read.data),
+            ]
+        elif self._primitive == "snnc_ram_huge":
+            write = memory.write_port()
+            read = memory.read_port()  # one port: a write leaves what was read as it was
+            m.d.comb += [
+                write.addr.eq(ports["i_address"]),
+                write.data.eq(ports["i_write_data"]),
+                write.en.eq(ports["i_write"]),
+                read.addr.eq(ports["i_address"]),
+                read.en.eq(~ports["i_write"]),
+                ports["o_data"].eq(read.data),
             ]
         else:
             read = memory.read_port(domain="comb" if self._primitive == "snnc_lookup" else "sync")

@@ -1,0 +1,115 @@
+"""What the passes of a sweep make of a residual, against the neuron's equations."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from amaranth.hdl import Module, Signal, Value, signed
+
+from snnc.compiler.ir import Reset
+from snnc.compiler.plan import ConstantField, EngineKind, EnginePlan, MemoryKind
+from snnc.rtl.beats import Marker, OperationKind, operation
+from snnc.rtl.neurons import at_pass, ends_sample, swept
+from tests.rtl.benches import evaluate
+from tests.rtl.plans import Neuron, engine, layout
+
+BITS = 10
+
+NEURONS = {
+    "soft": Neuron(threshold=9, bias=-2),
+    "hard": Neuron(threshold=5, bias=3, reset=Reset.HARD),
+    "floor": Neuron(threshold=12, bias=-4, floor=-7),
+    "hard floor": Neuron(threshold=12, bias=2, floor=-3, reset=Reset.HARD),
+    "floor above": Neuron(threshold=6, bias=1, floor=2, reset=Reset.HARD),
+    "leak": Neuron(threshold=8, bias=1, leak_shift=2),
+    "hard leak": Neuron(threshold=8, bias=-1, leak_shift=1, reset=Reset.HARD),
+    "leak by all": Neuron(threshold=8, bias=-1, leak_shift=BITS + 3),
+    "leak and floor": Neuron(threshold=7, bias=2, leak_shift=3, floor=-10),
+    "readout": Neuron(bias=-3, reset=None),
+}
+
+
+def plan_of(neuron: Neuron) -> EnginePlan:
+    return engine(
+        layout(1),
+        kind=EngineKind.READOUT if neuron.reset is None else EngineKind.SPIKING,
+        reset=neuron.reset or Reset.SOFT,
+        leak_shift=neuron.leak_shift,
+        floor=neuron.floor is not None,
+        residual_bits=BITS,
+        membrane=MemoryKind.REGISTERS,
+    )
+
+
+@pytest.mark.parametrize("name", NEURONS)
+def test_a_sweep_is_one_step_of_the_neuron(name: str) -> None:
+    neuron = NEURONS[name]
+    plan, constants = plan_of(neuron), neuron.constants()
+    entering = Signal(signed(BITS))
+
+    def build(m: Module) -> Mapping[str, Value]:
+        """All passes, one behind the other."""
+        residual, spike = entering, None
+        for k in range(len(plan.passes)):
+            taken = [int(k == other) for other in range(len(plan.passes))]
+            of_neuron = {field: constants[field] for field in ConstantField if field in constants}
+            kept, added, positive = swept(plan, residual, [Value.cast(item) for item in taken], of_neuron)
+            spike = positive if spike is None else spike
+            residual = Signal(signed(BITS), name=f"after{k}")
+            m.d.comb += residual.eq(kept + added)
+        assert spike is not None
+        return {"residual": residual, "spike": spike}
+
+    cases = list(itertools.product(range(-40, 41), (-25, -9, -1, 0, 1, 7, 22)))
+    found = evaluate(
+        build,
+        {"entering": entering},
+        [{"entering": neuron.residual(membrane) + current} for membrane, current in cases],
+    )
+    for (membrane, current), item in zip(cases, found, strict=True):
+        fired, after = neuron.step(membrane, current)
+        assert item["residual"] == neuron.residual(after), (membrane, current)
+        if neuron.reset is not None:
+            assert item["spike"] == fired
+
+
+@pytest.mark.parametrize("name", ["soft", "leak and floor", "readout"])
+def test_an_operation_of_no_pass_keeps_the_residual(name: str) -> None:
+    plan, constants = plan_of(NEURONS[name]), NEURONS[name].constants()
+    residual = Signal(signed(BITS))
+    found = evaluate(
+        lambda m: {"kept": swept(plan, residual, [Value.cast(0)] * len(plan.passes), constants)[0]},
+        {"residual": residual},
+        [{"residual": value} for value in (-20, -1, 0, 1, 20)],
+    )
+    assert [item["kept"] for item in found] == [-20, -1, 0, 1, 20]
+
+
+@pytest.mark.parametrize("name", ["soft", "floor", "leak and floor", "readout"])
+def test_the_last_pass_of_a_samples_sweep_is_its_end(name: str) -> None:
+    plan = plan_of(NEURONS[name])
+    op: Any = Signal(operation(plan))
+    cases = [
+        {"kind": kind.value, "marker": marker.value, "sweep_pass": sweep_pass}
+        for kind in OperationKind
+        for marker in (Marker.NONE, Marker.STEP, Marker.SAMPLE)
+        for sweep_pass in range(len(plan.passes))
+    ]
+    found = evaluate(
+        lambda m: {
+            "ends": ends_sample(plan, op),
+            **{f"at{k}": at_pass(plan, op.sweep_pass, k) for k in range(len(plan.passes))},
+        },
+        {"kind": Value.cast(op.kind), "marker": Value.cast(op.marker), "sweep_pass": op.sweep_pass},
+        cases,
+    )
+    for case, item in zip(cases, found, strict=True):
+        last = case["sweep_pass"] == len(plan.passes) - 1
+        sweeps = case["kind"] == OperationKind.SWEEP.value and case["marker"] == Marker.SAMPLE.value
+        assert item["ends"] == (sweeps and last)
+        assert [item[f"at{k}"] for k in range(len(plan.passes))] == [
+            int(case["sweep_pass"] == k) for k in range(len(plan.passes))
+        ]

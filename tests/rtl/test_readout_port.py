@@ -1,0 +1,81 @@
+"""The logits' way out: in order, each with the best class so far."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from snnc.compiler.plan import EngineKind, MemoryKind
+from snnc.rtl.readout_port import ReadoutPort
+from tests.rtl.benches import paced, settled, simulate
+from tests.rtl.plans import engine, layout, packed
+
+BITS = 6
+
+
+def logits_of(sample: int, classes: int) -> list[int]:
+    """With ties, and all below 0 in every second sample."""
+    generator = random.Random(sample)
+    top = -1 if sample % 2 else 3
+    return [generator.randrange(-4, top + 1) for _ in range(classes)]
+
+
+@pytest.mark.parametrize("classes", [1, 2, 5, 8])
+@pytest.mark.parametrize("lanes", [1, 2, 3, 8])
+@pytest.mark.parametrize("stall", [0.0, 0.6])
+def test_a_logit_a_beat_with_the_best_class_so_far(classes: int, lanes: int, stall: float) -> None:
+    plan = engine(
+        layout(classes, lanes=lanes),
+        kind=EngineKind.READOUT,
+        residual_bits=BITS,
+        membrane=MemoryKind.REGISTERS,
+    )
+    unit = ReadoutPort(plan)
+
+    async def process(ctx: Any) -> None:
+        takes = paced(stall, "take")
+        for sample in range(6):
+            logits = logits_of(sample, classes)
+            padded = logits + [7] * (-classes % lanes)
+            words = [packed(padded[k : k + lanes], BITS) for k in range(0, len(padded), lanes)]
+            ctx.set(unit.start, 1)
+            ctx.set(unit.head, 2**BITS - 1)  # what is there while the last membrane is being written
+            await ctx.tick()
+            ctx.set(unit.start, 0)
+            beats, left, turns, restored, finished = [], [], 0, [], []
+            for cycle in range(1, 200):
+                ctx.set(unit.head, words[turns] if turns < len(words) else 0)
+                ready = next(takes)
+                ctx.set(unit.o.ready, ready)
+                if ctx.get(unit.o.valid) and ready:
+                    payload = unit.o.payload
+                    beats.append(
+                        settled(ctx, logit=payload.logit, index=payload.index, best=payload.best, last=payload.last)
+                    )
+                    left.append(cycle)
+                if ctx.get(unit.finished):
+                    finished.append(cycle)
+                if ctx.get(unit.restore):
+                    restored.append(cycle)
+                turns += ctx.get(unit.next_word)
+                await ctx.tick()
+                if finished:
+                    break
+            assert beats == [
+                {
+                    "logit": logit,
+                    "index": k,
+                    "best": logits.index(max(logits[: k + 1])),
+                    "last": int(k == classes - 1),
+                }
+                for k, logit in enumerate(logits)
+            ]
+            assert finished == left[-1:]
+            assert len(restored) == 1
+            assert restored[0] == (left[-2] if len(left) > 1 else 1)  # the last one is read as the one before leaves
+            if not stall:
+                assert left == list(range(2, 2 + classes))
+
+    simulate(unit, process)
