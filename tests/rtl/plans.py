@@ -139,8 +139,8 @@ def engine(
     readout = kind is EngineKind.READOUT
     pipeline = 1 + max(projection.weights.banks > 1 for projection in projections)
     pipeline += any(projection.digits is not None for projection in projections) + (len(projections) > 1)
-    depth = target.words if membrane is MemoryKind.REGISTERS else -(-target.depth // column_banks)
-    fields = 5  # the codec of constants is of no concern: as many as there may be
+    in_bank = dataclasses.replace(target, columns=-(-target.columns // column_banks))
+    depth = target.words if membrane is MemoryKind.REGISTERS else in_bank.depth
     plan = EnginePlan(
         name="engine",
         kind=kind,
@@ -153,17 +153,13 @@ def engine(
         staged=staged,
         residual_bits=residual_bits,
         membrane=memory("membrane", target.lanes * residual_bits, depth, membrane),
-        constants=memory("constants", fields * target.lanes * residual_bits, target.groups, constants),
+        constants=memory("constants", 1, target.groups, constants),
         input_current=_ANYTHING,
         before_reset=_ANYTHING,
         after_reset=_ANYTHING,
         projections=projections,
     )
-    return _with_constants(plan)
-
-
-def _with_constants(plan: EnginePlan) -> EnginePlan:
-    """The plan with a memory of constants as wide as its fields are."""
+    # The plan itself knows which fields a word of constants has.
     width = len(plan.constant_fields) * plan.lanes * plan.residual_bits
     return dataclasses.replace(plan, constants=dataclasses.replace(plan.constants, width=width))
 

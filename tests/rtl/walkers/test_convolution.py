@@ -31,6 +31,7 @@ CASES = {
     "stride": case(layout(3, 5, 6, lanes=2), layout(4, 3, 3, lanes=2), size=(3, 3), stride=(2, 2), padding=(1, 1)),
     "gaps": case(layout(1, 6, 7), layout(3, 2, 3), size=(1, 2), stride=(3, 3)),
     "dilation": case(layout(2, 7, 6), layout(2, 3, 2), size=(3, 2), dilation=(2, 4)),
+    "dilated columns": case(layout(1, 2, 8), layout(2, 2, 4), size=(1, 3), dilation=(1, 2)),
     "both": case(layout(1, 8, 9), layout(2, 3, 4), size=(3, 3), stride=(2, 2), dilation=(2, 1), padding=(1, 1)),
     "pool": case(layout(2, 6, 8), layout(2, 3, 4), size=(3, 3), padding=(1, 1), pool=2),
     "pool of odd sizes": case(layout(1, 9, 6), layout(3, 2, 2, lanes=2), size=(2, 1), pool=3),
