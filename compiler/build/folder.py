@@ -27,14 +27,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from snnc.compiler import __version__
+from snnc.compiler.build.locks import locked
 from snnc.compiler.contract import SEMANTICS_VERSION, TIMING_VERSION
-from snnc.compiler.errors import BuildError
+from snnc.compiler.errors import BuildError, SnncError
 from snnc.compiler.ir import Graph
 from snnc.compiler.ir.model import load_model, model_hash
 from snnc.compiler.plan import PLAN_VERSION, Plan, plan_from_json
 from snnc.rtl.tops import TOPS
 
-__all__ = ["Build", "empty_results", "open_build", "replace_file", "replacing_folder", "write_build"]
+__all__ = ["Build", "check_output", "open_build", "replace_file", "replacing_folder", "using_build", "write_build"]
 
 FORMAT: Final = "snnc-build"
 VERSION: Final = 2
@@ -78,6 +79,24 @@ class Build:
     def model_hash(self) -> str:
         return self.plan.model_hash
 
+    def check_unchanged(self) -> None:
+        """Whether the folder still holds what was opened.
+
+        Raises
+        ------
+        BuildError
+            It was changed or replaced since.
+        """
+        try:
+            if open_build(self.path).manifest == self.manifest:
+                return
+        except BuildError:
+            pass
+        raise BuildError(
+            f"'{self.path}' was changed while this command worked in it, so that what it found is of neither build; "
+            "run it again."
+        )
+
     def load_graph(self) -> Graph:
         """The integer network, checked to be the one that the plan was made for."""
         graph = load_model(self.path / MODEL)
@@ -112,10 +131,10 @@ def write_build(path: Path, files: Mapping[str, bytes], *, source: str) -> None:
     Raises
     ------
     BuildError
-        There is something at `path` that is no build folder of ours, or it cannot be written.
+        There is something at `path` that is no build folder of ours or that a command works in, or it cannot be
+        written.
     """
-    _finish_exchange(path)
-    _refuse_foreign(path)
+    check_output(path)
     kept = _edited_bench(path)
     contents = {**files, **kept}
     manifest = {
@@ -133,6 +152,43 @@ def write_build(path: Path, files: Mapping[str, bytes], *, source: str) -> None:
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
+
+
+def check_output(path: Path) -> None:
+    """Refuse what `write_build` would refuse, before there is anything to write.
+
+    Raises
+    ------
+    BuildError
+        There is something at `path` that is no build folder of ours, or a command works in the build that is there.
+    """
+    _finish_exchange(path)
+    _refuse_foreign(path)
+    if path.is_dir():
+        with _replacing(path):
+            pass
+
+
+@contextlib.contextmanager
+def using_build(path: Path) -> Iterator[Build]:
+    """Open a build and hold it for a command: it is not replaced by `write_build` until the block ends.
+
+    Raises
+    ------
+    BuildError
+        As of `open_build`; also where the block fails after somebody changed the build by other means, since the
+        failure is then no word about the build that was opened.
+    """
+    with contextlib.ExitStack() as held:
+        _finish_exchange(path)
+        with contextlib.suppress(OSError):  # `open_build` says what is missing
+            held.enter_context(locked(path, shared=True, wait=True))
+        build = open_build(path)
+        try:
+            yield build
+        except (SnncError, OSError):
+            build.check_unchanged()
+            raise
 
 
 def open_build(path: Path) -> Build:
@@ -186,35 +242,29 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Write beside `path`, then rename.
+def replace_file(path: Path, data: str | bytes) -> None:
+    """Write beside `path` under a name of its own, then rename: others may write the same file meanwhile.
 
     Raises
     ------
     BuildError
-        It cannot be written.
+        It cannot be written; what was there before is untouched.
     """
-    part = path.with_name(f".{path.name}.part")
+    part = None
     try:
-        part.write_text(text, encoding="utf-8")
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        part = Path(name)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())  # where a full disk shows only later
+        part.chmod(0o644)
         part.replace(path)
     except OSError as error:
         raise BuildError(f"'{path}' cannot be written: {error.strerror or error}.") from None
-
-
-def empty_results(folder: Path, result: str) -> None:
-    """Make a command's folder in a build, and remove the file `result` of an earlier run.
-
-    Raises
-    ------
-    BuildError
-        It cannot be written.
-    """
-    try:
-        folder.mkdir(exist_ok=True)
-        (folder / result).unlink(missing_ok=True)
-    except OSError as error:
-        raise BuildError(f"'{folder}' cannot be written: {error.strerror or error}.") from None
+    finally:
+        if part is not None:
+            part.unlink(missing_ok=True)
 
 
 def _place(path: Path) -> Path:
@@ -228,13 +278,30 @@ def _swap(new: Path, path: Path) -> None:
         return
     # A folder with contents cannot be renamed over: set the old one aside first, and back if the new one will not go.
     aside = new.with_suffix(".old")
-    path.rename(aside)
-    try:
-        new.rename(path)
-    except BaseException:
-        aside.rename(path)
-        raise
+    with _replacing(path):
+        path.rename(aside)
+        try:
+            new.rename(path)
+        except BaseException:
+            aside.rename(path)
+            raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[None]:
+    """Hold a build so that no command begins to work in it; refuse where one does."""
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locked(path))
+        except BlockingIOError:
+            raise BuildError(
+                f"'{path}' is at work: another snnc command uses this build; wait until it ends, or give another "
+                "folder with -o."
+            ) from None
+        except PermissionError:  # one who may not read it; whether he may rename it shows then
+            pass
+        yield
 
 
 def _finish_exchange(path: Path) -> None:

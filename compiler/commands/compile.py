@@ -11,7 +11,7 @@ from typing import Final
 import click
 from click.core import ParameterSource
 
-from snnc.compiler.build.folder import write_build
+from snnc.compiler.build.folder import check_output, write_build
 from snnc.compiler.commands.families import target_options
 from snnc.compiler.design import Objective, Options
 from snnc.compiler.errors import OptionError
@@ -125,11 +125,14 @@ def compile_command(
         _dry_run(source, target, options, observe)
         return
 
+    folder = output or (Path("build") / student.stem if student else None)
+    if folder is not None:
+        check_output(folder)
     design = compile_network(source, chosen, options, observe=observe)
     # rich is needed only from here on.
     from snnc.compiler.commands.console import show_build
 
-    folder = output or Path("build") / (student.stem if student else design.graph.name)
+    folder = folder or Path("build") / design.graph.name
     write_build(folder, design.files, source=str(student) if student else f"--random {architecture} --seed {seed}")
     show_build(folder, design)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import statistics
 from collections.abc import Sequence
@@ -12,17 +11,18 @@ from typing import Any, Final
 
 import click
 
-from snnc.compiler.build.folder import Build, empty_results, open_build, replace_file
-from snnc.compiler.build.report import Section, update_report
+from snnc.compiler.build.folder import Build, using_build
+from snnc.compiler.build.report import Section
+from snnc.compiler.build.results import results_folder, write_result
 from snnc.compiler.errors import OptionError
-from snnc.compiler.targets import Implementation, load_target
+from snnc.compiler.targets import Device, Implementation, Target, load_target
 from snnc.compiler.tools import tool_pool, tool_versions
 from snnc.rtl.tops import SHELL
 
 __all__ = ["FOLDER", "TOP", "SynthesisResult", "check_netlist", "parse_seeds", "synth_command", "synthesise_build"]
 
 FOLDER: Final = "synth"
-RESULT: Final = "result.json"
+_SECTION: Final = "Synthesis"
 TOP: Final = SHELL.module
 """The core behind a serial link, so that it routes on a real package and nothing is optimised away."""
 
@@ -63,13 +63,13 @@ def synth_command(
     build: Path, seeds: str, package: str | None, mhz: float | None, timeout: float | None, check: int | None
 ) -> None:
     """Synthesise, place and route BUILD, and make its bitstream."""
-    opened = open_build(build)
     wanted = parse_seeds(seeds)
-    result = synthesise_build(opened, seeds=wanted, package=package, mhz=mhz, timeout=timeout)
-    if check is not None:
-        bits = check_netlist(opened, check, timeout=timeout)
-        click.echo(f"The netlist equals the golden model: {check} random samples, {bits:,} result bits.")
-    section = _section(opened, result)
+    with using_build(build) as opened:
+        result = synthesise_build(opened, seeds=wanted, package=package, mhz=mhz, timeout=timeout)
+        if check is not None:
+            bits = check_netlist(opened, check, timeout=timeout)
+            click.echo(f"The netlist equals the golden model: {check} random samples, {bits:,} result bits.")
+        section = _section(opened, result)
     click.echo(section.summary.replace("`", "").replace("**", ""))
     for name, value in section.rows:
         click.echo(f"  {name:<22} {value.replace('`', '')}")
@@ -127,8 +127,22 @@ def synthesise_build(
     target = load_target(build.plan.target)
     device = target.device(build.plan.device)
     device.package(package)
-    folder = build.path / FOLDER
-    empty_results(folder, RESULT)
+    with results_folder(build, FOLDER, section=_SECTION) as folder:
+        result = _run_tools(build, target, device, folder, seeds, package, mhz, timeout)
+        write_result(build, folder, _section(build, result))
+    return result
+
+
+def _run_tools(
+    build: Build,
+    target: Target,
+    device: Device,
+    folder: Path,
+    seeds: Sequence[int],
+    package: str | None,
+    mhz: float | None,
+    timeout: float | None,
+) -> SynthesisResult:
     synthesis = target.synthesise(
         build.verilog, top=TOP, device=device, folder=folder, base=build.path, timeout=timeout
     )
@@ -141,16 +155,12 @@ def synthesise_build(
     with tool_pool(min(len(seeds), os.cpu_count() or 1)) as pool:
         runs = tuple(pool.map(implement, seeds))
     best = target.pack(max(runs, key=lambda run: run.fmax or 0.0), folder=folder, timeout=timeout)
-    result = SynthesisResult(
+    return SynthesisResult(
         runs=runs,
         best=best,
         median_mhz=statistics.median(run.fmax or 0.0 for run in runs),
         seconds=synthesis.seconds,
     )
-    section = _section(build, result)
-    replace_file(folder / RESULT, json.dumps(section.facts, indent=2) + "\n")
-    update_report(build.path, section)
-    return result
 
 
 def _section(build: Build, result: SynthesisResult) -> Section:
@@ -183,4 +193,4 @@ def _section(build: Build, result: SynthesisResult) -> Section:
         "tools": tool_versions(load_target(build.plan.target).tools),
     }
     summary = f"Placed and routed with its {SHELL.title} on {best.device.title}, package {best.package.name}."
-    return Section(title="Synthesis", summary=summary, rows=rows, facts=facts)
+    return Section(title=_SECTION, summary=summary, rows=rows, facts=facts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,9 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.build.folder import Build, empty_results, open_build, replace_file
-from snnc.compiler.build.report import Section, update_report
+from snnc.compiler.build.folder import Build, using_build
+from snnc.compiler.build.report import Section
+from snnc.compiler.build.results import results_folder, write_result
 from snnc.compiler.errors import OptionError
 from snnc.compiler.ir import Encoding
 from snnc.compiler.plan import Plan
@@ -24,7 +24,7 @@ from snnc.sim.trust.verify import Verdict, verify_build
 __all__ = ["dataset_inputs", "random_inputs", "verify"]
 
 FOLDER = "verify"
-RESULT = "result.json"
+_SECTION = "Verification"
 
 _MOST_CYCLES_BY_HAND = 40_000
 """Of the samples that Python drives cycle by cycle, nine times over; two at least, so that one follows another."""
@@ -52,21 +52,21 @@ def verify(
     seed: int,
 ) -> None:
     """Prove BUILD equal to its golden model in Verilator: every spike and membrane, logits, class and cycles."""
-    opened = open_build(build)
-    steps = opened.plan.time_steps if time_steps is None else time_steps
-    if steps > opened.plan.time_steps:
-        raise OptionError(
-            f"--time-steps is {steps}, but the network was compiled for at most {opened.plan.time_steps}; "
-            f"compile it again with --time-steps {steps}."
-        )
-    if data is not None and dataset is None:
-        raise click.UsageError("--data needs --dataset: which of the data sets in that folder?")
-    labels = None
-    if dataset is None:
-        inputs = random_inputs(opened.plan, samples or 100, time_steps=steps, density=density, seed=seed)
-    else:
-        inputs, labels = dataset_inputs(opened, dataset, data=data, samples=samples, time_steps=steps, seed=seed)
-    verdict = run(opened, inputs, labels=labels, time_steps=steps, source=dataset or "random inputs", seed=seed)
+    with using_build(build) as opened:
+        steps = opened.plan.time_steps if time_steps is None else time_steps
+        if steps > opened.plan.time_steps:
+            raise OptionError(
+                f"--time-steps is {steps}, but the network was compiled for at most {opened.plan.time_steps}; "
+                f"compile it again with --time-steps {steps}."
+            )
+        if data is not None and dataset is None:
+            raise click.UsageError("--data needs --dataset: which of the data sets in that folder?")
+        labels = None
+        if dataset is None:
+            inputs = random_inputs(opened.plan, samples or 100, time_steps=steps, density=density, seed=seed)
+        else:
+            inputs, labels = dataset_inputs(opened, dataset, data=data, samples=samples, time_steps=steps, seed=seed)
+        verdict = run(opened, inputs, labels=labels, time_steps=steps, source=dataset or "random inputs", seed=seed)
     for line in _lines(verdict):
         click.echo(line)
 
@@ -86,10 +86,11 @@ def run(
 
     direct = build.plan.input.encoding is Encoding.DIRECT
     count = len(inputs) if direct else inputs.shape[1]
-    folder = build.path / FOLDER
-    empty_results(folder, RESULT)
     console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    with (
+        results_folder(build, FOLDER, section=_SECTION) as folder,
+        Progress(console=console, transient=True, disable=not console.is_terminal) as bar,
+    ):
         task = bar.add_task("compiling and simulating", total=count)
         verdict = verify_build(
             build,
@@ -103,9 +104,7 @@ def run(
         driven = max(2, min(8, int(_MOST_CYCLES_BY_HAND / verdict.cycles_mean)))
         few = golden.take(build.plan.input.encoding, inputs, slice(0, driven))
         verify_protocol(build, few, time_steps=time_steps, seed=seed)
-    section = _section(build, verdict, source)
-    replace_file(folder / RESULT, json.dumps(section.facts, indent=2) + "\n")
-    update_report(build.path, section)
+        write_result(build, folder, _section(build, verdict, source))
     return verdict
 
 
@@ -162,7 +161,7 @@ def _section(build: Build, verdict: Verdict, source: str) -> Section:
         "the logits, the classes and the cycles; also with samples back to back, and with random gaps and stalls."
     )
     facts = dataclasses.asdict(verdict) | {"source": source, "model_hash": build.model_hash}
-    return Section(title="Verification", summary=summary, rows=rows, facts=facts)
+    return Section(title=_SECTION, summary=summary, rows=rows, facts=facts)
 
 
 def _lines(verdict: Verdict) -> list[str]:

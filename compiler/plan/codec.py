@@ -45,8 +45,8 @@ def plan_from_json(text: str) -> Plan:
         raise BuildError(f"The plan is no JSON object. {_AGAIN}")
     for field, known in (
         ("plan_version", PLAN_VERSION),
-        ("semantics_version", str(SEMANTICS_VERSION)),
-        ("timing_version", str(TIMING_VERSION)),
+        ("semantics_version", SEMANTICS_VERSION),
+        ("timing_version", TIMING_VERSION),
     ):
         if plain.get(field) != known:
             found = "has none" if field not in plain else f"has {_shown(plain[field])}"

@@ -42,8 +42,8 @@ class Plan:
     """
 
     plan_version: str = PLAN_VERSION
-    semantics_version: str = str(SEMANTICS_VERSION)
-    timing_version: str = str(TIMING_VERSION)
+    semantics_version: str = SEMANTICS_VERSION
+    timing_version: str = TIMING_VERSION
     name: str
     model_hash: str
     target: str

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
-from snnc.compiler.errors import BuildError, OptionError
+from snnc.compiler.build.folder import replace_file
+from snnc.compiler.errors import OptionError
 from snnc.distill.compare.plan import Comparison, parse_method
 
-__all__ = ["begin", "read_comparison", "write_whole"]
+__all__ = ["begin", "read_comparison"]
 
 _FILE: Final = "compare.json"
 _FORMAT: Final = "snnc-comparison"
@@ -56,7 +55,7 @@ def begin(output: Path, comparison: Comparison) -> Comparison:
         "seeds": comparison.seeds,
         "train_images": comparison.train_images,
     }
-    write_whole(output / _FILE, json.dumps(contents, indent=2).encode() + b"\n")
+    replace_file(output / _FILE, json.dumps(contents, indent=2).encode() + b"\n")
     return comparison
 
 
@@ -79,23 +78,6 @@ def read_comparison(output: Path) -> Comparison:
         seeds=tuple(contents["seeds"]),
         train_images=contents["train_images"],
     )
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write beside `path` under a name of its own, then rename: several machines may write the same file."""
-    part = None
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        part = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        part.chmod(0o644)
-        part.replace(path)
-    except OSError as error:
-        raise BuildError(f"'{path}' cannot be written: {error.strerror or error}.") from None
-    finally:
-        if part is not None:
-            part.unlink(missing_ok=True)
 
 
 def _check_equal(output: Path, before: Comparison, now: Comparison) -> None:

@@ -22,10 +22,10 @@ from typing import Any, Final
 
 import torch
 
+from snnc.compiler.build.folder import replace_file
 from snnc.compiler.errors import BuildError
 from snnc.compiler.tools import relevant_line
 from snnc.distill.checkpoint import training_file
-from snnc.distill.compare.folder import write_whole
 from snnc.distill.compare.plan import Task
 
 __all__ = ["LOG", "Job", "State", "read_attempts", "run_tasks", "visible_gpus"]
@@ -280,4 +280,4 @@ def _least_used(gpus: Sequence[str], everything: Sequence[Job]) -> str | None:
 
 
 def _note(folder: Path, attempts: list[dict[str, Any]]) -> None:
-    write_whole(folder / _ATTEMPTS, json.dumps(attempts, indent=2).encode() + b"\n")
+    replace_file(folder / _ATTEMPTS, json.dumps(attempts, indent=2).encode() + b"\n")

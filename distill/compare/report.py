@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from snnc.distill.compare.folder import write_whole
+from snnc.compiler.build.folder import replace_file
 from snnc.distill.compare.gains import Gain, Verdict
 from snnc.distill.compare.plan import Comparison
 from snnc.distill.compare.results import Result, Summary
@@ -57,7 +57,7 @@ def write_table(output: Path, comparison: Comparison, results: Sequence[Result],
     if problems:
         lines += ["", "## Runs without a result", ""]
         lines += [f"- `{result.run.name}`: {result.state}. {result.problem}".rstrip() for result in problems]
-    write_whole(output / TABLE, ("\n".join(lines) + "\n").encode())
+    replace_file(output / TABLE, ("\n".join(lines) + "\n").encode())
 
 
 def show_table(summaries: Sequence[Summary]) -> None:
@@ -121,7 +121,7 @@ def write_plot(output: Path, summaries: Sequence[Summary]) -> None:
     axes.legend(fontsize=8)
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=150, metadata={"Software": None})
-    write_whole(output / PLOT, image.getvalue())
+    replace_file(output / PLOT, image.getvalue())
 
 
 def _accuracy(values: tuple[float, float | None] | None) -> str:

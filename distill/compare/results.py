@@ -14,9 +14,9 @@ from typing import Any, Final
 import torch
 
 from snnc.compiler import __version__
+from snnc.compiler.build.folder import replace_file
 from snnc.compiler.errors import SnncError
 from snnc.distill.checkpoint import read_checkpoint
-from snnc.distill.compare.folder import write_whole
 from snnc.distill.compare.gains import Gain, Verdict, paired_gain, verdict
 from snnc.distill.compare.plan import BASELINE, STUDENT, Candidate, Comparison, Run
 from snnc.distill.compare.processes import read_attempts
@@ -173,7 +173,7 @@ def results_json(output: Path, comparison: Comparison, results: Sequence[Result]
         "runs": [_run_facts(result, output) for result in results],
         "summary": [_summary_facts(summary) for summary in summaries],
     }
-    write_whole(output / RESULTS, json.dumps(contents, indent=2, default=_plain).encode() + b"\n")
+    replace_file(output / RESULTS, json.dumps(contents, indent=2, default=_plain).encode() + b"\n")
 
 
 def _run_facts(result: Result, output: Path) -> dict[str, Any]:

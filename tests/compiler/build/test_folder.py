@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -12,9 +13,9 @@ import pytest
 
 from snnc.compiler import __version__, cli
 from snnc.compiler.build import folder as artefacts
-from snnc.compiler.build.folder import MANIFEST, empty_results, open_build, replace_file, write_build
+from snnc.compiler.build.folder import MANIFEST, open_build, replace_file, using_build, write_build
 from snnc.compiler.contract import SEMANTICS_VERSION
-from snnc.compiler.errors import BuildError
+from snnc.compiler.errors import BuildError, VerificationError
 from snnc.compiler.ir.model import load_model, model_hash, model_to_bytes
 from snnc.compiler.plan import plan_to_json
 from tests.compiler.networks import random_design
@@ -94,9 +95,6 @@ def test_a_link_to_a_build_stays_a_link(build, tmp_path):
 
 
 def test_results_that_cannot_be_written_are_named(build):
-    (build / "verify").write_text("in the way\n")
-    with pytest.raises(BuildError, match=r"verify' cannot be written: File exists"):
-        empty_results(build / "verify", "result.json")
     with pytest.raises(BuildError, match=r"no/result\.json' cannot be written: No such file"):
         replace_file(build / "no" / "result.json", "")
 
@@ -285,3 +283,51 @@ def test_an_interrupt_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_build_in_use_is_not_replaced(build):
+    """`snnc compile` into it used to take the files away under a command at work."""
+    with using_build(build) as opened:
+        with pytest.raises(BuildError, match="is at work: another snnc command uses this build"):
+            write_build(build, files(OTHER), source="another test")
+        opened.check_unchanged()
+        assert alone(build)
+        with using_build(build):
+            pass
+    write_build(build, files(OTHER), source="another test")
+    assert open_build(build).plan == OTHER.complete_plan
+
+
+def test_the_lock_of_a_killed_process_is_gone(build):
+    code = (
+        "import os, signal, sys; from pathlib import Path; from snnc.compiler.build.folder import using_build\n"
+        "with using_build(Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(build)]).returncode < 0
+    write_build(build, files(OTHER), source="another test")
+
+
+def test_a_failure_in_a_build_that_changed_meanwhile_says_that_it_changed(build):
+    """What the command read may be of two builds: no word about the hardware."""
+
+    def swapped():
+        with using_build(build):
+            build.rename(build.with_name("mine"))
+            write_build(build, files(OTHER), source="another test")
+            raise VerificationError("The hardware differs from the golden model.")
+
+    with pytest.raises(BuildError, match="was changed while this command worked in it"):
+        swapped()
+
+
+def test_a_file_that_cannot_be_written_leaves_the_earlier_one_and_nothing_else(build, monkeypatch):
+    (build / "report.md").write_text("good")
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(BuildError, match="No space left"):
+        replace_file(build / "report.md", "half")
+    assert (build / "report.md").read_text() == "good"
+    assert not list(build.glob(".*.part"))
