@@ -13,7 +13,7 @@ from typing import Any, Final
 import click
 
 from snnc.compiler import __version__
-from snnc.compiler.errors import SnncError
+from snnc.compiler.errors import InterruptedRun, SnncError
 from snnc.compiler.extras import needed
 
 __all__ = ["COMMANDS", "cli", "main"]
@@ -50,6 +50,9 @@ _FAULTS: Final = frozenset(
     }
 )
 """Of the machine or of a path that was given, not of this program: a full disk, a missing permission."""
+
+
+_INTERRUPTED: Final = 128 + signal.SIGINT
 
 
 class _LazyGroup(click.Group):
@@ -98,6 +101,9 @@ def run(arguments: list[str]) -> int:
     try:
         with needed():
             status: Any = cli.main(arguments, prog_name="snnc", standalone_mode=False)
+    except InterruptedRun as error:
+        _say(str(error))
+        return _INTERRUPTED
     except SnncError as error:
         _complain(str(error))
         return 1
@@ -115,11 +121,15 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("snnc: interrupted; nothing was left half-written.", err=True)
-        return 130
+        return _INTERRUPTED
     return status if isinstance(status, int) else 0
 
 
 def _complain(text: str) -> None:
+    _say(f"error: {text}")
+
+
+def _say(text: str) -> None:
     # Messages quote from files: nothing in one may end the line or command the terminal.
     message = "".join(character if character.isprintable() else "?" for character in text)
-    click.echo(f"snnc: error: {message}", err=True)
+    click.echo(f"snnc: {message}", err=True)

@@ -12,6 +12,7 @@ __all__ = [
     "CheckpointError",
     "DataError",
     "FitError",
+    "InterruptedRun",
     "MissingError",
     "OptionError",
     "SnncError",
@@ -64,3 +65,7 @@ class DataError(SnncError):
 
 class TrainingError(SnncError):
     """A training run cannot start or go on."""
+
+
+class InterruptedRun(SnncError):
+    """Ctrl-C or SIGTERM in the middle of a long run; the message says what is kept and how to go on."""

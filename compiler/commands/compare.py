@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from snnc.compiler.errors import OptionError, TrainingError
+from snnc.compiler.errors import InterruptedRun, OptionError, TrainingError
 from snnc.distill.compare.display import watching
 from snnc.distill.compare.folder import begin, read_comparison
 from snnc.distill.compare.options import DATA, read_config, shareable, shared_arguments, shared_files
@@ -160,7 +160,7 @@ def _train(
             return run_tasks(list(tasks.values()), jobs=jobs, gpus=gpus, on_change=watch)
     except KeyboardInterrupt:
         done = sum(task.output.exists() for task in tasks.values())
-        raise TrainingError(
+        raise InterruptedRun(
             f"The comparison was interrupted with {done} of {len(tasks)} runs done; nothing is lost, the same command "
             "goes on."
         ) from None

@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from snnc.compiler.errors import CheckpointError, OptionError, TrainingError
+from snnc.compiler.errors import CheckpointError, InterruptedRun, OptionError
 from snnc.distill.augment import Augmentation
 from snnc.distill.checkpoint import (
     TrainingState,
@@ -106,7 +106,7 @@ def distill(
         remedy = (
             f"its state is in {saver.path}, go on with --resume" if resume or saver.saved else "nothing was saved yet"
         )
-        raise TrainingError(f"Training was interrupted; {remedy}.") from None
+        raise InterruptedRun(f"Training was interrupted; {remedy}.") from None
     saver.path.unlink(missing_ok=True)
     if teacher_only:
         click.echo(f"{output}: teacher, validation {state.finished['teacher']['accuracy']:.2%}")

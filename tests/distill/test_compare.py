@@ -413,7 +413,7 @@ def test_ctrl_c_leaves_a_folder_to_go_on_with(child, tmp_path):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     errors = process.communicate(timeout=120)[1]
-    assert process.returncode == 1
+    assert process.returncode == 130
     assert "interrupted with 2 of 4 runs done; nothing is lost" in errors
     assert "Traceback" not in errors
     assert not any(map(alive, pids(output)))

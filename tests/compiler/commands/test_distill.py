@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from snnc.compiler.commands import distill as commands
 from snnc.compiler.commands.distill import distill
-from snnc.compiler.errors import CheckpointError, DataError, OptionError, TrainingError
+from snnc.compiler.errors import CheckpointError, DataError, InterruptedRun, OptionError
 
 QUICK = ["--architecture", "64-6-10", "--epochs", "3", "--teacher-epochs", "1", "--teacher", "mlp", "--copies", "1"]
 
@@ -60,7 +60,7 @@ def test_an_interrupted_run_is_kept_and_resumed(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(commands, "_Saver", Saver)
         result = invoke("-o", output)
-    assert isinstance(result.exception, TrainingError)
+    assert isinstance(result.exception, InterruptedRun)
     assert str(tmp_path / "student.training.pt") in str(result.exception)
     assert "--resume" in str(result.exception)
     assert output.read_bytes() == b"good"
@@ -76,7 +76,7 @@ def test_an_interruption_before_the_first_epoch_says_so(tmp_path, monkeypatch):
 
     monkeypatch.setattr(commands, "distil_student", interrupt)
     result = invoke("-o", tmp_path / "student.pt")
-    assert isinstance(result.exception, TrainingError)
+    assert isinstance(result.exception, InterruptedRun)
     assert "nothing was saved" in str(result.exception)
 
 
