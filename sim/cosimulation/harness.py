@@ -33,9 +33,6 @@ from snnc.sim.models.stimulus import Stimulus
 __all__ = ["HARNESS_TOP", "Capture", "EngineCapture", "harness_verilog", "read_capture", "write_stimulus"]
 
 HARNESS_TOP = "snnc_harness"
-PATIENCE = 1 << 20
-"""Cycles without any handshake after which the bench gives up."""
-
 REST = 8
 """Cycles without an operation, beyond a pipeline's, after which no more will come until the next input."""
 
@@ -89,7 +86,6 @@ def harness_verilog(plan: Plan) -> str:
         index_bits=results["index"],
         best_at=at["best"],
         last_at=at["last"],
-        patience=PATIENCE,
         loading=load_core(plan, gaps=False),
         rest=REST + max(engine.pipeline for engine in plan.engines),
         settle=4 + 2 * max(max(engine.layout.depth for engine in plan.engines), plan.input.layout.depth),

@@ -25,6 +25,7 @@ from snnc.compiler.build.folder import Build
 from snnc.compiler.errors import ToolError, VerificationError
 from snnc.compiler.tools import VERILATOR, relevant_line, run_to_end, tool_versions, verilator_environment
 from snnc.sim.cosimulation.harness import HARNESS_TOP, Capture, harness_verilog, read_capture, write_stimulus
+from snnc.sim.cosimulation.patience import patience
 from snnc.sim.models.stimulus import Stimulus
 
 __all__ = ["Executable", "build_executable", "cache_folder", "prepare", "run_bench", "simulate"]
@@ -80,12 +81,20 @@ def cache_folder() -> Path:
 
 
 def simulate(
-    build: Build, stimulus: Stimulus, *, overlap: bool = False, seed: int = 1, optimised: bool = True
+    build: Build,
+    stimulus: Stimulus,
+    *,
+    longest: int,
+    overlap: bool = False,
+    seed: int = 1,
+    optimised: bool = True,
 ) -> Capture:
     """Send `stimulus` through the core of `build` and capture everything that it does.
 
     Parameters
     ----------
+    longest
+        Predicted cycles of the longest sample; the core counts as hung after several times as many without a handshake.
     overlap
         Send a sample while the one before is still in the core, the first right after the reset, and half of them with
         gaps and stalls. Values must not change; cycles then count from the start of the run to each sample's end.
@@ -105,7 +114,11 @@ def simulate(
     with tempfile.TemporaryDirectory(prefix="snnc-") as name:
         work = Path(name)
         write_stimulus(build.plan, stimulus, work / "stimulus.bin")
-        plusargs = [f"+work={work}", f"+samples={len(stimulus)}", "+verilator+rand+reset+2", f"+verilator+seed+{seed}"]
+        plusargs = [
+            *(f"+work={work}", f"+samples={len(stimulus)}"),
+            f"+patience={patience(build.plan, stimulus, longest)}",
+            *("+verilator+rand+reset+2", f"+verilator+seed+{seed}"),
+        ]
         run_bench(executable, _BENCH, cwd=build.path, plusargs=[*plusargs, *(["+overlap"] if overlap else [])])
         return read_capture(build.plan, work, samples=len(stimulus), time_steps=stimulus.time_steps)
 

@@ -41,12 +41,14 @@ def verify_netlist(build: Build, netlist: Sequence[Path], inputs: npt.NDArray[An
     VerificationError
         A bit differs, is lost or invented.
     """
-    content = vectors(build, inputs, time_steps=time_steps)
+    beat_bits = serial_input_bits(build.plan)
+    content = vectors(build, inputs, time_steps=time_steps, beat_cycles=beat_bits)
     result_bits = sum(content["widths"]["o"].values())
     bits = {
-        "inputs": _bits(content["beats"], serial_input_bits(build.plan)),
+        "inputs": _bits(content["beats"], beat_bits),
         "results": _bits(content["results"], result_bits),
         "result_bits": result_bits,
+        "patience": content["patience"],
     }
     executable = build_executable(netlist, {"gates.v": clocked_shell(_TOP, build.plan)}, _TOP)
     with tempfile.TemporaryDirectory(prefix="snnc-") as name:

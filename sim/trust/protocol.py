@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.build.folder import Build
+from snnc.sim.cosimulation.patience import patience
 from snnc.sim.cosimulation.ports import clocked_core, input_widths, offsets, pack_inputs, result_widths
 from snnc.sim.cosimulation.simulator import build_executable, run_bench
 from snnc.sim.models import golden
 from snnc.sim.models.stimulus import stimulus
+from snnc.sim.models.timing.exact import predict
 
 __all__ = ["vectors", "verify_protocol"]
 
@@ -22,14 +24,16 @@ _TOP = "snnc_protocol"
 _BENCH = "snnc.sim.cosimulation.benches.protocol"
 
 
-def vectors(build: Build, inputs: npt.NDArray[Any], *, time_steps: int) -> dict[str, Any]:
+def vectors(build: Build, inputs: npt.NDArray[Any], *, time_steps: int, beat_cycles: int = 1) -> dict[str, Any]:
     """Input beats and expected result beats of some samples, as plain values for a cocotb bench.
 
-    ``widths`` are those of the fields of the ports' payloads, lowest first; ``beats`` and ``results`` are the payloads.
+    ``widths`` are those of the fields of the ports' payloads, lowest first; ``beats`` and ``results`` are the payloads;
+    ``patience`` is how many cycles without a result show that the core hangs, where a beat takes `beat_cycles`.
     """
     plan = build.plan
     trace = golden.run(build.load_graph(), inputs, time_steps=time_steps)
     beats = stimulus(plan.input.encoding, inputs, time_steps=time_steps)
+    prediction = predict(plan, beats, {name: layer.spikes for name, layer in trace.populations.items()})
     widths = result_widths(plan)
     at = offsets(widths)
     results = []
@@ -43,6 +47,7 @@ def vectors(build: Build, inputs: npt.NDArray[Any], *, time_steps: int) -> dict[
         "widths": {"i": input_widths(plan), "o": widths},
         "beats": pack_inputs(plan, beats).tolist(),
         "results": results,
+        "patience": patience(plan, beats, int(prediction.cycles.max()), beat_cycles=beat_cycles),
         "classes": trace.classes.tolist(),
     }
 

@@ -151,7 +151,7 @@ def verify_build(
         beats = stimulus(plan.input.encoding, piece, time_steps=steps)
         prediction = predict(plan, beats, {name: layer.spikes for name, layer in trace.populations.items()})
         start = time.perf_counter()
-        capture = simulate(build, beats, seed=seed, optimised=optimised)
+        capture = simulate(build, beats, longest=int(prediction.cycles.max()), seed=seed, optimised=optimised)
         seconds += time.perf_counter() - start
         difference = compare(graph, plan, trace, prediction, capture, thresholds, first=samples.start)
         if difference is not None:
@@ -165,8 +165,8 @@ def verify_build(
         if progress is not None:
             progress(len(capture.cycles))
 
-    _compare_overlapped(build, graph, inputs, thresholds, steps, seed, optimised)
     all_cycles, all_classes = np.concatenate(cycles), np.concatenate(classes)
+    _compare_overlapped(build, graph, inputs, thresholds, steps, seed, optimised, int(all_cycles.max()))
     count = len(all_cycles)
     busiest = max(plan.engines, key=lambda engine: int(np.concatenate(work[engine.name]).sum())).name
     hidden = [engine for engine in plan.engines if engine.kind is not EngineKind.READOUT]
@@ -265,13 +265,14 @@ def _compare_overlapped(
     steps: int,
     seed: int,
     optimised: bool,
+    longest: int,
 ) -> None:
     """Once more without waiting for the core, so that a sample meets the reset, or the tail of the one before."""
     plan = build.plan
     piece = golden.take(plan.input.encoding, inputs, slice(0, 200))
     trace = golden.run(graph, piece, time_steps=steps)
     beats = stimulus(plan.input.encoding, piece, time_steps=steps)
-    capture = simulate(build, beats, overlap=True, seed=seed, optimised=optimised)
+    capture = simulate(build, beats, longest=longest, overlap=True, seed=seed, optimised=optimised)
     difference = compare(graph, plan, trace, None, capture, thresholds)
     if difference is not None:
         raise VerificationError(f"The hardware differs from the golden model when samples overlap: {difference}.")

@@ -8,9 +8,6 @@ from pathlib import Path
 import cocotb
 from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
 
-PATIENCE = 200_000
-"""Cycles after which the core counts as hung."""
-
 RESET_AT = 13
 """Cycles after which the load of a core with SPRAM is interrupted."""
 
@@ -61,7 +58,7 @@ async def _send(dut, beats, gap, generator):  # type: ignore[no-untyped-def]
 
 
 async def _receive(dut, expected, stall, generator):  # type: ignore[no-untyped-def]
-    waited = 0
+    waited, patience = 0, _vectors["patience"]
     offered = None
     for position, result in enumerate(expected):
         while True:
@@ -80,7 +77,7 @@ async def _receive(dut, expected, stall, generator):  # type: ignore[no-untyped-
                 break
             offered = payload
             waited += 1
-            assert waited < PATIENCE, f"no result {position} within {PATIENCE} cycles"
+            assert waited < patience, f"no result {position} within {patience} cycles"
     await FallingEdge(dut.clk)
     dut.o__ready.value = 1
     for _ in range(100):

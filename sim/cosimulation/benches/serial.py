@@ -7,9 +7,6 @@ from pathlib import Path
 import cocotb
 from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
 
-PATIENCE = 200_000
-"""Cycles after which the design counts as hung."""
-
 _bits = json.loads(Path(os.environ["SNNC_BITS"]).read_text())
 
 
@@ -17,6 +14,7 @@ _bits = json.loads(Path(os.environ["SNNC_BITS"]).read_text())
 async def bits_in_bits_out(dut):  # type: ignore[no-untyped-def]
     """Values change at falling edges; what then shows is what the next rising edge samples."""
     inputs, expected, width = _bits["inputs"], _bits["results"], _bits["result_bits"]
+    patience = _bits["patience"]
     dut.rst.value = 1
     dut.i__valid.value = 0
     dut.o__ready.value = 0
@@ -42,5 +40,5 @@ async def bits_in_bits_out(dut):  # type: ignore[no-untyped-def]
             )
             got += 1
             waited = 0
-        assert waited < PATIENCE, f"no result {got // width} within {PATIENCE} cycles"
+        assert waited < patience, f"no result {got // width} within {patience} cycles"
         await FallingEdge(dut.clk)

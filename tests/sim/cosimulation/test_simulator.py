@@ -54,5 +54,5 @@ def test_an_executable_outlives_the_environment_that_it_was_linked_in(tmp_path, 
     monkeypatch.setattr(simulator, "prepare", lambda *_, **__: moved)
     inputs = random_inputs(build.plan, 2, time_steps=4, density=0.4, seed=0)
     trace = golden.run(graph, inputs, time_steps=4)
-    capture = simulate(build, stimulus(Encoding.EVENTS, inputs, time_steps=4))
+    capture = simulate(build, stimulus(Encoding.EVENTS, inputs, time_steps=4), longest=1000)
     np.testing.assert_array_equal(capture.logits, trace.logits)
