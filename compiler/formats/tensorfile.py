@@ -3,7 +3,8 @@
 Importing torch takes longer than compiling a network. The file is a zip archive of uncompressed records: one pickle
 (``data.pkl``) that describes the value, and one record of raw numbers per tensor storage (``data/0``, ``data/1``, ..).
 Every size that the pickle claims is held against the archive's directory before any memory is taken, and tensors are
-read-only views into their storage, so that a hostile file can cost no more memory than its own length.
+read-only views into their storage, so that a hostile file can cost little more memory than its own length: tensors
+that repeat numbers, as ``expand`` makes them, have `REPEATED_LIMIT` numbers in all.
 """
 
 from __future__ import annotations
@@ -30,12 +31,16 @@ FILE_LIMIT: Final = 2**30
 PICKLE_LIMIT: Final = 2**20
 """Bytes of the largest ``data.pkl``: a student's takes a few thousand."""
 
+REPEATED_LIMIT: Final = 2**24
+"""Numbers of all the tensors of a file that show more numbers than their storage holds."""
+
 _DIMENSIONS_LIMIT: Final = 8
 
 _STORAGES: Final[Mapping[str, str]] = {
     "torch FloatStorage": "f4",
     "torch DoubleStorage": "f8",
     "torch HalfStorage": "f2",
+    "torch BFloat16Storage": "u2",  # the upper half of a float32, which it becomes
     "torch LongStorage": "i8",
     "torch IntStorage": "i4",
     "torch ShortStorage": "i2",
@@ -44,9 +49,11 @@ _STORAGES: Final[Mapping[str, str]] = {
     "torch BoolStorage": "?",
 }
 
-_REBUILD: Final = "torch._utils _rebuild_tensor_v2"
-_ORDERED_DICT: Final = "collections OrderedDict"
-_NAMES: Final = frozenset({*_STORAGES, _REBUILD, _ORDERED_DICT})
+_BFLOAT16: Final = "torch BFloat16Storage"
+_CALLS: Final = frozenset(
+    {"torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter", "torch Size", "collections OrderedDict"}
+)
+_NAMES: Final = frozenset({*_STORAGES, *_CALLS})
 
 _ORDERS: Final = {b"little": "<", b"big": ">"}
 
@@ -102,6 +109,7 @@ class _Archive:
         self._size = size
         self._records = _records(archive)
         self._storages: dict[str, tuple[str, _Storage]] = {}
+        self._repeated = 0
         order = self._records.get("byteorder")
         # Written since torch 2.1; before, every file was in the order of its machine, in practice little.
         self._order = "<" if order is None else _ORDERS.get(self._bytes(order, 16), "")
@@ -143,7 +151,10 @@ class _Archive:
         if record.file_size != claimed:
             raise ValueError(f"storage '{key}' has {record.file_size} bytes, not the {claimed} that it claims")
         numbers = np.frombuffer(self._bytes(record, FILE_LIMIT), dtype)
-        storage = _Storage(numbers.astype(dtype.newbyteorder("="), copy=False))
+        numbers = numbers.astype(dtype.newbyteorder("="), copy=False)
+        if kind == _BFLOAT16:
+            numbers = (numbers.astype(np.uint32) << 16).view(np.float32)
+        storage = _Storage(numbers)
         storage.numbers.setflags(write=False)
         self._storages[key] = (kind, storage)
         return storage
@@ -156,7 +167,16 @@ class _Archive:
                 "torch._utils _rebuild_tensor_v2",
                 (_Storage() as storage, int() as offset, tuple() as shape, tuple() as stride, *_),
             ):
-                return _view(storage.numbers, offset, shape, stride)
+                tensor = _view(storage.numbers, offset, shape, stride)
+                if tensor.size > len(storage.numbers):
+                    self._repeated += tensor.size
+                    if self._repeated > REPEATED_LIMIT:
+                        raise ValueError(f"its tensors repeat numbers beyond {REPEATED_LIMIT:,} in all")
+                return tensor
+            case ("torch._utils _rebuild_parameter", (np.ndarray() as tensor, bool(), dict())):
+                return tensor
+            case ("torch Size", (tuple() as sizes,)) if all(type(size) is int for size in sizes):
+                return sizes
             case _:
                 raise ValueError(f"a call of {name.replace(' ', '.')} with the wrong arguments")
 
@@ -180,13 +200,12 @@ def _view(
     steps = [step for step in stride if type(step) is int and step >= 0]
     if not len(sizes) == len(shape) == len(stride) == len(steps) <= _DIMENSIONS_LIMIT or offset < 0:
         raise ValueError("a tensor has an impossible shape or stride")
-    count = math.prod(sizes)
     if math.prod(max(1, size) for size in sizes) > FILE_LIMIT:
         raise ValueError(f"a tensor claims the shape {tuple(sizes)}")
-    if count == 0:
+    if 0 in sizes:
         return np.empty(sizes, numbers.dtype)
     last = offset + sum((size - 1) * step for size, step in zip(sizes, steps, strict=True))
-    if last >= len(numbers) or count > len(numbers):
+    if last >= len(numbers):
         raise ValueError(f"a tensor of shape {tuple(sizes)} reaches beyond its {len(numbers)} numbers")
     strides = [step * numbers.dtype.itemsize for step in steps]
     return np.lib.stride_tricks.as_strided(numbers[offset:], sizes, strides, writeable=False)
