@@ -5,9 +5,8 @@ Every choice (the best epoch of each stage) is made on validation data; the test
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
-from typing import Any, assert_never
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,36 +17,24 @@ from snnc.compiler.errors import OptionError
 from snnc.compiler.ir import Encoding, InputSource
 from snnc.distill.batches import Copies, Purpose, generator, shuffled
 from snnc.distill.checkpoint import TrainingState, student_checkpoint
-from snnc.distill.config import StageTeacher, TrainingConfig
+from snnc.distill.config import TrainingConfig
+from snnc.distill.course import TEACHER_NEEDS, Course, refuse_steps_of_an_ann
 from snnc.distill.data import Dataset, Split
 from snnc.distill.exactness import check_exact, integer_inputs
 from snnc.distill.fitting import EpochReport, Stage, fit
 from snnc.distill.losses import METHODS
-from snnc.distill.losses.interface import Need
 from snnc.distill.objective import (
-    AnnTeacher,
-    Answers,
-    Lesson,
-    Objective,
-    Teaching,
     Trainee,
     build_adapter,
     frames,
     mixed_precision,
-    spiking_teacher,
 )
 from snnc.distill.optimisers import Optimiser
-from snnc.distill.students import Phase, Student
+from snnc.distill.students import Student
 from snnc.distill.teachers import SpikingTeacher, Teacher, as_input, build_teacher, teacher_logits
 from snnc.sim.models.inputs import encode
 
 __all__ = ["distil_student", "find_training_device", "train_teacher"]
-
-_RELATIVE_RATE = {Phase.TWIN: 1.0, Phase.FLOAT: 1.0, Phase.QUANTISED: 0.5, Phase.FOLDED: 0.15}
-"""Peak learning rate of each phase: a network that already works is disturbed less."""
-
-_RATE_OF_A_STARTED = 0.5
-"""Of the float phase, where weights were learned before."""
 
 _CPU = torch.device("cpu")
 
@@ -92,99 +79,47 @@ def distil_student(
     _check_shapes(config, dataset)
     _prepare(config, device)
     method = METHODS[config.loss]
-    if not method.needs & _TEACHER_NEEDS:
+    if not method.needs & TEACHER_NEEDS:
         teacher = None
     elif teacher is None and config.teacher_epochs:
+        refuse_steps_of_an_ann(config.loss, method)
         untrained = build_teacher(config.teacher, dataset.shape, len(dataset.classes))
         build_adapter(method, Student(config.student), untrained)  # refuses before an hour of training, not after it
         teacher = train_teacher(config, dataset, state=state, save=save, on_epoch=on_epoch, device=device)
-    if teacher is not None:
-        teacher = teacher.to(device)
-    ann = teacher if isinstance(teacher, Teacher) else None
-    if Need.TEACHER_STEP_LOGITS in method.needs and ann is not None:
-        raise OptionError(
-            f"The loss {config.loss} compares time steps, so it needs a spiking teacher: give a trained student with "
-            "--teacher-from, or let each phase teach the next with --teacher-epochs 0 --stage-teacher previous."
-        )
-
     torch.manual_seed(_seed(config, Purpose.WEIGHTS, 1))
     student = Student(config.student)
     if start is not None:
         _start_from(student, start)
-    trainee = Trainee(student, build_adapter(method, student, ann)).to(device)
-    copies = Copies(
-        dataset.train,
-        config.augmentation,
-        count=config.copies,
-        seed=config.seed,
-        purpose=Purpose.STUDENT_IMAGES,
+    course = Course(
+        config,
+        method,
+        student,
+        copies=Copies(
+            dataset.train,
+            config.augmentation,
+            count=config.copies,
+            seed=config.seed,
+            purpose=Purpose.STUDENT_IMAGES,
+        ),
+        teacher=teacher,
+        started=start is not None,
+        device=device,
     )
-    epochs_before = 0
-    previous: SpikingTeacher | None = None
-    float_copy: Student | None = None
-    answers: Answers | None = None
     for phase in config.phases:
-        if phase.value not in state.finished and state.stage != phase.value:
-            student.enter(phase)
-        student.phase = phase
-        teachers = _teachers(config, teacher, previous)
-        if answers is None or config.stage_teacher is not StageTeacher.TEACHER:  # else those of the phase before hold
-            answers = Answers(teachers) if teachers and method.needs & _TEACHER_NEEDS else None
-        objective = Objective(
-            # Without anyone to ask, the first network of a chain learns from the labels.
-            method if answers is not None or not method.needs & _TEACHER_NEEDS else METHODS["cross-entropy"],
-            config.loss_settings,
-            teacher=ann,
-            float_copy=float_copy,
-        )
-        rate = _RELATIVE_RATE[phase] * (
-            _RATE_OF_A_STARTED if phase is Phase.FLOAT and (config.twin_epochs or start is not None) else 1.0
-        )
-        stage = Stage(
-            name=phase.value,
-            epochs=config.phase_epochs(phase),
-            optimiser=config.optimiser,
-            learning_rate=config.learning_rate * rate,
-            weight_decay=config.weight_decay,
-            average=config.average,
-        )
-
-        def losses(
-            epoch: int, first: int = epochs_before, answers: Answers | None = answers, objective: Objective = objective
-        ) -> Iterator[Tensor]:
-            turn = first + epoch
-            images = copies.images(turn).to(device)
-            logits = answers.to(copies.turn(turn), images) if answers is not None else None
-            events = generator(config.seed, Purpose.EVENTS, turn)
-            noise = generator(config.seed, Purpose.NOISE, turn)
-            labels = copies.labels.to(device)
-            for order in shuffled(len(copies), config.batch_size, generator(config.seed, Purpose.ORDER, turn)):
-                batch = order.to(device)
-                lesson = Lesson(
-                    images=images[batch],
-                    labels=labels[batch],
-                    answers=None if logits is None else logits[:, batch],
-                    events=events,
-                    noise=noise,
-                )
-                yield objective(trainee, lesson)
-
+        course.begin(phase, fresh=phase.value not in state.finished and state.stage != phase.value)
         fit(
-            trainee,
-            stage,
-            losses=losses,
-            updates_per_epoch=max(1, len(copies) // config.batch_size),
+            course.trainee,
+            course.stage,
+            losses=course.losses,
+            updates_per_epoch=course.updates_per_epoch,
             validate=lambda model: _accuracy(_student(model), dataset.validation),
             state=state,
             save=save,
             on_epoch=on_epoch,
         )
-        epochs_before += stage.epochs
-        previous = spiking_teacher(student)
-        if phase is Phase.FLOAT:
-            float_copy = copy.deepcopy(student).eval().requires_grad_(False)
-    assert float_copy is not None
-    return _export(student, float_copy, ann, config, dataset)
+        course.end()
+    assert course.float_copy is not None
+    return _export(student, course.float_copy, course.ann, config, dataset)
 
 
 def find_training_device(name: str) -> torch.device:
@@ -207,28 +142,6 @@ def _prepare(config: TrainingConfig, device: torch.device) -> None:
 def _student(model: nn.Module) -> Student:
     assert isinstance(model, Trainee)
     return model.student
-
-
-_TEACHER_NEEDS = {Need.TEACHER_LOGITS, Need.TEACHER_STEP_LOGITS, Need.TEACHER_FEATURES, Need.SALIENCY}
-
-
-def _teachers(
-    config: TrainingConfig, teacher: Teacher | SpikingTeacher | None, previous: SpikingTeacher | None
-) -> list[Teaching]:
-    """Who teaches the next phase."""
-    given: list[Teaching] = []
-    if teacher is not None:
-        given = [AnnTeacher(teacher) if isinstance(teacher, Teacher) else teacher]
-    before: list[Teaching] = [] if previous is None else [previous]
-    match config.stage_teacher:
-        case StageTeacher.TEACHER:
-            return given
-        case StageTeacher.PREVIOUS:
-            return before or given
-        case StageTeacher.MEAN:
-            return before + given
-        case _:
-            assert_never(config.stage_teacher)
 
 
 def _start_from(student: Student, start: Student) -> None:

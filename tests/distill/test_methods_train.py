@@ -89,7 +89,8 @@ def test_maps_that_are_missing_are_refused_before_the_teacher_is_trained(digits,
         run(dataclasses.replace(QUICK, loss=loss, **change), digits)
 
 
-def test_a_step_by_step_loss_needs_a_spiking_teacher(digits):
+def test_a_step_by_step_loss_needs_a_spiking_teacher(digits, monkeypatch):
+    monkeypatch.setattr(train, "train_teacher", lambda *_, **__: pytest.fail("the teacher was trained"))
     with pytest.raises(OptionError, match="spiking teacher"):
         run(dataclasses.replace(QUICK, loss="spike-window"), digits)
 
