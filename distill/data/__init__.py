@@ -8,7 +8,7 @@ name             train   validation  test    where it comes from
 `fashion-mnist`  55,000  5,000       10,000  the same
 `cifar10`        45,000  5,000       10,000  the six ``.bin`` files, or ``cifar10_jpegq75.npz`` (lossy)
 `spoken-digits`  2,430   270         300     ``spoken_digits_logmel.npz``: log-mel maps, 64 frames x 32 bands
-`npz`            9/10    1/10        all     any ``.npz`` of images or events (`snnc.distill.data.npz`)
+`npz`            9/10    1/10        all     any ``.npz`` of images or events, which may bring a validation set
 ===============  ======  ==========  ======  ==============================================================
 
 The validation samples (and the test samples of `digits`, which has no test set of its own) are drawn per class with a

@@ -1,4 +1,7 @@
-"""Bring your own data: an ``.npz`` file with `x_train`, `y_train`, `x_test`, `y_test` and, if wanted, `classes`.
+"""Bring your own data: an ``.npz`` file with `x_train`, `y_train`, `x_test`, `y_test` and, if wanted, more.
+
+`x_validation` and `y_validation` are the samples that choices are made on; without them a tenth of the training
+samples is held out, 5000 at most, and whatever is wrong with the labels of those is wrong with the validation, too.
 
 ``x_*`` are unsigned bytes: images ``(N, C, H, W)``, or events ``(N, T, C, H, W)``, the number of events of each pixel
 in each of ``T`` steps.  A neuron either spikes in a step or it does not, so **counts are clipped to 0 or 1**.  ``y_*``
@@ -56,25 +59,30 @@ def load_spoken_digits(name: str, root: str | Path | None) -> Dataset:
 def _load(path: Path, name: str, title: str) -> Dataset:
     with open_archive(path) as archive:
         x_train, y_train = _samples(archive, "train")
+        given = "x_validation" in archive or "y_validation" in archive
+        x_validation, y_validation = _samples(archive, "validation") if given else (x_train[:0], y_train[:0])
         x_test, y_test = _samples(archive, "test")
         names = archive.texts("classes", longest=_NAME_LIMIT) if "classes" in archive else None
-    if x_test.shape[1:] != x_train.shape[1:]:
-        raise DataError(
-            f"{path}: samples of x_test have the shape {x_test.shape[1:]}, those of x_train {x_train.shape[1:]}; "
-            "they must be equal."
-        )
-    if len(x_train) < 2:
+    for part, images in (("validation", x_validation), ("test", x_test)):
+        if images.shape[1:] != x_train.shape[1:]:
+            raise DataError(
+                f"{path}: samples of x_{part} have the shape {images.shape[1:]}, those of x_train "
+                f"{x_train.shape[1:]}; they must be equal."
+            )
+    if not given and len(x_train) < 2:
         raise DataError(f"{path}: x_train holds one sample, but one for training and one for validation are needed.")
     # Without names there are as many classes as the training labels say, and a stray label must not make millions.
     count = len(names) if names is not None else min(int(y_train.max()) + 1, _CLASSES_LIMIT)
     if not 2 <= count <= _CLASSES_LIMIT:
         raise DataError(f"{path} has {count} classes, but 2 to {_CLASSES_LIMIT} are allowed.")
     events = x_train.ndim == 5
-    parts = [
-        Split(images=images.clip(max=1) if events else images, labels=check_labels(labels, count, path=path, name=name))
-        for images, labels in ((x_train, y_train), (x_test, y_test))
-    ]
-    train, validation = train_and_validation(parts[0])
+
+    def split(images: Pixels, labels: npt.NDArray[np.integer]) -> Split:
+        checked = check_labels(labels, count, path=path, name=name)
+        return Split(images=images.clip(max=1) if events else images, labels=checked)
+
+    train = split(x_train, y_train)
+    train, validation = (train, split(x_validation, y_validation)) if given else train_and_validation(train)
     channels, height, width = x_train.shape[-3:]
     return Dataset(
         name=name,
@@ -84,7 +92,7 @@ def _load(path: Path, name: str, title: str) -> Dataset:
         classes=names if names is not None else tuple(map(str, range(count))),
         train=train,
         validation=validation,
-        test=parts[1],
+        test=split(x_test, y_test),
     )
 
 

@@ -59,7 +59,12 @@ def test_epochs_go_through_the_copies_across_phases(monkeypatch):
     way = course()
     turns = []
     original = Copies.images
-    monkeypatch.setattr(Copies, "images", lambda self, epoch: (turns.append(epoch), original(self, epoch))[1])
+
+    def images(self, epoch):
+        turns.append(epoch)
+        return original(self, epoch)
+
+    monkeypatch.setattr(Copies, "images", images)
     for phase in CONFIG.phases:
         way.begin(phase, fresh=True)
         for epoch in range(way.stage.epochs):

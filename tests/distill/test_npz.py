@@ -74,6 +74,40 @@ def test_counts_of_events_become_spikes(path):
     assert mine.test.images.dtype == np.uint8
 
 
+def test_a_validation_set_of_its_own_is_used_whole(path):
+    """Nothing is held out of the training set then: wrong labels in it stay out of the validation."""
+    stored = arrays(y_train=np.zeros(40, np.int64))
+    chosen = {"x_validation": stored["x_test"][:5] ^ 1, "y_validation": np.array([3, 2, 1, 0, 3])}
+    save(path, **stored, **chosen)
+    mine = load("npz", path)
+    np.testing.assert_array_equal(mine.train.images, stored["x_train"])
+    np.testing.assert_array_equal(mine.train.labels, stored["y_train"])
+    np.testing.assert_array_equal(mine.validation.images, chosen["x_validation"])
+    assert mine.validation.labels.tolist() == [3, 2, 1, 0, 3]
+
+
+def test_a_validation_set_of_events_is_clipped_like_the_others(path):
+    counts = np.random.default_rng(1).integers(0, 4, (40, 6, 2, 5, 4), dtype=np.uint8)
+    chosen = {"x_validation": counts[:3], "y_validation": np.arange(3)}
+    save(path, **arrays(x_train=counts[:1], y_train=np.zeros(1, int), x_test=counts[:8]), **chosen)
+    np.testing.assert_array_equal(load("npz", path).validation.images, counts[:3] > 0)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"x_validation": np.zeros((3, 2, 5, 4), np.uint8)}, "no array called y_validation"),
+        ({"y_validation": np.zeros(3, int)}, "no array called x_validation"),
+        ({"x_validation": np.zeros((3, 2, 5, 5), np.uint8), "y_validation": np.zeros(3, int)}, "x_validation.*equal"),
+        ({"x_validation": np.zeros((3, 2, 5, 4), np.uint8), "y_validation": np.zeros(2, int)}, "y_validation 2 labels"),
+        ({"x_validation": np.zeros((3, 2, 5, 4), np.uint8), "y_validation": np.full(3, 4)}, "class 4, but npz has 4"),
+    ],
+)
+def test_a_wrong_validation_set_is_refused_by_name(path, chosen, message):
+    save(path, **arrays(), **chosen)
+    refuse(path, message)
+
+
 def test_classes_without_names_are_numbered(path):
     np.savez(path, **arrays(classes=None))
     assert load("npz", path).classes == ("0", "1", "2", "3")
