@@ -73,8 +73,8 @@ class Course:
     ----------
     trainee
         All that is trained together, in place.
-    ann
-        The teacher, if it is an ANN.
+    teacher, ann
+        The teacher, where it trains; the same if it is an ANN.
     float_copy
         The student as it left its float phase; None before that.
 
@@ -95,8 +95,8 @@ class Course:
         started: bool,
         device: torch.device,
     ) -> None:
-        self._teacher = None if teacher is None else teacher.to(device)
-        self.ann = self._teacher if isinstance(self._teacher, Teacher) else None
+        self.teacher = None if teacher is None else teacher.to(device)
+        self.ann = self.teacher if isinstance(self.teacher, Teacher) else None
         if self.ann is not None:
             refuse_steps_of_an_ann(config.loss, method)
         self.trainee = Trainee(student, build_adapter(method, student, self.ann)).to(device)
@@ -181,8 +181,8 @@ class Course:
     def _teachers(self) -> list[Teaching]:
         """Who teaches the phase that begins."""
         given: list[Teaching] = []
-        if self._teacher is not None:
-            given = [AnnTeacher(self._teacher) if isinstance(self._teacher, Teacher) else self._teacher]
+        if self.teacher is not None:
+            given = [AnnTeacher(self.teacher) if isinstance(self.teacher, Teacher) else self.teacher]
         before: list[Teaching] = [] if self._previous is None else [self._previous]
         match self._config.stage_teacher:
             case StageTeacher.TEACHER:

@@ -119,7 +119,7 @@ def distil_student(
         )
         course.end()
     assert course.float_copy is not None
-    return _export(student, course.float_copy, course.ann, config, dataset)
+    return _export(student, course.float_copy, course.teacher, config, dataset)
 
 
 def find_training_device(name: str) -> torch.device:
@@ -154,7 +154,11 @@ def _start_from(student: Student, start: Student) -> None:
 
 
 def _export(
-    student: Student, float_copy: Student, teacher: Teacher | None, config: TrainingConfig, dataset: Dataset
+    student: Student,
+    float_copy: Student,
+    teacher: Teacher | SpikingTeacher | None,
+    config: TrainingConfig,
+    dataset: Dataset,
 ) -> dict[str, Any]:
     student, float_copy = student.cpu(), float_copy.cpu()
     teacher = None if teacher is None else teacher.cpu()
@@ -172,6 +176,7 @@ def _export(
     }
     if teacher is not None:
         checkpoint["metrics"]["teacher_validation"] = _teacher_accuracy(teacher, dataset.validation)
+        checkpoint["metrics"]["teacher_test"] = _teacher_accuracy(teacher, dataset.test)
     return checkpoint
 
 
@@ -269,8 +274,12 @@ def _accuracy(student: Student, split: Split) -> float:
 
 
 def _teacher_accuracy(teacher: nn.Module, split: Split) -> float:
-    device = next(teacher.parameters()).device
-    logits = teacher_logits(teacher, frames(torch.from_numpy(split.images.copy())).to(device))
+    images = torch.from_numpy(split.images.copy())
+    if isinstance(teacher, SpikingTeacher):
+        device = next(teacher.parameters()).device
+        logits = torch.cat([teacher(chunk.to(device)).mean(dim=0) for chunk in images.split(500)])
+    else:
+        logits = teacher_logits(teacher, frames(images).to(next(teacher.parameters()).device))
     return _share(logits.argmax(dim=1).cpu().numpy() == split.labels)
 
 

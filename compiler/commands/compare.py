@@ -28,6 +28,7 @@ from snnc.distill.compare.report import TABLE, show_table, write_plot, write_tab
 from snnc.distill.compare.results import read_results, results_json, summarise
 from snnc.distill.config import DEFAULTS
 from snnc.distill.data import load
+from snnc.distill.resolution import coarseness
 
 __all__ = ["compare_command"]
 
@@ -96,13 +97,18 @@ def compare_command(
     if collect:
         tabulate(output, read_comparison(output))
         return
+    dataset = load(shared["dataset"], shared[DATA])
+    if (coarse := coarseness(dataset.name, len(dataset.validation))) is not None:
+        click.echo(f"Warning: {coarse}", err=True)
     asked = Comparison(
         shared={name: words for name, words in shared_arguments(shared).items() if name != DATA},
         files=shared_files(shared),
         methods=_methods(methods),
         architectures=tuple(dict.fromkeys(architectures)) or (DEFAULTS[shared["dataset"]].architecture,),
         seeds=parse_seeds(seeds),
-        train_images=len(load(shared["dataset"], shared[DATA]).train),
+        train_images=len(dataset.train),
+        validation_images=len(dataset.validation),
+        test_images=len(dataset.test),
     )
     index, count = parse_shard(shard) if shard is not None else (0, 1)
     comparison = begin(output, asked)
@@ -130,7 +136,7 @@ def tabulate(output: Path, comparison: Comparison) -> None:
     results_json(output, comparison, results, summaries)
     write_table(output, comparison, results, summaries)
     write_plot(output, summaries)
-    show_table(summaries)
+    show_table(comparison, summaries)
     done = sum(result.state == "done" for result in results)
     click.echo(f"{done} of {len(results)} runs are done. Written to {output / TABLE}, with results.json beside it.")
 

@@ -29,11 +29,12 @@ from snnc.distill.checkpoint import (
     write_teacher,
 )
 from snnc.distill.config import DEFAULTS, TrainingConfig, parse_augmentation, plain
-from snnc.distill.data import load
+from snnc.distill.data import Dataset, load
 from snnc.distill.fitting import EpochReport
 from snnc.distill.hardware import check_fit, named_device
 from snnc.distill.losses.interface import parse_options
 from snnc.distill.options import OPTIONS
+from snnc.distill.resolution import with_half_width
 from snnc.distill.train import distil_student, find_training_device, train_teacher
 
 __all__ = ["distill"]
@@ -109,9 +110,10 @@ def distill(
         raise InterruptedRun(f"Training was interrupted; {remedy}.") from None
     saver.path.unlink(missing_ok=True)
     if teacher_only:
-        click.echo(f"{output}: teacher, validation {state.finished['teacher']['accuracy']:.2%}")
+        accuracy = state.finished["teacher"]["accuracy"]
+        click.echo(f"{output}: teacher, validation {with_half_width(accuracy, len(images.validation))}")
     else:
-        _summarise(output, checkpoint)
+        _summarise(output, checkpoint, images)
 
 
 class _Saver:
@@ -197,11 +199,19 @@ def _progress() -> Iterator[Callable[[EpochReport], None]]:
         yield on_epoch
 
 
-def _summarise(output: Path, checkpoint: dict[str, Any]) -> None:
+def _summarise(output: Path, checkpoint: dict[str, Any], dataset: Dataset) -> None:
     metrics = checkpoint["metrics"]
-    click.echo(
-        f"{output}: {checkpoint['name']}, T = {checkpoint['time_steps']}\n"
-        f"  float student    validation {metrics['float_validation']:.2%}   test {metrics['float_test']:.2%}\n"
-        f"  integer network  validation {metrics['integer_validation']:.2%}   test {metrics['integer_test']:.2%}\n"
-        "  the exported integers equal the trained student, spike for spike, on all validation data"
-    )
+    validation, test = len(dataset.validation), len(dataset.test)
+    lines = [f"{output}: {checkpoint['name']}, T = {checkpoint['time_steps']}"]
+    for title, name in (("teacher", "teacher"), ("float student", "float"), ("integer network", "integer")):
+        if f"{name}_validation" in metrics:
+            lines.append(
+                f"  {title:<15}  validation {with_half_width(metrics[f'{name}_validation'], validation)}   "
+                f"test {with_half_width(metrics[f'{name}_test'], test)}"
+            )
+    lines += [
+        f"  ± is what other images would change (95 %); one is {100 / validation:.2f} points of validation, "
+        f"{100 / test:.2f} of test",
+        "  the exported integers equal the trained student, spike for spike, on all validation data",
+    ]
+    click.echo("\n".join(lines))

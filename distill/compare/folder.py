@@ -16,7 +16,7 @@ __all__ = ["begin", "read_comparison"]
 
 _FILE: Final = "compare.json"
 _FORMAT: Final = "snnc-comparison"
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 _Item = TypeVar("_Item")
 
@@ -54,6 +54,8 @@ def begin(output: Path, comparison: Comparison) -> Comparison:
         "architectures": comparison.architectures,
         "seeds": comparison.seeds,
         "train_images": comparison.train_images,
+        "validation_images": comparison.validation_images,
+        "test_images": comparison.test_images,
     }
     replace_file(output / _FILE, json.dumps(contents, indent=2).encode() + b"\n")
     return comparison
@@ -77,6 +79,8 @@ def read_comparison(output: Path) -> Comparison:
         architectures=tuple(contents["architectures"]),
         seeds=tuple(contents["seeds"]),
         train_images=contents["train_images"],
+        validation_images=contents["validation_images"],
+        test_images=contents["test_images"],
     )
 
 
@@ -91,12 +95,14 @@ def _check_equal(output: Path, before: Comparison, now: Comparison) -> None:
         for option in before.files
         if before.files[option] != now.files.get(option)
     ]
-    if before.train_images != now.train_images:
-        changes.append((f"with {before.train_images:,} training images", f"with {now.train_images:,}"))
+    for part in ("train", "validation", "test"):
+        then, today = (getattr(one, f"{part}_images") for one in (before, now))
+        if then != today:
+            changes.append((f"with {then:,} {part} images", f"with {today:,}"))
     if changes:
-        then, today = changes[0]
+        begun, asked = changes[0]
         raise OptionError(
-            f"The comparison in '{output}' was begun {then}, but now it is {today}: the budget must be the same for "
+            f"The comparison in '{output}' was begun {begun}, but now it is {asked}: the budget must be the same for "
             "all; use the options it was begun with, or another folder with -o."
         )
 

@@ -86,8 +86,8 @@ class Comparison:
         The baseline is the first.
     files
         SHA-256 of every file that those name, by option.
-    train_images
-        Size of the training set.
+    train_images, validation_images, test_images
+        Sizes of the data set's parts.
     """
 
     shared: Mapping[str, tuple[str, ...]]
@@ -96,6 +96,8 @@ class Comparison:
     architectures: tuple[str, ...]
     seeds: tuple[int, ...]
     train_images: int
+    validation_images: int
+    test_images: int
 
     @property
     def runs(self) -> tuple[Run, ...]:

@@ -15,6 +15,7 @@ from snnc.compiler.build.folder import replace_file
 from snnc.distill.compare.gains import Gain, Verdict
 from snnc.distill.compare.plan import Comparison
 from snnc.distill.compare.results import Result, Summary
+from snnc.distill.resolution import half_width
 
 __all__ = ["PLOT", "TABLE", "show_table", "write_plot", "write_table"]
 
@@ -37,7 +38,10 @@ def write_table(output: Path, comparison: Comparison, results: Sequence[Result],
         "",
         f"All runs: `snnc distill {shared}`.",
         "",
-        "Accuracy of the integer network in percent, mean ± standard deviation over seeds.",
+        "Accuracy of the integer network in percent, mean ± standard deviation over seeds (± what other images would",
+        f"change, 95 %: one of {comparison.validation_images:,} validation images is "
+        f"{100 / comparison.validation_images:.2f} points, one of {comparison.test_images:,} test images "
+        f"{100 / comparison.test_images:.2f}).",
         "Gains are over the baseline with the same student, paired by seed, in points, with their 95 % interval",
         "(Student's t, n pairs). The verdict is that of the interval on validation data: *helped* if all of it is",
         "above 0, *did not help here* if all of it is below. Of 20 such intervals one misses by chance.",
@@ -48,9 +52,11 @@ def write_table(output: Path, comparison: Comparison, results: Sequence[Result],
         for summary in summaries:
             if summary.architecture == architecture:
                 lines.append(
-                    f"| `{summary.method.label}` | {summary.count} | {_accuracy(summary.validation)} | "
+                    f"| `{summary.method.label}` | {summary.count} | "
+                    f"{_accuracy(summary.validation, comparison.validation_images)} | "
                     f"{_gain(summary.gain)}{f' ({summary.gain.count})' if summary.gain else ''} | "
-                    f"{summary.verdict.value if summary.verdict else 'the baseline'} | {_accuracy(summary.test)} | "
+                    f"{summary.verdict.value if summary.verdict else 'the baseline'} | "
+                    f"{_accuracy(summary.test, comparison.test_images)} | "
                     f"{_gain(summary.test_gain)} | {_number(summary.spikes)} | {_number(summary.seconds)} |"
                 )
     problems = [result for result in results if result.state != "done"]
@@ -60,7 +66,7 @@ def write_table(output: Path, comparison: Comparison, results: Sequence[Result],
     replace_file(output / TABLE, ("\n".join(lines) + "\n").encode())
 
 
-def show_table(summaries: Sequence[Summary]) -> None:
+def show_table(comparison: Comparison, summaries: Sequence[Summary]) -> None:
     """The same for a terminal of 80 columns: accuracies ± deviations, gains ± half their intervals."""
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
@@ -68,7 +74,7 @@ def show_table(summaries: Sequence[Summary]) -> None:
     for architecture in dict.fromkeys(summary.architecture for summary in summaries):
         table = Table(title=architecture, title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True)
         table.add_column("method", overflow="fold")
-        for heading in ("runs", "validation %", "gain, points"):
+        for heading in ("runs", "validation %", "images ±", "gain, points"):
             table.add_column(heading, justify="right", no_wrap=True)
         table.add_column("verdict")
         table.add_column("test %", justify="right", no_wrap=True)
@@ -79,6 +85,7 @@ def show_table(summaries: Sequence[Summary]) -> None:
                     "\n".join((summary.method.loss, *(f"  {name}={value}" for name, value in summary.method.settings))),
                     str(summary.count),
                     _accuracy(summary.validation),
+                    _by_images(summary.validation, comparison.validation_images),
                     f"{100 * gain.mean:+.2f} ± {100 * (gain.high - gain.mean):.2f}" if gain else "-",
                     judged.value if judged else "the baseline",
                     f"{100 * summary.test[0]:.2f}" if summary.test else "-",
@@ -124,11 +131,17 @@ def write_plot(output: Path, summaries: Sequence[Summary]) -> None:
     replace_file(output / PLOT, image.getvalue())
 
 
-def _accuracy(values: tuple[float, float | None] | None) -> str:
+def _accuracy(values: tuple[float, float | None] | None, images: int | None = None) -> str:
     if values is None:
         return "-"
     mean, deviation = values
-    return f"{100 * mean:.2f}" if deviation is None else f"{100 * mean:.2f} ± {100 * deviation:.2f}"
+    text = f"{100 * mean:.2f}" if deviation is None else f"{100 * mean:.2f} ± {100 * deviation:.2f}"
+    return text if images is None else f"{text} (± {_by_images(values, images)})"
+
+
+def _by_images(values: tuple[float, float | None] | None, images: int) -> str:
+    """Half of the interval that comes from the number of images."""
+    return "-" if values is None else f"{100 * half_width(values[0], images):.2f}"
 
 
 def _gain(gain: Gain | None) -> str:

@@ -176,7 +176,11 @@ def test_the_results_say_everything_about_a_run(child, tmp_path):
     assert verdicts == {"cross-entropy": None, "kdsnn-response": "helped", "tser": "no clear gain"}
     assert contents["summary"][1]["spikes_per_sample"] == 40.0
     table = (output / "table.md").read_text()
-    assert "| `kdsnn-response` | 4 | 94.25 ± 1.26 | +2.75 [+1.95, +3.55] (4) | helped | 93.25 ± 1.26 |" in table
+    assert (
+        "| `kdsnn-response` | 4 | 94.25 ± 1.26 (± 2.44) | +2.75 [+1.95, +3.55] (4) | helped | 93.25 ± 1.26 (± 2.62) |"
+        in table
+    )
+    assert "one of 360 validation images is 0.28 points" in table
     assert (output / "gains.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -231,7 +235,9 @@ def test_a_teacher_is_trained_once_for_all_methods_that_listen(child, tmp_path):
 
 def test_an_option_called_teacher_may_be_a_methods_own():
     runs = [Run(architecture="64-10", method=parse_method("twkd:teacher=0.5"), seed=0)]
-    comparison = Comparison(shared={}, files={}, methods=(), architectures=(), seeds=(), train_images=1)
+    comparison = Comparison(
+        shared={}, files={}, methods=(), architectures=(), seeds=(), train_images=1, validation_images=1, test_images=1
+    )
     (task,) = tasks_of(runs, comparison, Path("o")).values()
     assert task.after is not None
     assert "0.5" not in task.after.arguments
@@ -510,3 +516,13 @@ def test_real_students_of_the_digits(tmp_path):
     assert all(0 < run["metrics"]["integer_validation"] < 1 for run in runs)
     assert all(row["spikes_per_sample"] > 0 for row in results(tmp_path / "o")["summary"])
     assert ["teacher_validation" in run["metrics"] for run in runs] == [False, True, False, True]
+
+
+def test_a_validation_set_that_is_too_small_is_told_before_anything_is_trained(child, tmp_path):
+    child.behave(teacher="fail", cross_entropy="fail")
+    result = compare(tmp_path / "o")
+    assert isinstance(result.exception, TrainingError)
+    assert (
+        "digits has 360 validation images: one is 0.28 points, and an accuracy of 90% is known to ± 3.1"
+        in result.output
+    )

@@ -24,6 +24,10 @@ def test_it_writes_a_student_and_says_how_good_it_is(tmp_path):
     assert contents["layers"][0]["projections"][0]["weight_bits"] == 3
     assert contents["layers"][0]["neuron"]["reset"] == "hard"
     assert f"{contents['metrics']['integer_test']:.2%}" in result.output
+    assert "one is 0.28 points of validation, 0.28 of test" in result.output
+    line = next(line for line in result.output.splitlines() if line.startswith("  teacher "))
+    assert f"validation {contents['metrics']['teacher_validation']:.2%} ± " in line
+    assert f"test {contents['metrics']['teacher_test']:.2%} ± " in line
     assert [path.name for path in tmp_path.iterdir()] == ["student.pt"]  # the state of the run is gone
 
 
