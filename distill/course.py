@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from snnc.compiler.errors import OptionError
+from snnc.distill.answers import Answers, AnswerStore
 from snnc.distill.batches import Copies, Purpose, generator, shuffled
 from snnc.distill.config import StageTeacher, TrainingConfig
 from snnc.distill.fitting import Stage
@@ -21,7 +22,6 @@ from snnc.distill.losses import cross_entropy
 from snnc.distill.losses.interface import Method, Need
 from snnc.distill.objective import (
     AnnTeacher,
-    Answers,
     Lesson,
     Objective,
     Teaching,
@@ -68,6 +68,8 @@ class Course:
         Who is asked; None where nobody was given and none was trained.
     started
         Whether the student starts from the weights of another.
+    store
+        Where the teacher's answers are kept for other runs; None to keep them in memory only.
 
     Attributes
     ----------
@@ -93,6 +95,7 @@ class Course:
         copies: Copies,
         teacher: Teacher | SpikingTeacher | None,
         started: bool,
+        store: AnswerStore | None,
         device: torch.device,
     ) -> None:
         self.teacher = None if teacher is None else teacher.to(device)
@@ -105,6 +108,7 @@ class Course:
         self._method = method
         self._copies = copies
         self._warm = started or bool(config.twin_epochs)
+        self._store = store
         self._device = device
         self._phase = config.phases[0]
         self._epochs_before = 0
@@ -140,8 +144,8 @@ class Course:
         self._phase = student.phase = phase
         listens = bool(self._method.needs & TEACHER_NEEDS)
         if self._answers is None or self._config.stage_teacher is not StageTeacher.TEACHER:
-            teachers = self._teachers()
-            self._answers = Answers(teachers) if teachers and listens else None
+            given, before = self._teachers()
+            self._answers = Answers(given, before, store=self._store) if listens and (given or before) else None
         # Without anyone to ask, the first network of a chain learns from the labels.
         alone = listens and self._answers is None
         self._objective = Objective(
@@ -178,18 +182,18 @@ class Course:
         if self._phase is Phase.FLOAT:
             self.float_copy = copy.deepcopy(self.trainee.student).eval().requires_grad_(False)
 
-    def _teachers(self) -> list[Teaching]:
-        """Who teaches the phase that begins."""
+    def _teachers(self) -> tuple[list[Teaching], list[Teaching]]:
+        """Who teaches the phase that begins: a teacher that was given, and the network of the phase before."""
         given: list[Teaching] = []
         if self.teacher is not None:
             given = [AnnTeacher(self.teacher) if isinstance(self.teacher, Teacher) else self.teacher]
         before: list[Teaching] = [] if self._previous is None else [self._previous]
         match self._config.stage_teacher:
             case StageTeacher.TEACHER:
-                return given
+                return given, []
             case StageTeacher.PREVIOUS:
-                return before or given
+                return ([] if before else given), before
             case StageTeacher.MEAN:
-                return before + given
+                return given, before
             case _:
                 assert_never(self._config.stage_teacher)

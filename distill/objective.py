@@ -1,8 +1,7 @@
 """What a method compares, computed for one batch: its needs become teachers that are asked and passes that are made.
 
 A method declares its needs (`snnc.distill.losses.interface.Need`); everything here follows from them.  Teachers that
-only have to answer with logits are asked once per distorted copy of the training set, and their answers are kept (ten
-numbers an image).
+only have to answer with logits are asked once per distorted copy of the training set (`snnc.distill.answers`).
 """
 
 from __future__ import annotations
@@ -24,7 +23,6 @@ from snnc.distill.teachers import SpikingTeacher, Teacher, as_input
 
 __all__ = [
     "AnnTeacher",
-    "Answers",
     "Lesson",
     "Objective",
     "Teaching",
@@ -36,7 +34,6 @@ __all__ = [
     "spiking_teacher",
 ]
 
-_BATCH = 500
 _REAL = (Phase.TWIN, Phase.FLOAT)
 
 
@@ -79,29 +76,6 @@ def mixed_precision(device: torch.device, *, enabled: bool) -> torch.autocast:
 def frames(images: Tensor) -> Tensor:
     """What an ANN sees of events ``[B, T, C, H, W]``: their mean over time, as 8-bit pixels; images as they are."""
     return (images.float().mean(dim=1) * 255).to(torch.uint8) if images.dim() == 5 else images
-
-
-class Answers:
-    """Answers of several teachers to every image of a copy, asked for once: the mean of their logits."""
-
-    def __init__(self, teachers: Sequence[Teaching]) -> None:
-        self._teachers = tuple(teachers)
-        self._kept: dict[int, Tensor] = {}
-
-    @torch.no_grad()
-    def to(self, copy: int, images: Tensor) -> Tensor:
-        """``[T', N, K]``, with ``T' = 1`` unless a single spiking teacher answers step by step."""
-        if copy not in self._kept:
-            parts = [self._ask(teacher, images) for teacher in self._teachers]
-            if len(parts) > 1:
-                parts = [part.mean(dim=0, keepdim=True) for part in parts]
-            self._kept[copy] = torch.stack(parts).mean(dim=0)
-        return self._kept[copy]
-
-    @staticmethod
-    def _ask(teacher: Teaching, images: Tensor) -> Tensor:
-        answers = [teacher(chunk) for chunk in images.split(_BATCH)]
-        return torch.cat([answer if answer.dim() == 3 else answer[None] for answer in answers], dim=1)
 
 
 class Trainee(nn.Module):

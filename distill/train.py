@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from snnc.compiler.errors import OptionError
 from snnc.compiler.ir import Encoding, InputSource
+from snnc.distill.answers import Answers, AnswerStore
 from snnc.distill.batches import Copies, Purpose, generator, shuffled
 from snnc.distill.checkpoint import TrainingState, student_checkpoint
 from snnc.distill.config import TrainingConfig
@@ -24,6 +25,7 @@ from snnc.distill.exactness import check_exact, integer_inputs
 from snnc.distill.fitting import EpochReport, Stage, fit
 from snnc.distill.losses import METHODS
 from snnc.distill.objective import (
+    AnnTeacher,
     Trainee,
     build_adapter,
     frames,
@@ -53,6 +55,7 @@ def distil_student(
     on_epoch: Callable[[EpochReport], None],
     teacher: Teacher | SpikingTeacher | None = None,
     start: Student | None = None,
+    store: AnswerStore | None = None,
     device: torch.device = _CPU,
 ) -> dict[str, Any]:
     """Train and export a student.
@@ -63,6 +66,8 @@ def distil_student(
         One that was trained before; by default a method that needs one trains it first.
     start
         A student of the same architecture, whose weights this one starts from.
+    store
+        Where the teacher's answers are kept for other runs; by default they are kept in memory only.
     device
         Where to train; the export is checked on the processor, in float64, wherever that was.
     state
@@ -103,6 +108,7 @@ def distil_student(
         ),
         teacher=teacher,
         started=start is not None,
+        store=store,
         device=device,
     )
     for phase in config.phases:
@@ -119,7 +125,7 @@ def distil_student(
         )
         course.end()
     assert course.float_copy is not None
-    return _export(student, course.float_copy, course.teacher, config, dataset)
+    return _export(student, course.float_copy, course.teacher, config, dataset, store)
 
 
 def find_training_device(name: str) -> torch.device:
@@ -159,6 +165,7 @@ def _export(
     teacher: Teacher | SpikingTeacher | None,
     config: TrainingConfig,
     dataset: Dataset,
+    store: AnswerStore | None,
 ) -> dict[str, Any]:
     student, float_copy = student.cpu(), float_copy.cpu()
     teacher = None if teacher is None else teacher.cpu()
@@ -175,8 +182,8 @@ def _export(
         "spikes_per_sample": tested.spikes / len(dataset.test),
     }
     if teacher is not None:
-        checkpoint["metrics"]["teacher_validation"] = _teacher_accuracy(teacher, dataset.validation)
-        checkpoint["metrics"]["teacher_test"] = _teacher_accuracy(teacher, dataset.test)
+        checkpoint["metrics"]["teacher_validation"] = _teacher_accuracy(teacher, dataset.validation, store)
+        checkpoint["metrics"]["teacher_test"] = _teacher_accuracy(teacher, dataset.test, store)
     return checkpoint
 
 
@@ -193,6 +200,7 @@ def train_teacher(
     torch.manual_seed(_seed(config, Purpose.WEIGHTS, 0))
     _prepare(config, device)
     teacher = build_teacher(config.teacher, dataset.shape, len(dataset.classes)).to(device)
+    validation = torch.from_numpy(dataset.validation.images.copy())
     copies = Copies(
         dataset.train,
         config.teacher_augmentation,
@@ -223,7 +231,10 @@ def train_teacher(
         ),
         losses=losses,
         updates_per_epoch=max(1, len(copies) // config.batch_size),
-        validate=lambda model: _teacher_accuracy(model, dataset.validation),
+        validate=lambda model: _share(
+            teacher_logits(model, frames(validation).to(device)).argmax(dim=1).cpu().numpy()
+            == dataset.validation.labels
+        ),
         state=state,
         save=save,
         on_epoch=on_epoch,
@@ -273,14 +284,10 @@ def _accuracy(student: Student, split: Split) -> float:
     return correct / len(split)
 
 
-def _teacher_accuracy(teacher: nn.Module, split: Split) -> float:
-    images = torch.from_numpy(split.images.copy())
-    if isinstance(teacher, SpikingTeacher):
-        device = next(teacher.parameters()).device
-        logits = torch.cat([teacher(chunk.to(device)).mean(dim=0) for chunk in images.split(500)])
-    else:
-        logits = teacher_logits(teacher, frames(images).to(next(teacher.parameters()).device))
-    return _share(logits.argmax(dim=1).cpu().numpy() == split.labels)
+def _teacher_accuracy(teacher: Teacher | SpikingTeacher, split: Split, store: AnswerStore | None) -> float:
+    given = AnnTeacher(teacher) if isinstance(teacher, Teacher) else teacher
+    logits = Answers([given], store=store).to(0, torch.from_numpy(split.images.copy())).mean(dim=0)
+    return _share(logits.argmax(dim=1).numpy() == split.labels)
 
 
 def _integer_inputs(checkpoint: dict[str, Any], student: Student, dataset: Dataset, split: Split) -> np.ndarray:

@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from snnc.compiler.errors import CheckpointError, InterruptedRun, OptionError
+from snnc.compiler.tools.cache import cache_folder
+from snnc.distill.answers import AnswerStore
 from snnc.distill.augment import Augmentation
 from snnc.distill.checkpoint import (
     TrainingState,
@@ -100,6 +102,7 @@ def distill(
                     on_epoch=on_epoch,
                     teacher=teacher,
                     start=start,
+                    store=AnswerStore(cache_folder() / "answers"),
                     device=where,
                 )
                 write_checkpoint(output, checkpoint)

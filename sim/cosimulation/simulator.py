@@ -24,11 +24,12 @@ from typing import Any, Final
 from snnc.compiler.build.folder import Build
 from snnc.compiler.errors import ToolError, VerificationError
 from snnc.compiler.tools import VERILATOR, relevant_line, run_to_end, tool_versions, verilator_environment
+from snnc.compiler.tools.cache import cache_folder
 from snnc.sim.cosimulation.harness import HARNESS_TOP, Capture, harness_verilog, read_capture, write_stimulus
 from snnc.sim.cosimulation.patience import patience
 from snnc.sim.models.stimulus import Stimulus
 
-__all__ = ["Executable", "build_executable", "cache_folder", "prepare", "run_bench", "simulate"]
+__all__ = ["Executable", "build_executable", "prepare", "run_bench", "simulate"]
 
 _BENCH: Final = "snnc.sim.cosimulation.benches.self_driving"
 _WAIVERS: Final = Path(__file__).parent / "verilator.vlt"
@@ -71,13 +72,6 @@ class Executable:
 
     folder: Path
     top: str
-
-
-def cache_folder() -> Path:
-    """Where compiled simulations are kept: ``SNNC_CACHE``, or ``snnc`` in the user's cache folder."""
-    if chosen := os.environ.get("SNNC_CACHE"):
-        return Path(chosen).absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "snnc"
 
 
 def simulate(

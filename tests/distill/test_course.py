@@ -30,6 +30,7 @@ def course(config=CONFIG, loss="kdsnn-response", *, teacher=None, started=False)
         copies=copies,
         teacher=teacher,
         started=started,
+        store=None,
         device=torch.device("cpu"),
     )
 

@@ -9,12 +9,13 @@ import torch
 from snnc.compiler.errors import OptionError
 from snnc.compiler.ir.neurons import Encoding, Reset
 from snnc.distill import train
+from snnc.distill.answers import Answers
 from snnc.distill.checkpoint import TrainingState, restore_student
 from snnc.distill.config import DEFAULTS, StageTeacher, plain
 from snnc.distill.data import Dataset, Split, load
 from snnc.distill.losses import METHODS
 from snnc.distill.losses.interface import Need
-from snnc.distill.objective import Answers, Objective, spiking_teacher
+from snnc.distill.objective import Objective, spiking_teacher
 from snnc.distill.teachers import TeacherKind
 from snnc.distill.train import distil_student
 
