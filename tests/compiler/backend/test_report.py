@@ -76,7 +76,8 @@ def test_sections_come_and_are_replaced(folder):
     text = (folder / "report.md").read_text()
     assert "Again equal." in text
     assert "All equal." not in text
-    assert sorted(path.name for path in folder.iterdir()) == ["report.json", "report.md"]
+    left = sorted(path.name for path in folder.iterdir())
+    assert left == [".report.lock", "report.json", "report.md"]  # the lock, and no half-written file
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]", '{"sections": 3}'])
