@@ -6,9 +6,11 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from snnc.compiler.plan import QueuePlan
 from snnc.rtl.memories import block_ram
+from snnc.rtl.queue import Queue
 
-__all__ = ["BlockQueue"]
+__all__ = ["BlockQueue", "queue_of"]
 
 
 class BlockQueue(wiring.Component):
@@ -83,3 +85,8 @@ class BlockQueue(wiring.Component):
         with m.If(enter):
             m.d.sync += tail.eq(after(tail))
         return m
+
+
+def queue_of(shape: Any, plan: QueuePlan) -> Queue | BlockQueue:
+    """A queue of entries of such a shape, in flip-flops or in block RAM."""
+    return Queue(shape, plan.depth) if plan.memory is None else BlockQueue(shape, plan.depth)

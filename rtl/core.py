@@ -6,15 +6,12 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from snnc.compiler.plan import LOAD_BITS, EngineKind, EnginePlan, MemoryKind, Plan, QueuePlan
+from snnc.compiler.plan import LOAD_BITS, EnginePlan, MemoryKind, Plan
 from snnc.rtl.beats import input_beat, result_beat, spike_word
-from snnc.rtl.block_queue import BlockQueue
+from snnc.rtl.block_queue import queue_of
 from snnc.rtl.delay import Delay
-from snnc.rtl.digit_serialiser import DigitSerialiser
-from snnc.rtl.engine import Engine
-from snnc.rtl.image_engine import ImageEngine
+from snnc.rtl.engines import witness
 from snnc.rtl.loader import Gate, Loader
-from snnc.rtl.queue import Queue
 from snnc.rtl.spike_serialiser import SpikeSerialiser
 
 __all__ = ["Core"]
@@ -56,17 +53,16 @@ class Core(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         plan = self.plan
-        engines: dict[str, Engine | ImageEngine] = {}
-        for engine_plan in plan.engines:
-            behind = tuple(other.projections[k].queue.depth for other, k in plan.listeners(engine_plan.name))
-            if engine_plan.kind is EngineKind.IMAGE:
-                engine: Engine | ImageEngine = ImageEngine(engine_plan, plan.input, behind)
-            else:
-                engine = Engine(engine_plan, behind)
-            engines[engine_plan.name] = m.submodules[f"engine_{engine_plan.name}"] = engine
-        self._from_port(m, engines, self._loaded(m, engines))
-        for engine_plan in plan.engines:
-            self._behind(m, engines, engine_plan)
+        engines: dict[str, Any] = {}
+        for engine in plan.engines:
+            behind = tuple(other.projections[k].queue.depth for other, k in plan.listeners(engine.name))
+            built = witness(engine.kind, "circuit").build(engine, plan.input, behind)
+            engines[engine.name] = m.submodules[f"engine_{engine.name}"] = built
+        (first,) = (engine for engine in plan.engines if engine.main.source == plan.input.name)
+        hear_input = witness(first.kind, "circuit").hear_input
+        hear_input(m, engines[first.name], first, plan.input, self._loaded(m, engines))
+        for engine in plan.engines:
+            self._behind(m, engines, engine)
         connect(m, engines[plan.readout.name].o, flipped(self.o))
         return m
 
@@ -87,39 +83,13 @@ class Core(wiring.Component):
                     connect(m, ports[projection.weights.name], getattr(engines[engine.name], f"load{k}"))
         return gate.o
 
-    def _from_port(self, m: Module, engines: dict[str, Any], source: Any) -> None:
-        """Join the input to the one projection that listens to it."""
-        plan = self.plan
-        (plan_behind,) = (engine for engine in plan.engines if engine.main.source == plan.input.name)
-        engine, name = engines[plan_behind.name], plan_behind.name
-        if isinstance(engine, ImageEngine):
-            connect(m, source, engine.i)
-            return
-        into = getattr(engine, f"i{len(plan_behind.projections) - 1}")
-        if plan_behind.main.digits is not None:
-            m.submodules[f"digits_{name}"] = digits = DigitSerialiser(plan.input)
-            connect(m, source, digits.i)
-            connect(m, digits.o, into)
-            return
-        m.submodules[f"queue_{name}"] = queue = _queue(source.payload.shape(), plan_behind.main.queue)
-        connect(m, source, queue.i)
-        # An input beat has no lane: its words have one.
-        beat, event = queue.o.payload, into.payload
-        m.d.comb += [
-            into.valid.eq(queue.o.valid),
-            queue.o.ready.eq(into.ready),
-            event.address.eq(beat.address),
-            event.event.eq(beat.event),
-            event.marker.eq(beat.marker),
-        ]
-
     def _behind(self, m: Module, engines: dict[str, Any], plan: EnginePlan) -> None:
         """Join an engine to all that listen to it."""
         source, words = engines[plan.name], spike_word(plan)
         for number, (listener, k) in enumerate(self.plan.listeners(plan.name)):
             projection = listener.projections[k]
             stem = listener.name if projection is listener.main else f"{listener.name}_side{k}"
-            m.submodules[f"queue_{stem}"] = queue = _queue(words, projection.queue)
+            m.submodules[f"queue_{stem}"] = queue = queue_of(words, projection.queue)
             # A spike word is never held back, and finds room in every queue.
             m.d.comb += [
                 queue.i.valid.eq(source.o.valid),
@@ -136,7 +106,3 @@ class Core(wiring.Component):
             m.submodules[f"spikes_{stem}"] = serialiser = SpikeSerialiser(projection, words)
             connect(m, spikes, serialiser.i)
             connect(m, serialiser.o, getattr(engines[listener.name], f"i{k}"))
-
-
-def _queue(shape: Any, plan: QueuePlan) -> Queue | BlockQueue:
-    return Queue(shape, plan.depth) if plan.memory is None else BlockQueue(shape, plan.depth)

@@ -14,7 +14,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from snnc.compiler.plan import ConstantField, DigitPlan, EngineKind, EnginePlan, MemoryKind
+from snnc.compiler.plan import ConstantField, DigitPlan, EnginePlan, MemoryKind
 from snnc.rtl.beats import Marker, OperationKind, operation
 from snnc.rtl.loader import LoadPort
 from snnc.rtl.memories import BlockMembrane, LoadedRom, Ring, Rom, constant_fields
@@ -81,7 +81,7 @@ class Lanes(wiring.Component):
         for k, projection in enumerate(plan.projections):
             if projection.weights.kind is MemoryKind.SPRAM:
                 ports[f"load{k}"] = In(LoadPort(projection.weights))
-        if plan.kind is EngineKind.READOUT:
+        if not plan.population.fires:
             ports |= {"head": Out(width), "next_word": In(1), "restore": In(1)}
         super().__init__(ports)
 
@@ -126,7 +126,7 @@ class Lanes(wiring.Component):
         # After a direct-encoded source, its events go to the stored current and leave the membranes alone.
         turns = valid & (now.kind != OperationKind.ACCUMULATE) if plan.main.digits is not None else valid
         if plan.membrane.kind is MemoryKind.REGISTERS:
-            spiking = plan.kind is EngineKind.SPIKING
+            spiking = plan.population.fires
             m.submodules.membrane = ring = Ring(width, plan.words, f"{plan.name}.initial" if spiking else None)
             m.d.comb += [head.eq(ring.head), ring.tail.eq(self.total)]
             if spiking:

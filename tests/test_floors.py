@@ -32,18 +32,21 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 WITNESSES: Mapping[str, str] = {
     "plan": "compiler.plan",
     "memories": "compiler.lanes",
+    "cells": "compiler.lanes",
     "images": "compiler.backend",
     "circuit": "rtl",
     "members": "rtl",
+    "neurons": "rtl",
     "timing": "sim.models",
     "estimate": "sim.models",
+    "bound": "sim.models",
 }
-"""The room of each file in a kind's folder below `rtl.walkers`, by its name; the table itself is in `compiler.plan`'s.
+"""The room of each file in a kind's folder below `KINDS`, by its name; a table itself is in `compiler.plan`'s.
 
 They are loaded through the table, so that a room below may ask for one.
 """
 
-KINDS = ("rtl.walkers",)
+KINDS = ("rtl.engines", "rtl.walkers")
 """Packages with a folder for each kind of thing, and a file in it for each witness."""
 
 HEAVY: Mapping[str, str] = {

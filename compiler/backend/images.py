@@ -22,14 +22,13 @@ from snnc.compiler.ir import (
 )
 from snnc.compiler.plan import (
     ConstantField,
-    EngineKind,
     EnginePlan,
-    MemoryKind,
     MemoryPlan,
     Plan,
     ProjectionPlan,
 )
 from snnc.compiler.plan.residual import Residual
+from snnc.rtl.engines import witness as witness_of_engine
 from snnc.rtl.walkers import witness
 
 __all__ = ["memory_images"]
@@ -48,11 +47,8 @@ def memory_images(plan: Plan, graph: Graph) -> Mapping[str, str]:
         constants = _constants(engine, graph.population(engine.name))
         fields = np.concatenate([constants[field] for field in engine.constant_fields], axis=1)
         images |= _memory(engine.constants, fields, engine.residual_bits)
-        if engine.kind is EngineKind.SPIKING and engine.membrane.kind is MemoryKind.REGISTERS:
-            # A ring is restored all at once: one number holds every word.
-            positions = engine.layout.rows * engine.layout.columns
-            everything = np.tile(constants[ConstantField.INITIAL].reshape(1, -1), positions)
-            images[f"images/{engine.name}.initial.hex"] = _hex(everything, engine.residual_bits)
+        for name, words in witness_of_engine(engine.kind, "images").further_images(engine, constants).items():
+            images[f"images/{name}.hex"] = _hex(words, engine.residual_bits)
     return images
 
 

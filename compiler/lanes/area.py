@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import Final
 
 from snnc.compiler.lanes.memories import logic_cells
-from snnc.compiler.plan import EnginePlan, Plan, ProjectionPlan, unsigned_bits
+from snnc.compiler.plan import EnginePlan, Plan, unsigned_bits
 from snnc.compiler.targets import find_device
+from snnc.rtl.engines import witness
 
-__all__ = ["engine_cells", "total_cells"]
+__all__ = ["CURRENT_BIT", "engine_cells", "shifter_cells", "total_cells"]
 
 ENGINE: Final = 205
 """Walker, pipeline of operations, queue and serialiser; of the readout, its port and the shell."""
@@ -42,9 +43,6 @@ FORWARD_BIT: Final = 2.4
 PASS_BIT: Final = 1.0
 """Per bit of a membrane word and further pass of a sweep: the choice of what is added."""
 
-MULTIPLIER_BIT: Final = 1.3
-"""Per bit of a weight and bit of the pixel that it is multiplied by."""
-
 LOADER: Final = 40
 """What fills the SPRAM at start-up: its counters, whatever their widths."""
 
@@ -57,7 +55,6 @@ def total_cells(plan: Plan) -> int:
 
 def engine_cells(engine: EnginePlan) -> int:
     """Estimated iCE40 logic cells of one engine, its memories included."""
-    main = engine.main
     bits = engine.column_banks * engine.lanes * engine.residual_bits
     cells = ENGINE + STATE_BIT * bits
     cells += (SIDE + JOIN_BIT * bits) * (len(engine.projections) - 1)
@@ -65,18 +62,11 @@ def engine_cells(engine: EnginePlan) -> int:
     if engine.staged:
         cells += (FORWARD_BIT if engine.forwards else STAGE_BIT) * bits
     cells += sum(memory.copies * logic_cells(memory) for memory in engine.memories)
-    if main.digits is not None:
-        cells += CURRENT_BIT * main.digits.memory.width
-        cells += _shifter(engine, main, main.digits.value_bits)
-    if main.image is not None:
-        cells += CURRENT_BIT * engine.lanes * main.image.current_bits
-        if main.image.multiplies:
-            cells += MULTIPLIER_BIT * engine.lanes * main.weight_bits * main.image.value_bits
-        else:
-            cells += _shifter(engine, main, main.image.value_bits)
+    for part in witness(engine.kind, "cells").further_cells(engine):
+        cells += part
     return round(cells)
 
 
-def _shifter(engine: EnginePlan, projection: ProjectionPlan, value_bits: int) -> float:
+def shifter_cells(engine: EnginePlan, value_bits: int) -> float:
     """What brings a weight to the position of a digit."""
-    return SHIFTER_BIT * engine.lanes * (projection.weight_bits + value_bits) * unsigned_bits(value_bits)
+    return SHIFTER_BIT * engine.lanes * (engine.main.weight_bits + value_bits) * unsigned_bits(value_bits)

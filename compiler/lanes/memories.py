@@ -9,8 +9,10 @@ from snnc.compiler.plan import LayoutPlan, MemoryKind, MemoryPlan, unsigned_bits
 from snnc.compiler.targets import Device
 
 __all__ = [
+    "RING_WORDS",
     "TINY_LOGIC",
     "block_memory",
+    "deep_memory",
     "logic_cells",
     "logic_memory",
     "queue_memories",
@@ -21,6 +23,9 @@ __all__ = [
 
 TINY_LOGIC: Final = 48
 """Logic cells of a read-only memory that is not worth a block RAM."""
+
+RING_WORDS: Final = 4
+"""Membranes of at most so many words stay in flip-flops, which need no address."""
 
 MARKER_BITS: Final = 2
 """Of a spike word."""
@@ -70,6 +75,13 @@ def block_memory(
         if best is None or (blocks, banks) < (best.blocks, best.banks):
             best = plan
     return best
+
+
+def deep_memory(device: Device, name: str, *, width: int, depth: int, bits_used: int) -> MemoryPlan:
+    """Block RAM that is written, too: synthesis joins the blocks where it is deeper than one."""
+    memory = block_memory(device, name, width=width, depth=depth, bits_used=bits_used, banked=True)
+    assert memory is not None
+    return memory
 
 
 def spram_memory(device: Device, name: str, *, width: int, depth: int, bits_used: int) -> MemoryPlan | None:

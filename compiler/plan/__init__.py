@@ -10,12 +10,13 @@ whole, and `codec` its file.
 """
 
 from snnc.compiler.plan.codec import plan_from_json, plan_to_json
-from snnc.compiler.plan.engines import EngineKind, EnginePlan
+from snnc.compiler.plan.engines import EnginePlan
+from snnc.compiler.plan.kinds import EngineKind
 from snnc.compiler.plan.layout import KernelPlan, LayoutPlan
 from snnc.compiler.plan.memories import LOAD_BITS, MemoryKind, MemoryPlan
 from snnc.compiler.plan.network import PLAN_VERSION, Plan
 from snnc.compiler.plan.populations import InputPlan, PopulationPlan
-from snnc.compiler.plan.projections import DigitPlan, ImagePlan, ProjectionPlan, QueuePlan
+from snnc.compiler.plan.projections import DigitPlan, ProjectionPlan, QueuePlan
 from snnc.compiler.plan.ranges import Range, signed_bits, unsigned_bits
 from snnc.compiler.plan.residual import ConstantField, SweepPass
 from snnc.compiler.plan.walks import Walk
@@ -27,7 +28,6 @@ __all__ = [
     "DigitPlan",
     "EngineKind",
     "EnginePlan",
-    "ImagePlan",
     "InputPlan",
     "KernelPlan",
     "LayoutPlan",

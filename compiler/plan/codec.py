@@ -6,12 +6,13 @@ import dataclasses
 import json
 import types
 import typing
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from enum import Enum
 from typing import Any, NoReturn
 
 from snnc.compiler.contract import SEMANTICS_VERSION, TIMING_VERSION
 from snnc.compiler.errors import BuildError
+from snnc.compiler.plan.kinds import EngineKind
 from snnc.compiler.plan.network import PLAN_VERSION, Plan
 from snnc.compiler.plan.walks import Walk
 
@@ -56,7 +57,7 @@ def plan_from_json(text: str) -> Plan:
 
 
 def _to_plain(value: Any) -> Any:
-    if isinstance(value, Walk):
+    if isinstance(value, Walk | EngineKind):
         return {"kind": value.kind, **_fields(value)}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _fields(value)
@@ -104,8 +105,8 @@ def _value(hint: Any, value: Any, at: str) -> Any:
         if len(value) != len(arguments):
             _refuse(at, f"has {len(value)} entries; it must have {len(arguments)}")
         return tuple(_value(of, item, f"{at}[{k}]") for k, (of, item) in enumerate(zip(arguments, value, strict=True)))
-    if hint is Walk:
-        return _walk(value, at)
+    if hint in (Walk, EngineKind):
+        return _of_kind(hint, value, at)
     if dataclasses.is_dataclass(hint):
         return _record(hint, value, at)
     if issubclass(hint, Enum):
@@ -116,16 +117,19 @@ def _value(hint: Any, value: Any, at: str) -> Any:
     return value
 
 
-def _walk(plain: Any, at: str) -> Any:
-    """The record of a walk, of the kind that it names."""
+def _of_kind(base: Any, plain: Any, at: str) -> Any:
+    """The record of a walk or of an engine's kind, of the kind that it names."""
     # The kinds' own records are built of the rooms of this package.
+    from snnc.rtl.engines import ENGINES
     from snnc.rtl.walkers import WALKERS
+
+    table: Mapping[str, Any] = WALKERS if base is Walk else ENGINES
 
     if not isinstance(plain, dict):
         _refuse(at, f"is {_shown(plain)}, not an object")
     rest = dict(plain)
-    kind = _one_of(WALKERS, rest.pop("kind", None), _inside(at, "kind"))
-    return _record(WALKERS[kind], rest, at)
+    kind = _one_of(table, rest.pop("kind", None), _inside(at, "kind"))
+    return _record(table[kind], rest, at)
 
 
 def _one_of(known: Collection[str], value: Any, at: str) -> str:

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 
 from snnc.compiler.ir.neurons import Reset
 from snnc.compiler.plan.faults import Fault, at_least
+from snnc.compiler.plan.kinds import EngineKind
 from snnc.compiler.plan.layout import LayoutPlan
 from snnc.compiler.plan.memories import MemoryPlan
 from snnc.compiler.plan.populations import PopulationPlan
 from snnc.compiler.plan.projections import ProjectionPlan
 from snnc.compiler.plan.residual import ConstantField, SweepPass, constant_fields_of, passes_of
 
-__all__ = ["EngineKind", "EnginePlan"]
-
-
-class EngineKind(Enum):
-    SPIKING = "spiking"
-    """Event-driven: adds rows of weights to stored membranes."""
-    IMAGE = "image"
-    """The first layer after pixels: gathers each neuron's current once, and takes all its steps there and then."""
-    READOUT = "readout"
-    """Event-driven, and hands out its membranes."""
+__all__ = ["EnginePlan"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,11 +136,9 @@ class EnginePlan:
         for projection in self.projections:
             if projection.digits is not None:
                 found.append(projection.digits.memory)
-            extra = [projection.queue.memory]
-            if projection.image is not None:
-                extra += [projection.image.pixels, projection.image.spikes]
-            found += [memory for memory in extra if memory is not None]
-        return (*found, self.membrane, self.constants)
+            if projection.queue.memory is not None:
+                found.append(projection.queue.memory)
+        return (*found, *self.kind.memories, self.membrane, self.constants)
 
     def faults(self) -> Iterator[Fault]:
         yield from at_least(self, 1, "column_banks", "pipeline", "residual_bits")
@@ -192,5 +181,7 @@ class EnginePlan:
                 yield Fault(
                     f"projections[{k}].weights.copies", f"is {projection.weights.copies}, not one for each bank"
                 )
-            if projection is not self.main and (projection.digits is not None or projection.image is not None):
+            if projection is not self.main and projection.digits is not None:
                 yield Fault(f"projections[{k}].source", "has pixels, which an engine hears alone")
+        if self.projections:
+            yield from self.kind.faults_in(self)

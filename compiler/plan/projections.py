@@ -11,7 +11,7 @@ from snnc.compiler.plan.memories import MemoryKind, MemoryPlan
 from snnc.compiler.plan.ranges import Range
 from snnc.compiler.plan.walks import Walk
 
-__all__ = ["DigitPlan", "ImagePlan", "ProjectionPlan", "QueuePlan"]
+__all__ = ["DigitPlan", "ProjectionPlan", "QueuePlan"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,37 +66,6 @@ class DigitPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImagePlan:
-    """What an engine that gathers an image keeps.
-
-    Attributes
-    ----------
-    value_bits
-        Width of a pixel.
-    current_bits
-        Width of the accumulator of a neuron's current, bias included, and of every partial sum's result.
-    pixels
-        The image: one pixel per word, at the address of its neuron in the source's layout.
-    multiplies
-        Whether a weight row is multiplied by a pixel, in one operation, instead of added for each of its signed digits.
-    spikes
-        Of all steps but the first, which leave at once: at a word's address, ``lanes`` bits per step, step 1 lowest.
-        None for networks of one step.
-    """
-
-    value_bits: int
-    current_bits: int
-    multiplies: bool
-    pixels: MemoryPlan
-    spikes: MemoryPlan | None
-
-    def faults(self) -> Iterator[Fault]:
-        yield from at_least(self, 1, "value_bits", "current_bits")
-        if self.pixels.width != self.value_bits:
-            yield Fault("pixels.width", f"is {self.pixels.width}, but a pixel has {self.value_bits} bits")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectionPlan:
     """How one projection is walked.
 
@@ -117,8 +86,8 @@ class ProjectionPlan:
     queue
         What stands in front of the walker. Of those that listen to one population, at most one may fill within a
         sample (`Plan.fills`).
-    digits, image
-        One of them for a direct-encoded source: in front of an event-driven engine, or of one that gathers.
+    digits
+        Of a direct-encoded source in front of an event-driven engine.
     """
 
     source: str
@@ -130,7 +99,6 @@ class ProjectionPlan:
     delay: int
     queue: QueuePlan
     digits: DigitPlan | None
-    image: ImagePlan | None
 
     @property
     def row_stride(self) -> int:
@@ -140,7 +108,5 @@ class ProjectionPlan:
     def faults(self) -> Iterator[Fault]:
         yield from at_least(self, 1, "weight_bits")
         yield from at_least(self, 0, "shift", "delay")
-        if self.digits is not None and self.image is not None:
-            yield Fault("image", "is there beside digits, but pixels are taken in one way")
         if self.weights.width % self.weight_bits:
             yield Fault("weights.width", f"is {self.weights.width}, no multiple of the {self.weight_bits} weight bits")

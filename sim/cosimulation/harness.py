@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.errors import VerificationError
-from snnc.compiler.plan import EngineKind, EnginePlan, Plan
+from snnc.compiler.plan import EnginePlan, Plan
 from snnc.sim.cosimulation.loading import load_core
 from snnc.sim.cosimulation.ports import input_widths, offsets, pack_inputs, result_widths
 from snnc.sim.models.stimulus import Stimulus
@@ -153,9 +153,8 @@ def _read_trace(
     engine: EnginePlan, folder: Path, samples: int, time_steps: int
 ) -> tuple[npt.NDArray[np.bool_] | None, IntArray]:
     record = _record_words(engine)
-    gathers = engine.kind is EngineKind.IMAGE
-    # An image engine takes all its steps, word by word, however many a sample has.
-    steps = _steps_of_images(engine) if gathers else time_steps
+    at_once = engine.kind.steps_at_once(engine)
+    steps = time_steps if at_once is None else at_once  # in hardware, however many a sample has
     passes = len(engine.passes)
     count = samples * steps * passes * engine.words
     raw = _read(folder / f"trace_{engine.name}.bin", count * record).reshape(count, record)
@@ -171,7 +170,7 @@ def _read_trace(
 
     def of_pass(array: npt.NDArray[np.generic], number: int) -> npt.NDArray[np.generic]:
         """One pass's records in the order of words, each of `lanes` channels of one position, to neurons."""
-        if gathers:
+        if at_once is not None:
             array = array.reshape(samples, engine.words, steps, passes, lanes)[:, :, :time_steps, number].swapaxes(1, 2)
         else:
             array = array.reshape(samples, steps, passes, engine.words, lanes)[:, :, number]
@@ -180,15 +179,9 @@ def _read_trace(
         return channels.reshape(time_steps, samples, layout.neurons)
 
     residuals = of_pass(_signed(values, width), engine.membrane_pass).astype(np.int64, copy=False)
-    if engine.kind is EngineKind.READOUT:
+    if not engine.population.fires:
         return None, residuals
     return of_pass(spikes, 0).astype(np.bool_, copy=False), residuals
-
-
-def _steps_of_images(engine: EnginePlan) -> int:
-    assert engine.main.image is not None
-    later = engine.main.image.spikes
-    return 1 + (later.width // engine.lanes if later is not None else 0)
 
 
 def _signed(values: IntArray, bits: int) -> IntArray:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from snnc.compiler.build.folder import Build
 from snnc.compiler.errors import VerificationError
 from snnc.compiler.ir import Graph
-from snnc.compiler.plan import EngineKind, Plan
+from snnc.compiler.plan import Plan
 from snnc.compiler.plan.residual import Residual
 from snnc.sim.cosimulation.harness import Capture
 from snnc.sim.cosimulation.simulator import prepare, simulate
@@ -169,7 +169,7 @@ def verify_build(
     _compare_overlapped(build, graph, inputs, thresholds, steps, seed, optimised, int(all_cycles.max()))
     count = len(all_cycles)
     busiest = max(plan.engines, key=lambda engine: int(np.concatenate(work[engine.name]).sum())).name
-    hidden = [engine for engine in plan.engines if engine.kind is not EngineKind.READOUT]
+    hidden = [engine for engine in plan.engines if engine.population.fires]
     return Verdict(
         samples=count,
         time_steps=steps,

@@ -11,9 +11,7 @@ import numpy.typing as npt
 
 from snnc.compiler.ir import Encoding, Reset
 from snnc.compiler.plan import (
-    EngineKind,
     EnginePlan,
-    ImagePlan,
     InputPlan,
     KernelPlan,
     LayoutPlan,
@@ -25,6 +23,7 @@ from snnc.compiler.plan import (
     Range,
 )
 from snnc.compiler.plan.residual import constant_fields_of, passes_of
+from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.walkers.image.plan import ImageWalk
 
 __all__ = ["Case", "Oracle", "engine_plan", "input_plan", "oracle", "write_images"]
@@ -116,13 +115,6 @@ def engine_plan(case: Case) -> EnginePlan:
         delay=0,
         queue=QueuePlan(depth=2, latency=1),
         digits=None,
-        image=ImagePlan(
-            value_bits=case.bits,
-            current_bits=bits,
-            multiplies=case.multiplies,
-            pixels=memory("pixels", MemoryKind.EBR, case.bits, case.source_layout.depth),
-            spikes=memory("spikes", MemoryKind.EBR, further, layout.depth) if further else None,
-        ),
     )
     anything = Range(low=-1, high=1)
     passes = passes_of(fires=True, floor=False, leaks=False)
@@ -137,7 +129,13 @@ def engine_plan(case: Case) -> EnginePlan:
             before_reset=anything,
             after_reset=anything,
         ),
-        kind=EngineKind.IMAGE,
+        kind=ImageKind(
+            value_bits=case.bits,
+            current_bits=bits,
+            multiplies=case.multiplies,
+            pixels=memory("pixels", MemoryKind.EBR, case.bits, case.source_layout.depth),
+            spikes=memory("spikes", MemoryKind.EBR, further, layout.depth) if further else None,
+        ),
         column_banks=1,
         layout=layout,
         passes=passes,

@@ -18,9 +18,9 @@ from amaranth.sim import Simulator
 
 from snnc.compiler.ir import Reset
 from snnc.compiler.plan import MemoryKind
-from snnc.rtl.image_engine import ImageEngine
+from snnc.rtl.engines.image.circuit import ImageEngine
+from snnc.rtl.engines.image.timing import Timing
 from snnc.sim.models.stimulus import Marker, Stimulus, from_images
-from snnc.sim.models.timing.gathering import Gathering
 from tests.rtl.image_engines import Case, engine_plan, input_plan, oracle, write_images
 from tests.rtl.memories import simulate_memories
 
@@ -257,9 +257,10 @@ def test_cycles_are_those_of_the_contract(engine: Any, name: str, behind: int, s
     found = run(engine(case, behind), beats_for(case, stimulus), behind=behind, service=service, pause=pause)
 
     plan = engine_plan(case)
-    gathering = Gathering(plan, stimulus)
+    gathering = Timing(plan, stimulus)
     link = Receiver(_entering(case, images, time_steps), behind, service)
-    gathering.run(link)
+    gathering.outputs = link
+    gathering.run()
     bounds = [*(found.taken[k] for k in stimulus.offsets[:-1]), 1 << 60]
     for sample, (start, end) in enumerate(itertools.pairwise(bounds)):
         emitted = [at - start for at, *_ in found.words if start <= at < end]
@@ -289,8 +290,9 @@ def test_the_next_sample_waits_until_the_image_is_cleared(engine: Any) -> None:
     case = CASES["padding"]
     stimulus = from_images(images_for(case, 2), time_steps=1)
     found = run(engine(case, 4), beats_for(case, stimulus), behind=4)
-    gathering = Gathering(engine_plan(case), stimulus)
-    gathering.run(Receiver(_entering(case, images_for(case, 2), 1), 4, 1))
+    gathering = Timing(engine_plan(case), stimulus)
+    gathering.outputs = Receiver(_entering(case, images_for(case, 2), 1), 4, 1)
+    gathering.run()
     # The last word's steps follow its transfer.
     cleared = int(gathering.last_execute[0]) + 2 * case.time_steps + case.source_layout.depth
     assert found.taken[stimulus.offsets[1]] == cleared + 1

@@ -31,7 +31,6 @@ def _projection(lanes: int, words: int) -> ProjectionPlan:
         delay=0,
         queue=QueuePlan(depth=4, latency=1),
         digits=None,
-        image=None,
     )
 
 

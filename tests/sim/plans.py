@@ -5,7 +5,6 @@ from __future__ import annotations
 from snnc.compiler.ir import Encoding, Reset
 from snnc.compiler.plan import (
     DigitPlan,
-    EngineKind,
     EnginePlan,
     InputPlan,
     LayoutPlan,
@@ -18,6 +17,7 @@ from snnc.compiler.plan import (
     Range,
 )
 from snnc.compiler.plan.residual import constant_fields_of, passes_of
+from snnc.rtl.engines.scatter.plan import ScatterKind
 from snnc.rtl.walkers.dense.plan import DenseWalk
 
 
@@ -51,7 +51,6 @@ def make_plan(
             delay=0,
             queue=QueuePlan(depth=depths[index] if depths else 4, latency=1),
             digits=digits if direct and not index else None,
-            image=None,
         )
         last = index == len(lanes) - 1
         passes = passes_of(fires=not last, floor=False, leaks=False)
@@ -67,7 +66,7 @@ def make_plan(
                     before_reset=anything,
                     after_reset=anything,
                 ),
-                kind=EngineKind.READOUT if last else EngineKind.SPIKING,
+                kind=ScatterKind(),
                 column_banks=1,
                 layout=LayoutPlan(channels=neurons, rows=1, columns=1, lanes=width),
                 passes=passes,

@@ -13,23 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.errors import UnsupportedError
-from snnc.compiler.plan import EngineKind, EnginePlan, LayoutPlan, Plan
-from snnc.rtl.walkers import witness
+from snnc.compiler.plan import LayoutPlan, Plan
+from snnc.rtl.engines import witness
 from snnc.sim.models.stimulus import Stimulus
-from snnc.sim.models.timing.gathering import Gathering
-from snnc.sim.models.timing.walking import Walker, Word
+from snnc.sim.models.timing.links import Link, Outputs
+from snnc.sim.models.timing.walking import EngineTiming
 
 __all__ = ["EnginePrediction", "Prediction", "predict"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
-
-_LONG_AGO: Final = -(1 << 40)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -107,29 +104,22 @@ def predict(plan: Plan, stimulus: Stimulus, spikes: Mapping[str, npt.NDArray[Any
     UnsupportedError
         Several can.
     """
-    batch = len(stimulus)
-    engines = {engine.name: _Engine(engine, batch) for engine in plan.engines if engine.kind is not EngineKind.IMAGE}
-    outputs: dict[str, _Outputs] = {}
+    timings: dict[str, EngineTiming] = {
+        engine.name: witness(engine.kind, "timing").Timing(engine, stimulus) for engine in plan.engines
+    }
     for source in plan.engines[:-1]:
         counts = _spikes_per_word(source.layout, spikes[source.name])
         links = []
         for listener, k in plan.listeners(source.name):
             depth = listener.projections[k].queue.depth if plan.fills(listener, listener.projections[k]) else None
-            links.append(_Link(counts, depth, engines[listener.name].walkers[k]))
-        outputs[source.name] = _Outputs(source.name, links)
-        if source.name in engines:
-            engines[source.name].outputs = outputs[source.name]
-    for engine in engines.values():
-        for walker in engine.walkers:
-            walker.behind = engines.get(walker.projection.source)
-
-    first = next(engine for engine in plan.engines if engine.main.source == plan.input.name)
-    timings: dict[str, _Engine | Gathering] = dict(engines)
-    if first.kind is EngineKind.IMAGE:
-        timings[first.name] = gathering = Gathering(first, stimulus)
-        gathering.run(outputs[first.name])
-    else:
-        engines[first.name].run(stimulus)
+            links.append(Link(counts, depth, timings[listener.name].walkers[k]))
+        timings[source.name].outputs = Outputs(source.name, links)
+    for timing in timings.values():
+        for walker in timing.walkers:
+            source_timing = timings.get(walker.projection.source)
+            if source_timing is not None and source_timing.walkers:
+                walker.behind = source_timing
+    next(timings[engine.name] for engine in plan.engines if engine.main.source == plan.input.name).run()
     predictions = tuple(
         EnginePrediction(
             name=engine.name,
@@ -142,194 +132,6 @@ def predict(plan: Plan, stimulus: Stimulus, spikes: Mapping[str, npt.NDArray[Any
     )
     last_output = predictions[-1].last_execute + 2 + plan.readout.neurons - 1
     return Prediction(cycles=last_output + 1, engines=predictions)
-
-
-class _Engine:
-    """In which cycles an engine issues, for all samples at once. Words go by their number.
-
-    Its walkers say when their events are walked. Steps follow each other: the side projections' events, which were
-    recorded as they came, then the main one's.
-    """
-
-    def __init__(self, plan: EnginePlan, batch: int) -> None:
-        self.plan = plan
-        self.walkers: list[Walker] = [
-            witness(projection.walk, "timing").Walker(self, projection, batch) for projection in plan.projections
-        ]
-        self.outputs: _Outputs | None = None
-        self.begun = self.done = -1
-        """The last step whose side projections have been walked, and the last one that has ended."""
-        self.free = np.zeros(batch, dtype=np.int64)
-        """First cycle in which the next operation can issue."""
-        self.stepped = self.free
-        """`free` at the beginning of the step."""
-        self.first_issue = np.full(batch, -1, dtype=np.int64)
-        self.operations = np.zeros(batch, dtype=np.int64)
-        self.last_word = np.full(batch, -1, dtype=np.int64)
-        """Of the operation issued last, where that may make the next one wait."""
-        self.last_issue = np.full(batch, _LONG_AGO, dtype=np.int64)
-        self.last_swept = np.zeros(batch, dtype=np.bool_)
-        """Whether it was a sweep's."""
-        self.last_single = np.zeros(batch, dtype=np.bool_)
-        """Whether it was a convolution's with a single row for each position."""
-
-    @property
-    def main(self) -> Walker:
-        return self.walkers[-1]
-
-    @property
-    def first_execute(self) -> IntArray:
-        return self.first_issue + self.plan.pipeline
-
-    @property
-    def last_execute(self) -> IntArray:
-        return self.free - 1 + self.plan.pipeline
-
-    def run(self, stimulus: Stimulus) -> None:
-        """Follow all samples through this engine, which hears the network's input, and through all behind it."""
-        source = self.main.source(stimulus)
-        offered = source.first_offer
-        for t in range(stimulus.time_steps):
-            self.begin(t)
-            # While others have their turn, only what does nothing passes.
-            begins = np.maximum(offered + source.leading[t], self.free)
-            if self.plan.forwards:
-                begins = begins + np.where(source.walks[t], self.waits(0, begins), 0)
-            self.free = begins + source.cycles[t] - source.leading[t]
-            self.last_word = source.last_word[t]
-            self.last_issue = np.where(source.walks[t], self.free - 1 - source.trailing[t], self.last_issue)
-            self.last_swept = self.last_swept & ~source.walks[t]
-            self.last_single = np.full(len(stimulus), self.main.single)
-            if t == 0:
-                self.first_issue = np.where(self.first_issue < 0, source.first_issue, self.first_issue)
-            self.sweep(t)
-            offered = self.free
-        self.operations = self.operations + source.operations
-
-    def begin(self, t: int) -> None:
-        """Walk what the side projections bring to step `t`."""
-        if self.begun >= t:
-            return
-        self.begun, self.stepped = t, self.free
-        for walker in self.walkers[:-1]:
-            walker.take_turn(t)
-
-    def advance(self, t: int) -> None:
-        """Come to the end of step `t`: of an engine whose main projection was recorded, too."""
-        while self.done < t:
-            step = self.done + 1
-            if self.main.records:
-                self.begin(step)
-                self.main.walk_recorded(step)
-            else:
-                assert self.main.behind is not None
-                self.main.behind.advance(t)
-
-    def walked(self, operations: IntArray, first: IntArray, worked: npt.NDArray[np.bool_]) -> None:
-        """Count events' operations; the first of them is issued at `first` in the samples that have any."""
-        self.operations = self.operations + np.where(worked, operations, 0)
-        self.first_issue = np.where(worked & (self.first_issue < 0), first, self.first_issue)
-
-    def went_through(self, here: npt.NDArray[np.bool_]) -> None:
-        """The operations up to `free` have gone through all words in turn, in these samples."""
-        self.last_issue = np.where(here, self.free - 1, self.last_issue)
-        self.last_word = np.where(here, self.plan.words - 1, self.last_word)
-        self.last_single = self.last_single & ~here
-        self.last_swept = self.last_swept & ~here
-
-    def waits(self, word: int, issue: IntArray, *, single: bool = False, sweeps: bool = False) -> Any:
-        """Cycles for which an operation on `word` must wait that could be issued at `issue`."""
-        if self.plan.forwards:
-            return np.where(self.last_swept != sweeps, np.maximum(0, self.last_issue + 3 - issue), 0)
-        if not self.plan.waits:
-            return 0
-        groups = self.plan.layout.groups
-        near = (self.last_issue == issue - 1) & (self.last_word >= 0) & (self.last_word // groups == word // groups)
-        return near if single else near & self.last_single
-
-    def sweep(self, t: int) -> None:
-        """The sweep of step `t`, whose first pass gives the spikes."""
-        words, passes = self.plan.words, len(self.plan.passes)
-        self.operations = self.operations + words * passes
-        self.free = self.free + self.waits(0, self.free, sweeps=True)
-        issue = self.free
-        for word in range(words) if self.outputs is not None else ():
-            assert self.outputs is not None
-            issue = np.maximum(self.free, self.outputs.granted())
-            if word == 0:
-                self.first_issue = np.where(self.first_issue < 0, issue, self.first_issue)
-            self.free = issue + 1
-            self.outputs.emit(t, word, issue + self.plan.pipeline + self.plan.emission)
-        if self.outputs is None:
-            self.first_issue = np.where(self.first_issue < 0, issue, self.first_issue)
-            self.free = self.free + words
-        self.free = self.free + (passes - 1) * words
-        self.went_through(np.ones_like(self.free, dtype=np.bool_))
-        self.last_swept = np.ones_like(self.free, dtype=np.bool_)
-        self.main.ended(self.free - 1)
-        self.done = t
-        if self.outputs is not None:
-            self.outputs.finish(t)
-
-
-class _Link:
-    """A queue between two engines, and the rule that keeps it from overflowing.
-
-    A sweep counts against the depth from its issue until it has executed without entering, or until its word was taken
-    from the queue. That makes each of the `depth` entries a credit with the cycle in which it is free again; a sweep
-    takes the one that is free first. Without a depth, there always is one.
-    """
-
-    def __init__(self, counts: IntArray, depth: int | None, consumer: Walker) -> None:
-        self.counts = counts
-        self.consumer = consumer
-        self.credits = None if depth is None else np.zeros((depth, counts.shape[-1]), dtype=np.int64)
-        consumer.records = depth is None
-
-    def granted(self) -> Any:
-        """First cycle in which another sweep may issue."""
-        return 0 if self.credits is None else self.credits.min(axis=0)
-
-    def emit(self, t: int, word: int, executed: IntArray) -> None:
-        """Word `word` of step `t` comes out of the sweep; its credit is the one that was granted."""
-        events = self.counts[t, word]
-        present = events > 0 if word < len(self.counts[t]) - 1 else None
-        sent = Word(step=t, number=word, entered=executed, events=events, present=present)
-        if self.credits is None:
-            self.consumer.recorded.setdefault(t, []).append(sent)
-            return
-        released = self.consumer.accept(sent)
-        if present is not None:
-            released = np.where(present, released, executed)
-        credit = self.credits.argmin(axis=0)
-        np.put_along_axis(self.credits, credit[np.newaxis], released[np.newaxis] + 1, axis=0)
-
-
-class _Outputs:
-    """All that listens to one engine. What its words are recorded for comes first, and what it waits for at the end."""
-
-    def __init__(self, name: str, links: list[_Link]) -> None:
-        self._links = sorted(links, key=lambda link: link.credits is not None)
-        if sum(link.credits is not None for link in links) > 1:
-            raise UnsupportedError(
-                f"The performance model follows one queue that fills behind each engine; '{name}' has several."
-            )
-
-    def granted(self) -> Any:
-        """First cycle in which another sweep may issue."""
-        return self._links[-1].granted() if self._links else 0
-
-    def emit(self, t: int, word: int, executed: IntArray) -> None:
-        """Word `word` of step `t` comes out of the sweep."""
-        for link in self._links:
-            link.emit(t, word, executed)
-
-    def finish(self, t: int) -> None:
-        """All words of step `t` are out."""
-        for link in self._links:
-            walker = link.consumer
-            if link.credits is None and walker is walker.engine.main:
-                walker.engine.advance(t)
 
 
 def _spikes_per_word(layout: LayoutPlan, spikes: npt.NDArray[Any]) -> IntArray:

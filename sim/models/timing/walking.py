@@ -15,9 +15,57 @@ import numpy.typing as npt
 from snnc.compiler.plan import EnginePlan, ProjectionPlan
 from snnc.sim.models.stimulus import Marker, Stimulus
 
-__all__ = ["EngineState", "SourceSteps", "Walker", "Word", "check_markers", "steps_walked"]
+__all__ = ["EngineState", "EngineTiming", "SourceSteps", "SpikeLink", "Walker", "Word", "check_markers", "steps_walked"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+class EngineTiming(Protocol):
+    """When an engine works; each kind has one, ``Timing``, made of its plan and the stimulus. Arrays are ``(batch,)``.
+
+    Attributes
+    ----------
+    walkers
+        In front of it, in the order of its projections; none where nothing behind another engine is walked.
+    outputs
+        What listens to it; set before anything runs, None for a readout.
+    operations
+        That it does; known at the end, as all that follow.
+    first_issue, first_execute, last_execute
+        Cycles of its operations.
+    """
+
+    walkers: list[Walker]
+    outputs: SpikeLink | None
+    operations: IntArray
+
+    @property
+    def first_issue(self) -> IntArray: ...
+
+    @property
+    def first_execute(self) -> IntArray: ...
+
+    @property
+    def last_execute(self) -> IntArray: ...
+
+    def run(self) -> None:
+        """Follow all samples through an engine that hears the network's input, and through all behind it."""
+
+    def advance(self, t: int) -> None:
+        """Come to the end of step `t`."""
+
+
+class SpikeLink(Protocol):
+    """The queues behind an engine, and the rule that keeps them from overflowing."""
+
+    def granted(self) -> Any:
+        """First cycle in which another sweep may issue; shape ``(batch,)``."""
+
+    def emit(self, t: int, word: int, executed: IntArray) -> None:
+        """The next sweep, of the `word`-th word in step `t`, executes at `executed`."""
+
+    def finish(self, t: int) -> None:
+        """All words of step `t` are out."""
 
 
 class EngineState(Protocol):
@@ -65,7 +113,7 @@ class Walker(ABC):
     def __init__(self, engine: EngineState, projection: ProjectionPlan, batch: int) -> None:
         self.engine = engine
         self.projection = projection
-        self.behind: EngineState | None = None
+        self.behind: EngineTiming | None = None
         """The engine that it listens to; None for the input and for an image engine, which nothing keeps waiting."""
         self.single = projection.walk.returns
         self.records = projection is not engine.plan.main

@@ -9,7 +9,7 @@ from snnc.compiler.backend.images import memory_images
 from snnc.compiler.design import Options
 from snnc.compiler.ir import Encoding, Initial, IntegrateAndFire
 from snnc.compiler.pipeline import passes_before, run_passes
-from snnc.compiler.plan import EngineKind, MemoryKind, MemoryPlan
+from snnc.compiler.plan import MemoryKind, MemoryPlan
 from tests.compiler.networks import design_of, random_design
 from tests.networks import integer_chain
 
@@ -56,7 +56,7 @@ def test_images_hold_the_network(sizes, lanes, encoding):
             assert (rows[:, word, lane] == expected).all()
         assert not rows[:, engine.words :].any()
 
-        spiking = engine.kind is EngineKind.SPIKING
+        spiking = engine.population.fires
         constants = words(images, engine.constants, engine.residual_bits)
         count = engine.words * engine.lanes
         groups = [constants[:, k : k + engine.lanes].reshape(-1) for k in range(0, constants.shape[1], engine.lanes)]

@@ -19,7 +19,7 @@ from snnc.compiler.lanes.memories import block_memory, logic_cells, logic_memory
 from snnc.compiler.passes.bound import bound
 from snnc.compiler.passes.place import place
 from snnc.compiler.passes.schedule import schedule
-from snnc.compiler.plan import EngineKind, MemoryKind, plan_from_json, plan_to_json
+from snnc.compiler.plan import MemoryKind, plan_from_json, plan_to_json
 from snnc.compiler.targets import find_device, load_target
 from tests.compiler.networks import design_of, random_design
 from tests.networks import Conv, Full, spatial_chain
@@ -179,7 +179,7 @@ def check(plan) -> None:
     for position, engine in enumerate(plan.engines):
         (projection,) = engine.projections
         weights, digits = projection.weights, projection.digits
-        spiking = engine.kind is EngineKind.SPIKING
+        spiking = engine.population.fires
         assert engine.words * engine.lanes >= engine.neurons > (engine.words - 1) * engine.lanes
         assert projection.row_stride >= engine.words
         assert weights.depth == projection.source_layout.neurons * projection.row_stride

@@ -125,7 +125,9 @@ def test_a_list_of_another_length(data):
         (0, "engines[0].membrane.width", 3, "is 3, not "),
         (0, "engines[0].column_banks", 3, "is 3, no power of two"),
         (0, "engines[0].layout.lanes", 0, "is 0; 1 is the least"),
-        (0, "engines[0].kind", "gather", "is \"gather\"; it must be one of 'spiking', 'image', 'readout'"),
+        (0, "engines[0].kind.kind", "gather", "is \"gather\"; it must be one of 'image', 'scatter'"),
+        (0, "engines[0].kind", {"kind": "image"}, "engines[0].kind.value_bits' is missing"),
+        (0, "engines[0].projections[0].walk.kind", None, "is null; it must be one of 'dense', 'image', 'convolution'"),
         (0, "engines[0].passes", ["leak"], "are not those of the population's reset, floor and leak"),
         (0, "engines[0].constant_fields", ["fired"], "are not those that the passes read"),
         (0, "engines[0].membrane_pass", 1, "is 1, but there are 1 passes"),
@@ -137,7 +139,7 @@ def test_a_list_of_another_length(data):
         (0, "time_steps", True, "is true, not a whole number"),
         (2, "engines[0].projections[0].walk.kernel.stride", [1], "has 1 entries; it must have 2"),
         (2, "engines[0].projections[0].walk.kernel.stride[1]", 0, "is 0; 1 is the least"),
-        (3, "engines[0].projections[0].image.pixels.width", 9, "is 9, but a pixel has 4 bits"),
+        (3, "engines[0].kind.pixels.width", 9, "is 9, but a pixel has 4 bits"),
     ],
 )
 def test_the_sentence_names_the_field(number, path, value, sentence):

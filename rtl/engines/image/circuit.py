@@ -19,13 +19,14 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from snnc.compiler.plan import EnginePlan, InputPlan, unsigned_bits
 from snnc.rtl.beats import Marker, input_beat, spike_word
 from snnc.rtl.credits import SpikeOutput
-from snnc.rtl.image_neurons import ImageNeurons
+from snnc.rtl.engines.image.neurons import ImageNeurons
+from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.memories import Rom, block_ram
 from snnc.rtl.neurons import at_pass
 from snnc.rtl.recoding import DigitRegister, ValueRegister
 from snnc.rtl.walkers.image.circuit import TapWalker
 
-__all__ = ["ImageEngine"]
+__all__ = ["ImageEngine", "build", "hear_input"]
 
 
 @unique
@@ -75,15 +76,14 @@ class ImageEngine(wiring.Component):
 
     def __init__(self, plan: EnginePlan, input_plan: InputPlan, behind: tuple[int, ...]) -> None:
         (projection,) = plan.projections
-        if projection.image is None:
+        if not isinstance(plan.kind, ImageKind):
             raise ValueError(f"Engine {plan.name!r} gathers no image")
         self._plan = plan
         self._input = input_plan
         self._behind = behind
         self._projection = projection
-        self._image = projection.image
-        spikes = projection.image.spikes
-        self._time_steps = 1 if spikes is None else 1 + spikes.width // plan.lanes
+        self._image = plan.kind
+        self._time_steps = plan.kind.steps_at_once(plan)
         self._step_bits = unsigned_bits(self._time_steps - 1)
         super().__init__(
             {
@@ -346,3 +346,13 @@ class ImageEngine(wiring.Component):
             value=steps,
         )
         return stored.word_select(tag.step, lanes)
+
+
+def build(plan: EnginePlan, source: InputPlan, behind: tuple[int, ...]) -> ImageEngine:
+    """The engine in front of queues of these depths."""
+    return ImageEngine(plan, source, behind)
+
+
+def hear_input(m: Module, engine: ImageEngine, plan: EnginePlan, source: InputPlan, beats: Any) -> None:
+    """Join an engine to the network's input, which sends `beats`."""
+    connect(m, beats, engine.i)

@@ -6,40 +6,29 @@ and step by step, and what the queue behind does to an engine is a maximum.
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.plan import EnginePlan
+from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.walkers.image.plan import ImageWalk
 from snnc.sim.models.stimulus import Marker, Stimulus
+from snnc.sim.models.timing.walking import SpikeLink, Walker
 
-__all__ = ["Gathering", "SpikeLink"]
+__all__ = ["Timing"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
 
-class SpikeLink(Protocol):
-    """The queues behind an engine, and the rule that keeps them from overflowing."""
-
-    def granted(self) -> Any:
-        """First cycle in which another sweep may issue; shape ``(batch,)``."""
-
-    def emit(self, t: int, word: int, executed: IntArray) -> None:
-        """The next sweep, of the `word`-th word in step `t`, executes at `executed`."""
-
-    def finish(self, t: int) -> None:
-        """All words of step `t` are out."""
-
-
-class Gathering:
+class Timing:
     """An image engine's run over a batch; cycle 0 of each sample is the handshake of its first beat.
 
     Parameters
     ----------
     engine
-        Of kind `EngineKind.IMAGE`.
+        Of kind `ImageKind`.
     stimulus
         The samples' input beats.
 
@@ -52,13 +41,13 @@ class Gathering:
     """
 
     def __init__(self, engine: EnginePlan, stimulus: Stimulus) -> None:
-        (projection,) = engine.projections
-        if projection.image is None:
+        if not isinstance(engine.kind, ImageKind):
             raise ValueError(f"engine {engine.name!r} gathers no image")
+        self.walkers: list[Walker] = []
+        self.outputs: SpikeLink | None = None
         self._engine = engine
         self._stimulus = stimulus
-        spikes = projection.image.spikes
-        self._all_steps = 1 + (spikes.width // engine.lanes if spikes else 0)
+        self._all_steps = engine.kind.steps_at_once(engine)
         slots = _slots_of_pixels(engine, stimulus)
         self._groups = engine.layout.groups
         self._slots, digits, self._leading = _over_kernels(engine, slots)
@@ -66,8 +55,13 @@ class Gathering:
         empty = np.full(len(stimulus), -1, dtype=np.int64)
         self.first_issue, self.first_execute, self.last_execute = empty, empty, empty
 
-    def run(self, link: SpikeLink) -> None:
-        """Emit every spike word of the batch into `link`."""
+    def advance(self, t: int) -> None:
+        """Nothing keeps it waiting: it has sent the step."""
+
+    def run(self) -> None:
+        """Emit every spike word of the batch into `outputs`."""
+        link = self.outputs
+        assert link is not None
         engine, pipeline = self._engine, self._engine.pipeline
         free = _first_markers(self._stimulus) + 3
         self.first_issue = free
@@ -118,8 +112,7 @@ def _slots_of_pixels(engine: EnginePlan, stimulus: Stimulus) -> IntArray:
 
 
 def _multiplies(engine: EnginePlan) -> bool:
-    image = engine.main.image
-    return image is not None and image.multiplies
+    return isinstance(engine.kind, ImageKind) and engine.kind.multiplies
 
 
 def _over_kernels(engine: EnginePlan, digits: IntArray) -> tuple[IntArray, IntArray, IntArray]:

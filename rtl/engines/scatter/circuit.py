@@ -12,10 +12,12 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from snnc.compiler.plan import EngineKind, EnginePlan, MemoryKind
+from snnc.compiler.plan import EnginePlan, InputPlan, MemoryKind
 from snnc.rtl.beats import Marker, OperationKind, operation, result_beat, spike_word
+from snnc.rtl.block_queue import queue_of
 from snnc.rtl.column_banks import share_out
 from snnc.rtl.credits import SpikeOutput
+from snnc.rtl.digit_serialiser import DigitSerialiser
 from snnc.rtl.lanes import Lanes
 from snnc.rtl.loader import LoadPort
 from snnc.rtl.memories import constant_word
@@ -23,7 +25,7 @@ from snnc.rtl.neurons import at_pass, ends_sample
 from snnc.rtl.readout_port import ReadoutPort
 from snnc.rtl.sequencer import Sequencer
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "build", "hear_input"]
 
 
 class Engine(wiring.Component):
@@ -70,7 +72,7 @@ class Engine(wiring.Component):
                 if plan.column_banks > 1:
                     raise ValueError(f"Engine {plan.name!r} has weights in SPRAM, which are not there for every bank")
                 ports[f"load{k}"] = In(LoadPort(projection.weights))
-        if plan.kind is EngineKind.READOUT:
+        if not plan.population.fires:
             ports |= {"o": Out(stream.Signature(result_beat(plan)))}
         else:
             ports |= {"o": Out(stream.Signature(spike_word(plan))), "left": In(len(behind))}
@@ -126,7 +128,7 @@ class Engine(wiring.Component):
             self.step.eq(sequencer.finished),
             self.sample.eq(sequencer.finished & (sequencer.operation.marker == Marker.SAMPLE)),
         ]
-        if plan.kind is EngineKind.SPIKING:
+        if plan.population.fires:
             spikes, total = _of_sweep(banks)
             self._spikes_out(m, now, valid & sweeping, spikes)
         else:
@@ -202,6 +204,32 @@ class Engine(wiring.Component):
         }.items():
             signal = Signal(len(value), name=name)
             m.d.comb += signal.eq(value)
+
+
+def build(plan: EnginePlan, source: InputPlan, behind: tuple[int, ...]) -> Engine:
+    """The engine in front of queues of these depths."""
+    return Engine(plan, behind)
+
+
+def hear_input(m: Module, engine: Engine, plan: EnginePlan, source: InputPlan, beats: Any) -> None:
+    """Join an engine to the network's input, which sends `beats`: to its main projection."""
+    name, into = plan.name, getattr(engine, f"i{len(plan.projections) - 1}")
+    if plan.main.digits is not None:
+        m.submodules[f"digits_{name}"] = digits = DigitSerialiser(source)
+        connect(m, beats, digits.i)
+        connect(m, digits.o, into)
+        return
+    m.submodules[f"queue_{name}"] = queue = queue_of(beats.payload.shape(), plan.main.queue)
+    connect(m, beats, queue.i)
+    # An input beat has no lane: its words have one.
+    beat, event = queue.o.payload, into.payload
+    m.d.comb += [
+        into.valid.eq(queue.o.valid),
+        queue.o.ready.eq(into.ready),
+        event.address.eq(beat.address),
+        event.event.eq(beat.event),
+        event.marker.eq(beat.marker),
+    ]
 
 
 def _of_sweep(banks: list[Lanes]) -> tuple[Any, Any]:

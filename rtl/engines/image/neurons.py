@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import ConstantField, EnginePlan, unsigned_bits
+from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.memories import constant_fields, constant_word
 from snnc.rtl.neurons import at_pass, swept
 
@@ -72,18 +73,15 @@ class ImageNeurons(wiring.Component):
     def __init__(self, plan: EnginePlan) -> None:
         self._plan = plan
         (projection,) = plan.projections
-        assert projection.image is not None
+        kind = plan.kind
+        assert isinstance(kind, ImageKind)
         self._projection = projection
-        self._image = projection.image
+        self._image = kind
         group = unsigned_bits(plan.layout.groups - 1)
         super().__init__(
             {
                 "weights": In(projection.weights.width),
-                "factor": In(
-                    projection.image.value_bits
-                    if projection.image.multiplies
-                    else unsigned_bits(projection.image.value_bits)
-                ),
+                "factor": In(kind.value_bits if kind.multiplies else unsigned_bits(kind.value_bits)),
                 "digit": In(1),
                 "sign": In(1),
                 "next_sign": In(1),

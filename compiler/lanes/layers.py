@@ -1,0 +1,330 @@
+"""One layer on its way into the plan: the menu of its memories, and with one way chosen for each, its engine."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Final
+
+from snnc.compiler.design import Bounds, Design
+from snnc.compiler.ir import (
+    Convolution,
+    Dense,
+    Encoding,
+    InputSource,
+    IntegrateAndFire,
+    Pooling,
+    Population,
+    Projection,
+    as_convolution,
+)
+from snnc.compiler.lanes.knapsack import Menu
+from snnc.compiler.lanes.memories import (
+    RING_WORDS,
+    TINY_LOGIC,
+    block_memory,
+    deep_memory,
+    logic_cells,
+    logic_memory,
+    queue_memories,
+    side_by_side,
+    spram_memory,
+)
+from snnc.compiler.lanes.order import walk_order
+from snnc.compiler.lanes.rules import emission_of, forwards_of, pipeline_of, queue_latency, staged_of, waits_of
+from snnc.compiler.plan import (
+    ConstantField,
+    DigitPlan,
+    EnginePlan,
+    LayoutPlan,
+    MemoryKind,
+    MemoryPlan,
+    PopulationPlan,
+    ProjectionPlan,
+    QueuePlan,
+    Range,
+    Walk,
+)
+from snnc.compiler.plan.kinds import EngineKind
+from snnc.compiler.plan.residual import constant_fields_of, membrane_pass_of, passes_of
+from snnc.rtl import engines, walkers
+from snnc.rtl.engines.memories import Choices, EngineMemories, LayerFacts
+from snnc.rtl.walkers.memories import WalkMemories
+
+__all__ = ["Layer"]
+
+INPUT_QUEUE: Final = 2
+SPIKE_QUEUE: Final = 4
+
+
+class Layer:
+    """One layer's memories, each with its choices, and then its engine.
+
+    Attributes
+    ----------
+    menu
+        The choices of each memory, by its name.
+    """
+
+    menu: Menu
+
+    def __init__(
+        self,
+        design: Design,
+        population: Population,
+        bounds: Bounds,
+        layouts: Mapping[str, LayoutPlan],
+        column_banks: int,
+        shallow: frozenset[Projection],
+    ) -> None:
+        """`shallow` are the projections in front of which a short queue will do."""
+        neuron = population.neuron
+        fires = neuron if isinstance(neuron, IntegrateAndFire) else None
+        self._population = population
+        self._passes = passes_of(
+            fires=fires is not None,
+            floor=fires is not None and fires.floor is not None,
+            leaks=fires is not None and fires.leak_shift is not None,
+        )
+        walked = walk_order(design.graph, population)
+        self._inputs = [
+            _Input(
+                design,
+                projection,
+                bounds.weighted[at],
+                layouts,
+                column_banks,
+                projection in shallow,
+                "" if projection is walked[-1] else str(k),
+            )
+            for k, projection in enumerate(walked)
+            for at, other in enumerate(design.graph.into(population.name))
+            if other is projection
+        ]
+        main = self._inputs[-1]
+        self._facts = facts = LayerFacts(
+            device=design.device,
+            time_steps=design.graph.time_steps,
+            bounds=bounds,
+            population=population,
+            layout=layouts[population.name],
+            column_banks=column_banks,
+            fires=fires is not None,
+            walks=tuple(one.walk for one in self._inputs),
+            pixels=main.pixels,
+            source_layout=main.source_layout,
+            weighted=main.weighted,
+        )
+        self._kind: EngineMemories = _memories_of(facts)
+        self._membrane = self._kind.membrane(facts)
+        self._own = self._kind.own(facts)
+        # The constants with room for the field of the initial residual, where the membranes may be in block RAM.
+        memories = [self._membrane, self._constants(self._constant_fields(self._membrane[0])), *self._own.values()]
+        for one in self._inputs:
+            memories += one.memories(loads=self._kind.LOADS)
+        self.menu = {choices[0].name: choices for choices in memories}
+
+    def engine(self, chosen: Mapping[str, MemoryPlan], pipelines: Mapping[str, int]) -> EnginePlan:
+        """The engine with these ways to build the memories of `menu`, by name.
+
+        `pipelines` says of earlier engines how long a sweep takes to give its spike word.
+        """
+        facts = self._facts
+        own = {field: chosen[choices[0].name] for field, choices in self._own.items()}
+        projections = tuple(one.projection(chosen, own.get("current"), pipelines) for one in self._inputs)
+        membrane = chosen[self._membrane[0].name]
+        fields = self._constant_fields(membrane)
+        # Of the same kind, as wide as the membranes that were chosen need them.
+        constants = {choice.kind: choice for choice in self._constants(fields)}
+        staged = staged_of(membrane, words=facts.layout.words, in_turn=facts.in_turn, late=facts.device.late_block_ram)
+        kind: EngineKind = self._kind.record(facts, own)
+        return EnginePlan(
+            population=self._computed(),
+            kind=kind,
+            layout=facts.layout,
+            column_banks=facts.column_banks,
+            passes=self._passes,
+            membrane_pass=membrane_pass_of(self._passes),
+            constant_fields=fields,
+            pipeline=pipeline_of(
+                projections,
+                staged=staged,
+                joins=facts.pixels is not None or len(projections) > 1,
+                multiplies=self._kind.multiplies(facts),
+                column_banks=facts.column_banks,
+            ),
+            staged=staged,
+            forwards=forwards_of(staged=staged, in_turn=facts.in_turn),
+            waits=waits_of(
+                staged=staged, words=facts.layout.words, returns=any(one.walk.returns for one in projections)
+            ),
+            emission=emission_of(membrane, staged=staged, replays=self._kind.REPLAYS),
+            residual_bits=facts.bounds.residual.bits,
+            membrane=membrane,
+            constants=constants[chosen[constants[MemoryKind.LUT].name].kind],
+            projections=projections,
+        )
+
+    def _computed(self) -> PopulationPlan:
+        neuron, bounds = self._population.neuron, self._facts.bounds
+        fires = neuron if isinstance(neuron, IntegrateAndFire) else None
+        return PopulationPlan(
+            name=self._population.name,
+            shape=self._population.shape,
+            reset=fires.reset if fires else None,
+            leak_shift=fires.leak_shift if fires else None,
+            floor=fires is not None and fires.floor is not None,
+            input_current=bounds.input_current,
+            before_reset=bounds.before_reset,
+            after_reset=bounds.after_reset,
+        )
+
+    def _constant_fields(self, membrane: MemoryPlan) -> tuple[ConstantField, ...]:
+        """Of a word of constants; the initial residual is among them where the membranes' memory has no other."""
+        return constant_fields_of(self._passes, initial=self._kind.REPLAYS or membrane.kind is MemoryKind.EBR)
+
+    def _constants(self, fields: tuple[ConstantField, ...]) -> Choices:
+        layout, bits = self._facts.layout, self._facts.bounds.residual.bits * len(fields)
+        name, width, depth = f"{self._population.name}.constants", layout.lanes * bits, layout.groups
+        used = layout.channels * bits
+        logic = logic_memory(name, width=width, depth=depth, bits_used=used)
+        block = block_memory(self._facts.device, name, width=width, depth=depth, bits_used=used, banked=False)
+        # The hardware reads logic in the same cycle, which is as good as a register while it is shallow.
+        if block is None or depth <= RING_WORDS or logic_cells(logic) <= TINY_LOGIC:
+            return (logic,)
+        return block, logic
+
+
+class _Input:
+    """What one projection needs: weights, and a queue in front of its walker.
+
+    Attributes
+    ----------
+    walk
+        How it is walked.
+    pixels
+        Its source, where that is an image.
+    source_layout, weighted
+        How its source lies in words, and the range of its weighted sum.
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        projection: Projection,
+        weighted: Range,
+        layouts: Mapping[str, LayoutPlan],
+        column_banks: int,
+        shallow: bool,
+        suffix: str,
+    ) -> None:
+        """`suffix` tells side projections' memories apart from each other and from the main one's."""
+        self._shallow = shallow
+        if isinstance(projection, Pooling):
+            projection = as_convolution(projection)
+        assert projection.bits is not None
+        self._device = design.device
+        self._projection = projection
+        self._stem = f"{projection.target}{suffix and '_side' + suffix}"
+        self._layout = layouts[projection.target]
+        self._column_banks = column_banks
+        self.source_layout = layouts[projection.source]
+        self.weighted = weighted
+        source = design.graph.population(projection.source).neuron
+        direct = isinstance(source, InputSource) and source.encoding is Encoding.DIRECT
+        self.pixels = source if isinstance(source, InputSource) and direct else None
+        self.walk = _walk_of(projection, pixels=direct)
+        self._of_walk = _memories_of_walk(self.walk)
+        self._from_port = isinstance(source, InputSource)
+        steps = design.graph.time_steps
+        self._steps = min(steps, projection.delay) if projection.source == projection.target else steps
+        # The adder takes signed weights: -1 and 1 need two bits.
+        self._weight_bits = max(2, projection.bits)
+        self._sources = self._of_walk.sources(projection, self.source_layout)
+
+    def memories(self, *, loads: bool) -> list[Choices]:
+        """The choices for its weights and its queue; `loads` says whether weights may be loaded after a reset."""
+        return [self._weights(loads=loads), *self._queue()]
+
+    def projection(
+        self, chosen: Mapping[str, MemoryPlan], current: MemoryPlan | None, pipelines: Mapping[str, int]
+    ) -> ProjectionPlan:
+        """The projection with these ways to build its memories; `current` keeps an image's, where it is kept."""
+        weights = chosen[f"{self._stem}.weights"]
+        queue = chosen.get(f"{self._stem}.queue")
+        held = queue if queue is not None and queue.kind is MemoryKind.EBR else None
+        digits = None
+        if self.pixels is not None and current is not None:
+            digits = DigitPlan(
+                value_bits=self.pixels.bits, current=self.weighted, current_bits=self.weighted.bits, memory=current
+            )
+        if self._from_port:
+            depth = INPUT_QUEUE
+        elif self._shallow:
+            # Room for the spike words of a pipeline full of sweeps, so that an engine never waits for itself.
+            depth = max(SPIKE_QUEUE, pipelines[self._projection.source] + 2)
+        else:
+            depth = self._whole_sample
+        return ProjectionPlan(
+            source=self._projection.source,
+            source_layout=self.source_layout,
+            walk=self._of_walk.walk(self._projection, weights.depth // self._sources),
+            weight_bits=self._weight_bits,
+            shift=self._projection.shift,
+            weights=weights,
+            delay=self._projection.delay,
+            queue=QueuePlan(depth=depth, latency=queue_latency(held), memory=held),
+            digits=digits,
+        )
+
+    @property
+    def _whole_sample(self) -> int:
+        """Words that can wait for a projection that its source does not wait for; at least 2, for block RAM."""
+        return max(2, self._steps * self.source_layout.words)
+
+    def _queue(self) -> list[Choices]:
+        """Where spike words wait, if they are more than a few."""
+        if self._from_port or self._shallow:
+            return []
+        return [queue_memories(self._device, f"{self._stem}.queue", self.source_layout, self._whole_sample)]
+
+    def _weights(self, *, loads: bool) -> Choices:
+        """With the first of the possible row strides that takes the fewest blocks."""
+        name, width = f"{self._stem}.weights", self._layout.lanes * self._weight_bits
+        used = self._projection.weight.size * self._weight_bits
+        depths = [self._sources * stride for stride in self._of_walk.strides(self._projection, self._layout)]
+        blocks = [deep_memory(self._device, name, width=width, depth=depth, bits_used=used) for depth in depths]
+        block = min(blocks, key=lambda memory: memory.blocks)
+        logic = logic_memory(name, width=width, depth=block.depth, bits_used=used)
+        sprams = [spram_memory(self._device, name, width=width, depth=depth, bits_used=used) for depth in depths]
+        spram = min((choice for choice in sprams if choice), key=lambda choice: choice.sprams, default=None)
+        choices: Choices
+        if logic_cells(logic) <= TINY_LOGIC:
+            choices = logic, block
+        elif spram is None or not loads:
+            choices = block, logic
+        else:
+            choices = block, spram, logic
+        return tuple(side_by_side(choice, self._column_banks) for choice in choices)
+
+
+def _walk_of(projection: Dense | Convolution, *, pixels: bool) -> type[Walk]:
+    """The kind of walk that such a projection has."""
+    return next(walk for walk in walkers.WALKERS.values() if _memories_of_walk(walk).takes(projection, pixels=pixels))
+
+
+@functools.cache
+def _memories_of_walk(walk: type[Walk]) -> WalkMemories:
+    found: WalkMemories = walkers.witness(walk, "memories")
+    return found
+
+
+def _memories_of(facts: LayerFacts) -> EngineMemories:
+    """What the kind of engine that computes such a layer says of memories."""
+    found: EngineMemories = next(memories for memories in _engine_memories() if memories.takes(facts))
+    return found
+
+
+@functools.cache
+def _engine_memories() -> tuple[EngineMemories, ...]:
+    return tuple(engines.witness(kind, "memories") for kind in engines.ENGINES.values())

@@ -1,0 +1,49 @@
+"""What hardware computes a population: what every kind of engine must say of itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from snnc.compiler.plan.faults import Fault
+from snnc.compiler.plan.memories import MemoryPlan
+
+if TYPE_CHECKING:
+    from snnc.compiler.plan.engines import EnginePlan
+
+__all__ = ["EngineKind"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineKind(ABC):
+    """The record of one kind of engine; each is a folder below `rtl/engines/`, with a subclass in its ``plan.py``.
+
+    Attributes
+    ----------
+    kind
+        The folder's name, which stands in ``plan.json``.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def memories(self) -> tuple[MemoryPlan, ...]:
+        """Those that no other kind has."""
+
+    @abstractmethod
+    def steps_at_once(self, engine: EnginePlan) -> int | None:
+        """How many steps a word takes before the next word begins: all that the hardware has. None: one after another.
+
+        It is the order in which a bench traces the words.
+        """
+
+    def faults(self) -> Iterator[Fault]:
+        """What breaks a rule of the kind's own fields."""
+        yield from ()
+
+    @abstractmethod
+    def faults_in(self, engine: EnginePlan) -> Iterator[Fault]:
+        """What breaks a rule between them and the engine; paths begin at the engine."""

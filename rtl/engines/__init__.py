@@ -1,0 +1,36 @@
+"""Engines: each computes a population. One folder per kind, one line in `ENGINES`.
+
+A folder holds a file for each witness, which stand on different floors and are loaded when they are asked for:
+
+=================  =======================================================================
+``plan.py``        the record (`snnc.compiler.plan.kinds.EngineKind`): its fields and rules
+``memories.py``    which layers it takes, and the menu of its memories (`EngineMemories`)
+``cells.py``       its logic cells, estimated
+``images.py``      what stands in its memories beside weights and constants
+``circuit.py``     the hardware: `build` it, and `hear_input` to join it to the input port
+``timing.py``      the same in cycles, exact: `Timing`
+``estimate.py``    the same for a mean sample: `MeanSample`
+``bound.py``       the fewest cycles that it could take: `Ideal`
+=================  =======================================================================
+
+None of them imports another's witness of the same thing: a circuit knows no timing, and the other way round.
+"""
+
+import importlib
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Final
+
+from snnc.compiler.plan.kinds import EngineKind
+from snnc.rtl.engines.image.plan import ImageKind
+from snnc.rtl.engines.scatter.plan import ScatterKind
+
+__all__ = ["ENGINES", "witness"]
+
+ENGINES: Final[Mapping[str, type[EngineKind]]] = {kind.kind: kind for kind in (ImageKind, ScatterKind)}
+"""By the name of the folder; a layer gets the first one that takes it."""
+
+
+def witness(kind: EngineKind | type[EngineKind], name: str) -> ModuleType:
+    """The file ``NAME.py`` in the folder of a kind."""
+    return importlib.import_module(f"{__name__}.{kind.kind}.{name}")

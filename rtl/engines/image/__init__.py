@@ -1,0 +1,1 @@
+"""The first layer after pixels: gathers each neuron's current once, and takes all its steps there and then."""

@@ -1,0 +1,62 @@
+"""The memories of an engine that gathers an image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from snnc.compiler.lanes.memories import deep_memory, register_memory
+from snnc.compiler.plan import MemoryPlan
+from snnc.rtl.engines.image.plan import ImageKind
+from snnc.rtl.engines.memories import Choices, LayerFacts
+from snnc.rtl.walkers.image.plan import ImageWalk
+
+__all__ = ["LOADS", "REPLAYS", "membrane", "multiplies", "own", "record", "takes"]
+
+REPLAYS: Final = True
+LOADS: Final = False  # it has no port to load its weights through; they are few
+
+
+def takes(facts: LayerFacts) -> bool:
+    """A layer whose one projection is a convolution of the image."""
+    return facts.walks == (ImageWalk,)
+
+
+def membrane(facts: LayerFacts) -> Choices:
+    """One word's at a time, from the first step to the last."""
+    width = facts.layout.lanes * facts.bounds.residual.bits
+    return (register_memory(f"{facts.population.name}.membrane", width=width, depth=1, bits_used=width),)
+
+
+def own(facts: LayerFacts) -> Mapping[str, Choices]:
+    """The image, and the spikes of all steps but the first."""
+    assert facts.pixels is not None
+    later, source, layout = facts.time_steps - 1, facts.source_layout, facts.layout
+    wanted = [("pixels", facts.pixels.bits, source.depth, source.neurons * facts.pixels.bits)]
+    if later:
+        wanted.append(("spikes", later * layout.lanes, layout.depth, later * facts.population.size))
+    return {
+        what: (
+            deep_memory(
+                facts.device, f"{facts.population.name}.{what}", width=width, depth=max(2, depth), bits_used=used
+            ),
+        )
+        for what, width, depth, used in wanted
+    }
+
+
+def multiplies(facts: LayerFacts) -> bool:
+    """Where the device has the logic for it."""
+    return facts.device.multiplies
+
+
+def record(facts: LayerFacts, chosen: Mapping[str, MemoryPlan]) -> ImageKind:
+    """The record."""
+    assert facts.pixels is not None
+    return ImageKind(
+        value_bits=facts.pixels.bits,
+        current_bits=facts.weighted.bits,
+        multiplies=multiplies(facts),
+        pixels=chosen["pixels"],
+        spikes=chosen.get("spikes"),
+    )

@@ -1,0 +1,65 @@
+"""The record of an engine that gathers an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from snnc.compiler.plan.engines import EnginePlan
+from snnc.compiler.plan.faults import Fault, at_least
+from snnc.compiler.plan.kinds import EngineKind
+from snnc.compiler.plan.memories import MemoryPlan
+from snnc.rtl.walkers.image.plan import ImageWalk
+
+__all__ = ["ImageKind"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageKind(EngineKind):
+    """What such an engine keeps.
+
+    Attributes
+    ----------
+    value_bits
+        Width of a pixel.
+    current_bits
+        Width of the accumulator of a neuron's current, bias included, and of every partial sum's result.
+    multiplies
+        Whether a weight row is multiplied by a pixel, in one operation, instead of added for each of its signed digits.
+    pixels
+        The image: one pixel per word, at the address of its neuron in the source's layout.
+    spikes
+        Of all steps but the first, which leave at once: at a word's address, ``lanes`` bits per step, step 1 lowest.
+        None for networks of one step.
+    """
+
+    kind: ClassVar[str] = "image"
+
+    value_bits: int
+    current_bits: int
+    multiplies: bool
+    pixels: MemoryPlan
+    spikes: MemoryPlan | None
+
+    @property
+    def memories(self) -> tuple[MemoryPlan, ...]:
+        return (self.pixels,) if self.spikes is None else (self.pixels, self.spikes)
+
+    def steps_at_once(self, engine: EnginePlan) -> int:
+        return 1 if self.spikes is None else 1 + self.spikes.width // engine.lanes
+
+    def faults(self) -> Iterator[Fault]:
+        yield from at_least(self, 1, "value_bits", "current_bits")
+        if self.pixels.width != self.value_bits:
+            yield Fault("pixels.width", f"is {self.pixels.width}, but a pixel has {self.value_bits} bits")
+
+    def faults_in(self, engine: EnginePlan) -> Iterator[Fault]:
+        if len(engine.projections) != 1 or not isinstance(engine.main.walk, ImageWalk):
+            yield Fault("projections", "must be one alone, with the walk of an image")
+        elif not engine.population.fires:
+            yield Fault("population.reset", "is null, but an image is gathered by neurons that fire")
+        elif self.spikes is not None and self.spikes.width % engine.lanes:
+            yield Fault("kind.spikes.width", f"is {self.spikes.width}, no multiple of the {engine.lanes} lanes")
+        elif self.pixels.depth < engine.main.source_layout.depth:
+            yield Fault("kind.pixels.depth", f"is {self.pixels.depth}, less than the image")

@@ -1,0 +1,80 @@
+"""What a kind of engine says of itself while the plan is being made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from snnc.compiler.design import Bounds
+from snnc.compiler.ir import InputSource, Population
+from snnc.compiler.plan import LayoutPlan, MemoryPlan, Range, Walk
+from snnc.compiler.plan.kinds import EngineKind
+from snnc.compiler.targets import Device
+
+__all__ = ["Choices", "EngineMemories", "LayerFacts"]
+
+Choices: TypeAlias = tuple[MemoryPlan, ...]
+"""The ways to build one memory, the preferred one first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LayerFacts:
+    """A layer whose memories are being chosen.
+
+    Attributes
+    ----------
+    device, time_steps, bounds
+        Of the design, and the layer's proven ranges.
+    population, layout, column_banks
+        What is computed, and how its neurons lie in words.
+    fires
+        Whether its neurons spike.
+    walks
+        Of its projections, the main one's last.
+    pixels
+        The network's input where the main projection hears pixels; else None.
+    source_layout, weighted
+        Of the main projection: its source's layout, and the range of its weighted sum.
+    """
+
+    device: Device
+    time_steps: int
+    bounds: Bounds
+    population: Population
+    layout: LayoutPlan
+    column_banks: int
+    fires: bool
+    walks: tuple[type[Walk], ...]
+    pixels: InputSource | None
+    source_layout: LayoutPlan
+    weighted: Range
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether words are always visited in turn."""
+        return all(walk.in_turn for walk in self.walks)
+
+
+class EngineMemories(Protocol):
+    """The functions and constants of a kind's ``memories.py``."""
+
+    REPLAYS: bool
+    """Whether spike words come out of a memory of the kind's own."""
+    LOADS: bool
+    """Whether its weights may be in memories that are filled after a reset."""
+
+    def takes(self, facts: LayerFacts) -> bool:
+        """Whether it computes such a layer."""
+
+    def membrane(self, facts: LayerFacts) -> Choices:
+        """Where the membranes may be."""
+
+    def own(self, facts: LayerFacts) -> Mapping[str, Choices]:
+        """Further memories, by the field of the record (or of what the projection keeps) that takes them."""
+
+    def multiplies(self, facts: LayerFacts) -> bool:
+        """Whether a multiplier with a register of its own stands before the adder."""
+
+    def record(self, facts: LayerFacts, chosen: Mapping[str, MemoryPlan]) -> EngineKind:
+        """The record, with these of its own memories."""

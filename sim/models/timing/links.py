@@ -1,0 +1,75 @@
+"""What stands between engines: the queues behind one, and the rule that keeps them from overflowing."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.errors import UnsupportedError
+from snnc.sim.models.timing.walking import Walker, Word
+
+__all__ = ["Link", "Outputs"]
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+class Link:
+    """A queue between two engines, and the rule that keeps it from overflowing.
+
+    A sweep counts against the depth from its issue until it has executed without entering, or until its word was taken
+    from the queue. That makes each of the `depth` entries a credit with the cycle in which it is free again; a sweep
+    takes the one that is free first. Without a depth, there always is one.
+    """
+
+    def __init__(self, counts: IntArray, depth: int | None, consumer: Walker) -> None:
+        self.counts = counts
+        self.consumer = consumer
+        self.credits = None if depth is None else np.zeros((depth, counts.shape[-1]), dtype=np.int64)
+        consumer.records = depth is None
+
+    def granted(self) -> Any:
+        """First cycle in which another sweep may issue."""
+        return 0 if self.credits is None else self.credits.min(axis=0)
+
+    def emit(self, t: int, word: int, executed: IntArray) -> None:
+        """Word `word` of step `t` comes out of the sweep; its credit is the one that was granted."""
+        events = self.counts[t, word]
+        present = events > 0 if word < len(self.counts[t]) - 1 else None
+        sent = Word(step=t, number=word, entered=executed, events=events, present=present)
+        if self.credits is None:
+            self.consumer.recorded.setdefault(t, []).append(sent)
+            return
+        released = self.consumer.accept(sent)
+        if present is not None:
+            released = np.where(present, released, executed)
+        credit = self.credits.argmin(axis=0)
+        np.put_along_axis(self.credits, credit[np.newaxis], released[np.newaxis] + 1, axis=0)
+
+
+class Outputs:
+    """All that listens to one engine. What its words are recorded for comes first, and what it waits for at the end."""
+
+    def __init__(self, name: str, links: list[Link]) -> None:
+        self._links = sorted(links, key=lambda link: link.credits is not None)
+        if sum(link.credits is not None for link in links) > 1:
+            raise UnsupportedError(
+                f"The performance model follows one queue that fills behind each engine; '{name}' has several."
+            )
+
+    def granted(self) -> Any:
+        """First cycle in which another sweep may issue."""
+        return self._links[-1].granted() if self._links else 0
+
+    def emit(self, t: int, word: int, executed: IntArray) -> None:
+        """Word `word` of step `t` comes out of the sweep."""
+        for link in self._links:
+            link.emit(t, word, executed)
+
+    def finish(self, t: int) -> None:
+        """All words of step `t` are out."""
+        for link in self._links:
+            walker = link.consumer
+            if link.credits is None and walker is walker.engine.main:
+                walker.engine.advance(t)
