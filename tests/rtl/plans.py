@@ -21,10 +21,14 @@ from snnc.compiler.plan import (
     LayoutPlan,
     MemoryKind,
     MemoryPlan,
+    PopulationPlan,
     ProjectionPlan,
     QueuePlan,
     Range,
 )
+from snnc.compiler.plan.residual import constant_fields_of, membrane_pass_of, passes_of
+from snnc.rtl.walkers.convolution.plan import ConvolutionWalk
+from snnc.rtl.walkers.dense.plan import DenseWalk
 
 __all__ = ["Neuron", "convolution", "dense", "engine", "layout", "memory", "packed", "write_words"]
 
@@ -71,15 +75,12 @@ def dense(
     return ProjectionPlan(
         source="source",
         source_layout=source,
-        walker="dense",
-        pool=pool,
-        kernel=None,
-        row_stride=target.words,
+        walk=DenseWalk(row_stride=target.words, pool=pool),
         weight_bits=weight_bits,
         shift=shift,
         weights=memory(name, target.lanes * weight_bits, depth, weights, banks=banks),
         delay=delay,
-        queue=QueuePlan(depth=4),
+        queue=QueuePlan(depth=4, latency=1),
         digits=digits,
         image=None,
     )
@@ -102,19 +103,17 @@ def convolution(
 ) -> ProjectionPlan:
     """A convolution in `groups`, with `row_stride` weight rows for each channel and kernel position."""
     stride_rows = target.groups if row_stride is None else row_stride
+    kernel = KernelPlan(size=size, stride=stride, padding=padding, dilation=dilation, groups=groups)
     depth = source.channels * size[0] * size[1] * stride_rows
     return ProjectionPlan(
         source="source",
         source_layout=source,
-        walker="convolution",
-        pool=pool,
-        kernel=KernelPlan(size=size, stride=stride, padding=padding, dilation=dilation, groups=groups),
-        row_stride=stride_rows,
+        walk=ConvolutionWalk(row_stride=stride_rows, pool=pool, kernel=kernel),
         weight_bits=weight_bits,
         shift=shift,
         weights=memory(name, target.lanes * weight_bits, depth),
         delay=0,
-        queue=QueuePlan(depth=4),
+        queue=QueuePlan(depth=4, latency=1),
         digits=None,
         image=None,
     )
@@ -141,27 +140,39 @@ def engine(
     pipeline += any(projection.digits is not None for projection in projections) + (len(projections) > 1)
     in_bank = dataclasses.replace(target, columns=-(-target.columns // column_banks))
     depth = target.words if membrane is MemoryKind.REGISTERS else in_bank.depth
-    plan = EnginePlan(
+    in_block = membrane is MemoryKind.EBR
+    in_turn = all(projection.walk.in_turn for projection in projections)
+    returns = any(projection.walk.returns for projection in projections)
+    passes = passes_of(fires=not readout, floor=floor, leaks=leak_shift is not None)
+    fields = constant_fields_of(passes, initial=in_block)
+    population = PopulationPlan(
         name="engine",
-        kind=kind,
-        layout=target,
-        column_banks=column_banks,
+        shape=(target.channels, target.rows, target.columns),
         reset=None if readout else reset,
         leak_shift=leak_shift,
         floor=floor,
-        pipeline=pipeline + staged + (column_banks > 1),
-        staged=staged,
-        residual_bits=residual_bits,
-        membrane=memory("membrane", target.lanes * residual_bits, depth, membrane),
-        constants=memory("constants", 1, target.groups, constants),
         input_current=_ANYTHING,
         before_reset=_ANYTHING,
         after_reset=_ANYTHING,
+    )
+    return EnginePlan(
+        population=population,
+        kind=kind,
+        layout=target,
+        column_banks=column_banks,
+        passes=passes,
+        membrane_pass=membrane_pass_of(passes),
+        constant_fields=fields,
+        pipeline=pipeline + staged + (column_banks > 1),
+        staged=staged,
+        forwards=staged and not in_turn,
+        waits=not staged and target.words > 1 and returns,
+        emission=int(in_block and not staged),
+        residual_bits=residual_bits,
+        membrane=memory("membrane", target.lanes * residual_bits, depth, membrane),
+        constants=memory("constants", len(fields) * target.lanes * residual_bits, target.groups, constants),
         projections=projections,
     )
-    # The plan itself knows which fields a word of constants has.
-    width = len(plan.constant_fields) * plan.lanes * plan.residual_bits
-    return dataclasses.replace(plan, constants=dataclasses.replace(plan.constants, width=width))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

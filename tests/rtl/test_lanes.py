@@ -84,7 +84,7 @@ def program(plan: EnginePlan, steps: tuple[int, ...], idle: float) -> Iterator[O
 
     def accumulates(turn: int) -> Iterator[Operation]:
         projection = plan.projections[turn]
-        if projection.kernel is not None:  # here and there
+        if not projection.walk.in_turn:  # here and there
             few, before = generator.sample(words, 3), None
             for _ in range(20):
                 before = word = generator.choice([w for w in few if plan.forwards or w != before])
@@ -111,7 +111,7 @@ def program(plan: EnginePlan, steps: tuple[int, ...], idle: float) -> Iterator[O
                 yield from (None, None)
                 for turn in range(len(plan.projections)):
                     yield from accumulates(turn)
-                yield from (None, None) if plan.main.kernel is not None else ()
+                yield from (None, None) if not plan.main.walk.in_turn else ()
                 if plan.main.digits is not None:
                     # What is left of the last digit means nothing.
                     yield from in_order(kind=OperationKind.INJECT, marker=marker, shift=1, negative=step % 2 == 0)
@@ -185,7 +185,7 @@ def neurons_of(plan: EnginePlan) -> list[Neuron]:
             initial=0 if readout else generator.randrange(3),
             reset=plan.reset,
             leak_shift=plan.leak_shift,
-            floor=-generator.randrange(1, 12) if plan.floor else None,
+            floor=-generator.randrange(1, 12) if plan.population.floor else None,
         )
         for _ in range(plan.layout.channels)
     ]

@@ -81,7 +81,7 @@ def step_beats(projection: ProjectionPlan, marker: Marker, generator: random.Ran
         event = tuple((size - 1) * at_end if corner else generator.randrange(size) for size in sizes)
         digit = (generator.randrange(4), generator.randrange(2)) if projection.digits is not None else (0, 0)
         beats.append(((event[0], event[1], event[2]), Marker.NONE, *digit))
-        if projection.kernel is None and generator.random() < 0.2:
+        if projection.walk.in_turn and generator.random() < 0.2:
             beats.append((None, Marker.NONE, 0, 0))
     if beats and generator.random() < 0.5:
         event_last, _, *digit_last = beats.pop()
@@ -142,7 +142,7 @@ def must_wait(plan: EnginePlan, following: Operation, before: list[Operation | N
     pair = (following, before[-1])
     single = any(
         op.kind is OperationKind.ACCUMULATE
-        and plan.projections[op.turn].kernel is not None
+        and not plan.projections[op.turn].walk.in_turn
         and plan.projections[op.turn].row_stride == 1
         for op in pair
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from snnc.compiler.plan import EnginePlan, ProjectionPlan
+from snnc.rtl.walkers.convolution.plan import ConvolutionWalk
+from snnc.rtl.walkers.dense.plan import DenseWalk
 
 __all__ = ["Event", "Step", "walk"]
 
@@ -22,15 +24,18 @@ class Step:
 
 
 def walk(engine: EnginePlan, projection: ProjectionPlan, event: Event) -> list[Step]:
-    """`docs/timing.md`, one of the two walkers, and `ProjectionPlan.walker` for the weight rows."""
-    return _dense(engine, projection, event) if projection.kernel is None else _convolution(engine, projection, event)
+    """`docs/timing.md`, one of the two walkers, and the record of the walk for the weight rows."""
+    if isinstance(projection.walk, DenseWalk):
+        return _dense(engine, projection, projection.walk.pool, event)
+    assert isinstance(projection.walk, ConvolutionWalk)
+    return _convolution(engine, projection, projection.walk, event)
 
 
-def _dense(engine: EnginePlan, projection: ProjectionPlan, event: Event) -> list[Step]:
+def _dense(engine: EnginePlan, projection: ProjectionPlan, pool: int, event: Event) -> list[Step]:
     source, target = projection.source_layout, engine.layout
     channel, row, column = event
-    pooled_columns = source.columns // projection.pool
-    position = row // projection.pool << (pooled_columns - 1).bit_length() | column // projection.pool
+    pooled_columns = source.columns // pool
+    position = row // pool << (pooled_columns - 1).bit_length() | column // pool
     group, lane = divmod(channel, source.lanes)
     index = (position * source.groups + group) * source.lanes + lane
     words = [
@@ -39,9 +44,8 @@ def _dense(engine: EnginePlan, projection: ProjectionPlan, event: Event) -> list
     return [Step(word=word, row=index * projection.row_stride + k) for k, word in enumerate(words)]
 
 
-def _convolution(engine: EnginePlan, projection: ProjectionPlan, event: Event) -> list[Step]:
-    source, target, kernel = projection.source_layout, engine.layout, projection.kernel
-    assert kernel is not None
+def _convolution(engine: EnginePlan, projection: ProjectionPlan, walk: ConvolutionWalk, event: Event) -> list[Step]:
+    source, target, kernel = projection.source_layout, engine.layout, walk.kernel
     channel, row, column = event
 
     def seen(axis: int, at: int, targets: int) -> list[tuple[int, int]]:
@@ -52,14 +56,14 @@ def _convolution(engine: EnginePlan, projection: ProjectionPlan, event: Event) -
         taps = [(y, u) for y in range(targets) for u in range(size) if y * stride + u * dilation - padding == at]
         return sorted(taps)
 
-    rows = seen(0, row // projection.pool, target.rows)
-    columns = seen(1, column // projection.pool, target.columns)
+    rows = seen(0, row // walk.pool, target.rows)
+    columns = seen(1, column // walk.pool, target.columns)
     # A channel's own convolution group, which lies in `row_stride` groups of the target's words, or all.
     of_group = target.channels // kernel.groups
     first = channel // (source.channels // kernel.groups) * of_group // target.lanes
     if projection.row_stride == target.groups:
         first = 0
-    at_once = engine.column_banks if projection.next_column_rows is not None else 1
+    at_once = engine.column_banks if walk.next_column_rows is not None else 1
     return [
         Step(
             word=target.address(y, columns[k][0], g),

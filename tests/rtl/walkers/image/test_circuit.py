@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from snnc.rtl.gather import TapWalker
+from snnc.rtl.walkers.image.circuit import TapWalker
 from tests.rtl.benches import paced, settled, simulate
 from tests.rtl.image_engines import Case, engine_plan, input_plan
 

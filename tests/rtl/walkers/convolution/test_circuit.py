@@ -10,7 +10,7 @@ import pytest
 
 from snnc.compiler.plan import EnginePlan, LayoutPlan, ProjectionPlan
 from snnc.rtl.beats import Marker
-from snnc.rtl.walkers.convolution import ConvolutionWalker
+from snnc.rtl.walkers.convolution.circuit import Walker
 from tests.rtl.benches import PACES, paced, settled, simulate
 from tests.rtl.plans import convolution, engine, layout
 from tests.rtl.walks import Event, Step, walk
@@ -92,7 +92,7 @@ class Oracle:
 def test_an_event_walks_what_sees_it(name: str, idle: float, stall: float) -> None:
     plan = CASES[name]
     source, beats = plan.main.source_layout, beats_for(plan.main)
-    walker, oracle = ConvolutionWalker(plan, plan.main), Oracle(plan)
+    walker, oracle = Walker(plan, plan.main), Oracle(plan)
     issues = 0
 
     async def process(ctx: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from snnc.compiler.plan import LayoutPlan
 from snnc.rtl.beats import Marker
-from snnc.rtl.walkers.dense import DenseWalker
+from snnc.rtl.walkers.dense.circuit import Walker
 from tests.rtl.benches import PACES, paced, settled, simulate
 from tests.rtl.plans import dense, engine, layout
 from tests.rtl.walks import Event, Step, walk
@@ -49,7 +49,7 @@ CASES = {
 def test_an_event_walks_all_words(name: str, idle: float, stall: float) -> None:
     source, target, pool = CASES[name]
     plan = engine(target, (dense(source, target, pool=pool),))
-    walker, beats = DenseWalker(plan, plan.main), beats_for(source)
+    walker, beats = Walker(plan, plan.main), beats_for(source)
 
     async def process(ctx: Any) -> None:
         sends, allows = paced(idle, "send"), paced(stall, "allow")
@@ -98,7 +98,7 @@ def test_an_event_walks_all_words(name: str, idle: float, stall: float) -> None:
 def test_a_digit_passes_with_its_operations() -> None:
     source, target = layout(4), layout(3)
     plan = engine(target, (dense(source, target, value_bits=4),))
-    walker = DenseWalker(plan, plan.main)
+    walker = Walker(plan, plan.main)
 
     async def process(ctx: Any) -> None:
         ctx.set(walker.i.valid, 1)
