@@ -1,19 +1,29 @@
 """The payloads that travel between hardware units, and the operations of an engine.
 
-All of them are typed layouts; a Verilog port holds a layout as one flat vector, first field in the low bits.
+All of them are layouts with typed fields (`views`); a Verilog port holds a layout as one flat vector, first field in
+the low bits.
 """
+
+from __future__ import annotations
 
 from enum import unique
 
-from amaranth.hdl import signed, unsigned
-from amaranth.lib import data, enum
+from amaranth.hdl import ShapeLike, Value, signed, unsigned
+from amaranth.lib import enum
 
 from snnc.compiler.ir.neurons import Encoding
 from snnc.compiler.plan import EnginePlan, InputPlan, LayoutPlan, unsigned_bits
+from snnc.rtl.views import Fields, Payload
 
 __all__ = [
+    "DigitBeat",
+    "EventBeat",
+    "InputBeat",
     "Marker",
+    "Operation",
     "OperationKind",
+    "ResultBeat",
+    "SpikeWord",
     "digit_beat",
     "event_beat",
     "input_beat",
@@ -47,16 +57,78 @@ class OperationKind(enum.Enum, shape=2):
     """Spike, reset, add the bias."""
 
 
-def event_beat(source: LayoutPlan) -> data.StructLayout:
+class EventBeat(Fields):
+    """One event, or a marker, or both."""
+
+    address: Value
+    lane: Value
+    event: Value
+    marker: enum.EnumView[Marker]
+
+
+class DigitBeat(EventBeat):
+    """One digit of a value, as an event."""
+
+    shift: Value
+    negative: Value
+
+
+class InputBeat(Fields):
+    """What comes through the core's input port."""
+
+    address: Value
+    event: Value
+    marker: enum.EnumView[Marker]
+    value: Value
+    """After a direct-encoded input only."""
+
+
+class SpikeWord(Fields):
+    """The spikes of a membrane word."""
+
+    word: Value
+    mask: Value
+    marker: enum.EnumView[Marker]
+
+
+class Operation(Fields):
+    """One membrane word's worth of work."""
+
+    more: Value
+    """With column banks only."""
+    kind: enum.EnumView[OperationKind]
+    turn: Value
+    sweep_pass: Value
+    word: Value
+    row: Value
+    last: Value
+    marker: enum.EnumView[Marker]
+    shift: Value
+    negative: Value
+    clear: Value
+
+
+class ResultBeat(Fields):
+    """One logit."""
+
+    logit: Value
+    index: Value
+    best: Value
+    last: Value
+
+
+def event_beat(source: LayoutPlan) -> Payload[EventBeat]:
     """One event, of lane `lane` of the word at `address` in the layout of `source`; or a marker, or both."""
-    return data.StructLayout(
-        {"address": source.address_bits, "lane": unsigned_bits(source.lanes - 1), "event": 1, "marker": Marker}
+    return Payload(
+        EventBeat,
+        {"address": source.address_bits, "lane": unsigned_bits(source.lanes - 1), "event": 1, "marker": Marker},
     )
 
 
-def digit_beat(source: LayoutPlan, value_bits: int) -> data.StructLayout:
+def digit_beat(source: LayoutPlan, value_bits: int) -> Payload[DigitBeat]:
     """One signed digit of a value: ``+-(1 << shift)`` at `address`. Its `lane` is 0."""
-    return data.StructLayout(
+    return Payload(
+        DigitBeat,
         {
             "address": source.address_bits,
             "lane": 1,
@@ -64,24 +136,24 @@ def digit_beat(source: LayoutPlan, value_bits: int) -> data.StructLayout:
             "marker": Marker,
             "shift": unsigned_bits(value_bits),
             "negative": 1,
-        }
+        },
     )
 
 
-def input_beat(plan: InputPlan) -> data.StructLayout:
+def input_beat(plan: InputPlan) -> Payload[InputBeat]:
     """What the core's input port takes. A value is there for direct encoding only."""
-    fields = {"address": plan.layout.address_bits, "event": unsigned(1), "marker": Marker}
+    fields: dict[str, ShapeLike] = {"address": plan.layout.address_bits, "event": unsigned(1), "marker": Marker}
     if plan.encoding is Encoding.DIRECT:
         fields["value"] = plan.value_bits
-    return data.StructLayout(fields)
+    return Payload(InputBeat, fields)
 
 
-def spike_word(engine: EnginePlan) -> data.StructLayout:
+def spike_word(engine: EnginePlan) -> Payload[SpikeWord]:
     """The spikes of the membrane word at address `word` of the engine's layout, lane 0 the lowest bit of `mask`."""
-    return data.StructLayout({"word": engine.layout.address_bits, "mask": engine.lanes, "marker": Marker})
+    return Payload(SpikeWord, {"word": engine.layout.address_bits, "mask": engine.lanes, "marker": Marker})
 
 
-def operation(engine: EnginePlan) -> data.StructLayout:
+def operation(engine: EnginePlan) -> Payload[Operation]:
     """What an engine issues: one membrane word's worth of work.
 
     ``word`` is an address in the engine's layout, ``row`` the weight row of an accumulate of the projection ``turn``.
@@ -92,7 +164,8 @@ def operation(engine: EnginePlan) -> data.StructLayout:
     """
     digits = engine.main.digits
     more = {"more": unsigned_bits(engine.column_banks - 1)} if engine.column_banks > 1 else {}
-    return data.StructLayout(
+    return Payload(
+        Operation,
         {
             **more,
             "kind": OperationKind,
@@ -105,11 +178,12 @@ def operation(engine: EnginePlan) -> data.StructLayout:
             "shift": unsigned_bits(digits.value_bits) if digits else 1,
             "negative": 1,
             "clear": 1,
-        }
+        },
     )
 
 
-def result_beat(readout: EnginePlan) -> data.StructLayout:
+def result_beat(readout: EnginePlan) -> Payload[ResultBeat]:
     """What the core's output port gives: one logit per beat. ``best`` is the class of the logits so far."""
     index = unsigned_bits(readout.neurons - 1)
-    return data.StructLayout({"logit": signed(readout.residual_bits), "index": index, "best": index, "last": 1})
+    members: dict[str, ShapeLike] = {"logit": signed(readout.residual_bits), "index": index, "best": index, "last": 1}
+    return Payload(ResultBeat, members)

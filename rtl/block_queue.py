@@ -1,8 +1,6 @@
 """A queue of streams in block RAM."""
 
-from typing import Any
-
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, ShapeLike, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -40,14 +38,14 @@ class BlockQueue(wiring.Component):
     o: stream.Interface
     left: Signal
 
-    def __init__(self, shape: Any, depth: int) -> None:
+    def __init__(self, shape: ShapeLike, depth: int) -> None:
         if depth < 2:
             raise ValueError(f"A queue in block RAM must have a depth of at least 2, not {depth!r}")
         self.depth = depth
         self.shape = shape
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape)), "left": Out(1)})
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         payload = Value.cast(self.i.payload)
         head, tail, head_next = (Signal(range(self.depth), name=name) for name in ("head", "tail", "head_next"))
@@ -56,7 +54,7 @@ class BlockQueue(wiring.Component):
         enter = self.i.valid & self.i.ready
         leave = self.o.valid & self.o.ready
 
-        def after(pointer: Signal) -> Any:
+        def after(pointer: Signal) -> Value:
             return Mux(pointer == self.depth - 1, 0, pointer + 1)
 
         data = block_ram(

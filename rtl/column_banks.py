@@ -1,15 +1,14 @@
 """How an engine's operations are shared out among its column banks."""
 
-from typing import Any
-
-from amaranth.hdl import Cat, Const, Mux
+from amaranth.hdl import Cat, Const, Mux, Value
 
 from snnc.compiler.plan import EnginePlan
+from snnc.rtl.beats import Operation
 
 __all__ = ["share_out"]
 
 
-def share_out(plan: EnginePlan, operation: Any, bank: int) -> tuple[Any, Any, Any]:
+def share_out(plan: EnginePlan, operation: Operation, bank: int) -> tuple[Value, Value, Value]:
     """Whether an operation has a part in `bank`, and that part's word, in `EnginePlan.bank_layout`, and weight row.
 
     Neighbouring columns lie in neighbouring banks: the bank that is ``k`` behind that of the operation's first column

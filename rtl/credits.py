@@ -1,13 +1,12 @@
 """How an engine's spikes leave: a place in the next queue is promised before anything is computed for it."""
 
-from typing import Any
-
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import EnginePlan
-from snnc.rtl.beats import Marker, spike_word
+from snnc.rtl.beats import Marker, SpikeWord, spike_word
+from snnc.rtl.views import Stream
 
 __all__ = ["SpikeOutput"]
 
@@ -50,10 +49,10 @@ class SpikeOutput(wiring.Component):
     allow: Signal
     issue: Signal
     execute: Signal
-    beat: data.View
+    beat: SpikeWord
     last: Signal
     left: Signal
-    o: stream.Interface
+    o: Stream[SpikeWord]
 
     def __init__(self, plan: EnginePlan, behind: tuple[int, ...]) -> None:
         self._plan = plan
@@ -70,7 +69,7 @@ class SpikeOutput(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         execute, last, beat = Signal(), Signal(), Signal.like(self.beat)
         domain = m.d.sync if self._plan.emission else m.d.comb
@@ -89,7 +88,7 @@ class SpikeOutput(wiring.Component):
         )
         return m
 
-    def _has_room(self, m: Module, k: int, depth: int, returned: Any) -> Any:
+    def _has_room(self, m: Module, k: int, depth: int, returned: Value) -> Value:
         """Whether queue `k` has a place that is neither taken nor promised."""
         left = self.left[k]
         if depth > _FEW:

@@ -1,14 +1,14 @@
 """A delay between a population's spikes and their effect."""
 
 from enum import unique
-from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import EnginePlan
-from snnc.rtl.beats import Marker, spike_word
+from snnc.rtl.beats import Marker, SpikeWord, spike_word
+from snnc.rtl.views import Stream
 
 __all__ = ["Delay"]
 
@@ -50,8 +50,8 @@ class Delay(wiring.Component):
         it is the sample's last one.
     """
 
-    i: stream.Interface
-    o: stream.Interface
+    i: Stream[SpikeWord]
+    o: Stream[SpikeWord]
     step: Signal
     sample: Signal
 
@@ -62,7 +62,7 @@ class Delay(wiring.Component):
         word = stream.Signature(spike_word(source))
         super().__init__({"i": In(word), "o": Out(word), "step": In(1), "sample": In(1)})
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         state = Signal(_State, init=_State.LEAD)
         given = Signal(range(self._delay + 1), init=1)  # empty steps of this sample, the one at hand included

@@ -1,15 +1,14 @@
 """Integer values to signed digits."""
 
-from typing import Any
-
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import InputPlan
-from snnc.rtl.beats import Marker, digit_beat, input_beat
+from snnc.rtl.beats import DigitBeat, InputBeat, Marker, digit_beat, input_beat
 from snnc.rtl.recoding import signed_digits
 from snnc.rtl.spike_serialiser import lowest_set_bit
+from snnc.rtl.views import Stream
 
 __all__ = ["DigitSerialiser"]
 
@@ -28,8 +27,8 @@ class DigitSerialiser(wiring.Component):
     o : Out(stream of digit beats)
     """
 
-    i: stream.Interface
-    o: stream.Interface
+    i: Stream[InputBeat]
+    o: Stream[DigitBeat]
 
     def __init__(self, plan: InputPlan) -> None:
         self._plan = plan
@@ -40,7 +39,7 @@ class DigitSerialiser(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         positions = self._plan.value_bits + 1
         busy = Signal()

@@ -8,14 +8,13 @@ adder as an accumulate: with the membrane kept as the residual ``X = leak(V) + b
 """
 
 from collections.abc import Mapping
-from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
-from amaranth.lib import data, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, ValueLike, signed
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from snnc.compiler.plan import ConstantField, DigitPlan, EnginePlan, MemoryKind
-from snnc.rtl.beats import Marker, OperationKind, operation
+from snnc.rtl.beats import Marker, Operation, OperationKind, operation
 from snnc.rtl.loader import LoadPort
 from snnc.rtl.memories import BlockMembrane, LoadedRom, Ring, Rom, constant_fields
 from snnc.rtl.neurons import at_pass, ends_sample, swept
@@ -57,7 +56,7 @@ class Lanes(wiring.Component):
     """
 
     valid: Signal
-    operation: data.View
+    operation: Operation
     constants: Signal
     executes: Signal
     spikes: Signal
@@ -70,7 +69,7 @@ class Lanes(wiring.Component):
         self._plan = plan
         self._depth = plan.pipeline - (plan.column_banks > 1)
         width = plan.lanes * plan.residual_bits
-        ports: dict[str, Any] = {
+        ports: dict[str, wiring.Member] = {
             "valid": In(1),
             "operation": In(operation(plan)),
             "constants": In(plan.constants.width),
@@ -85,17 +84,16 @@ class Lanes(wiring.Component):
             ports |= {"head": Out(width), "next_word": In(1), "restore": In(1)}
         super().__init__(ports)
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         plan, depth = self._plan, self._depth
         width = len(self.total)
 
-        # Any: a signal of a layout is a view with the layout's fields, which the types do not know.
-        valids: list[Any] = [self.valid]
-        operations: list[Any] = [self.operation]
+        valids = [self.valid]
+        operations = [self.operation]
         for k in range(1, depth + 1):
             valids.append(Signal(name=f"valid{k}"))
-            operations.append(Signal(operation(plan), name=f"operation{k}", reset_less=True))
+            operations.append(operation(plan).signal(name=f"operation{k}", reset_less=True))
             m.d.sync += [valids[k].eq(valids[k - 1]), operations[k].eq(operations[k - 1])]
 
         # --- choose what is added to what; execute, a cycle later if there is a register between ---
@@ -107,9 +105,9 @@ class Lanes(wiring.Component):
         constants = constant_fields(plan, self.constants)
         operand = self._operand(m, operations[: chosen + 1], valids[: chosen + 1])
         bases, addends, spikes = self._chosen(m, operations[chosen], head, operand, constants)
-        initial: Any = Cat(constants.get(ConstantField.INITIAL, []))
+        initial: Value = Cat(constants.get(ConstantField.INITIAL, []))
 
-        def staged(value: Any, name: str, shape: Any) -> Any:
+        def staged(value: ValueLike, name: str, shape: Shape | int) -> ValueLike:
             if not plan.staged:
                 return value
             register = Signal(shape, name=name, reset_less=True)
@@ -147,8 +145,13 @@ class Lanes(wiring.Component):
         return m
 
     def _chosen(
-        self, m: Module, now: Any, head: Signal, operand: list[Any], constants: Mapping[ConstantField, list[Any]]
-    ) -> tuple[list[Any], list[Any], list[Any]]:
+        self,
+        m: Module,
+        now: Operation,
+        head: Signal,
+        operand: list[Value],
+        constants: Mapping[ConstantField, list[Value]],
+    ) -> tuple[list[Value], list[Value], list[Value]]:
         """Per lane the two terms of the adder, and the spike."""
         plan = self._plan
         sweeping, at_work = Signal(), Signal(len(plan.passes))
@@ -165,7 +168,7 @@ class Lanes(wiring.Component):
             spikes.append(spike)
         return bases, addends, spikes
 
-    def _forwarded(self, m: Module, operations: list[Any], valids: list[Any], read: Signal) -> Any:
+    def _forwarded(self, m: Module, operations: list[Operation], valids: list[Signal], read: Signal) -> Value:
         """The word that was read, or what an operation one or two cycles earlier makes of it.
 
         That is being written now, or was in the cycle in which the word was read.
@@ -180,7 +183,7 @@ class Lanes(wiring.Component):
         ]
         return Mux(one, self.total, Mux(two, last_total, read))
 
-    def _operand(self, m: Module, operations: list[Any], valids: list[Signal]) -> list[Any]:
+    def _operand(self, m: Module, operations: list[Operation], valids: list[Signal]) -> list[Value]:
         """Per lane, what the last of `operations` adds where it is no sweep; connects weights and stored current."""
         plan = self._plan
         rows = [self._weight_row(m, k, operations) for k in range(len(plan.projections))]
@@ -190,7 +193,7 @@ class Lanes(wiring.Component):
             return rows[0]
         # A register stands behind the choice among several projections.
         turn = operations[-2].turn
-        operand = []
+        operand: list[Value] = []
         for lane in range(plan.lanes):
             chosen = rows[-1][lane]
             for k, row in enumerate(rows[:-1]):
@@ -200,7 +203,7 @@ class Lanes(wiring.Component):
             operand.append(register)
         return operand
 
-    def _weight_row(self, m: Module, k: int, operations: list[Any]) -> list[Any]:
+    def _weight_row(self, m: Module, k: int, operations: list[Operation]) -> list[Value]:
         """Per lane, the weights of projection `k`: for the last of `operations`, or a stage before it where a register
         follows.
         """
@@ -221,8 +224,8 @@ class Lanes(wiring.Component):
         return row if projection.digits is not None else [weight.shift_left(projection.shift) for weight in row]
 
     def _current(
-        self, m: Module, digits: DigitPlan, row: list[Any], operations: list[Any], valids: list[Signal]
-    ) -> list[Any]:
+        self, m: Module, digits: DigitPlan, row: list[Value], operations: list[Operation], valids: list[Signal]
+    ) -> list[Value]:
         """Per lane the stored current that an inject adds; adds the shifted rows to it."""
         plan = self._plan
         before, now, valid = operations[-2], operations[-1], valids[-1]

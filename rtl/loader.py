@@ -1,15 +1,15 @@
 """Contents of memories that no bitstream can initialise, from a stream at start-up."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Protocol
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, ShapeLike, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import LOAD_BITS, MemoryPlan, unsigned_bits
 
-__all__ = ["Gate", "LoadPort", "Loader"]
+__all__ = ["Gate", "LoadPort", "Loader", "Loading"]
 
 
 class LoadPort(wiring.Signature):
@@ -35,6 +35,16 @@ class LoadPort(wiring.Signature):
                 "data": Out(LOAD_BITS),
             }
         )
+
+
+class Loading(Protocol):
+    """An interface of `LoadPort`."""
+
+    signature: LoadPort
+    loading: Value
+    row: Value
+    write: Value
+    data: Value
 
 
 class Loader(wiring.Component):
@@ -68,7 +78,7 @@ class Loader(wiring.Component):
         ports = {f"memory{k}": Out(LoadPort(memory)) for k, memory in enumerate(memories)}
         super().__init__({"i": In(stream.Signature(LOAD_BITS)), "done": Out(1), **ports})
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         loading = Signal(init=1)
         # The chunk whose turn it is, of all memories: a write is its bit and the stream's handshake.
@@ -78,14 +88,14 @@ class Loader(wiring.Component):
         m.d.comb += [self.i.ready.eq(loading), self.done.eq(~loading), passes.eq(loading & self.i.valid)]
 
         first = 0
-        enters: Any = Const(0)  # goes on to the memory's first chunk, from the memory before
-        following: list[Any] = []
-        row_ends: list[Any] = []
-        memory_ends: list[Any] = []
+        enters: Value = Const(0)  # goes on to the memory's first chunk, from the memory before
+        following: list[Value] = []
+        row_ends: list[Value] = []
+        memory_ends: list[Value] = []
         for k, memory in enumerate(self._memories):
             own = turn[first : first + memory.chunks]
             first += memory.chunks
-            port: Any = getattr(self, f"memory{k}")
+            port: Loading = getattr(self, f"memory{k}")
             m.d.comb += [
                 port.loading.eq(loading),
                 port.row.eq(row),
@@ -121,11 +131,11 @@ class Gate(wiring.Component):
     o: stream.Interface
     open: Signal
 
-    def __init__(self, shape: Any) -> None:
+    def __init__(self, shape: ShapeLike) -> None:
         signature = stream.Signature(shape)
         super().__init__({"i": In(signature), "o": Out(signature), "open": In(1)})
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.d.comb += [
             self.o.valid.eq(self.i.valid & self.open),

@@ -1,13 +1,13 @@
 """Memories as a plan describes them, over the primitives of ``primitives.v``."""
 
-from typing import Any, assert_never
+from typing import assert_never
 
-from amaranth.hdl import Array, ClockSignal, Instance, Module, Mux, Signal
+from amaranth.hdl import Array, ClockSignal, Instance, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import LOAD_BITS, ConstantField, EnginePlan, MemoryKind, MemoryPlan, unsigned_bits
-from snnc.rtl.loader import LoadPort
+from snnc.rtl.loader import Loading, LoadPort
 
 __all__ = [
     "BlockMembrane",
@@ -50,7 +50,7 @@ class Rom(wiring.Component):
         self.latency = 2 if plan.banks > 1 else 1
         super().__init__({"address": In(unsigned_bits(plan.depth - 1)), "data": Out(plan.width)})
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         plan = self._plan
         match plan.kind:
@@ -108,7 +108,7 @@ class LoadedRom(wiring.Component):
 
     address: Signal
     data: Signal
-    load: Any
+    load: Loading
 
     def __init__(self, plan: MemoryPlan) -> None:
         if plan.kind is not MemoryKind.SPRAM:
@@ -119,7 +119,7 @@ class LoadedRom(wiring.Component):
             {"address": In(unsigned_bits(plan.depth - 1)), "data": Out(plan.width), "load": In(LoadPort(plan))}
         )
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         plan = self._plan
         address = Signal.like(self.address)
@@ -179,7 +179,7 @@ class Lookup(wiring.Component):
         self._depth = depth
         super().__init__({"address": In(unsigned_bits(depth - 1)), "data": Out(width)})
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.lookup = Instance(
             "snnc_lookup",
@@ -229,7 +229,7 @@ class Ring(wiring.Component):
         self._initial = initial
         super().__init__({"head": Out(width), "tail": In(width), "turn": In(1), "restore": In(1)})
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         width, depth = len(self.head), self._depth
         words = [Signal(width, name=f"word{k}", reset_less=True) for k in range(depth)]
@@ -283,7 +283,7 @@ class BlockMembrane(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         data = block_ram(
             m,
@@ -300,7 +300,7 @@ class BlockMembrane(wiring.Component):
 
 
 def block_ram(
-    m: Module, name: str, *, width: int, depth: int, read: Any, write: Any, write_address: Any, value: Any
+    m: Module, name: str, *, width: int, depth: int, read: Value, write: Value, write_address: Value, value: Value
 ) -> Signal:
     """Block RAM with a read and a write port as submodule `name`; gives the word at `read` of the cycle before."""
     word = Signal(width, name=f"{name}_read")
@@ -319,7 +319,7 @@ def block_ram(
     return word
 
 
-def constant_word(m: Module, plan: EnginePlan, next_group: Any, group: Any) -> Signal:
+def constant_word(m: Module, plan: EnginePlan, next_group: Value, group: Value) -> Signal:
     """The constants of an engine's `group` of channels; `next_group` is that of the next cycle.
 
     The memory becomes the submodule ``constants``.
@@ -336,7 +336,7 @@ def constant_word(m: Module, plan: EnginePlan, next_group: Any, group: Any) -> S
     return constants.data
 
 
-def constant_fields(plan: EnginePlan, word: Any) -> dict[ConstantField, list[Any]]:
+def constant_fields(plan: EnginePlan, word: Value) -> dict[ConstantField, list[Value]]:
     """Per lane, what a word of an engine's constants holds."""
     values = [
         word.word_select(k, plan.residual_bits).as_signed() for k in range(plan.constants.width // plan.residual_bits)

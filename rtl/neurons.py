@@ -1,31 +1,30 @@
 """What a sweep does to one neuron."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from amaranth.hdl import Const, Mux
+from amaranth.hdl import Const, Mux, Value, ValueLike
 
 from snnc.compiler.ir.neurons import Reset
 from snnc.compiler.plan import ConstantField, EnginePlan, SweepPass
-from snnc.rtl.beats import Marker, OperationKind
+from snnc.rtl.beats import Marker, Operation, OperationKind
 
 __all__ = ["at_pass", "ends_sample", "swept"]
 
 
-def at_pass(plan: EnginePlan, sweep_pass: Any, index: int) -> Any:
+def at_pass(plan: EnginePlan, sweep_pass: Value, index: int) -> Value:
     """Whether an operation's `sweep_pass` is the one at `index`; an engine's only pass always is."""
     return sweep_pass == index if len(plan.passes) > 1 else Const(1, 1)
 
 
-def ends_sample(plan: EnginePlan, operation: Any) -> Any:
+def ends_sample(plan: EnginePlan, operation: Operation) -> Value:
     """Whether an operation is the last that a sample has for its word."""
     sweeps = (operation.kind == OperationKind.SWEEP) & (operation.marker == Marker.SAMPLE)
     return sweeps & at_pass(plan, operation.sweep_pass, len(plan.passes) - 1)
 
 
 def swept(
-    plan: EnginePlan, residual: Any, at_work: Sequence[Any], constants: Mapping[ConstantField, Any]
-) -> tuple[Any, Any, Any]:
+    plan: EnginePlan, residual: Value, at_work: Sequence[Value], constants: Mapping[ConstantField, ValueLike]
+) -> tuple[Value, ValueLike, Value]:
     """The two terms of the sum that a neuron's residual becomes, and whether the neuron spikes.
 
     `at_work` says of each pass whether it is the one that is taken; with none of them the first term is the residual.

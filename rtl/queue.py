@@ -1,8 +1,6 @@
 """A queue of streams in flip-flops."""
 
-from typing import Any
-
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, ShapeLike, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -36,14 +34,14 @@ class Queue(wiring.Component):
     o: stream.Interface
     left: Signal
 
-    def __init__(self, shape: Any, depth: int) -> None:
+    def __init__(self, shape: ShapeLike, depth: int) -> None:
         if depth < 1:
             raise ValueError(f"A queue's depth must be at least 1, not {depth!r}")
         self.depth = depth
         self.shape = shape
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape)), "left": Out(1)})
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         entries = [Signal(self.shape, name=f"entry{k}", reset_less=True) for k in range(self.depth)]
         # level is kept one-hot-thermometer: used[k] says that entry k is taken, so that no counter is decoded.

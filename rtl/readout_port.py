@@ -1,13 +1,12 @@
 """The end of the core: logits and the class, one beat per class."""
 
-from typing import Any
-
 from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import EnginePlan, unsigned_bits
-from snnc.rtl.beats import result_beat
+from snnc.rtl.beats import ResultBeat, result_beat
+from snnc.rtl.views import Stream
 
 __all__ = ["ReadoutPort"]
 
@@ -37,7 +36,7 @@ class ReadoutPort(wiring.Component):
     next_word: Signal
     restore: Signal
     finished: Signal
-    o: stream.Interface
+    o: Stream[ResultBeat]
 
     def __init__(self, plan: EnginePlan) -> None:
         self._plan = plan
@@ -52,7 +51,7 @@ class ReadoutPort(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         plan = self._plan
         beat = self.o.payload

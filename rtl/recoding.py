@@ -1,8 +1,6 @@
 """Integers as signed digits."""
 
-from typing import Any
-
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,7 +10,7 @@ from snnc.rtl.spike_serialiser import at_most_one, lowest_set_bit
 __all__ = ["DigitRegister", "ValueRegister", "signed_digits"]
 
 
-def signed_digits(value: Any) -> tuple[Any, Any]:
+def signed_digits(value: Value) -> tuple[Value, Value]:
     """Non-zero positions of the non-adjacent form of `value` as a mask, and a mask that has the negative ones of them.
 
     The non-adjacent form has the fewest non-zero digits of all signed binary forms: no two neighbours are non-zero
@@ -73,7 +71,7 @@ class DigitRegister(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         positions = len(self.value) + 1
         digits = Signal(positions, reset_less=True)
@@ -129,7 +127,7 @@ class ValueRegister(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         event = Signal(reset_less=True)
         factor = Signal.like(self.factor, reset_less=True)

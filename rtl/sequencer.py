@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import data, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from snnc.compiler.plan import EnginePlan, unsigned_bits
-from snnc.rtl.beats import Marker, OperationKind, operation
+from snnc.rtl.beats import Marker, Operation, OperationKind, operation
 from snnc.rtl.walkers import witness
 from snnc.rtl.word_counter import WordCounter
 
@@ -40,7 +40,7 @@ class Sequencer(wiring.Component):
     allow: Signal
     allow_spikes: Signal
     issue: Signal
-    operation: data.View
+    operation: Operation
     finished: Signal
 
     def __init__(self, plan: EnginePlan) -> None:
@@ -59,7 +59,7 @@ class Sequencer(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         plan, walkers = self._plan, self._walkers
         last = len(walkers) - 1
@@ -72,7 +72,7 @@ class Sequencer(wiring.Component):
             connect(m, flipped(getattr(self, f"i{k}")), walker.i)
             m.d.comb += walker.allow.eq(may & (turn == k))
 
-        def of_turn(values: Sequence[Any]) -> Any:
+        def of_turn(values: Sequence[Value]) -> Value:
             chosen = values[0]
             for k, value in enumerate(values[1:], start=1):
                 chosen = Mux(turn == k, value, chosen)
@@ -124,7 +124,7 @@ class Sequencer(wiring.Component):
             m.d.sync += turn.eq(Mux(finished, 0, turn + 1))
         return m
 
-    def _conflict(self, m: Module) -> Any:
+    def _conflict(self, m: Module) -> Value:
         """Whether a word might be read before, or in, the cycle in which it is written.
 
         Only where a convolution has a single row for each position can two operations that follow each other be on the
@@ -139,7 +139,7 @@ class Sequencer(wiring.Component):
             return (issued & (swept ^ sweeps.replicate(2))).any()
         if not plan.waits:
             return Const(0, 1)
-        single: Any = Const(0, 1)
+        single: Value = Const(0, 1)
         for k, projection in enumerate(plan.projections):
             if projection.walk.returns:
                 single |= op.turn == k

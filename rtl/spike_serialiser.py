@@ -1,28 +1,27 @@
 """Spike words to single events."""
 
-from typing import Any
-
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import ProjectionPlan
-from snnc.rtl.beats import Marker, event_beat
+from snnc.rtl.beats import EventBeat, Marker, SpikeWord, event_beat
+from snnc.rtl.views import Payload, Stream
 
 __all__ = ["SpikeSerialiser", "at_most_one", "lowest_set_bit"]
 
 
-def lowest_set_bit(mask: Any) -> tuple[Any, Any]:
+def lowest_set_bit(mask: Value) -> tuple[Value, Value]:
     """One-hot of the lowest set bit of `mask`, and the index of that bit (meaningless if there is none).
 
     Both are trees of logarithmic depth: rippling from bit to bit would be the longest path of a core.
     """
-    below: list[Any] = [Const(0, 1)]
+    below: list[Value] = [Const(0, 1)]
     for k in range(1, len(mask)):
         below.append(mask[:k].any())
     onehot = Cat(mask[k] & ~below[k] for k in range(len(mask)))
 
-    def any_and_index(part: Any) -> tuple[Any, list[Any]]:
+    def any_and_index(part: Value) -> tuple[Value, list[Value]]:
         if len(part) == 1:
             return part[0], []
         middle = 1 << ((len(part) - 1).bit_length() - 1)
@@ -34,10 +33,10 @@ def lowest_set_bit(mask: Any) -> tuple[Any, Any]:
     return onehot, Cat(any_and_index(mask)[1]) if len(mask) > 1 else Const(0, 1)
 
 
-def at_most_one(bits: Any) -> Any:
+def at_most_one(bits: Value) -> Value:
     """Whether no two of `bits` are set: a tree, not the ripple that removing the lowest bit would make."""
 
-    def any_and_many(part: Any) -> tuple[Any, Any]:
+    def any_and_many(part: Value) -> tuple[Value, Value]:
         if len(part) == 1:
             return part[0], Const(0, 1)
         middle = len(part) // 2
@@ -66,16 +65,16 @@ class SpikeSerialiser(wiring.Component):
     o : Out(stream of event beats)
     """
 
-    i: stream.Interface
-    o: stream.Interface
+    i: Stream[SpikeWord]
+    o: Stream[EventBeat]
 
-    def __init__(self, plan: ProjectionPlan, word_shape: Any) -> None:
+    def __init__(self, plan: ProjectionPlan, word_shape: Payload[SpikeWord]) -> None:
         self._plan = plan
         super().__init__(
             {"i": In(stream.Signature(word_shape)), "o": Out(stream.Signature(event_beat(plan.source_layout)))}
         )
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes = self._plan.source_layout.lanes
         busy = Signal()

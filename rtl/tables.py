@@ -1,22 +1,21 @@
 """Small combinational parts that several units are made of."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value
 
 from snnc.compiler.plan import LayoutPlan, unsigned_bits
 
 __all__ = ["constant_table", "position_fields"]
 
 
-def position_fields(address: Any, layout: LayoutPlan) -> tuple[Any, Any, Any]:
+def position_fields(address: Value, layout: LayoutPlan) -> tuple[Value, Value, Value]:
     """The group, column and row of a word's address; without a bit where there is only one."""
     column, row = layout.group_bits, layout.group_bits + layout.column_bits
     return address[:column], address[column:row], address[row : row + layout.row_bits]
 
 
-def constant_table(m: Module, name: str, index: Any, values: Sequence[int]) -> Signal:
+def constant_table(m: Module, name: str, index: Value, values: Sequence[int]) -> Signal:
     """The value of `index`, as logic; where there is no such value, any."""
     result = Signal(unsigned_bits(max(values)), name=name)
     if len(index) == 0:

@@ -1,8 +1,6 @@
 """Counts the words of a layout in the order of their addresses."""
 
-from typing import Any
-
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -31,11 +29,11 @@ class WordCounter(wiring.Component):
         self._layout = layout
         super().__init__({"step": In(1), "address": Out(layout.address_bits), "last": Out(1)})
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         layout = self._layout
-        carry: Any = self.step
-        last: Any = Const(1, 1)
+        carry: Value = self.step
+        last: Value = Const(1, 1)
         digits = []
         # A dimension of one has no digit: it is always at its last.
         for name, size in (("group", layout.groups), ("column", layout.columns), ("row", layout.rows)):
