@@ -27,6 +27,7 @@ TARGETS: Mapping[str, str] = {
     "ice40": "snnc.compiler.targets.ice40",
     "ecp5": "snnc.compiler.targets.ecp5",
     "gowin": "snnc.compiler.targets.gowin",
+    "gatemate": "snnc.compiler.targets.gatemate",
 }
 
 

@@ -55,6 +55,23 @@ def test_gowin_within_a_sixth_of_what_was_packed(sizes, encoding, bits, lanes, l
     assert total_cells(design.complete_plan) == pytest.approx(luts, rel=1 / 6)
 
 
+# The same on GateMate, in halves of a logic element.
+PACKED_GATEMATE = [
+    ((64, 32, 10), Encoding.EVENTS, 6, (16, 10), 2078),
+    ((64, 32, 10), Encoding.DIRECT, 4, (32, 10), 5165),
+    ((64, 128, 10), Encoding.EVENTS, 4, (16, 10), 2702),
+    ((64, 32, 10), Encoding.EVENTS, 4, (4, 5), 1231),
+    ((256, 64, 10), Encoding.DIRECT, 3, (32, 10), 6531),
+    ((128, 64, 10), Encoding.EVENTS, 8, (32, 10), 3783),
+]
+
+
+@pytest.mark.parametrize(("sizes", "encoding", "bits", "lanes", "halves"), PACKED_GATEMATE, ids=str)
+def test_gatemate_within_a_third_of_what_was_packed(sizes, encoding, bits, lanes, halves):
+    design = random_design(sizes, target="gatemate", encoding=encoding, weight_bits=bits, lanes=lanes, time_steps=10)
+    assert total_cells(design.complete_plan) == pytest.approx(halves, rel=1 / 3)
+
+
 @pytest.mark.parametrize(("sizes", "encoding", "bits", "lanes", "luts"), PACKED_ECP5, ids=str)
 def test_ecp5_within_a_third_of_what_was_packed(sizes, encoding, bits, lanes, luts):
     design = random_design(sizes, target="ecp5", encoding=encoding, weight_bits=bits, lanes=lanes, time_steps=10)

@@ -19,7 +19,9 @@ from tests.networks import Conv, Full, build_graph, random_chain, spatial_chain
 
 pytestmark = pytest.mark.nightly
 of_each_family = pytest.mark.parametrize(
-    ("target", "device"), [("ice40", "hx8k"), ("ecp5", "25k"), ("gowin", "gw1nr-9c")], ids=["ice40", "ecp5", "gowin"]
+    ("target", "device"),
+    [("ice40", "hx8k"), ("ecp5", "25k"), ("gowin", "gw1nr-9c"), ("gatemate", "ccgm1a1")],
+    ids=["ice40", "ecp5", "gowin", "gatemate"],
 )
 
 
@@ -61,7 +63,12 @@ def test_a_wrong_block_ram_is_found(target: str, device: str, tmp_path: Path) ->
     folder = build.path / FOLDER
     files = load_target(target).netlist_verilog(folder / f"{TOP}.json", folder=folder)
     # Another content of one block RAM: its first rows.
-    parameter, digits = {"ice40": ("INIT_0", 64), "ecp5": ("INITVAL_00", 80), "gowin": ("INIT_RAM_00", 64)}[target]
+    parameter, digits = {
+        "ice40": ("INIT_0", 64),
+        "ecp5": ("INITVAL_00", 80),
+        "gowin": ("INIT_RAM_00", 64),
+        "gatemate": ("INIT_00", 80),
+    }[target]
     text, changes = re.subn(
         rf"\.{parameter}\((\d+'h)[0-9a-f]+\)",
         rf".{parameter}(\g<1>{'5a' * (digits // 2)})",

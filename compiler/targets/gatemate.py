@@ -1,0 +1,78 @@
+"""Cologne Chip GateMate: synthesis with Yosys, placement and routing with nextpnr, bitstream with gmpack.
+
+The numbers are those of the data sheet (DS1001) in the units of Project Peppercorn: a logic element (CPE) is two
+halves, each with a tree of look-up tables of two inputs and a flip-flop, which nextpnr counts as CPE_LT. Its
+flip-flops have one set or reset input, which is asynchronous: synchronous resets, which the core has, are logic, and
+the design takes more of it than of another family's.
+
+A block RAM of 40 Kbit is two halves of 20,480 bits, which the bitstream initialises and which are counted here: what
+takes a whole one counts twice. A word of up to 20 bits goes through one port, one of 40 bits takes both, which leaves
+one to read and one to write; the shapes with 1 and 2 bits reach 16,384. What a read of a word gives that is written
+at the same edge, the engines never ask; Yosys's model gives the old word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from snnc.compiler.targets.base import Device, Package
+from snnc.compiler.targets.nextpnr import NextpnrTarget
+from snnc.compiler.tools import yosys_folder, yowasp_tool
+
+__all__ = ["DEVICES", "TARGET", "GateMate"]
+
+_MODULE = "yowasp_nextpnr_himbaechel_gatemate"
+
+DEVICES: Mapping[str, Device] = {
+    "ccgm1a1": Device(
+        name="ccgm1a1",
+        family="gatemate",
+        title="GateMate CCGM1A1",
+        logic_cells=40960,
+        logic_name="CPE_LT",
+        logic_scale=1.7,  # 1.53 to 2.2 for six networks of 64-32-10 to 256-64-10, see the test of the estimate
+        widest_lanes=64,
+        block_rams=64,
+        block_ram_name="half BRAM",
+        block_ram_bits=20480,
+        block_ram_modes=((512, 40), (1024, 20), (2048, 10), (4096, 5), (8192, 2), (16384, 1)),
+        multiplies=True,
+        packages=(Package(name="FBGA324", pins=162),),
+        default_mhz=40,
+    )
+}
+
+
+class GateMate(NextpnrTarget):
+    """The family's device and tools."""
+
+    name = "gatemate"
+    devices = DEVICES
+    default_device = "ccgm1a1"
+    placer = yowasp_tool("nextpnr-himbaechel-gatemate", module=_MODULE, extra="gatemate")
+    packer = yowasp_tool("gmpack", module=_MODULE, extra="gatemate")
+    layout_suffix = "config"
+    bitstream_suffix = "bit"
+    pins_suffix = "ccf"
+    cells: Mapping[str, str] = {
+        "CPE_LT": "CPE_LT",
+        "FF": "CPE_FF",
+        "half BRAM": "RAM_HALF",
+        "IO": "GPIO",
+    }
+
+    def synthesis_command(self, device: Device) -> str:
+        # nextpnr knows the trees alone, and no multiplexer of eight. The few products here are small.
+        return "synth_gatemate -luttree -nomx8 -nomult"
+
+    def placement_options(self, device: Device, package: Package, pins: str | None, layout: str) -> Sequence[str]:
+        # Without constraints every pin may be anywhere; with them, one that was forgotten is an error.
+        constraints = f"ccf={pins}" if pins else "allow-unconstrained"
+        return ["--device", device.name.upper(), "--vopt", constraints, "--vopt", f"out={layout}"]
+
+    def cell_models(self, folder: Path) -> tuple[Sequence[str], Sequence[Path]]:
+        return (), (yosys_folder() / "gatemate" / "cells_sim.v",)
+
+
+TARGET = GateMate()
