@@ -17,8 +17,10 @@ from typing import Any, assert_never
 import torch
 from torch import Tensor
 
+from snnc.compiler.contract import SEMANTICS_VERSION
 from snnc.compiler.errors import CheckpointError, TrainingError
 from snnc.compiler.formats.fields import Fields
+from snnc.compiler.formats.student import check_contract
 from snnc.compiler.formats.student_v1 import upgrade
 from snnc.compiler.ir.architecture import ProjectionKind, ProjectionSpec, Role, parse_architecture
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
@@ -43,8 +45,11 @@ __all__ = [
 ]
 
 _FORMAT = "snnc-student"
-_VERSION = 2
+_VERSION = 3
+_WITHOUT_CONTRACT = 2
+"""The version that is the same but for the field ``contract``."""
 _STATE_FORMAT = "snnc-training"
+_STATE_VERSION = 2
 _GENTLER = ("learning_rate", "teacher_learning_rate")
 """What may differ when a run goes on: one that diverged can do so more gently."""
 _TEACHER_FORMAT = "snnc-teacher"
@@ -60,6 +65,7 @@ def student_checkpoint(student: Student, config: TrainingConfig, dataset: Datase
     return {
         "format": _FORMAT,
         "version": _VERSION,
+        "contract": SEMANTICS_VERSION,
         "name": f"{config.dataset}-{config.architecture}",
         "input": {
             "encoding": settings.encoding.value,
@@ -173,11 +179,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     contents = _read(path, "student")
     if contents.get("format") == _FORMAT and contents.get("version") == 1:
         contents = upgrade(Fields(contents, "the checkpoint"))
-    if contents.get("format") != _FORMAT or contents.get("version") != _VERSION:
+    if contents.get("format") != _FORMAT or contents.get("version") not in (_WITHOUT_CONTRACT, _VERSION):
         raise CheckpointError(
-            f"{path} is no {_FORMAT} file of version {_VERSION}, but {contents.get('format')!r} of version "
-            f"{contents.get('version')!r}; train it again with this version of snnc distill."
+            f"{path} is no {_FORMAT} file of version {_WITHOUT_CONTRACT} or {_VERSION}, but "
+            f"{contents.get('format')!r} of version {contents.get('version')!r}; train it again with this version of "
+            "snnc distill."
         )
+    check_contract(Fields(contents, "the checkpoint"))
     return contents
 
 
@@ -313,13 +321,13 @@ def training_file(output: Path) -> Path:
 
 
 def save_state(path: Path, state: TrainingState) -> None:
-    _write(path, {"format": _STATE_FORMAT, "version": _VERSION, **_shallow(state)})
+    _write(path, {"format": _STATE_FORMAT, "version": _STATE_VERSION, **_shallow(state)})
 
 
 def load_state(path: Path, config: TrainingConfig) -> TrainingState:
     """The state of an interrupted run, which must have had the same configuration, but for its learning rates."""
     contents = _read(path, "training run")
-    if contents.pop("format", None) != _STATE_FORMAT or contents.pop("version", None) != _VERSION:
+    if contents.pop("format", None) != _STATE_FORMAT or contents.pop("version", None) != _STATE_VERSION:
         raise CheckpointError(
             f"{path} is not the state of a training run of this version; start again without --resume."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from snnc.compiler import __version__
+from snnc.compiler.contract import SEMANTICS_VERSION
 from snnc.compiler.errors import CheckpointError, UnsupportedError
 from snnc.compiler.formats.fields import Fields, capital, show
 from snnc.compiler.formats.student_v1 import upgrade
@@ -36,10 +39,10 @@ from snnc.compiler.ir import (
     frozen,
 )
 
-__all__ = ["FORMAT", "VERSION", "read_student", "student_graph"]
+__all__ = ["FORMAT", "VERSION", "check_contract", "read_student", "student_graph"]
 
 FORMAT: Final = "snnc-student"
-VERSION: Final = 2
+VERSION: Final = 3
 
 INPUT_NAME: Final = "input"
 
@@ -53,6 +56,8 @@ PROJECTIONS_LIMIT: Final = 64
 _WINDOW_LIMIT: Final = 2**10
 _DELAY_LIMIT: Final = 2**16
 _LEAK_LIMIT: Final = 16
+
+_CONTRACT: Final = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})")
 
 _LAYER_KEYS: Final = frozenset({"name", "shape", "fraction_bits", "neuron", "projections"})
 _NEURON_KEYS: Final = {
@@ -99,6 +104,8 @@ def student_graph(checkpoint: Mapping[Any, Any]) -> Graph:
         raise UnsupportedError(f"The checkpoint has version {version}; this compiler reads versions 1 to {VERSION}.")
     if version == 1:
         root = Fields(upgrade(root), "the checkpoint")
+    elif version >= 3:  # version 2 is the same without a contract, which was 1
+        check_contract(root)
     source, name = _input(root.below("input")), root.text("name")
     layers = [Fields(layer, f"layer {position}") for position, layer in enumerate(root.sequence("layers"))]
     if not 1 <= len(layers) <= LAYERS_LIMIT:
@@ -125,6 +132,29 @@ def student_graph(checkpoint: Mapping[Any, Any]) -> Graph:
         time_steps=root.integer("time_steps", 1),
         classes=_classes(root, populations[-1].size),
     )
+
+
+def check_contract(root: Fields) -> None:
+    """Refuse a student of a later version of ``docs/semantics.md``; what an earlier one trained is read as its heir.
+
+    Raises
+    ------
+    CheckpointError
+        The field ``contract`` is no version.
+    UnsupportedError
+        It is a later one than this compiler's.
+    """
+    if root.value("contract", optional=True) is None:
+        return
+    contract = root.text("contract")
+    found = _CONTRACT.fullmatch(contract)
+    if found is None:
+        raise CheckpointError(f"'contract' of the checkpoint must be a version such as 2.0, not {show(contract)}.")
+    if tuple(map(int, found.groups())) > tuple(map(int, SEMANTICS_VERSION.split("."))):
+        raise UnsupportedError(
+            f"The student was trained under version {contract} of the integer contract; this compiler ({__version__}) "
+            f"keeps {SEMANTICS_VERSION}: use a later one."
+        )
 
 
 def _input(fields: Fields) -> Population:

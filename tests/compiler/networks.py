@@ -45,7 +45,8 @@ def _norm(generator: np.random.Generator, name: str, channels: int) -> dict[str,
 def _file(name: str, shape: list[int], layers: list[dict[str, Any]], state: dict[str, Any]) -> dict[str, Any]:
     return {
         "format": "snnc-student",
-        "version": 2,
+        "version": 3,
+        "contract": "2.0",
         "name": name,
         "input": {"encoding": "direct", "shape": shape, "bits": 4},
         "time_steps": 4,

@@ -8,6 +8,7 @@ import pickle
 import pytest
 import torch
 
+from snnc.compiler.contract import SEMANTICS_VERSION
 from snnc.compiler.errors import CheckpointError, TrainingError
 from snnc.distill.checkpoint import (
     TrainingState,
@@ -49,7 +50,7 @@ def test_round_trip_through_weights_only(contents, tmp_path):
 
 def test_layout_is_the_documented_one(contents):
     assert contents["format"] == "snnc-student"
-    assert contents["version"] == 2
+    assert (contents["version"], contents["contract"]) == (3, SEMANTICS_VERSION)
     assert contents["name"] == "digits-64-7-10"
     assert contents["input"] == {"encoding": "direct", "shape": [1, 8, 8], "bits": 4}
     assert contents["time_steps"] == 4
@@ -126,7 +127,7 @@ def test_bad_files_are_refused_by_name(make, contents, tmp_path, capsys):
         case "list":
             torch.save([1, 2], path)
         case "version":
-            write_checkpoint(path, contents | {"version": 3})
+            write_checkpoint(path, contents | {"version": 4})
     with pytest.raises(CheckpointError) as caught:
         read_checkpoint(path)
     assert str(path) in str(caught.value)

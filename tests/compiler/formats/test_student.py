@@ -18,6 +18,7 @@ from snnc.compiler.ir import (
     Pooling,
     Readout,
     Reset,
+    format_graph,
     verify,
 )
 from snnc.compiler.ir.model import model_hash
@@ -60,6 +61,8 @@ def test_what_may_be_absent():
     [
         ("version", ..., "'version'"),
         ("version", "1", "'version'"),
+        ("contract", 2, "'contract'"),
+        ("contract", "two", "'contract' of the checkpoint must be a version such as 2.0"),
         ("name", 3, "'name'"),
         ("name", ..., "'name'"),
         ("name", 'x"""; import os #', "letters, digits"),
@@ -132,7 +135,9 @@ def test_a_wrong_checkpoint_is_named(path, value, named):
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [
-        ("version", 3, "version 3"),
+        ("version", 4, "version 4"),
+        ("contract", "2.99", "trained under version 2.99 of the integer contract"),
+        ("contract", "3.0", "trained under version 3.0"),
         ("input/encoding", "latency", "'latency'"),
         ("layers/0/projections/0/kind", "conv2d", "is of the kind 'conv2d'; built are dense, convolution, pooling"),
         ("layers/0/projections/0/stride", [2, 2], "'stride'"),
@@ -255,6 +260,13 @@ def test_the_weights_of_all_projections_count(monkeypatch):
     monkeypatch.setattr(student, "WEIGHTS_LIMIT", 72 + 17)
     with pytest.raises(CheckpointError, match="more than 89 weights"):
         student_graph(checkpoint())
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_student_without_a_contract_is_of_the_first(version):
+    plain = checkpoint()
+    older = {key: value for key, value in plain.items() if key != "contract"} | {"version": version}
+    assert format_graph(student_graph(older)) == format_graph(student_graph(plain))
 
 
 def test_the_first_version_is_the_same_network():
