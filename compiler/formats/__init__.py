@@ -1,36 +1,49 @@
-"""Input formats: one file each, listed in `FORMATS`; every one gives a graph."""
+"""Formats of network files: one file each, listed in `FORMATS`; every one gives a graph."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from snnc.compiler.errors import UnsupportedError
+from snnc.compiler.formats.interface import NO_OPTIONS, Format, ReadOptions
 from snnc.compiler.formats.random_network import RandomNetwork, random_graph
-from snnc.compiler.formats.student import read_student
+from snnc.compiler.formats.sealed import SEALED
+from snnc.compiler.formats.student import STUDENT
 from snnc.compiler.ir import Graph
 
-__all__ = ["FORMATS", "RandomNetwork", "import_network"]
+__all__ = ["FORMATS", "Format", "RandomNetwork", "ReadOptions", "find_format", "import_network"]
 
-FORMATS: Final[Mapping[str, Callable[[Path], Graph]]] = MappingProxyType({".pt": read_student})
-"""Reader of a network file by the end of its name."""
+FORMATS: Final[Mapping[str, Format]] = MappingProxyType({format.suffix: format for format in (STUDENT, SEALED)})
+"""By the end of a file's name."""
 
 
-def import_network(source: Path | RandomNetwork) -> Graph:
+def find_format(path: Path) -> Format:
+    """The format of a network file.
+
+    Raises
+    ------
+    UnsupportedError
+        There is none for such files.
+    """
+    found = FORMATS.get(path.suffix.lower())
+    if found is None:
+        raise UnsupportedError(f"'{path}' is of no known format; snnc compiles {', '.join(FORMATS)} files.")
+    return found
+
+
+def import_network(source: Path | RandomNetwork, options: ReadOptions = NO_OPTIONS) -> Graph:
     """The graph of a network file, or a random one.
 
     Raises
     ------
     UnsupportedError
-        No reader for such files.
-    CheckpointError
+        No format for such files.
+    CheckpointError, BuildError
         The file does not hold a network.
     """
     if isinstance(source, RandomNetwork):
         return random_graph(source)
-    reader = FORMATS.get(source.suffix.lower())
-    if reader is None:
-        raise UnsupportedError(f"'{source}' is of no known format; snnc compiles {', '.join(FORMATS)} files.")
-    return reader(source)
+    return find_format(source).read(source, options)

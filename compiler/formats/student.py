@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -17,6 +18,7 @@ from snnc.compiler import __version__
 from snnc.compiler.contract import SEMANTICS_VERSION
 from snnc.compiler.errors import CheckpointError, UnsupportedError
 from snnc.compiler.formats.fields import Fields, capital, show
+from snnc.compiler.formats.interface import Format, ReadOptions
 from snnc.compiler.formats.student_v1 import upgrade
 from snnc.compiler.formats.tensorfile import read_tensors
 from snnc.compiler.ir import (
@@ -39,7 +41,7 @@ from snnc.compiler.ir import (
     frozen,
 )
 
-__all__ = ["FORMAT", "VERSION", "check_contract", "read_student", "student_graph"]
+__all__ = ["FORMAT", "STUDENT", "VERSION", "check_contract", "read_student", "student_graph"]
 
 FORMAT: Final = "snnc-student"
 VERSION: Final = 3
@@ -72,6 +74,8 @@ _PROJECTION_KEYS: Final = {
     "convolution": _WEIGHT_KEYS | _WINDOW_KEYS | {"padding", "dilation", "groups"},
     "pooling": _SUM_KEYS | _WINDOW_KEYS,
 }
+_RECORDED: Final = ("float_validation", "float_test", "integer_validation", "integer_test", "teacher_validation")
+
 _NORM: Final = ("gain", "offset", "mean", "variance")
 
 _FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -86,6 +90,24 @@ def read_student(path: Path) -> Graph:
         return student_graph(value)
     except (CheckpointError, UnsupportedError) as error:
         raise type(error)(f"'{path}': {error}") from None
+
+
+def _read(path: Path, options: ReadOptions) -> Graph:
+    return read_student(path)
+
+
+def recorded_metrics(path: Path) -> Mapping[str, float]:
+    """Accuracies that training wrote into the file."""
+    value = read_tensors(path)
+    metrics = value.get("metrics") if isinstance(value, dict) else None
+    # Nothing relies on them, and the reader of networks does not look at them: anything can stand there.
+    found = {name: metrics.get(name) for name in _RECORDED} if isinstance(metrics, dict) else {}
+    return MappingProxyType(
+        {name: number for name, number in found.items() if isinstance(number, float) and 0 <= number <= 1}
+    )
+
+
+STUDENT: Final = Format(suffix=".pt", read=_read, recorded=recorded_metrics)
 
 
 def student_graph(checkpoint: Mapping[Any, Any]) -> Graph:

@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Final
 
-from snnc.compiler.formats import import_network
-from snnc.compiler.formats.tensorfile import read_tensors
+from snnc.compiler.formats import find_format, import_network
 from snnc.compiler.ir import Graph, Level
 from snnc.compiler.passes.normalise import normalised
 from snnc.compiler.pipeline import integer_network
 
 __all__ = ["Subject", "open_subject"]
-
-_RECORDED: Final = ("float_validation", "float_test", "integer_validation", "integer_test", "teacher_validation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,7 +43,7 @@ def open_subject(path: Path, *, time_steps: int | None = None) -> Subject:
 
     Raises
     ------
-    CheckpointError, UnsupportedError
+    CheckpointError, BuildError, UnsupportedError
         The file does not hold a network that can be evaluated.
     OptionError
         `time_steps` is out of range.
@@ -58,15 +53,5 @@ def open_subject(path: Path, *, time_steps: int | None = None) -> Subject:
     return Subject(
         integer=integer,
         floating=normalised(imported) if imported.level < Level.INTEGER else None,
-        recorded=_recorded(path),
-    )
-
-
-def _recorded(path: Path) -> Mapping[str, float]:
-    value = read_tensors(path)
-    metrics = value.get("metrics") if isinstance(value, dict) else None
-    # Nothing relies on them, and the reader of networks does not look at them: anything can stand there.
-    found = {name: metrics.get(name) for name in _RECORDED} if isinstance(metrics, dict) else {}
-    return MappingProxyType(
-        {name: number for name, number in found.items() if isinstance(number, float) and 0 <= number <= 1}
+        recorded=find_format(path).recorded(path),
     )

@@ -1,0 +1,47 @@
+"""What a format of network files is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from snnc.compiler.ir import Graph
+
+__all__ = ["NO_OPTIONS", "Format", "ReadOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """What a reader is told about a file that does not say everything; the formats of today do."""
+
+
+NO_OPTIONS: Final = ReadOptions()
+
+
+def _nothing(path: Path) -> Mapping[str, float]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """One kind of network file.
+
+    Attributes
+    ----------
+    suffix
+        End of its files' names, in lower case, with the dot.
+    read
+        The network in a file, at whatever level the format holds.
+    write
+        Writes a network of that level; None where only others write it.
+    recorded
+        What was measured when the file was made, by the names of ``docs/checkpoint.md``; fractions, 0 to 1.
+    """
+
+    suffix: str
+    read: Callable[[Path, ReadOptions], Graph]
+    write: Callable[[Graph, Path], None] | None = None
+    recorded: Callable[[Path], Mapping[str, float]] = _nothing
