@@ -72,17 +72,17 @@ class Build:
         from snnc.compiler.commands.verify import random_inputs, run
         from snnc.network import encode_array
 
-        opened = folder.open_build(self.path)
         steps = self.plan.time_steps if time_steps is None else time_steps
         if not 1 <= steps <= self.plan.time_steps:
             raise OptionError(f"time_steps is {steps}; the network was compiled for 1 to {self.plan.time_steps}.")
-        if x is None:
-            inputs = random_inputs(self.plan, samples, time_steps=steps, density=density, seed=seed)
-        else:
-            inputs = encode_array(opened.load_graph(), x, time_steps=steps)
-        source = "random inputs" if x is None else "an array"
-        known = None if labels is None else np.asarray(labels)
-        return run(opened, inputs, labels=known, time_steps=steps, source=source, seed=seed)
+        with folder.using_build(self.path) as opened:
+            if x is None:
+                inputs = random_inputs(self.plan, samples, time_steps=steps, density=density, seed=seed)
+            else:
+                inputs = encode_array(opened.load_graph(), x, time_steps=steps)
+            source = "random inputs" if x is None else "an array"
+            known = None if labels is None else np.asarray(labels)
+            return run(opened, inputs, labels=known, time_steps=steps, source=source, seed=seed)
 
     def synthesise(
         self, *, seeds: Iterable[int] = (1,), package: str | None = None, mhz: float | None = None, check: int = 0
@@ -107,11 +107,11 @@ class Build:
         """
         from snnc.compiler.commands.synth import check_netlist, synthesise_build
 
-        opened = folder.open_build(self.path)
-        result = synthesise_build(opened, seeds=tuple(seeds), package=package, mhz=mhz)
-        if check:
-            check_netlist(opened, check)
-        return result
+        with folder.using_build(self.path) as opened:
+            result = synthesise_build(opened, seeds=tuple(seeds), package=package, mhz=mhz)
+            if check:
+                check_netlist(opened, check)
+            return result
 
     @property
     def report(self) -> str:
@@ -157,8 +157,9 @@ def compile_into(
         objective=Objective(objective),
         weight_bits=network.weight_bits,
     )
-    design = compile_network(network.path, _device(device), options)
     path = Path("build") / network.path.stem if out is None else Path(out)
+    folder.check_output(path)
+    design = compile_network(network.path, _device(device), options)
     folder.write_build(path, design.files, source=str(network.path))
     return open_build(path)
 
