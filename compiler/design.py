@@ -11,7 +11,7 @@ from snnc.compiler.ir import Graph
 from snnc.compiler.plan import Plan, Range
 from snnc.compiler.targets import Device
 
-__all__ = ["Bounds", "Design", "Objective", "Options"]
+__all__ = ["Bounds", "Design", "Firing", "Objective", "Options"]
 
 
 class Objective(Enum):
@@ -50,6 +50,14 @@ class Options:
     weight_bits: int | None = None
 
 
+class Firing(Enum):
+    """What is proven of the spikes of a layer, over all inputs, steps and neurons."""
+
+    DEPENDS = "on the input"
+    NEVER = "no neuron ever fires"
+    ALWAYS = "every neuron fires in every step"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
     """Proven ranges of one layer over all of its neurons, for at most ``T_max`` steps.
@@ -63,6 +71,8 @@ class Bounds:
         and what the passes of a sweep leave (`plan.SweepPass`); for a readout, ``V``.
     weighted
         Per projection into the layer: its weighted sum of one step, before the shift and without bias.
+    firing
+        Whether its neurons fire at all.
     """
 
     input_current: Range
@@ -70,6 +80,7 @@ class Bounds:
     after_reset: Range
     residual: Range
     weighted: tuple[Range, ...]
+    firing: Firing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -17,6 +17,7 @@ from snnc.compiler.design import Objective, Options
 from snnc.compiler.errors import OptionError
 from snnc.compiler.formats import FORMATS, RandomNetwork
 from snnc.compiler.ir import Encoding
+from snnc.compiler.passes.bound import firing_warnings
 from snnc.compiler.passes.schedule import schedule
 from snnc.compiler.pipeline import IMPORT, PASS_NAMES, begin, compile_network, passes_before, run_passes
 from snnc.compiler.targets import find_device, load_target
@@ -135,6 +136,8 @@ def compile_command(
     folder = folder or Path("build") / design.graph.name
     write_build(folder, design.files, source=str(student) if student else f"--random {architecture} --seed {seed}")
     show_build(folder, design)
+    for warning in firing_warnings(design.graph):
+        click.echo(warning, err=True)
 
 
 def parse_lanes(text: str) -> tuple[tuple[int, int], ...]:

@@ -15,6 +15,7 @@ from snnc.compiler.build.report import Section
 from snnc.compiler.build.results import results_folder, write_result
 from snnc.compiler.errors import OptionError
 from snnc.compiler.ir import Encoding
+from snnc.compiler.passes.bound import firing_warnings
 from snnc.compiler.plan import Plan
 from snnc.sim.models import golden
 from snnc.sim.models.inputs import encode, load_samples
@@ -59,6 +60,8 @@ def verify(
                 f"--time-steps is {steps}, but the network was compiled for at most {opened.plan.time_steps}; "
                 f"compile it again with --time-steps {steps}."
             )
+        for warning in firing_warnings(opened.load_graph()):
+            click.echo(warning, err=True)
         if data is not None and dataset is None:
             raise click.UsageError("--data needs --dataset: which of the data sets in that folder?")
         labels = None

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.design import Bounds, Design
+from snnc.compiler.design import Bounds, Design, Firing
 from snnc.compiler.errors import FitError
 from snnc.compiler.ir import (
     Convolution,
@@ -31,7 +31,7 @@ from snnc.compiler.ir import (
 from snnc.compiler.plan import Range
 from snnc.compiler.plan.residual import Residual, leaked
 
-__all__ = ["WIDTH_LIMIT", "Interval", "bound", "layer_bounds"]
+__all__ = ["WIDTH_LIMIT", "Interval", "bound", "firing_warnings", "layer_bounds"]
 
 WIDTH_LIMIT: Final = 32
 """Bits of the widest accumulator."""
@@ -74,9 +74,30 @@ def bound(design: Design) -> Design:
         if bits > WIDTH_LIMIT:
             raise FitError(
                 f"The membranes of layer '{population.name}' need {bits} bits over {graph.time_steps} time steps; "
-                f"{WIDTH_LIMIT} are the most. Use fewer time steps (--time-steps), fewer weight bits or larger weights."
+                f"{WIDTH_LIMIT} are the most. Use fewer time steps (--time-steps), fewer weight bits, or fewer "
+                "fraction_bits in the student (its layer's shift; docs/checkpoint.md)."
             )
     return dataclasses.replace(design, bounds=bounds)
+
+
+def firing_warnings(graph: Graph) -> tuple[str, ...]:
+    """A sentence for each layer whose neurons are proven to be all silent, or all firing in every step."""
+    steps, found = graph.time_steps, []
+    for population in graph.layers:
+        firing = layer_bounds(graph, population).firing
+        if firing is Firing.NEVER:
+            found.append(
+                f"Warning: layer '{population.name}' can never fire: no input of {steps} time steps brings any of its "
+                "neurons to its threshold, and what follows sees nothing of the input through it. Its thresholds may "
+                "be of another scale than its weights."
+            )
+        if firing is Firing.ALWAYS:
+            found.append(
+                f"Warning: every neuron of layer '{population.name}' fires in every time step, whatever the input is: "
+                "what follows sees nothing of the input through it. Its biases or thresholds may be of another scale "
+                "than its weights."
+            )
+    return tuple(found)
 
 
 def layer_bounds(graph: Graph, population: Population) -> Bounds:
@@ -84,12 +105,12 @@ def layer_bounds(graph: Graph, population: Population) -> Bounds:
     into = graph.into(population.name)
     weighted = [_weighted(graph, projection) for projection in into]
     bias = _per_neuron(population.bias, population)
-    current = Interval(bias, bias)
+    current, firing = Interval(bias, bias), Firing.DEPENDS
     for interval, projection in zip(weighted, into, strict=True):
         current += Interval(interval.low << projection.shift, interval.high << projection.shift)
     match population.neuron:
         case IntegrateAndFire() as neuron:
-            before, after, residual = _firing(population, neuron, current, graph.time_steps)
+            before, after, residual, firing = _firing(population, neuron, current, graph.time_steps)
         case Readout():
             total = Interval(current.low * graph.time_steps, current.high * graph.time_steps)
             before = current.union(total)
@@ -102,6 +123,7 @@ def layer_bounds(graph: Graph, population: Population) -> Bounds:
         after_reset=after.summary(),
         residual=residual.summary(),
         weighted=tuple(interval.summary() for interval in weighted),
+        firing=firing,
     )
 
 
@@ -148,8 +170,11 @@ def _taps(projection: Convolution, axis: int, size: int, count: int) -> _Integer
 
 def _firing(
     population: Population, neuron: IntegrateAndFire, current: Interval, steps: int
-) -> tuple[Interval, Interval, Interval]:
-    """Ranges of ``U``, ``V`` and the residual: the union over all steps of what one step can make of the last one's."""
+) -> tuple[Interval, Interval, Interval, Firing]:
+    """Ranges of ``U``, ``V`` and the residual, the union over all steps of what one step can make of the last one's.
+
+    And whether neurons fire at all.
+    """
     threshold = _per_neuron(neuron.threshold, population)
     bias = _per_neuron(population.bias, population)
     floor = np.full_like(bias, _NO_FLOOR) if neuron.floor is None else _per_neuron(neuron.floor, population)
@@ -183,7 +208,12 @@ def _firing(
     lowest = kept.held(before=before.low, unclamped=unclamped.low, after=after.low)
     highest = kept.held(before=before.high, unclamped=unclamped.high, after=after.high)
     residual = Interval(np.minimum.reduce(lowest), np.maximum.reduce(highest))
-    return before, after, residual
+    firing = Firing.DEPENDS
+    if (before.high < threshold).all():
+        firing = Firing.NEVER
+    elif (before.low >= threshold).all():
+        firing = Firing.ALWAYS
+    return before, after, residual, firing
 
 
 def _leaked(membrane: Interval, shift: int | None) -> Interval:

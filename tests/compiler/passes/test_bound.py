@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snnc.compiler.design import Firing
 from snnc.compiler.errors import FitError
 from snnc.compiler.ir import Encoding, Graph, Initial, IntegrateAndFire, Pooling, Reset
-from snnc.compiler.passes.bound import bound, layer_bounds
+from snnc.compiler.passes.bound import bound, firing_warnings, layer_bounds
 from snnc.compiler.plan import Range, signed_bits
 from snnc.sim.models import golden
 from tests.compiler.networks import design_of
@@ -212,11 +213,83 @@ def test_a_long_run_settles():
     assert layer_bounds(graph, graph.layers[0]).after_reset == Range(low=0, high=7)
 
 
+def hidden_bounds(*, weight: int, threshold: int, bias: int = 0, leak=None, floor=None, steps: int = 1, **options):
+    """Of one hidden neuron with one input."""
+    graph = integer_chain([[[weight]], [[1]]], [[threshold]], [[bias], [0]], time_steps=steps, **options)
+    limit = None if floor is None else np.array([floor])
+    neuron = graph.layers[0].neuron
+    assert isinstance(neuron, IntegrateAndFire)
+    hidden = dataclasses.replace(graph.layers[0], neuron=dataclasses.replace(neuron, leak_shift=leak, floor=limit))
+    graph = dataclasses.replace(graph, populations=(graph.input, hidden, graph.readout))
+    return layer_bounds(graph, hidden)
+
+
+def test_headroom_for_what_waits_between_steps():
+    """``V + bias - threshold`` after the last step, of which no further step makes a ``U``: -8 - 1 - 5."""
+    assert hidden_bounds(weight=-7, threshold=5, bias=-1).residual.low == -14
+
+
+def test_headroom_for_a_step_before_its_reset():
+    """``U - threshold``: 7 - 5, of which a hard reset leaves nothing."""
+    assert hidden_bounds(weight=7, threshold=5, reset=Reset.HARD).residual.high == 2
+
+
+def test_headroom_for_a_floor():
+    """Between the passes ``V - floor``: 0 + 10 at the most, and before the floor holds it -17 + 10."""
+    found = hidden_bounds(weight=-7, threshold=5, floor=-10, steps=100)
+    assert found.residual == Range(low=-17 - 5, high=10)
+    # A floor above 0 is all that is below the other terms: 0 - 30 before it holds the membrane.
+    assert hidden_bounds(weight=0, threshold=5, bias=5, floor=30).residual.low == -30
+
+
+def test_headroom_for_a_leak():
+    """Between the passes ``V`` itself, which is above every ``U - threshold``; and ``leak(V) - 1``."""
+    assert hidden_bounds(weight=-7, threshold=5, leak=1, steps=100).residual == Range(low=-13 - 5, high=0)
+    assert hidden_bounds(weight=3, threshold=1, bias=2, leak=1).residual.low == -1
+
+
+@pytest.mark.parametrize(
+    ("weight", "threshold", "bias", "steps", "firing"),
+    [
+        (3, 4, 0, 1, Firing.NEVER),
+        (3, 4, 0, 2, Firing.DEPENDS),
+        (3, 3, 0, 1, Firing.DEPENDS),
+        (-3, 4, 7, 5, Firing.ALWAYS),
+        (-3, 4, 6, 5, Firing.DEPENDS),
+    ],
+)
+def test_what_is_proven_of_spikes(weight, threshold, bias, steps, firing):
+    assert hidden_bounds(weight=weight, threshold=threshold, bias=bias, steps=steps).firing is firing
+
+
+@settings(max_examples=100)
+@given(graph=small_chains())
+def test_a_proof_about_spikes_holds_for_every_input(graph):
+    trace = golden.run(graph, every_input(graph), time_steps=graph.time_steps)
+    for layer in graph.layers[:-1]:
+        spikes = trace.populations[layer.name].spikes
+        match layer_bounds(graph, layer).firing:
+            case Firing.NEVER:
+                assert not spikes.any()
+            case Firing.ALWAYS:
+                assert spikes.all()
+
+
+def test_a_warning_names_the_layer():
+    dead = integer_chain([[[1]], [[1]], [[1]]], [[1], [9]], time_steps=5)
+    (warning,) = firing_warnings(dead)
+    assert warning.startswith("Warning: layer 'hidden1' can never fire")
+    stuck = integer_chain([[[1]], [[1]], [[1]]], [[1], [1]], [[1], [0], [0]], time_steps=5)
+    (warning,) = firing_warnings(stuck)
+    assert warning.startswith("Warning: every neuron of layer 'hidden0' fires in every time step")
+    assert firing_warnings(integer_chain([[[1]], [[1]]], [[1]])) == ()
+
+
 def test_more_than_32_bits_are_refused():
     fits = integer_chain([[[7]], [[1]]], [[3]], encoding=Encoding.DIRECT, shift=16, time_steps=1000)
     assert bound(design_of(fits)).bounds[0].residual.bits <= 32
     graph = integer_chain([[[7]], [[1]]], [[3]], encoding=Encoding.DIRECT, shift=16, time_steps=2000)
-    with pytest.raises(FitError, match="'hidden0' need 33 bits over 2000 time steps"):
+    with pytest.raises(FitError, match=r"'hidden0' need 33 bits over 2000 time steps.*fewer fraction_bits"):
         bound(design_of(graph))
 
 
