@@ -116,7 +116,7 @@ class NextpnrTarget(Target):
         script.write_text("\n".join(lines) + "\n", encoding="utf-8")
         arguments = ["-s", _relative(script, cwd)]
         result = run_tool(YOSYS, arguments, cwd=cwd, log=folder / "yosys.log", produces=[part], timeout=timeout)
-        design = json.loads(part.read_text(encoding="utf-8"))
+        design = _read_json(part, YOSYS.title, result.log)
         cells = Counter(cell["type"] for cell in design["modules"][top]["cells"].values())
         part.replace(netlist)
         return Synthesis(netlist=netlist, log=result.log, cells=cells, seconds=result.seconds)
@@ -171,7 +171,7 @@ class NextpnrTarget(Target):
             if log.exists():
                 check_fits(device, self._resources(_printed_use(log), device, housing))
             raise
-        found = json.loads(report_part.read_text(encoding="utf-8"))
+        found = _read_json(report_part, self.placer.title, log)
         use = {kind: entry["used"] for kind, entry in found["utilization"].items()}
         for kind, others in self.places.items():
             use[kind] += sum(use[other] for other in others)
@@ -211,6 +211,18 @@ class NextpnrTarget(Target):
         return tuple(
             Resource(name=name, used=use.get(kind, 0), available=available[name]) for name, kind in self.cells.items()
         )
+
+
+def _read_json(path: Path, title: str, log: Path) -> Any:
+    """What a tool has just written; it may have had no room, and have taken that for success."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        cut = path.name.removesuffix(".part")
+        path.unlink(missing_ok=True)
+        raise ToolError(
+            f"{title} wrote half of {cut}, which is what a full disk does: make room and run it again (log: {log})."
+        ) from None
 
 
 def _part(path: Path) -> Path:

@@ -11,6 +11,8 @@ not depend on what else a machine has installed. A native tool takes the place o
 
 from __future__ import annotations
 
+from snnc.compiler.tools.cache import cache_folder
+from snnc.compiler.tools.room import check_room
 from snnc.compiler.tools.run import ToolResult, relevant_line, run_to_end, run_tool, tool_pool
 from snnc.compiler.tools.tool import Tool, tool_versions, yowasp_tool
 from snnc.compiler.tools.verilator import VERILATOR, verilator_environment
@@ -21,6 +23,8 @@ __all__ = [
     "YOSYS",
     "Tool",
     "ToolResult",
+    "cache_folder",
+    "check_room",
     "relevant_line",
     "run_to_end",
     "run_tool",

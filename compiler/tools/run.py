@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from snnc.compiler.errors import ToolError
+from snnc.compiler.tools.room import check_room
 from snnc.compiler.tools.tool import Tool
 
 __all__ = ["ToolResult", "relevant_line", "run_to_end", "run_tool", "tool_pool"]
@@ -63,10 +64,24 @@ def run_tool(
     Raises
     ------
     ToolError
-        The tool is missing, failed, took longer than ``timeout`` seconds, or did not write what it should.
+        The tool is missing, failed, took longer than ``timeout`` seconds, did not write what it should, or had no room.
     """
-    for path in produces:
-        path.unlink(missing_ok=True)
+    _remove(produces)
+    try:
+        return _run(tool, arguments, cwd, log, produces, timeout)
+    except BaseException:  # Ctrl-C too: nothing half-written is left
+        _remove(produces)
+        raise
+
+
+def _run(
+    tool: Tool,
+    arguments: Sequence[str | Path],
+    cwd: Path,
+    log: Path,
+    produces: Sequence[Path],
+    timeout: float | None,
+) -> ToolResult:
     command = [*tool.command(), *map(str, arguments)]
     environment = {**os.environ, **(tool.environment() if tool.environment else {})}
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -83,6 +98,8 @@ def run_tool(
                 f"{tool.title} was stopped after {timeout:g} s without a result: see {log}; "
                 "a smaller design, another seed or a longer limit may help."
             ) from None
+        # While its temporary files are there. Whatever the status: Yosys, nextpnr and icepack succeed with half a file.
+        check_room(tool.title, {Path(scratch), cwd, log.parent, *(path.parent for path in produces)})
     seconds = time.monotonic() - start
     output = log.read_text(encoding="utf-8", errors="replace")
     if status < 0:
@@ -92,10 +109,15 @@ def run_tool(
     if status > 0:
         raise ToolError(f"{tool.title} failed: {relevant_line(output)} (the whole log: {log})")
     for path in produces:
-        if not path.exists():
+        if not path.exists() or not path.stat().st_size:
             named = f" or correct {tool.variable}" if tool.native_name else ""
             raise ToolError(f"{tool.title} ended without writing {path.name}: see {log}{named}.")
     return ToolResult(log=log, output=output, seconds=seconds)
+
+
+def _remove(paths: Sequence[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def run_to_end(

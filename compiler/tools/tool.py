@@ -13,6 +13,7 @@ from pathlib import Path
 
 from snnc.compiler.errors import ToolError
 from snnc.compiler.extras import install_command
+from snnc.compiler.tools.cache import yowasp_environment
 
 __all__ = ["Tool", "tool_versions", "yowasp_tool"]
 
@@ -108,6 +109,7 @@ def yowasp_tool(title: str, *, module: str, extra: str | None = None) -> Tool:
         extra=extra,
         variable=f"SNNC_{name}",
         launch=f"import sys, {module} as tools\nsys.exit(tools.run_{name.lower()}(sys.argv[1:]))",
+        environment=yowasp_environment,
     )
 
 

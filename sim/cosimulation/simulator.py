@@ -23,8 +23,15 @@ from typing import Any, Final
 
 from snnc.compiler.build.folder import Build
 from snnc.compiler.errors import ToolError, VerificationError
-from snnc.compiler.tools import VERILATOR, relevant_line, run_to_end, tool_versions, verilator_environment
-from snnc.compiler.tools.cache import cache_folder
+from snnc.compiler.tools import (
+    VERILATOR,
+    cache_folder,
+    check_room,
+    relevant_line,
+    run_to_end,
+    tool_versions,
+    verilator_environment,
+)
 from snnc.sim.cosimulation.harness import HARNESS_TOP, Capture, harness_verilog, read_capture, write_stimulus
 from snnc.sim.cosimulation.patience import patience
 from snnc.sim.models.stimulus import Stimulus
@@ -114,6 +121,7 @@ def simulate(
             *("+verilator+rand+reset+2", f"+verilator+seed+{seed}"),
         ]
         run_bench(executable, _BENCH, cwd=build.path, plusargs=[*plusargs, *(["+overlap"] if overlap else [])])
+        check_room("The simulation", [work])  # what it could not write must not count as lost by the hardware
         return read_capture(build.plan, work, samples=len(stimulus), time_steps=stimulus.time_steps)
 
 
@@ -200,6 +208,7 @@ def _compile(work: Path, files: Sequence[str], top: str, make_variables: str) ->
                 log_file=log,
             )
         except (RuntimeError, SystemExit) as error:
+            check_room(VERILATOR.title, [work])
             text = log.read_text(errors="replace") if log.exists() else str(error)
             kept = _keep(log)
             raise ToolError(f"Verilator failed: {relevant_line(text)} (log: {kept}).") from None
