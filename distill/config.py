@@ -16,6 +16,7 @@ from snnc.compiler.errors import OptionError
 from snnc.compiler.ir.architecture import Architecture, Role, parse_architecture
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
 from snnc.distill.augment import Augmentation
+from snnc.distill.data.regime import Regime
 from snnc.distill.losses import METHODS
 from snnc.distill.losses.interface import LossSettings, Value, resolve
 from snnc.distill.neurons import NeuronSettings, Surrogate
@@ -30,6 +31,10 @@ _SHARES = {Phase.FLOAT: 0.4, Phase.QUANTISED: 0.3, Phase.FOLDED: 0.3}
 
 _SHARES_OF_A_STARTED = {Phase.FLOAT: 0.2, Phase.QUANTISED: 0.4, Phase.FOLDED: 0.4}
 """The same where weights were learned before, by a twin or another student: they need to get used to time only."""
+
+
+_MANY_EPOCHS = 40
+"""Between those where half a teacher cost accuracy, 20, and those where it gained, 60 (``docs/distillation.md``)."""
 
 
 class StageTeacher(Enum):
@@ -53,6 +58,8 @@ class TrainingConfig:
         ``"4"``, or with exceptions by population, ``"4,conv1=8,readout=8"``.
     leak_shift
         ``k`` of LIF neurons, which keep ``1 - 2**-k`` of their membrane; 0 for IF.
+    alpha
+        Weight of the teacher against the labels; None for what the budget says (`teacher_weight`).
     loss_options
         Options of the loss, as it resolves them.
     teacher_epochs
@@ -71,6 +78,8 @@ class TrainingConfig:
         How far copies are distorted. A teacher gains from more than a small student has the capacity to learn.
     average
         Decay per update of the moving average of the weights; the average is what is validated and exported.
+    images, labelled, label_noise
+        What the training set is made to lack: see `snnc.distill.data.regime.Regime`.
     threads
         Of torch. Sums of floats depend on it: a run repeats bit for bit with the same number only.
     """
@@ -89,7 +98,7 @@ class TrainingConfig:
     loss: str = "kdsnn-response"
     loss_options: Mapping[str, Value] = field(default_factory=dict)
     temperature: float = 2.0
-    alpha: float = 0.8
+    alpha: float | None = None
     teacher: TeacherKind = TeacherKind.CNN
     teacher_epochs: int
     teacher_learning_rate: float = 2e-3
@@ -106,6 +115,9 @@ class TrainingConfig:
     augmentation: Augmentation
     teacher_augmentation: Augmentation
     average: float
+    images: int = 0
+    labelled: float = 1.0
+    label_noise: float = 0.0
     seed: int = 0
     threads: int = 1
 
@@ -115,7 +127,7 @@ class TrainingConfig:
             ("fraction-bits", self.fraction_bits, 0, 8),
             ("input-bits", self.input_bits, 1, 8),
             ("temperature", self.temperature, 1.0, 100.0),
-            ("alpha", self.alpha, 0.0, 1.0),
+            ("alpha", self.teacher_weight, 0.0, 1.0),
             ("leak-shift", self.leak_shift, 0, 16),
             ("teacher-epochs", self.teacher_epochs, 0, 100_000),
             ("twin-epochs", self.twin_epochs, 0, 1_000_000),
@@ -131,6 +143,7 @@ class TrainingConfig:
         for name, value, low, high in allowed:
             if not low <= value <= high:  # a NaN fails, too
                 raise OptionError(f"--{name} must be {low} to {high}, not {value}.")
+        assert self.regime  # which judges its own values
         if self.loss not in METHODS:
             raise OptionError(f"There is no loss called {self.loss!r}; choose one of {', '.join(METHODS)}.")
         object.__setattr__(self, "loss_options", resolve(METHODS[self.loss], self.loss_options))
@@ -182,8 +195,25 @@ class TrainingConfig:
         )
 
     @property
+    def regime(self) -> Regime:
+        return Regime(images=self.images, labelled=self.labelled, label_noise=self.label_noise)
+
+    @property
+    def teacher_weight(self) -> float:
+        """`alpha`, or else by the budget: what a teacher says pays where labels have been seen often, or are missing.
+
+        1 without a label; 0.5 from `_MANY_EPOCHS` epochs on, twin and student together, for every labelled share of
+        the images; 0.2 below, where a short budget is better spent on labels.
+        """
+        if self.alpha is not None:
+            return self.alpha
+        if not self.labelled:
+            return 1.0
+        return 0.5 if (self.epochs + self.twin_epochs) / self.labelled >= _MANY_EPOCHS else 0.2
+
+    @property
     def loss_settings(self) -> LossSettings:
-        return LossSettings(temperature=self.temperature, alpha=self.alpha, options=self.loss_options)
+        return LossSettings(temperature=self.temperature, alpha=self.teacher_weight, options=self.loss_options)
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -220,7 +250,8 @@ def parse_augmentation(text: str) -> Augmentation:
 
 def plain(config: TrainingConfig) -> dict[str, Any]:
     """The configuration as plain values, for a checkpoint."""
-    return {entry.name: _plain(getattr(config, entry.name)) for entry in dataclasses.fields(config)}
+    values = {entry.name: _plain(getattr(config, entry.name)) for entry in dataclasses.fields(config)}
+    return values | {"alpha": config.teacher_weight}
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from snnc.compiler.errors import OptionError
+from snnc.distill.data.regime import UNLABELLED
 from snnc.distill.encoding import encode
 from snnc.distill.losses.ckdsnn_samd import SMALLEST_MAP
 from snnc.distill.losses.interface import FeaturePair, LossInputs, LossSettings, Method, Need
@@ -133,7 +134,11 @@ class Objective:
             with torch.no_grad():
                 seen = self._teacher.with_features(as_input(frames(lesson.images)))
                 if Need.SALIENCY in needs:
-                    teacher_map = self._teacher.class_map(seen, lesson.labels)
+                    # Of the class that the teacher sees, where no label says which it is.
+                    unknown = lesson.labels == UNLABELLED
+                    teacher_map = self._teacher.class_map(
+                        seen, torch.where(unknown, seen.logits.argmax(dim=1), lesson.labels)
+                    )
             if Need.TEACHER_FEATURES in needs:
                 features = self._pairs(trainee, outputs, seen.features)
         membranes: tuple[Tensor, ...] = ()

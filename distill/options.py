@@ -55,7 +55,7 @@ OPTIONS: Final[tuple[click.Option, ...]] = (
     _option("--loss", type=click.Choice(list(METHODS)), help="Distillation method; cross-entropy is none."),
     _option("--loss-option", "loss_options", multiple=True, metavar="NAME=VALUE", help="An option of that method."),
     _option("--temperature", type=float, help="Softening of the logits that are compared."),
-    _option("--alpha", type=float, help="Weight of the teacher against the labels, 0 to 1."),
+    _option("--alpha", type=float, help="Weight of the teacher against the labels, 0 to 1.  [default: by budget]"),
     _option("--teacher", type=_enumerated(TeacherKind), help="Kind of ANN teacher."),
     _option("--teacher-learning-rate", type=float),
     _option("--teacher-epochs", type=int, help="0 for no teacher."),
@@ -83,6 +83,14 @@ OPTIONS: Final[tuple[click.Option, ...]] = (
     _option("--copies", type=int, help="Distorted copies of the training images; 1 is no augmentation."),
     _option("--augment", "augmentation", help="Distortion of those copies, such as shift=1,rotation=5."),
     _option("--teacher-augment", "teacher_augmentation", help="The same of the teacher's images."),
+    _option("--images", type=int, help="Train on so many images only, the same share of every class.  [default: all]"),
+    _option(
+        "--labelled",
+        type=float,
+        help="Share of the training images whose labels are known, 0 to 1; a method that can learns from the others "
+        "what the teacher says of them.  [default: 1]",
+    ),
+    _option("--label-noise", type=float, help="Share of the training labels that are made wrong.  [default: 0]"),
     _option("--average", type=float, help="Decay per update of the moving average of the weights."),
     _option(
         "--device",

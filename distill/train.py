@@ -21,6 +21,7 @@ from snnc.distill.checkpoint import TrainingState, student_checkpoint
 from snnc.distill.config import TrainingConfig
 from snnc.distill.course import TEACHER_NEEDS, Course, refuse_steps_of_an_ann
 from snnc.distill.data import Dataset, Split
+from snnc.distill.data.regime import labelled_only, restrict
 from snnc.distill.exactness import check_exact, integer_inputs
 from snnc.distill.fitting import EpochReport, Stage, fit
 from snnc.distill.losses import METHODS
@@ -91,6 +92,7 @@ def distil_student(
         untrained = build_teacher(config.teacher, dataset.shape, len(dataset.classes))
         build_adapter(method, Student(config.student), untrained)  # refuses before an hour of training, not after it
         teacher = train_teacher(config, dataset, state=state, save=save, on_epoch=on_epoch, device=device)
+    train = _training_split(config, dataset)
     torch.manual_seed(_seed(config, Purpose.WEIGHTS, 1))
     student = Student(config.student)
     if start is not None:
@@ -100,7 +102,7 @@ def distil_student(
         method,
         student,
         copies=Copies(
-            dataset.train,
+            train if teacher is not None and method.labels_optional(config.loss_settings) else labelled_only(train),
             config.augmentation,
             count=config.copies,
             seed=config.seed,
@@ -202,7 +204,7 @@ def train_teacher(
     teacher = build_teacher(config.teacher, dataset.shape, len(dataset.classes)).to(device)
     validation = torch.from_numpy(dataset.validation.images.copy())
     copies = Copies(
-        dataset.train,
+        labelled_only(_training_split(config, dataset)),
         config.teacher_augmentation,
         count=config.teacher_epochs,
         seed=config.seed,
@@ -240,6 +242,11 @@ def train_teacher(
         on_epoch=on_epoch,
     )
     return teacher.eval().requires_grad_(False)
+
+
+def _training_split(config: TrainingConfig, dataset: Dataset) -> Split:
+    """What this run sees of the training data; the same for teacher and student."""
+    return restrict(dataset.train, config.regime, classes=len(dataset.classes), seed=config.seed)
 
 
 def _check_shapes(config: TrainingConfig, dataset: Dataset) -> None:

@@ -1,4 +1,4 @@
-"""Where what takes long to make is kept between runs: compiled simulations, tools compiled from WebAssembly, answers."""
+"""Where what takes long to make is kept between runs: compiled simulations, tools in WebAssembly, teachers' answers."""
 
 from __future__ import annotations
 

@@ -12,17 +12,17 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from snnc.distill.losses import ckdsnn_nld, ckdsnn_samd
 from snnc.distill.losses.interface import LossInputs, LossSettings, Method
+from snnc.distill.losses.terms import label_cross_entropy
 
 __all__ = ["METHOD", "ckdsnn"]
 
 
 def ckdsnn(inputs: LossInputs, settings: LossSettings) -> Tensor:
     """``CE + saliency SAMD + smoothing NLD``."""
-    hard = F.cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels)
+    hard = label_cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels)
     saliency = settings.number("saliency") * ckdsnn_samd.saliency_distance(inputs, settings)
     return hard + saliency + settings.number("smoothing") * ckdsnn_nld.noisy_divergence(inputs, settings)
 
@@ -33,4 +33,5 @@ METHOD = Method(
     summary="labels, where the teacher looks and its logits through noise (CKDSNN)",
     options=MappingProxyType({**ckdsnn_samd.OPTIONS, **ckdsnn_nld.OPTIONS}),
     ignores=frozenset({"alpha"}),
+    labels_optional=ckdsnn_nld.METHOD.labels_optional,
 )

@@ -21,10 +21,9 @@ from types import MappingProxyType
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from snnc.distill.losses.interface import Choice, LossInputs, LossSettings, Method, Need, Option
-from snnc.distill.losses.terms import softened_divergence
+from snnc.distill.losses.terms import label_cross_entropy, softened_divergence
 
 __all__ = ["METHOD", "OPTIONS", "noisy_divergence", "noisy_logits"]
 
@@ -39,7 +38,7 @@ OPTIONS: Mapping[str, Option | Choice] = MappingProxyType(
 
 def noisy_logits(inputs: LossInputs, settings: LossSettings) -> Tensor:
     """``CE + smoothing * divergence of the smoothed student``."""
-    hard = F.cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels)
+    hard = label_cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels)
     return hard + settings.number("smoothing") * noisy_divergence(inputs, settings)
 
 
@@ -67,4 +66,5 @@ METHOD = Method(
     summary="labels and the teacher's softened logits, with noise on the student's (CKDSNN's NLD)",
     options=OPTIONS,
     ignores=frozenset({"alpha"}),
+    labels_optional=lambda settings: settings.number("smoothing") > 0,
 )

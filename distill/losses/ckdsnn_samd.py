@@ -35,7 +35,7 @@ from torch.nn import functional as F
 
 from snnc.compiler.errors import OptionError
 from snnc.distill.losses.interface import Choice, LossInputs, LossSettings, Method, Need, Option
-from snnc.distill.losses.terms import softened_divergence, unit_rows
+from snnc.distill.losses.terms import label_cross_entropy, softened_divergence, unit_rows
 
 __all__ = ["METHOD", "OPTIONS", "SMALLEST_MAP", "saliency_distance", "saliency_distillation", "student_map"]
 
@@ -56,7 +56,7 @@ OPTIONS: Mapping[str, Option | Choice] = MappingProxyType(
 
 def saliency_distillation(inputs: LossInputs, settings: LossSettings) -> Tensor:
     """``CE + saliency * distance of the maps``."""
-    hard = F.cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels)
+    hard = label_cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels)
     return hard + settings.number("saliency") * saliency_distance(inputs, settings)
 
 

@@ -6,16 +6,16 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from snnc.distill.losses.interface import LossInputs, LossSettings, Method
+from snnc.distill.losses.terms import label_cross_entropy
 
 __all__ = ["METHOD", "cross_entropy"]
 
 
 def cross_entropy(inputs: LossInputs, settings: LossSettings) -> Tensor:
     """Cross-entropy of the time-mean logits with the labels; the settings have no part in it."""
-    return F.cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels)
+    return label_cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels)
 
 
 METHOD = Method(

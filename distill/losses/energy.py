@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from snnc.distill.losses.interface import Choice, LossInputs, LossSettings, Method, Need, Option
+from snnc.distill.losses.terms import label_cross_entropy
 
 __all__ = ["METHOD", "energy_efficient", "rate_penalty"]
 
@@ -38,7 +39,7 @@ def energy_efficient(inputs: LossInputs, settings: LossSettings) -> Tensor:
     tau_student, tau_teacher = settings.number("student-temperature"), settings.temperature
     targets = (inputs.teacher_logits.detach() / tau_teacher).softmax(dim=1)
     soft = tau_student * tau_teacher * F.cross_entropy(student / tau_student, targets)
-    hard = F.cross_entropy(student, inputs.labels)
+    hard = label_cross_entropy(student, inputs.labels)
     penalty = settings.number("penalty") * rate_penalty(inputs.spikes, settings)
     return settings.alpha * soft + (1 - settings.alpha) * hard + penalty
 
@@ -62,4 +63,5 @@ METHOD = Method(
             "target": Choice(choices=("above", "both"), meaning="whether a rate below the target is charged, too"),
         }
     ),
+    labels_optional=lambda settings: settings.alpha > 0,
 )

@@ -126,7 +126,7 @@ class LossInputs:
     step_logits
         The student's readout current at every step, in real units, ``[T, B, K]``.
     labels
-        Class indices, ``[B]``.
+        Class indices, ``[B]``; `snnc.distill.data.regime.UNLABELLED` where one is not known.
     teacher_logits
         ``[B, K]``, without gradient.
     teacher_step_logits
@@ -226,6 +226,9 @@ class Method:
         Makes the student's features comparable; None unless `Need.TEACHER_FEATURES` is declared.
     ignores
         Names of the shared settings that have no part in the loss.
+    labels_optional
+        Whether, with these settings, what the teacher says is enough to train the readout, so that samples without a
+        label may take part; by default it is not.
     """
 
     loss: LossFunction
@@ -234,6 +237,7 @@ class Method:
     options: Mapping[str, Option | Choice] = field(default_factory=lambda: MappingProxyType({}))
     adapter: AdapterFactory | None = None
     ignores: frozenset[str] = frozenset()
+    labels_optional: Callable[[LossSettings], bool] = lambda settings: False
 
 
 def parse_options(assignments: Iterable[str]) -> dict[str, str]:

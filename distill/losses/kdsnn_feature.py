@@ -15,8 +15,9 @@ form
     overhaul of feature distillation", arXiv 1904.01866), it means something, and this is our reading of it.
     ``literal``: the slides' formula on a teacher after its ReLU, ``d = (max(x, 0) - S)^2``, as it is for rates.
 
-The sum over a whole map is large: weight 1e-3, as is usual with this distance (KDSNN's is not published).  The labels'
-weight is 1; ``--alpha`` and ``--temperature`` have no part.
+The sum over a whole map is large: weight 1e-4, a tenth of what is usual with this distance (KDSNN's is not published),
+which cost 1.9 points (``docs/distillation.md``).  The labels' weight is 1; ``--alpha`` and ``--temperature`` have no
+part.
 """
 
 from __future__ import annotations
@@ -40,13 +41,14 @@ from snnc.distill.losses.interface import (
     Need,
     Option,
 )
+from snnc.distill.losses.terms import label_cross_entropy
 
 __all__ = ["METHOD", "Regressors", "kdsnn_feature", "pair_stages"]
 
 
 def kdsnn_feature(inputs: LossInputs, settings: LossSettings) -> Tensor:
     """``CE + weight * sum of the stages' distances``."""
-    hard = F.cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels)
+    hard = label_cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels)
     distance = _literal_distance if settings.word("form") == "literal" else _partial_distance
     stages = torch.stack([distance(pair) / len(pair.student) for pair in inputs.features])
     shares = 0.5 ** torch.arange(len(stages) - 1, -1, -1, dtype=stages.dtype, device=stages.device)
@@ -134,7 +136,7 @@ METHOD = Method(
     options=MappingProxyType(
         {
             "weight": Option(
-                default=1e-3, low=0, high=100, meaning="weight of the features' distance, a sum over maps"
+                default=1e-4, low=0, high=100, meaning="weight of the features' distance, a sum over maps"
             ),
             "form": Choice(
                 choices=("overhaul", "literal"), meaning="teacher before its ReLU with a margin, or after it"

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from snnc.distill.losses.interface import LossInputs, LossSettings, Method, Need
+from snnc.distill.losses.terms import label_cross_entropy
 
 __all__ = ["METHOD", "kdsnn_response"]
 
@@ -27,7 +28,7 @@ def kdsnn_response(inputs: LossInputs, settings: LossSettings) -> Tensor:
     student = inputs.step_logits.mean(dim=0)  # [B, K]
     tau = settings.temperature
     soft = F.cross_entropy(student / tau, (inputs.teacher_logits.detach() / tau).softmax(dim=1))
-    hard = F.cross_entropy(student, inputs.labels)
+    hard = label_cross_entropy(student, inputs.labels)
     return settings.alpha * tau**2 * soft + (1 - settings.alpha) * hard
 
 
@@ -35,4 +36,5 @@ METHOD = Method(
     loss=kdsnn_response,
     needs=frozenset({Need.TEACHER_LOGITS}),
     summary="softened teacher logits and labels (KDSNN, response-based)",
+    labels_optional=lambda settings: settings.alpha > 0,
 )

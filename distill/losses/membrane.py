@@ -73,4 +73,5 @@ METHOD = Method(
             "form": Choice(choices=("mse", "gram"), meaning="distance of membranes: squares or Gram matrices"),
         }
     ),
+    labels_optional=lambda settings: settings.alpha > 0,
 )

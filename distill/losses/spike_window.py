@@ -30,10 +30,9 @@ from types import MappingProxyType
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from snnc.distill.losses.interface import Choice, LossInputs, LossSettings, Method, Need, Option
-from snnc.distill.losses.terms import softened_divergence
+from snnc.distill.losses.terms import label_cross_entropy, softened_divergence
 
 __all__ = ["METHOD", "spike_window", "window_means", "window_steps"]
 
@@ -52,7 +51,7 @@ def spike_window(inputs: LossInputs, settings: LossSettings) -> Tensor:
     else:
         gain = settings.number("gain")
         distance = softened_divergence(gain * student, gain * teacher, settings.temperature)
-    hard = F.cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels)
+    hard = label_cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels)
     return (1 - settings.alpha) * hard + settings.alpha * distance
 
 
@@ -101,4 +100,5 @@ METHOD = Method(
             "gain": Option(default=1, low=1e-3, high=1e3, meaning="factor of the outputs before the softmax"),
         }
     ),
+    labels_optional=lambda settings: settings.alpha > 0,
 )

@@ -1,5 +1,8 @@
 """The terms that methods share; every one is a mean over the batch and over time, never a sum.
 
+A sample without a label has no part in a cross-entropy with labels, and the others keep the weight that they have where
+all are labelled: the mean is over the batch, not over the labels.
+
 A Kullback-Leibler divergence is summed over the classes and averaged over everything else ("batchmean"): a mean over
 the classes, too, would weaken the teacher ``K`` times. A mean over time and not a sum, so that a temperature means the
 same at every ``T``.
@@ -11,9 +14,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from snnc.distill.data.regime import UNLABELLED
 from snnc.distill.losses.interface import Choice
 
-__all__ = ["READOUT", "prefix_means", "read_out", "softened_divergence", "step_cross_entropy", "unit_rows"]
+__all__ = [
+    "READOUT",
+    "UNLABELLED",
+    "label_cross_entropy",
+    "prefix_means",
+    "read_out",
+    "softened_divergence",
+    "step_cross_entropy",
+    "unit_rows",
+]
 
 READOUT = Choice(
     choices=("step", "prefix"),
@@ -35,9 +48,14 @@ def softened_divergence(student: Tensor, teacher: Tensor, temperature: float) ->
     return temperature**2 * divergence.mean()
 
 
+def label_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """``mean over B of CE(softmax(z), y)`` of logits ``[B, K]`` and labels ``[B]``; 0 where a label is `UNLABELLED`."""
+    return F.cross_entropy(logits, labels, ignore_index=UNLABELLED, reduction="sum") / len(labels)
+
+
 def step_cross_entropy(step_logits: Tensor, labels: Tensor) -> Tensor:
     """``mean over t of CE(softmax(z[t]), y)`` of logits ``[T, B, K]`` and labels ``[B]``."""
-    return F.cross_entropy(step_logits.flatten(0, 1), labels.repeat(len(step_logits)))
+    return label_cross_entropy(step_logits.flatten(0, 1), labels.repeat(len(step_logits)))
 
 
 def prefix_means(step_logits: Tensor) -> Tensor:

@@ -47,4 +47,5 @@ METHOD = Method(
             "readout": READOUT,
         }
     ),
+    labels_optional=lambda settings: settings.alpha > 0,
 )

@@ -133,6 +133,23 @@ def test_weights_that_are_not_numbers_are_never_saved(digits, monkeypatch):
     assert saved == [1]
 
 
+@pytest.mark.parametrize(
+    ("change", "alpha"),
+    [
+        ({"epochs": 20}, 0.2),
+        ({"epochs": 20, "twin_epochs": 20}, 0.5),
+        ({"epochs": 60}, 0.5),
+        ({"epochs": 20, "labelled": 0.5}, 0.5),
+        ({"epochs": 20, "labelled": 0.0}, 1.0),
+        ({"epochs": 20, "alpha": 0.7}, 0.7),
+    ],
+)
+def test_a_teacher_weighs_as_much_as_the_budget_lets_it_pay(change, alpha):
+    config = dataclasses.replace(DEFAULTS["digits"], **change)
+    assert config.loss_settings.alpha == alpha
+    assert plain(config)["alpha"] == alpha
+
+
 @pytest.mark.parametrize("architecture", ["63-12-10", "64-12-9"])
 def test_sizes_that_do_not_fit_the_data_are_refused(digits, architecture):
     with pytest.raises(OptionError, match=r"64 pixels|10 classes"):

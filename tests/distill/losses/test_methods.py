@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from snnc.distill.data.regime import UNLABELLED
 from snnc.distill.losses import METHODS
 from snnc.distill.losses.interface import Choice, FeaturePair, LossSettings, Need
 from tests.distill.losses.batches import loss_of, random_inputs, replaced, settings_of
@@ -225,6 +226,43 @@ def test_a_constant_added_to_all_logits_changes_nothing(name, option, choice):
         teacher_step_logits=inputs.teacher_step_logits - 2,
     )
     torch.testing.assert_close(loss_of(name, shifted, **options), loss_of(name, inputs, **options))
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])
+def test_a_method_says_whether_it_can_do_without_labels(name, alpha):
+    """Whether anything reaches the readout of samples that have none; their penalties and rewards do not teach."""
+    inputs = random_inputs(15)
+    unlabelled = torch.full_like(inputs.labels, UNLABELLED)
+    own = {"twkd": {"self": 0}, "tser": {"entropy": 0}}.get(name, {})
+    logits = inputs.step_logits.clone().requires_grad_()
+    loss = loss_of(name, replaced(inputs, step_logits=logits, labels=unlabelled), alpha=alpha, **own)
+    gradient = torch.autograd.grad(loss, logits, allow_unused=True)[0]
+    reached = gradient is not None and bool(gradient.abs().sum() > 0)
+    assert reached == METHODS[name].labels_optional(settings_of(name, alpha=alpha, **own))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_sample_without_a_label_has_no_part_in_the_label_term_and_changes_no_other(name):
+    """With the label of one sample unknown, the gradients of the others are what they were."""
+    inputs = random_inputs(16)
+    some = inputs.labels.clone()
+    some[2] = UNLABELLED
+    gradients = []
+    for labels in (inputs.labels, some):
+        logits = inputs.step_logits.clone().requires_grad_()
+        loss = loss_of(name, replaced(inputs, step_logits=logits, labels=labels))
+        gradients.append(torch.autograd.grad(loss, logits)[0])
+    others = [0, 1, 3, 4]
+    torch.testing.assert_close(gradients[0][:, others], gradients[1][:, others])
+    assert not torch.equal(gradients[0][:, 2], gradients[1][:, 2])
+
+
+def test_correct_steps_of_a_sample_without_a_label_are_all_steps():
+    inputs = random_inputs(17)
+    unlabelled = replaced(inputs, labels=torch.full_like(inputs.labels, UNLABELLED))
+    by_label, by_mean = (loss_of("twkd", unlabelled, ensemble=word) for word in ("correct", "mean"))
+    torch.testing.assert_close(by_label, by_mean)
 
 
 @pytest.mark.parametrize("name", METHODS)
