@@ -10,10 +10,11 @@ import dataclasses
 import io
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, assert_never
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,8 +23,16 @@ from snnc.compiler.errors import CheckpointError, TrainingError
 from snnc.compiler.formats.fields import Fields
 from snnc.compiler.formats.student import check_contract
 from snnc.compiler.formats.student_v1 import upgrade
-from snnc.compiler.ir.architecture import ProjectionKind, ProjectionSpec, Role, parse_architecture
+from snnc.compiler.ir.architecture import (
+    Architecture,
+    ProjectionKind,
+    ProjectionSpec,
+    Role,
+    Shape,
+    parse_architecture,
+)
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
+from snnc.compiler.ir.spreading import gather_weight, spread, spread_weight
 from snnc.distill.config import TrainingConfig, plain
 from snnc.distill.data import Dataset
 from snnc.distill.neurons import NeuronSettings, Surrogate
@@ -77,7 +86,7 @@ def student_checkpoint(student: Student, config: TrainingConfig, dataset: Datase
         "state": {
             f"{name}.{key}": value
             for name, layer in student.populations.items()
-            for key, value in _layer_state(layer).items()
+            for key, value in _layer_state(layer, settings.architecture).items()
         },
         "classes": list(dataset.classes),
         "config": plain(config),
@@ -106,26 +115,26 @@ def _layer_entry(layer: PopulationLayer, settings: StudentConfig) -> dict[str, A
         "shape": list(layer.spec.shape),
         "fraction_bits": layer.fraction_bits,
         "neuron": neuron,
-        "projections": [_projection_entry(projection, layer.bits) for projection in layer.spec.projections],
+        "projections": [_projection_entry(spread(projection), layer.bits) for projection in layer.spec.projections],
     }
 
 
 def _projection_entry(projection: ProjectionSpec, bits: int) -> dict[str, Any]:
     ends: dict[str, Any] = {"kind": projection.kind.value, "source": projection.source, "delay": projection.delay}
-    window = {"kernel": [projection.kernel] * 2, "stride": [projection.stride] * 2}
+    window = {"kernel": list(projection.kernel), "stride": list(projection.stride)}
     match projection.kind:
         case ProjectionKind.DENSE:
-            return ends | {"weight_bits": bits, "pool": projection.pool}
+            return ends | {"weight_bits": bits, "pool": projection.pool[0]}
         case ProjectionKind.CONVOLUTION:
             return (
                 ends
                 | window
                 | {
                     "weight_bits": bits,
-                    "padding": [projection.padding] * 2,
+                    "padding": list(projection.padding),
                     "dilation": [1, 1],
                     "groups": projection.groups,
-                    "pool": projection.pool,
+                    "pool": projection.pool[0],
                 }
             )
         case ProjectionKind.POOLING:
@@ -134,7 +143,7 @@ def _projection_entry(projection: ProjectionSpec, bits: int) -> dict[str, Any]:
             assert_never(projection.kind)
 
 
-def _layer_state(layer: PopulationLayer) -> dict[str, Tensor]:
+def _layer_state(layer: PopulationLayer, architecture: Architecture) -> dict[str, Tensor]:
     with torch.no_grad():
         folded = layer.fold()
         state: dict[str, Tensor] = {}
@@ -147,6 +156,7 @@ def _layer_state(layer: PopulationLayer) -> dict[str, Tensor]:
             per_output = [-1] + [1] * (w_int.dim() - 1)
             if layer.norm is not None:  # the fold has negated the channels of negative gain; the checkpoint has not
                 w_int = torch.where((layer.norm.weight < 0).view(per_output), -w_int, w_int)
+            w_int = _converted(spread_weight, projection, w_int, architecture)
             state[f"{index}.weight"] = w_int * layer.step.view(per_output)
         if folded.weights:
             state["step"] = layer.step
@@ -167,6 +177,18 @@ def _layer_state(layer: PopulationLayer) -> dict[str, Tensor]:
             key: value.detach().cpu().to(torch.float64 if key == "norm.epsilon" else torch.float32).contiguous().clone()
             for key, value in state.items()
         }
+
+
+def _converted(
+    convert: Callable[[ProjectionSpec, np.ndarray, Shape], np.ndarray],
+    projection: ProjectionSpec,
+    weight: Tensor,
+    architecture: Architecture,
+) -> Tensor:
+    """Weights to or from those that have a window of `projection` spread into them."""
+    if projection.square:
+        return weight
+    return torch.from_numpy(convert(projection, weight.numpy(force=True), architecture.shape_of(projection.source)))
 
 
 def write_checkpoint(path: Path, checkpoint: Mapping[str, Any]) -> None:
@@ -272,7 +294,7 @@ def restore_student(contents: Mapping[str, Any]) -> Student:
             weights, constants = iter(layer.weights), iter(layer.constants)
             for index, projection in enumerate(layer.spec.projections):
                 target = next(constants if projection.kind is ProjectionKind.POOLING else weights)
-                target.copy_(tensors[f"{index}.weight"])
+                target.copy_(_converted(gather_weight, projection, tensors[f"{index}.weight"], architecture))
             if len(layer.weights):
                 layer.log_step.copy_(tensors["step"].double().log())
             if layer.bias is not None:

@@ -26,6 +26,7 @@ Time is folded into the batch for everything but the neuron, and what a direct i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -37,6 +38,7 @@ from torch.nn import functional as F
 from snnc.compiler.ir.architecture import (
     INPUT,
     Architecture,
+    Pair,
     PopulationSpec,
     ProjectionKind,
     ProjectionSpec,
@@ -49,9 +51,7 @@ from snnc.distill.neurons import (
     NeuronSettings,
     Surrogate,
     count_levels,
-    initial_membrane,
     integrate_and_fire,
-    neuron_step,
 )
 from snnc.distill.quantisers import initial_log_step, integer_weights, step_size
 
@@ -106,6 +106,15 @@ class Signal:
     def folded(self) -> Tensor:
         """Time folded into the batch: ``[T * B, C, H, W]``."""
         return self.values if self.constant else self.values.flatten(0, 1)
+
+    def later(self, delay: int, steps: int | None) -> Signal:
+        """The same signal ``delay`` of ``steps`` steps later, silent before; as it is where there is no time."""
+        if not delay or steps is None:
+            return self
+        values = self.values.expand(steps, *self.values.shape) if self.constant else self.values
+        late = torch.zeros_like(values)
+        late[delay:] = values[: max(steps - delay, 0)]
+        return Signal(values=late, constant=False)
 
     def like(self, folded: Tensor) -> Signal:
         """The same signal in time, of other values."""
@@ -174,7 +183,7 @@ class PopulationLayer(nn.Module):
     Parameters
     ----------
     unit
-        Real value of an input of 1; after average pooling, of the sum over its window.
+        Real value of an input of 1; after average pooling over square windows, of the sum over its window.
     """
 
     threshold: Tensor | None
@@ -198,6 +207,9 @@ class PopulationLayer(nn.Module):
             else:
                 weight = nn.Parameter(torch.empty(projection.weights))
                 nn.init.kaiming_uniform_(weight, a=5**0.5)
+                if not projection.square:  # its window is summed: the unit of a spread weight knows no division
+                    with torch.no_grad():
+                        weight.div_(math.prod(projection.pool))
                 self.weights.append(weight)
         if len(self.weights):
             self.log_step = nn.Parameter(initial_log_step(list(self.weights), bits, per_channel=self.spiking))
@@ -272,9 +284,8 @@ class PopulationLayer(nn.Module):
                 for weight in self.weights
             ]
         # A recurrent weight acts behind the batch norm, with its gain: statistics of its sums do not exist beforehand.
-        for index, projection in enumerate(self.spec.projections):
-            if projection.delay:
-                weights[index] = weights[index] * self._gain()[:, None].to(dtype)
+        if self.spec.loop is not None:
+            weights[-1] = weights[-1] * self._gain()[:, None].to(dtype)
         return Synapses(
             weights=weights,
             constants=list(self.constants),
@@ -288,20 +299,28 @@ class PopulationLayer(nn.Module):
         assert norm is not None
         return norm.gain / torch.sqrt(norm.variance + norm.epsilon)
 
-    def current(self, signals: Mapping[str, Signal], synapses: Synapses, *, live: bool) -> Signal:
-        """Current of all projections without a delay, ``[T, B, C, H, W]``; ``live``: through the batch norm."""
+    def current(self, signals: Mapping[str, Signal], synapses: Synapses, *, live: bool, steps: int | None) -> Signal:
+        """Current of all projections but the loop, ``[T, B, C, H, W]``.
+
+        Parameters
+        ----------
+        live
+            Through the batch norm.
+        steps
+            ``T``; None for a twin, which has no time and so no delays.
+        """
         weights, constants = iter(synapses.weights), iter(synapses.constants)
         total: Signal | None = None
         added: Signal | None = None
         for projection in self.spec.projections:
-            source = signals.get(projection.source)
+            if projection is self.spec.loop:
+                continue
+            source = signals[projection.source]
             if projection.kind is ProjectionKind.POOLING:
-                assert source is not None
                 window = _window_sum(source, projection.kernel)
-                added = source.like(window * next(constants).view(-1, 1, 1))
-            elif not projection.delay:
-                assert source is not None
-                part = _weighted_sum(source, next(weights), projection)
+                added = source.like(window * next(constants).view(-1, 1, 1)).later(projection.delay, steps)
+            else:
+                part = _weighted_sum(source, next(weights), projection).later(projection.delay, steps)
                 total = part if total is None else _plus(total, part)
         if total is None:
             assert added is not None
@@ -329,7 +348,7 @@ class Student(nn.Module):
             first = spec.projections[0]
             self.layers[spec.name] = PopulationLayer(
                 spec,
-                unit=1 / self._largest_input(first) / first.pool**2,
+                unit=1 / self._largest_input(first) / (math.prod(first.pool) if first.square else 1),
                 bits=config.weight_bits.get(spec.name, 8),
                 fraction_bits=config.fraction_bits if spec.role is Role.SPIKING else 0,
                 leak_shift=config.neuron.leak_shift if spec.role is Role.SPIKING else None,
@@ -357,8 +376,8 @@ class Student(nn.Module):
             check_range(
                 name,
                 layer.fold(),
-                largest_input=self._largest_input(projections[0]) * projections[0].pool ** 2,
-                windows=[p.kernel**2 for p in projections if p.kind is ProjectionKind.POOLING],
+                largest_input=self._largest_input(projections[0]) * math.prod(projections[0].pool),
+                windows=[math.prod(p.kernel) for p in projections if p.kind is ProjectionKind.POOLING],
                 time_steps=self.config.time_steps,
             )
 
@@ -376,7 +395,8 @@ class Student(nn.Module):
         before_reset: dict[str, Tensor] = {}
         for name, layer in self.populations.items():
             synapses = layer.synapses(self.phase, x.dtype)
-            sums = layer.current(signals, synapses, live=self.phase is not Phase.FOLDED)
+            time = None if self.phase is Phase.TWIN else steps
+            sums = layer.current(signals, synapses, live=self.phase is not Phase.FOLDED, steps=time)
             current = Signal(values=sums.values.to(x.dtype), constant=sums.constant)  # of mixed precision
             if synapses.threshold is None:
                 readout = current.values.flatten(-3)  # [T, B, K], or [B, K] of a constant input
@@ -404,19 +424,15 @@ class Student(nn.Module):
         assert synapses.threshold is not None
         whole = self.phase is Phase.FOLDED
         neuron = self.config.neuron if layer.spiking else _OR
-        if layer.spec.projections[-1].delay:
-            currents = current.values.expand(steps, *current.values.shape) if current.constant else current.values
-            spikes, membranes = _recurrent(currents, synapses.weights[-1], synapses.threshold, neuron, whole=whole)
-        else:
-            spikes, membranes = integrate_and_fire(
-                current.values,
-                synapses.threshold,
-                neuron,
-                time_steps=steps,
-                constant=current.constant,
-                whole=whole,
-            )
-        return spikes, membranes
+        return integrate_and_fire(
+            current.values,
+            synapses.threshold,
+            neuron,
+            time_steps=steps,
+            constant=current.constant,
+            whole=whole,
+            loop=None if layer.spec.loop is None else synapses.weights[-1],
+        )
 
 
 def _as_map(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
@@ -434,27 +450,11 @@ def _weighted_sum(source: Signal, weight: Tensor, projection: ProjectionSpec) ->
     )
 
 
-def _window_sum(source: Signal, window: int) -> Tensor:
+def _window_sum(source: Signal, window: Pair) -> Tensor:
     x = source.folded()
-    return F.avg_pool2d(x, window, divisor_override=1) if window > 1 else x
+    return F.avg_pool2d(x, window, divisor_override=1) if window != (1, 1) else x
 
 
 def _plus(one: Signal, other: Signal) -> Signal:
     """A constant signal is added to every step of one that is not."""
     return Signal(values=one.values + other.values, constant=one.constant and other.constant)
-
-
-def _recurrent(
-    currents: Tensor, weight: Tensor, threshold: Tensor, settings: NeuronSettings, *, whole: bool
-) -> tuple[Tensor, Tensor]:
-    """Step by step: the spikes of one step are a part of the next one's current."""
-    membrane = initial_membrane(threshold, settings.initial, whole=whole).expand_as(currents[0])
-    spikes: list[Tensor] = []
-    membranes: list[Tensor] = []
-    for current in currents:
-        if spikes:
-            current = current + F.linear(spikes[-1].flatten(1), weight)[:, :, None, None]
-        fired, before, membrane = neuron_step(membrane, current, threshold, settings, whole=whole)
-        spikes.append(fired)
-        membranes.append(before)
-    return torch.stack(spikes), torch.stack(membranes)

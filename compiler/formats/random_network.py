@@ -42,6 +42,7 @@ from snnc.compiler.ir.architecture import (
     Role,
     parse_architecture,
 )
+from snnc.compiler.ir.spreading import spread, spread_weight
 from snnc.sim.models.synapses import WeightedSum
 
 __all__ = ["FIRING_TARGET", "RandomNetwork", "random_graph"]
@@ -175,12 +176,13 @@ def _draw(
             weight = np.maximum(1, np.rint(_deviation(current))).astype(np.int64)
         else:
             weight = _random_weights(synapses.weights, bits, generator)
-        if synapses.source == spec.name:
+        if synapses is spec.loop:
             loop = weight
             projections.append(_projection(synapses, name, name, weight, bits))
         else:
             source = known[synapses.source]
-            projections.append(_projection(synapses, source.name, name, weight, bits))
+            weight = spread_weight(synapses, weight, source.shape)
+            projections.append(_projection(spread(synapses), source.name, name, weight, bits))
             current = current + _current(projections[-1], source, spec.shape, runs[synapses.source])
     neuron: Neuron
     bias = np.zeros(channels, np.int64)
@@ -206,30 +208,36 @@ def _random_weights(shape: tuple[int, ...], bits: int, generator: np.random.Gene
 
 
 def _projection(spec: ProjectionSpec, source: str, target: str, weight: _Integers, bits: int) -> Projection:
-    stride = (spec.stride, spec.stride)
     match spec.kind:
         case ProjectionKind.DENSE:
             return Dense(
-                source=source, target=target, weight=frozen(weight), bits=bits, delay=spec.delay, pool=spec.pool
+                source=source, target=target, weight=frozen(weight), bits=bits, delay=spec.delay, pool=spec.pool[0]
             )
         case ProjectionKind.CONVOLUTION:
             return Convolution(
                 source=source,
                 target=target,
                 weight=frozen(weight),
-                stride=stride,
-                padding=(spec.padding, spec.padding),
+                stride=spec.stride,
+                padding=spec.padding,
                 groups=spec.groups,
                 bits=bits,
-                pool=spec.pool,
+                delay=spec.delay,
+                pool=spec.pool[0],
             )
         case ProjectionKind.POOLING:
-            kernel = (spec.kernel, spec.kernel)
-            return Pooling(source=source, target=target, weight=frozen(weight), kernel=kernel, stride=stride)
+            return Pooling(
+                source=source,
+                target=target,
+                weight=frozen(weight),
+                kernel=spec.kernel,
+                stride=spec.stride,
+                delay=spec.delay,
+            )
 
 
 def _current(projection: Projection, source: Population, shape: Shape, run: _Run) -> _Run:
-    """Weighted sums into neurons of `shape`."""
+    """Weighted sums into neurons of `shape`, none before the projection's delay is over."""
     target = Population(
         name=projection.target, shape=shape, neuron=Readout(), bias=frozen(np.zeros(shape[0], np.int64))
     )
@@ -237,7 +245,10 @@ def _current(projection: Projection, source: Population, shape: Shape, run: _Run
         name="pair", level=Level.INTEGER, populations=(source, target), projections=(projection,), time_steps=len(run)
     )
     sums, spikes = WeightedSum(pair, projection), run.reshape(*run.shape[:2], -1)
-    return np.stack([sums(spikes, step) for step in range(len(run))]).reshape(*run.shape[:2], *shape)
+    current = np.zeros((*run.shape[:2], *shape), np.int64)
+    for step in range(len(run) - projection.delay):
+        current[step + projection.delay] = sums(spikes, step).reshape(current.shape[1:])
+    return current
 
 
 def _calibrate(current: _Run, loop: _Integers | None) -> tuple[_Integers, _Integers]:

@@ -14,9 +14,15 @@ token               meaning
 ``a2``              average pooling over 2 x 2 windows, in front of the next layer (no neurons of its own)
 ``m2``              max pooling: neurons that fire where any spike of their 2 x 2 window does
 ``32r3``            residual block: two 3 x 3 convolutions, and the block's input added to the second one's current,
-                    by identity where the shapes agree, else (``64r3s2``) through a 1 x 1 convolution of that stride
+                    by identity where the shapes agree, else (``64r3s2``) through a 1 x 1 convolution of that stride;
+                    ``d2`` lets the block's input arrive two steps later
 ``64R``             recurrent dense layer: its own spikes of the step before are a second input
+``32t5``            temporal taps: a dense layer that hears its source at delays 0 to 4, each through weights of its own
+                    (a causal convolution over time); also behind a convolution or a recurrent layer: ``16c3t3``,
+                    ``32Rt5``
 ==================  ==============================================================================================
+
+A kernel, stride, padding or window of two numbers is height x width: ``16c1x5s1x2``, ``m1x2``, ``a2x1``.
 
 ``784-32-10`` is fully connected, ``1x28x28-16c5s2-32c3s2-48c3s2-10`` convolutional.
 """
@@ -30,7 +36,17 @@ from enum import Enum
 
 from snnc.compiler.errors import OptionError
 
-__all__ = ["INPUT", "Architecture", "PopulationSpec", "ProjectionKind", "ProjectionSpec", "Role", "parse_architecture"]
+__all__ = [
+    "INPUT",
+    "Architecture",
+    "Pair",
+    "PopulationSpec",
+    "ProjectionKind",
+    "ProjectionSpec",
+    "Role",
+    "Shape",
+    "parse_architecture",
+]
 
 INPUT = "input"
 """Name of the input population."""
@@ -40,13 +56,21 @@ _MOST_WEIGHTS = 1 << 26
 _MOST_NEURONS = 1 << 22
 _MOST_TOKENS = 200
 
-_CONVOLUTION = re.compile(r"(\d+)c(\d+)(?:s(\d+))?(?:p(\d+))?(?:g(\d+))?")
-_RESIDUAL = re.compile(r"(\d+)r(\d+)(?:s(\d+))?")
-_POOLING = re.compile(r"([am])(\d+)")
-_RECURRENT = re.compile(r"(\d+)R")
+_MOST_TAPS = 64
+"""As many projections into one layer as a checkpoint may have; a recurrent layer has one tap less."""
+_LONGEST_DELAY = 1 << 12
+
+_PAIR = r"(\d+(?:x\d+)?)"
+_CONVOLUTION = re.compile(rf"(\d+)c{_PAIR}(?:s{_PAIR})?(?:p{_PAIR})?(?:g(\d+))?(?:t(\d+))?")
+_RESIDUAL = re.compile(rf"(\d+)r{_PAIR}(?:s{_PAIR})?(?:d(\d+))?")
+_POOLING = re.compile(rf"([am]){_PAIR}")
+_DENSE = re.compile(r"(\d+)(R?)(?:t(\d+))?")
 _SHAPE = re.compile(r"(\d+)x(\d+)x(\d+)")
 
 Shape = tuple[int, int, int]
+
+Pair = tuple[int, int]
+"""Height and width."""
 
 
 class ProjectionKind(Enum):
@@ -75,23 +99,30 @@ class ProjectionSpec:
 
     Attributes
     ----------
+    kernel, stride, padding
+        Height and width.
     pool
-        The source is averaged over non-overlapping ``pool x pool`` windows first.
+        The source is averaged over non-overlapping windows of this height and width first.
     delay
         Time steps until a spike takes effect; 1 on a recurrent projection.
     weights
-        Shape of the weight tensor: ``(out, in)``, ``(C_out, C_in / groups, k, k)`` or ``(C,)``.
+        Shape of the weight tensor: ``(out, in)``, ``(C_out, C_in / groups, *kernel)`` or ``(C,)``.
     """
 
     kind: ProjectionKind
     source: str
     weights: tuple[int, ...]
-    kernel: int = 1
-    stride: int = 1
-    padding: int = 0
+    kernel: Pair = (1, 1)
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
     groups: int = 1
-    pool: int = 1
+    pool: Pair = (1, 1)
     delay: int = 0
+
+    @property
+    def square(self) -> bool:
+        """Whether the windows of `pool` are as high as wide, as the contract has them; see `compiler.ir.spreading`."""
+        return self.pool[0] == self.pool[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +137,12 @@ class PopulationSpec:
     @property
     def size(self) -> int:
         return math.prod(self.shape)
+
+    @property
+    def loop(self) -> ProjectionSpec | None:
+        """The projection of its own spikes, which is the last; None where it has none."""
+        last = self.projections[-1]
+        return last if last.source == self.name else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +161,10 @@ class Architecture:
     shape: Shape
     populations: tuple[PopulationSpec, ...]
 
+    def shape_of(self, source: str) -> Shape:
+        """Of the input or a population, by its name."""
+        return self.shape if source == INPUT else next(p.shape for p in self.populations if p.name == source)
+
     @property
     def classes(self) -> int:
         return self.populations[-1].size
@@ -136,7 +177,7 @@ class Architecture:
     def weights(self) -> int:
         """Synaptic weights: what a memory holds. An identity's constants are not counted: they are one per channel."""
         return sum(
-            math.prod(projection.weights)
+            math.prod(projection.weights) * (1 if projection.square else math.prod(projection.pool))
             for population in self.populations
             for projection in population.projections
             if projection.kind is not ProjectionKind.POOLING
@@ -144,7 +185,8 @@ class Architecture:
 
     @property
     def recurrent(self) -> bool:
-        return any(projection.delay for population in self.populations for projection in population.projections)
+        """Whether a layer hears itself."""
+        return any(population.loop is not None for population in self.populations)
 
 
 def parse_architecture(text: str) -> Architecture:
@@ -188,6 +230,23 @@ def _number(digits: str) -> int:
     return int(digits) if len(digits) <= 9 else 1 << 30
 
 
+def _half(kernel: Pair) -> Pair:
+    return kernel[0] // 2, kernel[1] // 2
+
+
+def _tapped(projection: ProjectionSpec, taps: int) -> list[ProjectionSpec]:
+    """The projection at delays 0 to ``taps - 1``."""
+    return [replace(projection, delay=delay) for delay in range(taps)]
+
+
+def _pair(text: str | None, default: Pair) -> Pair:
+    """``3`` is ``3x3``; a part that is not there is the default."""
+    if text is None:
+        return default
+    height, _, width = text.partition("x")
+    return _number(height), _number(width or height)
+
+
 class _Builder:
     """Appends the populations of one token after another to a chain."""
 
@@ -195,7 +254,7 @@ class _Builder:
         self.text = text
         self.input = shape
         self.populations: list[PopulationSpec] = []
-        self._pool = 1
+        self._pool: Pair = (1, 1)
 
     @property
     def _source(self) -> str:
@@ -209,106 +268,135 @@ class _Builder:
         if last:
             if not token.isdigit():
                 raise self._wrong(token, "the last token is the number of classes")
-            self._dense("readout", token, Role.READOUT)
-        elif token.isdigit():
-            self._dense(f"dense{index}", token, Role.SPIKING)
+            self._dense("readout", token, token, Role.READOUT)
+        elif match := _DENSE.fullmatch(token):
+            size, loop, taps = match.groups()
+            name = f"{'rec' if loop else 'dense'}{index}"
+            self._dense(name, token, size, Role.SPIKING, loop=bool(loop), taps=self._taps(token, taps, loops=len(loop)))
         elif match := _CONVOLUTION.fullmatch(token):
-            channels, kernel, stride, padding, groups = (None if g is None else _number(g) for g in match.groups())
-            assert channels is not None
-            assert kernel is not None
+            channels, kernel, stride, padding, groups, taps = match.groups()
+            size_of = _pair(kernel, (1, 1))
             self._convolution(
                 f"conv{index}",
                 token,
-                channels,
-                kernel,
-                stride=1 if stride is None else stride,
-                padding=kernel // 2 if padding is None else padding,
-                groups=1 if groups is None else groups,
+                _number(channels),
+                size_of,
+                stride=_pair(stride, (1, 1)),
+                padding=_pair(padding, _half(size_of)),
+                groups=1 if groups is None else _number(groups),
+                taps=self._taps(token, taps),
             )
         elif match := _RESIDUAL.fullmatch(token):
-            self._residual(index, token, *(1 if g is None else _number(g) for g in match.groups()))
+            channels, kernel, stride, delay = match.groups()
+            late = 0 if delay is None else _number(delay)
+            self._residual(index, token, _number(channels), _pair(kernel, (1, 1)), _pair(stride, (1, 1)), late)
         elif match := _POOLING.fullmatch(token):
-            kind, window = match.group(1), _number(match.group(2))
-            self._pooling(index, token, window, maximum=kind == "m")
-        elif match := _RECURRENT.fullmatch(token):
-            name = f"rec{index}"
-            self._dense(name, match.group(1), Role.SPIKING, loop=True)
+            kind, window = match.groups()
+            self._pooling(index, token, _pair(window, (1, 1)), maximum=kind == "m")
         else:
-            raise self._wrong(token, "known are sizes, 16c5s2, 32r3, 64R, a2 and m2")
+            raise self._wrong(token, "known are sizes, 16c5s2, 32r3, 64R, 32t5, a2 and m2")
 
-    def _dense(self, name: str, token: str, role: Role, *, loop: bool = False) -> None:
-        size = self._checked(token, _number(token))
-        channels, height, width = self._pooled(token)
-        projections = [
-            ProjectionSpec(
-                kind=ProjectionKind.DENSE,
-                source=self._source,
-                weights=(size, channels * height * width),
-                pool=self._take_pool(),
-            )
-        ]
+    def _taps(self, token: str, taps: str | None, *, loops: int = 0) -> int:
+        """How many delays a layer hears its source at, from 0 on."""
+        if taps is None:
+            return 1
+        count, most = _number(taps), _MOST_TAPS - loops
+        if not 2 <= count <= most:
+            raise self._wrong(token, f"it has 2 to {most} temporal taps, the delays 0 to {most - 1}")
+        return count
+
+    def _dense(self, name: str, token: str, digits: str, role: Role, *, loop: bool = False, taps: int = 1) -> None:
+        size = self._checked(token, _number(digits))
+        projection = ProjectionSpec(
+            kind=ProjectionKind.DENSE,
+            source=self._source,
+            weights=(size, math.prod(self._pooled())),
+            pool=self._take_pool(),
+        )
+        projections = _tapped(projection, taps)
         if loop:
             projections.append(ProjectionSpec(kind=ProjectionKind.DENSE, source=name, weights=(size, size), delay=1))
         self._append(name, (size, 1, 1), role, projections, token)
 
     def _convolution(
-        self, name: str, token: str, channels: int, kernel: int, *, stride: int, padding: int, groups: int
+        self,
+        name: str,
+        token: str,
+        channels: int,
+        kernel: Pair,
+        *,
+        stride: Pair,
+        padding: Pair,
+        groups: int = 1,
+        taps: int = 1,
     ) -> None:
         projection, shape = self._convolving(
-            token, self._source, self._pooled(token), channels, kernel, stride, padding, groups
+            token, self._source, self._pooled(), channels, kernel, stride, padding, groups
         )
-        self._append(name, shape, Role.SPIKING, [replace(projection, pool=self._take_pool())], token)
+        projections = _tapped(replace(projection, pool=self._take_pool()), taps)
+        self._append(name, shape, Role.SPIKING, projections, token)
 
-    def _residual(self, index: int, token: str, channels: int, kernel: int, stride: int) -> None:
-        if kernel % 2 == 0:
+    def _residual(self, index: int, token: str, channels: int, kernel: Pair, stride: Pair, delay: int) -> None:
+        if not all(side % 2 for side in kernel):
             raise self._wrong(token, "the kernel of a residual block is odd, so that it keeps the size")
-        if self._pool > 1:
+        if self._pool != (1, 1):
             raise self._wrong(token, "average pooling stands in front of a convolution or a dense layer")
         if not self.populations:
             raise self._wrong(token, "a residual block adds spikes, so a layer has to come before it")
+        if delay > _LONGEST_DELAY:
+            raise self._wrong(token, f"what it adds is delayed by at most {_LONGEST_DELAY:,} steps")
         source, before = self._source, self._shape
-        self._convolution(f"res{index}a", token, channels, kernel, stride=stride, padding=kernel // 2, groups=1)
-        main, shape = self._convolving(token, self._source, self._shape, channels, kernel, 1, kernel // 2, 1)
+        self._convolution(f"res{index}a", token, channels, kernel, stride=stride, padding=_half(kernel))
+        main, shape = self._convolving(token, self._source, self._shape, channels, kernel, (1, 1), _half(kernel), 1)
         if before == shape:
             shortcut = ProjectionSpec(kind=ProjectionKind.POOLING, source=source, weights=(channels,))
         else:
-            shortcut, _ = self._convolving(token, source, before, channels, 1, stride, 0, 1)
-        self._append(f"res{index}b", shape, Role.SPIKING, [main, shortcut], token)
+            shortcut, _ = self._convolving(token, source, before, channels, (1, 1), stride, (0, 0), 1)
+        self._append(f"res{index}b", shape, Role.SPIKING, [main, replace(shortcut, delay=delay)], token)
 
-    def _pooling(self, index: int, token: str, window: int, *, maximum: bool) -> None:
-        if not 1 < window <= _LARGEST_SIZE:
-            raise self._wrong(token, "a pooling window is at least 2 wide")
+    def _pooling(self, index: int, token: str, window: Pair, *, maximum: bool) -> None:
+        if not 1 <= min(window) <= max(window) <= _LARGEST_SIZE or window == (1, 1):
+            raise self._wrong(token, "a pooling window is at least 2 wide or 2 high")
         channels, height, width = self._shape
-        if self._pool > 1:
+        if self._pool != (1, 1):
             raise self._wrong(token, "one pooling follows another; write one of their product")
-        if height % window or width % window:
-            raise self._wrong(token, f"{window} does not divide the {height} x {width} map in front of it")
+        if height % window[0] or width % window[1]:
+            shown = str(window[0]) if window[0] == window[1] else f"{window[0]}x{window[1]}"
+            raise self._wrong(token, f"{shown} does not divide the {height} x {width} map in front of it")
         if not maximum:
             self._pool = window
             return
         if not self.populations:
             raise self._wrong(token, "max pooling takes spikes, so a layer has to come before it")
-        shape = (channels, height // window, width // window)
+        shape = (channels, height // window[0], width // window[1])
         projection = ProjectionSpec(
             kind=ProjectionKind.POOLING, source=self._source, weights=(channels,), kernel=window, stride=window
         )
         self._append(f"max{index}", shape, Role.MAX, [projection], token)
 
     def _convolving(
-        self, token: str, source: str, shape: Shape, channels: int, kernel: int, stride: int, padding: int, groups: int
+        self,
+        token: str,
+        source: str,
+        shape: Shape,
+        channels: int,
+        kernel: Pair,
+        stride: Pair,
+        padding: Pair,
+        groups: int,
     ) -> tuple[ProjectionSpec, Shape]:
         self._checked(token, channels)
         inputs, height, width = shape
-        if kernel < 1 or stride < 1 or padding >= max(kernel, 1):
+        if min(*kernel, *stride) < 1 or any(p >= max(k, 1) for p, k in zip(padding, kernel, strict=True)):
             raise self._wrong(token, "kernel and stride are at least 1 and the padding is smaller than the kernel")
-        if kernel > height + 2 * padding or kernel > width + 2 * padding:
+        if kernel[0] > height + 2 * padding[0] or kernel[1] > width + 2 * padding[1]:
             raise self._wrong(token, f"the kernel is larger than its {height} x {width} input with padding")
         if groups < 1 or inputs % groups or channels % groups:
             raise self._wrong(token, f"{groups} groups do not divide {inputs} inputs and {channels} channels")
         projection = ProjectionSpec(
             kind=ProjectionKind.CONVOLUTION,
             source=source,
-            weights=(channels, inputs // groups, kernel, kernel),
+            weights=(channels, inputs // groups, *kernel),
             kernel=kernel,
             stride=stride,
             padding=padding,
@@ -316,8 +404,8 @@ class _Builder:
         )
         return projection, (
             channels,
-            (height + 2 * padding - kernel) // stride + 1,
-            (width + 2 * padding - kernel) // stride + 1,
+            (height + 2 * padding[0] - kernel[0]) // stride[0] + 1,
+            (width + 2 * padding[1] - kernel[1]) // stride[1] + 1,
         )
 
     def _append(self, name: str, shape: Shape, role: Role, projections: list[ProjectionSpec], token: str) -> None:
@@ -326,13 +414,13 @@ class _Builder:
             raise self._wrong(token, f"it has {population.size:,} neurons, more than {_MOST_NEURONS:,}")
         self.populations.append(population)
 
-    def _pooled(self, token: str) -> Shape:
+    def _pooled(self) -> Shape:
         """Shape of what the next layer sees."""
         channels, height, width = self._shape
-        return channels, height // self._pool, width // self._pool
+        return channels, height // self._pool[0], width // self._pool[1]
 
-    def _take_pool(self) -> int:
-        pool, self._pool = self._pool, 1
+    def _take_pool(self) -> Pair:
+        pool, self._pool = self._pool, (1, 1)
         return pool
 
     def _checked(self, token: str, size: int) -> int:

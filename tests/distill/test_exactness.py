@@ -96,6 +96,9 @@ def check_compiled(checkpoint, layers):
             "2x6x6-a2-4c3g2-m3-3",
             "1x7x5-4c3s2p0-4r3-5-3",
             "1x8x8-4c3-6r3s2-m2-6r1-a2-5R-3",
+            "6-5t3-4Rt2-3",
+            "2x6x6-4c1x3s1x2t3-m3x1-a2x1-5-3",
+            "2x6x6-a2x3-4c3-4r3d2-6r1x3s2x1d1-a2x1-3",
         ]
     ),
     weight_bits=st.sampled_from(["1", "2", "4,readout=8", "3", "5", "8"]),

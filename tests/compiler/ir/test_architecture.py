@@ -37,7 +37,7 @@ def test_convolutions_keep_their_size_unless_they_stride():
 def test_average_pooling_belongs_to_the_next_projection():
     architecture = parse_architecture("1x8x8-4c3-a2-6c3-a4-10")
     conv1, conv3, readout = architecture.populations
-    assert [p.projections[0].pool for p in (conv1, conv3, readout)] == [1, 2, 4]
+    assert [p.projections[0].pool for p in (conv1, conv3, readout)] == [(1, 1), (2, 2), (4, 4)]
     assert conv3.shape == (6, 4, 4)
     assert readout.projections[0].weights == (10, 6)
 
@@ -56,6 +56,31 @@ def test_a_residual_block_adds_its_input_by_the_cheapest_way():
     smaller = parse_architecture("1x8x8-4c3-6r3s2-10").populations[2]
     assert [p.weights for p in smaller.projections] == [(6, 6, 3, 3), (6, 4, 1, 1)]
     assert smaller.shape == (6, 4, 4)
+
+
+def test_kernels_strides_and_windows_may_be_rectangular():
+    architecture = parse_architecture("2x6x8-4c1x5s1x2-m3x2-a2x1-6c1p0-10")
+    assert [p.shape for p in architecture.populations] == [(4, 6, 4), (4, 2, 2), (6, 1, 2), (10, 1, 1)]
+    convolution, pooling, after, _ = (population.projections[0] for population in architecture.populations)
+    assert (convolution.weights, convolution.padding, convolution.stride) == ((4, 2, 1, 5), (0, 2), (1, 2))
+    assert (pooling.kernel, pooling.stride) == ((3, 2), (3, 2))
+    assert (after.pool, after.square) == ((2, 1), False)
+    # A window that is not square is spread into the weights, and memory holds them twice.
+    assert architecture.weights == 4 * 2 * 5 + 2 * 6 * 4 + 10 * 12
+
+
+def test_taps_hear_one_source_at_several_delays():
+    dense, convolution, recurrent, _ = parse_architecture("2x6x6-4c3t2-5t3-6Rt2-3").populations
+    assert [(p.source, p.delay) for p in dense.projections] == [("input", 0), ("input", 1)]
+    assert [(p.weights, p.delay) for p in convolution.projections] == [((5, 144), delay) for delay in range(3)]
+    assert [(p.source, p.delay) for p in recurrent.projections] == [("dense2", 0), ("dense2", 1), ("rec3", 1)]
+    assert (dense.loop, recurrent.loop) == (None, recurrent.projections[-1])
+    assert not parse_architecture("6-5t3-2").recurrent
+
+
+def test_a_skip_may_be_late():
+    late = parse_architecture("1x8x8-4c3-4r3d3-6r3s2d1-10").populations
+    assert [[p.delay for p in population.projections] for population in late[1:5]] == [[0], [0, 3], [0], [0, 1]]
 
 
 def test_a_recurrent_layer_hears_itself_a_step_later():
@@ -88,6 +113,17 @@ def test_a_recurrent_layer_hears_itself_a_step_later():
         ("1x8x8-4r3-10", "a layer has to come before"),
         ("1x8x8-m2-10", "a layer has to come before"),
         ("1x8x8-4c3-4r2-10", "odd"),
+        ("1x8x8-4c3-4r3x2-10", "odd"),
+        ("1x8x8-4c3-4r3d5000-10", "at most 4,096 steps"),
+        ("6-5t1-3", "2 to 64 temporal taps"),
+        ("6-5t65-3", "2 to 64 temporal taps"),
+        ("6-5Rt64-3", "2 to 63 temporal taps"),
+        ("6-5t3R-3", "known are"),
+        ("1x8x8-4c3-m1x1-10", "2 wide or 2 high"),
+        ("1x8x8-4c3-m1x3-10", "1x3 does not divide the 8 x 8 map"),
+        ("1x8x8-4c1x9p0-10", "larger than its 8 x 8 input"),
+        ("1x8x8-4c3s1x0-10", "at least 1"),
+        ("1x8x8-4c3p1x3-10", "smaller than the kernel"),
         ("1x2000x2000-65536c1-10", "neurons, more than"),
     ],
 )
@@ -96,7 +132,9 @@ def test_what_cannot_be_built_is_refused_by_its_token(text, message):
         parse_architecture(text)
 
 
-@pytest.mark.parametrize("text", ["6-5-3", "2x8x8-4c3-a2-6c3g2-m2-6r3-8r3s2-5R-3"])
+@pytest.mark.parametrize(
+    "text", ["6-5-3", "2x8x8-4c3-a2-6c3g2-m2-6r3-8r3s2-5R-3", "2x8x8-4c1x3t2-a2x1-4c3-6r3d1-5Rt2-3"]
+)
 @pytest.mark.parametrize("phase", Phase)
 def test_every_phase_runs_and_learns(text, phase):
     torch.manual_seed(0)
