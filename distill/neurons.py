@@ -19,7 +19,7 @@ from torch import Tensor
 
 from snnc.compiler.ir.neurons import Initial, Reset
 
-__all__ = ["NeuronSettings", "Surrogate", "count_levels", "initial_membrane", "integrate_and_fire", "neuron_step"]
+__all__ = ["NeuronSettings", "Surrogate", "count_levels", "initial_membrane", "integrate_and_fire"]
 
 
 class Surrogate(Enum):
@@ -49,6 +49,7 @@ class NeuronSettings:
     initial: Initial
     surrogate: Surrogate
     leak_shift: int | None = None
+    loop_gradient: float = 1.0
 
 
 class _IntegrateAndFire(torch.autograd.Function):
@@ -57,6 +58,7 @@ class _IntegrateAndFire(torch.autograd.Function):
         ctx: Any,
         current: Tensor,
         threshold: Tensor,
+        loop: Tensor | None,
         start: Tensor,
         time_steps: int,
         constant: bool,
@@ -71,6 +73,8 @@ class _IntegrateAndFire(torch.autograd.Function):
             if settings.leak_shift is not None and t:
                 membrane = _leaked(membrane, settings.leak_shift, whole)
             torch.add(membrane, current if constant else current[t], out=membranes[t])
+            if loop is not None and t:
+                membranes[t].add_((spikes[t - 1].flatten(1) @ loop.T).view_as(one))
             # The comparison is made on the numbers themselves, so that it is exact for integers held in floats.
             torch.ge(membranes[t], threshold, out=spikes[t])
             if t + 1 < time_steps:
@@ -81,24 +85,32 @@ class _IntegrateAndFire(torch.autograd.Function):
                         membrane = torch.addcmul(membranes[t], spikes[t], membranes[t], value=-1)
                     case _:
                         assert_never(settings.reset)
-        ctx.save_for_backward(membranes, threshold, spikes)
+        ctx.save_for_backward(membranes, threshold, spikes, loop)
         ctx.constant, ctx.settings = constant, settings
         ctx.set_materialize_grads(False)  # else a tensor of zeros is made for unused membranes, in every backward pass
         return spikes, membranes
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        membranes, threshold, spikes = ctx.saved_tensors
+        membranes, threshold, spikes, loop = ctx.saved_tensors
         settings: NeuronSettings = ctx.settings
         of_spikes, of_membranes = gradients
         of_current = torch.empty_like(membranes) if not ctx.constant else torch.zeros_like(membranes[0])
+        of_loop = None if loop is None else torch.zeros_like(loop)
         of_threshold: Tensor | None = None
         keep = 1.0 if settings.leak_shift is None else 1 - 2.0**-settings.leak_shift
         carried: Tensor | None = None  # gradient of the membrane after the step's reset
         inverse = threshold.reciprocal()
+        later: Tensor | None = None  # gradient of the next step's current, which heard this step's spikes
         for t in reversed(range(len(membranes))):
             slope = _slope(membranes[t], threshold, inverse, settings.surrogate)
-            gradient = slope.zero_() if of_spikes is None else slope.mul_(of_spikes[t])
+            of_spike = None if of_spikes is None else of_spikes[t]
+            if loop is not None and of_loop is not None and later is not None:
+                of_loop.addmm_(later.flatten(1).T, spikes[t].flatten(1))
+                if settings.loop_gradient:
+                    heard = (later.flatten(1) @ loop).mul_(settings.loop_gradient).view_as(slope)
+                    of_spike = heard if of_spike is None else heard.add_(of_spike)
+            gradient = slope.zero_() if of_spike is None else slope.mul_(of_spike)
             if ctx.needs_input_grad[1]:
                 part = gradient if carried is None or settings.reset is Reset.HARD else gradient + carried * spikes[t]
                 of_threshold = -part if of_threshold is None else of_threshold - part
@@ -117,9 +129,10 @@ class _IntegrateAndFire(torch.autograd.Function):
             else:
                 of_current[t] = gradient
             carried = gradient if keep == 1.0 else gradient * keep
+            later = gradient
         if of_threshold is not None:
             of_threshold = of_threshold.sum_to_size(threshold.shape)
-        return of_current, of_threshold, None, None, None, None, None
+        return of_current, of_threshold, of_loop, None, None, None, None, None
 
 
 def _steps_like(one: Tensor, time_steps: int) -> Tensor:
@@ -171,6 +184,7 @@ def integrate_and_fire(
     time_steps: int,
     constant: bool = False,
     whole: bool = False,
+    loop: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Spikes, and the membranes before the reset, of neurons that receive a current.
 
@@ -186,6 +200,8 @@ def integrate_and_fire(
         Positive, in a shape that broadcasts against ``[B, ...]``, such as ``[C, 1, 1]``.
     whole
         All numbers are integers, and the leak rounds as they do.
+    loop
+        Weights ``[N, N]`` of the neurons' own spikes of the step before, ``N`` neurons in a sample; None without.
 
     Returns
     -------
@@ -195,46 +211,8 @@ def integrate_and_fire(
     start = initial_membrane(threshold, settings.initial, whole=whole)
     if settings.leak_shift is not None:
         start = _leaked(start, settings.leak_shift, whole)
-    spikes, membranes = _IntegrateAndFire.apply(current, threshold, start, time_steps, constant, whole, settings)
+    spikes, membranes = _IntegrateAndFire.apply(current, threshold, loop, start, time_steps, constant, whole, settings)
     return spikes, membranes
-
-
-class _Fire(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, membrane: Tensor, threshold: Tensor, surrogate: Surrogate) -> Tensor:
-        ctx.save_for_backward(membrane, threshold)
-        ctx.surrogate = surrogate
-        return (membrane >= threshold).to(membrane.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
-        membrane, threshold = ctx.saved_tensors
-        gradient = _slope(membrane, threshold, threshold.reciprocal(), ctx.surrogate) * gradients[0]
-        return gradient, (-gradient).sum_to_size(threshold.shape), None
-
-
-def neuron_step(
-    membrane: Tensor, current: Tensor, threshold: Tensor, settings: NeuronSettings, *, whole: bool
-) -> tuple[Tensor, Tensor, Tensor]:
-    """One step of neurons whose current depends on their last spikes: spikes, ``U`` and ``V``, each ``[B, ...]``.
-
-    The same step as `integrate_and_fire`, with a recorded graph.
-    """
-    if settings.leak_shift is not None:
-        leaked = _leaked(membrane, settings.leak_shift, whole)
-        # Rounding has no gradient: that of the real leak stands in for it.
-        smooth = membrane * (1 - 2.0**-settings.leak_shift)
-        membrane = smooth + (leaked - smooth).detach()
-    before = membrane + current
-    spikes = _Fire.apply(before, threshold, settings.surrogate)
-    blocked = spikes.detach()
-    match settings.reset:
-        case Reset.SOFT:
-            return spikes, before, before - threshold * blocked
-        case Reset.HARD:
-            return spikes, before, before * (1 - blocked)
-        case _:
-            assert_never(settings.reset)
 
 
 class _Floor(torch.autograd.Function):

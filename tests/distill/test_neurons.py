@@ -14,12 +14,45 @@ from snnc.distill.neurons import (
     count_levels,
     initial_membrane,
     integrate_and_fire,
-    neuron_step,
 )
 
 
-def settings(reset=Reset.SOFT, initial=Initial.HALF, surrogate=Surrogate.ATAN, leak_shift=None):
-    return NeuronSettings(reset=reset, initial=initial, surrogate=surrogate, leak_shift=leak_shift)
+def settings(reset=Reset.SOFT, initial=Initial.HALF, surrogate=Surrogate.ATAN, leak_shift=None, loop_gradient=1.0):
+    return NeuronSettings(
+        reset=reset, initial=initial, surrogate=surrogate, leak_shift=leak_shift, loop_gradient=loop_gradient
+    )
+
+
+class Fire(torch.autograd.Function):
+    """A spike whose derivative is the surrogate of a threshold of its own."""
+
+    @staticmethod
+    def forward(ctx, membrane, threshold, surrogate):
+        ctx.save_for_backward(membrane, threshold)
+        ctx.surrogate = surrogate
+        return (membrane >= threshold).to(membrane.dtype)
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        membrane, threshold = ctx.saved_tensors
+        x = (membrane - threshold) / threshold
+        slope = {
+            Surrogate.ATAN: 1 / (1 + (math.pi * x) ** 2),
+            Surrogate.TRIANGLE: (1 - x.abs()).clamp(min=0),
+        }[ctx.surrogate]
+        gradient = slope / threshold * gradients[0]
+        return gradient, (-gradient).sum_to_size(threshold.shape), None
+
+
+def recorded_step(membrane, current, threshold, neuron):
+    """One step under autograd: spikes, and the membranes before and after the reset, which is detached."""
+    if neuron.leak_shift is not None:
+        membrane = membrane * (1 - 2.0**-neuron.leak_shift)
+    before = membrane + current
+    spikes = Fire.apply(before, threshold, neuron.surrogate)
+    blocked = spikes.detach()
+    after = before - threshold * blocked if neuron.reset is Reset.SOFT else before * (1 - blocked)
+    return spikes, before, after
 
 
 def one_neuron(currents, threshold, membrane, reset, leak=None):
@@ -54,9 +87,10 @@ def test_integers_in_floats_are_integrated_exactly(currents, threshold, reset, i
 @pytest.mark.parametrize("leak", [None, 2])
 @pytest.mark.parametrize("constant", [False, True])
 @pytest.mark.parametrize("channels_last", [False, True])
-def test_the_written_gradient_is_that_of_the_recorded_graph(surrogate, reset, leak, constant, channels_last):
+@pytest.mark.parametrize("share", [None, 0.0, 0.3, 1.0])
+def test_the_written_gradient_is_that_of_the_recorded_graph(surrogate, reset, leak, constant, channels_last, share):
     """All steps in one function against one step after another under autograd."""
-    neuron = settings(reset, surrogate=surrogate, leak_shift=leak)
+    neuron = settings(reset, surrogate=surrogate, leak_shift=leak, loop_gradient=1.0 if share is None else share)
     generator = torch.Generator().manual_seed(0)
     shape = (3, 2, 4, 5)
     current = torch.randn((*shape,) if constant else (5, *shape), generator=generator, dtype=torch.float64)
@@ -64,6 +98,9 @@ def test_the_written_gradient_is_that_of_the_recorded_graph(surrogate, reset, le
         current = current.contiguous(memory_format=torch.channels_last)
     threshold = torch.tensor([0.7, 1.4], dtype=torch.float64)[:, None, None].requires_grad_()
     weights, others = torch.randn(2, 5, *shape, generator=generator, dtype=torch.float64)
+    loop = None
+    if share is not None:
+        loop = (torch.randn(40, 40, generator=generator, dtype=torch.float64) / 5).requires_grad_()
 
     def gradients(run):
         found = []
@@ -76,19 +113,25 @@ def test_the_written_gradient_is_that_of_the_recorded_graph(surrogate, reset, le
                 loss = loss + (spikes * weights).sum()
             if of_membranes:
                 loss = loss + (membranes * others).sum()
-            found += [spikes, membranes, *torch.autograd.grad(loss, (x, threshold), materialize_grads=True)]
+            leaves = (x, threshold) if loop is None else (x, threshold, loop)
+            found += [spikes, membranes, *torch.autograd.grad(loss, leaves, materialize_grads=True)]
         return found
 
     def recorded(x):
         membrane = initial_membrane(threshold, neuron.initial, whole=False).expand_as(weights[0])
-        spikes, membranes = [], []
+        spikes: list[torch.Tensor] = []
+        membranes: list[torch.Tensor] = []
         for t in range(5):
-            fired, before, membrane = neuron_step(membrane, x if constant else x[t], threshold, neuron, whole=False)
+            current = x if constant else x[t]
+            if loop is not None and t:
+                told = neuron.loop_gradient * spikes[-1] + (1 - neuron.loop_gradient) * spikes[-1].detach()
+                current = current + (told.flatten(1) @ loop.T).view_as(current)
+            fired, before, membrane = recorded_step(membrane, current, threshold, neuron)
             spikes.append(fired)
             membranes.append(before)
         return torch.stack(spikes), torch.stack(membranes)
 
-    written = gradients(lambda x: integrate_and_fire(x, threshold, neuron, time_steps=5, constant=constant))
+    written = gradients(lambda x: integrate_and_fire(x, threshold, neuron, time_steps=5, constant=constant, loop=loop))
     for one, other in zip(written, gradients(recorded), strict=True):
         torch.testing.assert_close(one, other)
 
