@@ -8,6 +8,8 @@ name             train   validation  test    where it comes from
 `fashion-mnist`  55,000  5,000       10,000  the same
 `cifar10`        45,000  5,000       10,000  the six ``.bin`` files, or ``cifar10_jpegq75.npz`` (lossy)
 `spoken-digits`  2,430   270         300     ``spoken_digits_logmel.npz``: log-mel maps, 64 frames x 32 bands
+`watch`          2,055   405         1,145   ``watch.npz``: events of a smart watch, split by person
+`saccade-mnist`  8,000   1,000       2,000   the files of `mnist`, seen by a simulated event camera
 `npz`            9/10    1/10        all     any ``.npz`` of images or events, which may bring a validation set
 ===============  ======  ==========  ======  ==============================================================
 
@@ -31,6 +33,8 @@ from snnc.distill.data.dataset import DATA_VARIABLE, Dataset, Split, scale_to_8_
 from snnc.distill.data.digits import load_digits
 from snnc.distill.data.idx import load_idx
 from snnc.distill.data.npz import load_npz, load_spoken_digits
+from snnc.distill.data.saccades import load_saccades
+from snnc.distill.data.watch import load_watch
 
 __all__ = ["DATASETS", "DATA_VARIABLE", "Dataset", "Split", "load", "scale_to_8_bits"]
 
@@ -43,6 +47,8 @@ DATASETS: Mapping[str, Callable[[str, str | Path | None], Dataset]] = {
     "fashion-mnist": partial(load_idx, title="Fashion-MNIST", classes=_CLOTHES),
     "cifar10": load_cifar10,
     "spoken-digits": load_spoken_digits,
+    "watch": load_watch,
+    "saccade-mnist": load_saccades,
     "npz": load_npz,
 }
 

@@ -64,6 +64,10 @@ class Archive:
         """A one-dimensional array of integers of any width."""
         return self._read(name, (1,), "ui", 8)
 
+    def signal(self, name: str) -> npt.NDArray[np.int16]:
+        """Samples of several channels, ``(time, channel)``, of 16 bits."""
+        return self._read(name, (2,), "i", 2).astype(np.int16, copy=False)
+
     def texts(self, name: str, *, longest: int) -> tuple[str, ...]:
         """A one-dimensional array of text of at most ``longest`` characters each, all of them printable."""
         stored = self._read(name, (1,), "U", 4 * longest)
