@@ -43,13 +43,18 @@ class NeuronSettings:
     ----------
     leak_shift
         ``k`` of the leak ``V - (V >> k)``; None for IF.
+    loop_gradient
+        Share of the gradient that goes back through the spikes of a recurrent layer into its own earlier steps.  Every
+        step would multiply it by weights and surrogate slopes: over 128 steps it grew to 10^8, and nothing was learned
+        (``docs/distillation.md``).  At 0 recurrent weights learn from the spikes that they heard, and what a spike does
+        to its own layer later is left out (the truncation of e-prop; Bellec et al., Nature Communications 2020).
     """
 
     reset: Reset
     initial: Initial
     surrogate: Surrogate
     leak_shift: int | None = None
-    loop_gradient: float = 1.0
+    loop_gradient: float = 0.0
 
 
 class _IntegrateAndFire(torch.autograd.Function):

@@ -206,7 +206,11 @@ class PopulationLayer(nn.Module):
                 self.constants.append(nn.Parameter(torch.ones(projection.weights), requires_grad=self.spiking))
             else:
                 weight = nn.Parameter(torch.empty(projection.weights))
-                nn.init.kaiming_uniform_(weight, a=5**0.5)
+                if projection is spec.loop:
+                    # It acts with the gain of a batch norm that has not seen it: drawn at random, it fires by itself.
+                    nn.init.zeros_(weight)
+                else:
+                    nn.init.kaiming_uniform_(weight, a=5**0.5)
                 if not projection.square:  # its window is summed: the unit of a spread weight knows no division
                     with torch.no_grad():
                         weight.div_(math.prod(projection.pool))
