@@ -22,6 +22,8 @@ EXTRAS: Final[Mapping[str, str]] = MappingProxyType(
         "scipy": "distill",
         "matplotlib": "evaluate",
         "PIL": "evaluate",
+        "h5py": "nir",
+        "nir": "nir",
         "onnx": "onnx",
         "onnxruntime": "onnx",
     }

@@ -2,7 +2,17 @@
 
 from snnc.compiler.ir.graph import BatchNorm, Graph, Level, Population, format_graph, frozen
 from snnc.compiler.ir.invariants import verify
-from snnc.compiler.ir.neurons import Array, Encoding, Initial, InputSource, IntegrateAndFire, Neuron, Readout, Reset
+from snnc.compiler.ir.neurons import (
+    Array,
+    Comparison,
+    Encoding,
+    Initial,
+    InputSource,
+    IntegrateAndFire,
+    Neuron,
+    Readout,
+    Reset,
+)
 from snnc.compiler.ir.projections import (
     Convolution,
     Dense,
@@ -20,6 +30,7 @@ from snnc.compiler.ir.projections import (
 __all__ = [
     "Array",
     "BatchNorm",
+    "Comparison",
     "Convolution",
     "Dense",
     "Encoding",

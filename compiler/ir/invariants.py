@@ -9,7 +9,7 @@ import numpy as np
 
 from snnc.compiler.errors import CheckpointError, UnsupportedError
 from snnc.compiler.ir.graph import Graph, Level, Population
-from snnc.compiler.ir.neurons import Array, InputSource, IntegrateAndFire, Readout
+from snnc.compiler.ir.neurons import Array, Comparison, InputSource, IntegrateAndFire, Readout
 from snnc.compiler.ir.projections import Pooling, Projection, target_shape, weight_shape
 
 __all__ = ["verify"]
@@ -82,6 +82,8 @@ def _verify_population(population: Population, level: Level) -> None:
         leak = population.neuron.leak_shift
         if leak is not None and leak < 0:
             raise CheckpointError(f"The leak of layer '{name}' shifts by {leak}; 0 or more is needed.")
+        if level is Level.INTEGER and population.neuron.comparison is not Comparison.AT_LEAST:
+            raise CheckpointError(f"Layer '{name}' compares by '{population.neuron.comparison.value}' in integers.")
         least = 1 if level is Level.INTEGER else 0
         smallest = population.neuron.threshold.min()
         if smallest < least or smallest <= 0:

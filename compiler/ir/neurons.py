@@ -13,7 +13,17 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "Encoding", "Initial", "InputSource", "IntegrateAndFire", "Neuron", "Readout", "Reset"]
+__all__ = [
+    "Array",
+    "Comparison",
+    "Encoding",
+    "Initial",
+    "InputSource",
+    "IntegrateAndFire",
+    "Neuron",
+    "Readout",
+    "Reset",
+]
 
 Array: TypeAlias = npt.NDArray[np.float64] | npt.NDArray[np.int64]
 
@@ -33,6 +43,14 @@ class Reset(Enum):
     """Subtract the threshold."""
     HARD = "hard"
     """Set to zero."""
+
+
+class Comparison(Enum):
+    """When a membrane before the reset fires."""
+
+    AT_LEAST = ">="
+    ABOVE = ">"
+    """In floats only: the pass `quantise` says it with a larger threshold (semantics, section 4)."""
 
 
 class Initial(Enum):
@@ -74,6 +92,8 @@ class IntegrateAndFire:
         ``k`` of ``leak(V) = V - (V >> k)``; None for IF.
     floor
         Lower clamp of the membrane per channel, applied after the reset; None for no clamp.
+    comparison
+        See `Comparison`; `Comparison.AT_LEAST` after quantisation.
     """
 
     threshold: Array
@@ -81,6 +101,7 @@ class IntegrateAndFire:
     initial: Initial = Initial.ZERO
     leak_shift: int | None = None
     floor: Array | None = None
+    comparison: Comparison = Comparison.AT_LEAST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from snnc.compiler.design import Design
 from snnc.compiler.errors import FitError, UnsupportedError
 from snnc.compiler.ir import (
     Array,
+    Comparison,
     Convolution,
     Dense,
     Encoding,
@@ -25,6 +26,7 @@ from snnc.compiler.ir import (
     Population,
     Projection,
     Readout,
+    Reset,
     frozen,
 )
 from snnc.compiler.passes.constant import constant_channels, resolution, steady_drive
@@ -122,10 +124,9 @@ def _layer(
         scale = np.abs(scale)
     neuron: Neuron = population.neuron
     constant = np.zeros(population.channels, np.bool_)
+    returned = np.zeros(population.channels)
     match neuron:
         case IntegrateAndFire(threshold=theta):
-            if neuron.floor is not None:
-                raise UnsupportedError(f"Layer '{population.name}' has a floor of its membranes; none is quantised.")
             if weighted:
                 constant = constant_channels(scale, theta, integers)
             pooled = len(weighted) < len(into)
@@ -136,8 +137,20 @@ def _layer(
             if neuron.leak_shift is None:
                 exact = steady_drive(population.bias, theta)
                 bias, threshold = np.where(steady, exact[0], bias), np.where(steady, exact[1], threshold)
+            margin = np.where(steady, 0.0, _margin(neuron, graph.time_steps))
+            returned = _returned(neuron, margin)
+            floor = neuron.floor
+            if floor is not None:
+                if not weighted:
+                    _check_whole(floor, f"The floors of layer '{population.name}'")
+                # What nothing but a drive from 0 on moves is never below 0.
+                floor = np.where(steady, 0.0, _scaled(floor, scale, shift))
+                floor = _integers(floor, f"a floor of layer '{population.name}'")
             neuron = dataclasses.replace(
-                neuron, threshold=_integers(threshold, f"a threshold of layer '{population.name}'")
+                neuron,
+                threshold=_integers(threshold + margin, f"a threshold of layer '{population.name}'"),
+                floor=floor,
+                comparison=Comparison.AT_LEAST,
             )
             if not weighted:
                 _check_whole(theta, f"The thresholds of layer '{population.name}'")
@@ -160,11 +173,39 @@ def _layer(
             case Pooling():
                 _check_pooling(graph, projection, alone=not weighted)
                 weight = _scaled(projection.weight, scale, shift)
+                if _hears_own_spikes(projection):
+                    weight = weight + returned
                 projections.append(dataclasses.replace(projection, weight=_integers(weight, what)))
             case _ as unreachable:
                 assert_never(unreachable)
     whole = _integers(bias, f"a bias of layer '{population.name}'")
     return dataclasses.replace(population, bias=whole, neuron=neuron), projections
+
+
+def _margin(neuron: IntegrateAndFire, steps: int) -> float:
+    """What a threshold is larger by, so that a membrane at or above it was above the float one.
+
+    A leak rounds down what it takes, so that a membrane is less than one unit a step too high, ``2^k`` at most.
+    """
+    match neuron.comparison:
+        case Comparison.AT_LEAST:
+            return 0.0
+        case Comparison.ABOVE:
+            return 1.0 if neuron.leak_shift is None else float(min(2**neuron.leak_shift, steps))
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _returned(neuron: IntegrateAndFire, margin: _Float) -> _Float:
+    """What is left in the next step of a margin that a soft reset subtracted."""
+    if neuron.reset is not Reset.SOFT:
+        return np.zeros_like(margin)
+    return np.rint(margin if neuron.leak_shift is None else margin * (1 - 2.0**-neuron.leak_shift))
+
+
+def _hears_own_spikes(projection: Pooling) -> bool:
+    """Whether each neuron hears its own spike of the step before."""
+    return projection.source == projection.target and projection.kernel == (1, 1) and projection.delay == 1
 
 
 def _unit(graph: Graph, population: Population, weighted: Sequence[_Weighted]) -> float:

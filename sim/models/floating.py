@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.ir import (
+    Comparison,
     Convolution,
     Dense,
     Encoding,
@@ -112,7 +113,8 @@ def _step(layer: Population, membrane: FloatArray, current: FloatArray) -> tuple
         case IntegrateAndFire(leak_shift=leak, reset=reset, floor=floor):
             threshold = _per_neuron(layer.neuron.threshold, layer)
             membrane = (membrane if leak is None else membrane * (1 - 2.0**-leak)) + current
-            spikes = membrane >= threshold
+            above = layer.neuron.comparison is Comparison.ABOVE
+            spikes = membrane > threshold if above else membrane >= threshold
             match reset:
                 case Reset.SOFT:
                     membrane = membrane - threshold * spikes

@@ -1,0 +1,136 @@
+"""Where the integer steps of an untrained quantisation lie: fraction bits, and whole numbers behind pooling alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from snnc.compiler.formats.foreign.assumptions import Assumptions
+from snnc.compiler.ir import (
+    Comparison,
+    Dense,
+    Encoding,
+    Graph,
+    InputSource,
+    IntegrateAndFire,
+    Pooling,
+    Population,
+    Projection,
+    Readout,
+    frozen,
+    window,
+)
+
+__all__ = ["with_fractions", "with_whole_pools"]
+
+_ACCUMULATOR_BITS = 30
+"""Of a magnitude, one less than `snnc.compiler.passes.bound` allows."""
+
+
+def with_fractions(graph: Graph, assumptions: Assumptions) -> Graph:
+    """Give the projections into each layer as many fraction bits as are asked for and as 32-bit membranes allow."""
+    shifts = {population.name: _fraction_bits(graph, population, assumptions) for population in graph.layers}
+    return dataclasses.replace(
+        graph,
+        projections=tuple(
+            projection
+            if isinstance(projection, Pooling)
+            else dataclasses.replace(projection, shift=shifts[projection.target])
+            for projection in graph.projections
+        ),
+    )
+
+
+def _fraction_bits(graph: Graph, population: Population, assumptions: Assumptions) -> int:
+    weighted = [item for item in graph.into(population.name) if not isinstance(item, Pooling)]
+    if not isinstance(population.neuron, IntegrateAndFire) or not weighted:
+        return 0
+    largest_weight = max(1, 2 ** (assumptions.weight_bits - 1) - 1)
+    channels = population.channels
+    rows = [np.abs(item.weight.astype(np.float64)).reshape(channels, -1) for item in weighted]
+    step = np.max([row.max(axis=1) for row in rows], axis=0) / largest_weight
+    step = np.where(step > 0, step, 1.0)
+    fan = [item.weight.size // (population.size if isinstance(item, Dense) else channels) for item in weighted]
+    current = np.zeros(channels)
+    for item, row, inputs in zip(weighted, rows, fan, strict=True):
+        per_neuron = row.reshape(channels, -1, inputs).sum(axis=2).max(axis=1)
+        # Rounding adds half a step to each weight.
+        current += (per_neuron / step + inputs / 2) * _largest(graph, item)
+    unit = step / _levels(graph, weighted)
+    threshold = population.neuron.threshold / unit
+    current += np.abs(population.bias) / unit
+    leak = population.neuron.leak_shift
+    steps = graph.time_steps if leak is None else min(graph.time_steps, 2**leak)
+    reach = float((current * (steps + 1) + 2 * threshold).max())
+    return max(0, min(assumptions.fraction_bits, _ACCUMULATOR_BITS - math.ceil(math.log2(reach + 1))))
+
+
+def _largest(graph: Graph, projection: Projection) -> int:
+    return window(projection) * (_top(graph, projection))
+
+
+def _levels(graph: Graph, weighted: Sequence[Projection]) -> int:
+    """What an input of 1 is divided by: ``1 / unit`` of ``docs/semantics.md``, section 4."""
+    return max(window(projection) * _top(graph, projection) for projection in weighted)
+
+
+def _top(graph: Graph, projection: Projection) -> int:
+    match graph.population(projection.source).neuron:
+        case InputSource(encoding=Encoding.DIRECT, bits=bits):
+            return int(2**bits - 1)
+        case _:
+            return 1
+
+
+def with_whole_pools(graph: Graph, assumptions: Assumptions) -> Graph:
+    """Scale every layer that hears pooling alone so that its weights, bias and threshold are whole numbers.
+
+    Scaling changes no spike; thresholds and biases that do not become whole are rounded to the fraction bits that are
+    asked for, of the smallest weight. A readout is scaled as one, so that its largest membrane stays where it is.
+    """
+    for population in graph.layers:
+        into = graph.into(population.name)
+        if all(isinstance(projection, Pooling) for projection in into):
+            graph = _whole(graph, population, 2**assumptions.fraction_bits)
+    return graph
+
+
+def _whole(graph: Graph, population: Population, fine: int) -> Graph:
+    into = graph.into(population.name)
+    weights = np.array([projection.weight for projection in into], np.float64)
+    smallest = np.where(weights == 0, np.inf, np.abs(weights)).min(axis=0)
+    smallest = np.where(np.isfinite(smallest), smallest, 1.0)
+    if isinstance(population.neuron, Readout):
+        smallest = np.full_like(smallest, smallest.min())
+    values = [*weights, np.asarray(population.bias, np.float64)]
+    if isinstance(population.neuron, IntegrateAndFire):
+        values.append(np.asarray(population.neuron.threshold, np.float64))
+    factor = 1 / smallest
+    for value in values:
+        scaled = value * factor
+        if (np.abs(scaled - np.rint(scaled)) > 1e-6 * np.maximum(1, np.abs(scaled))).any():
+            factor = factor * fine
+            break
+    neuron = population.neuron
+    if isinstance(neuron, IntegrateAndFire):
+        rounds = neuron.leak_shift is not None or neuron.comparison is Comparison.ABOVE
+        if rounds and (factor == 1 / smallest).all():
+            # A leak of whole membranes would be rounded to whole weights, and a margin above the threshold is one unit.
+            factor = factor * fine
+        neuron = dataclasses.replace(
+            neuron,
+            threshold=frozen(np.maximum(1.0, np.rint(neuron.threshold * factor))),
+            floor=None if neuron.floor is None else frozen(np.rint(neuron.floor * factor)),
+        )
+    scaled_population = dataclasses.replace(population, neuron=neuron, bias=frozen(np.rint(population.bias * factor)))
+    return dataclasses.replace(
+        graph,
+        populations=tuple(scaled_population if item is population else item for item in graph.populations),
+        projections=tuple(
+            dataclasses.replace(item, weight=frozen(np.rint(item.weight * factor))) if item in into else item
+            for item in graph.projections
+        ),
+    )
