@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "distill": "snnc.compiler.commands.distill:distill",
         "compare": "snnc.compiler.commands.compare:compare_command",
+        "check": "snnc.compiler.commands.check:check",
         "compile": "snnc.compiler.commands.compile:compile_command",
         "verify": "snnc.compiler.commands.verify:verify",
         "synth": "snnc.compiler.commands.synth:synth_command",
@@ -35,6 +36,7 @@ _SUMMARIES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "distill": "Train a teacher and distil it into a spiking student: student.pt.",
         "compare": "Compare distillation methods over seeds and students, at equal budget.",
+        "check": "Say of each node of a network whether it can be compiled exactly, nearly, or not.",
         "compile": "Compile a student into an integer model, Verilog and memory images.",
         "verify": "Prove a build equal to its golden model in simulation.",
         "synth": "Synthesise, place and route a build, and make its bitstream.",

@@ -53,8 +53,8 @@ def simulate(network: Network, order: Sequence[str], spikes: np.ndarray) -> dict
             if isinstance(operation, Source):
                 now[name] = torch.from_numpy(spikes[t].astype(np.float64)).reshape(batch, *operation.shape)
             else:
-                shape = heard[0].shape
-                now[name] = _given(operation, sum(item.reshape(shape) for item in heard), state, name)
+                total = torch.stack([item.reshape(heard[0].shape) for item in heard]).sum(0)
+                now[name] = _given(operation, total, state, name)
             given[name].append(now[name].reshape(batch, -1).numpy().copy())
     return {name: np.array(values) for name, values in given.items()}
 

@@ -75,6 +75,9 @@ def fold(firing: Firing, shape: Shape, *, exact: bool) -> Folded:
     origin = values["v_reset"] if hard else np.zeros(shape[0])
     beta = values["beta"]
     shift, kept, refit = _leak(beta, exact=exact)
+    if firing.caveat and exact:
+        raise RefusalError(firing.caveat, "Allow it (without exact), or train with another setting.")
+    refit = " ".join(filter(None, (refit, firing.caveat)))
     threshold = values["threshold"] - origin
     if threshold.min() <= 0:
         raise RefusalError(

@@ -143,6 +143,8 @@ class Firing:
         The membrane before the first step.
     floor
         Lower clamp of the membrane, after the reset; None for none.
+    caveat
+        How the library's equation differs from this one; empty where it does not.
     """
 
     beta: Floats
@@ -154,6 +156,7 @@ class Firing:
     v_reset: Floats
     initial: Floats
     floor: Floats | None = None
+    caveat: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,0 +1,72 @@
+"""`snnc check`: what it prints and its exit status."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snnc.compiler.cli import run
+from tests.foreign import integers, written
+
+nir = pytest.importorskip("nir")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    g, ones = np.random.default_rng(0), np.ones(4)
+    return written(
+        tmp_path / "net.nir",
+        {
+            "input": nir.Input({"input": np.array([5])}),
+            "fc\x1b[2J": nir.Linear(integers(g, 4, 5)),
+            "lif": nir.LIF(tau=4 * ones, r=4 * ones, v_leak=0 * ones, v_threshold=ones, v_reset=0 * ones),
+            "output": nir.Output({"output": np.array([4])}),
+        },
+        [("input", "fc\x1b[2J"), ("fc\x1b[2J", "lif"), ("lif", "output")],
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        (["--dt", "1"], 0, "LIF, leak 1 - 2^-2, hard reset, fires at > 1."),
+        (["--dt", "1", "--reset", "late"], 0, "subtracted in the next step"),
+        (["--dt", "0.8"], 1, "1 - 2^-2 = 0.75 of the membrane instead of 0.8: 0.05 off"),
+        (["--dt", "0.8", "--exact"], 2, "Train with 0.75"),
+        (["--dt", "8"], 2, "a step leaves -1 of the membrane"),
+    ],
+)
+def test_exit_status_and_sentence(
+    file: Path, options: list[str], status: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["check", str(file), *options]) == status
+    text = capsys.readouterr().out
+    assert said in text
+    assert "(--comparison)" in text
+    assert "\x1b" not in text
+
+
+def test_json_says_the_same(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", str(file), "--dt", "1", "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    assert value["verdict"] == "exact"
+    assert [node["verdict"] for node in value["nodes"]] == ["exact"] * 4
+    assert {item["option"] for item in value["assumptions"]} >= {"dt", "reset", "encoding"}
+
+
+def test_what_cannot_be_read_counts_as_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "net.nir"
+    path.write_bytes(b"nothing")
+    assert run(["check", str(path)]) == 2
+    assert "cannot be read as HDF5" in capsys.readouterr().err
+    assert run(["check", str(path), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["verdict"] == "refused"
+    assert run(["check", str(tmp_path / "net.tflite")]) == 2
+
+
+def test_a_missing_option_is_no_verdict(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", str(file)]) == 1
+    assert "--dt" in capsys.readouterr().err
