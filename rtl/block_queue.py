@@ -85,6 +85,6 @@ class BlockQueue(wiring.Component):
         return m
 
 
-def queue_of(shape: Any, plan: QueuePlan) -> Queue | BlockQueue:
+def queue_of(shape: ShapeLike, plan: QueuePlan) -> Queue | BlockQueue:
     """A queue of entries of such a shape, in flip-flops or in block RAM."""
     return Queue(shape, plan.depth) if plan.memory is None else BlockQueue(shape, plan.depth)
