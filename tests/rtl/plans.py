@@ -15,7 +15,6 @@ from snnc.compiler.ir import Reset
 from snnc.compiler.plan import (
     ConstantField,
     DigitPlan,
-    EngineKind,
     EnginePlan,
     KernelPlan,
     LayoutPlan,
@@ -27,6 +26,7 @@ from snnc.compiler.plan import (
     Range,
 )
 from snnc.compiler.plan.residual import constant_fields_of, membrane_pass_of, passes_of
+from snnc.rtl.engines.scatter.plan import ScatterKind
 from snnc.rtl.walkers.convolution.plan import ConvolutionWalk
 from snnc.rtl.walkers.dense.plan import DenseWalk
 
@@ -82,7 +82,6 @@ def dense(
         delay=delay,
         queue=QueuePlan(depth=4, latency=1),
         digits=digits,
-        image=None,
     )
 
 
@@ -115,7 +114,6 @@ def convolution(
         delay=0,
         queue=QueuePlan(depth=4, latency=1),
         digits=None,
-        image=None,
     )
 
 
@@ -123,7 +121,7 @@ def engine(
     target: LayoutPlan,
     projections: Sequence[ProjectionPlan] = (),
     *,
-    kind: EngineKind = EngineKind.SPIKING,
+    readout: bool = False,
     reset: Reset = Reset.SOFT,
     leak_shift: int | None = None,
     floor: bool = False,
@@ -135,7 +133,6 @@ def engine(
 ) -> EnginePlan:
     """A population; without `projections`, one that hears a single neuron."""
     projections = tuple(projections) or (dense(layout(1), target),)
-    readout = kind is EngineKind.READOUT
     pipeline = 1 + max(projection.weights.banks > 1 for projection in projections)
     pipeline += any(projection.digits is not None for projection in projections) + (len(projections) > 1)
     in_bank = dataclasses.replace(target, columns=-(-target.columns // column_banks))
@@ -157,7 +154,7 @@ def engine(
     )
     return EnginePlan(
         population=population,
-        kind=kind,
+        kind=ScatterKind(),
         layout=target,
         column_banks=column_banks,
         passes=passes,

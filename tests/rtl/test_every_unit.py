@@ -10,13 +10,13 @@ ELSEWHERE = {
     "core.py": "wires alone; tests/sim/cosimulation/ runs whole cores against the golden model and the timing",
     "digit_serialiser.py": "test_serialisers.py",
     "emit.py": "tests/test_emitted.py holds its text byte for byte",
-    "engine.py": "wires its sequencer, lanes and output; tests/sim/cosimulation/ runs it in whole cores",
+    "engines/scatter/circuit.py": "wires sequencer, lanes and output; tests/sim/cosimulation/ runs it in cores",
     "spike_serialiser.py": "test_serialisers.py",
     "tops/shell.py": "tops/test_shell.py has its two converters; test_emitted.py its text",
     "walkers/members.py": "names of ports, which each walker's bench drives",
 }
-WITNESSES = ("plan", "memories", "images", "timing", "estimate")
-"""Files of a walker's folder that are no hardware: their tests are those of the plan, the images and the timing."""
+WITNESSES = ("plan", "memories", "images", "cells", "timing", "estimate", "bound")
+"""Files of the folder of an engine or a walker that are no hardware: other tests hold them against it."""
 
 
 def _test_of(module: Path, tests: Path) -> Path:
@@ -26,7 +26,11 @@ def _test_of(module: Path, tests: Path) -> Path:
 def test_every_module_has_its_bench_or_a_reason(repository: Path) -> None:
     folder, tests = repository / "rtl", repository / "tests" / "rtl"
     modules = {path.relative_to(folder) for path in folder.rglob("*.py")}
-    hardware = {m for m in modules if m.stem != "__init__" and not (m.parts[0] == "walkers" and m.stem in WITNESSES)}
+    hardware = {
+        m
+        for m in modules
+        if m.stem != "__init__" and not (m.parts[0] in ("engines", "walkers") and m.stem in WITNESSES)
+    }
     without = {str(module) for module in hardware if not _test_of(module, tests).exists()}
     assert without <= set(ELSEWHERE)
     # A reason goes when its module has gone.

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from snnc.compiler.ir import Reset
-from snnc.compiler.plan import EngineKind, EnginePlan, MemoryKind
+from snnc.compiler.plan import EnginePlan, MemoryKind
 from snnc.rtl.beats import Marker, OperationKind
 from snnc.rtl.lanes import Lanes
 from tests.rtl.benches import paced, simulate
@@ -45,10 +45,8 @@ CASES: dict[str, EnginePlan] = {
     "column bank": engine(
         MAP, (convolution(layout(1, 3, 4), MAP, size=(3, 3), padding=(1, 1)),), column_banks=2, floor=True
     ),
-    "readout": engine(WORDS, (dense(SOURCE, WORDS),), kind=EngineKind.READOUT, membrane=REGISTERS),
-    "readout of pixels": engine(
-        WORDS, (dense(SOURCE, WORDS, value_bits=2),), kind=EngineKind.READOUT, membrane=REGISTERS
-    ),
+    "readout": engine(WORDS, (dense(SOURCE, WORDS),), readout=True, membrane=REGISTERS),
+    "readout of pixels": engine(WORDS, (dense(SOURCE, WORDS, value_bits=2),), readout=True, membrane=REGISTERS),
 }
 
 
@@ -117,7 +115,7 @@ def program(plan: EnginePlan, steps: tuple[int, ...], idle: float) -> Iterator[O
                     yield from in_order(kind=OperationKind.INJECT, marker=marker, shift=1, negative=step % 2 == 0)
                 for sweep_pass in range(passes):
                     yield from in_order(kind=kind, sweep_pass=sweep_pass, marker=marker)
-            if plan.kind is EngineKind.READOUT:
+            if not plan.population.fires:
                 yield from [None] * (plan.words + plan.pipeline)
 
     for item in everything():
@@ -177,7 +175,7 @@ class Oracle:
 
 def neurons_of(plan: EnginePlan) -> list[Neuron]:
     generator = random.Random(plan.residual_bits)
-    readout = plan.kind is EngineKind.READOUT
+    readout = not plan.population.fires
     return [
         Neuron(
             threshold=generator.randrange(2, 16),
@@ -223,7 +221,7 @@ def test_operations_do_to_membranes_what_they_say(
     write_images(plan, neurons, weights, tmp_path)
     unit, oracle = Lanes(plan), Oracle(plan, neurons, weights)
     depth = plan.pipeline - (plan.column_banks > 1)
-    readout = plan.kind is EngineKind.READOUT
+    readout = not plan.population.fires
     spikes = 0
     leaving: list[int] = []  # words of a readout
 

@@ -10,7 +10,7 @@ import pytest
 from amaranth.hdl import Module, Signal, Value, signed
 
 from snnc.compiler.ir import Reset
-from snnc.compiler.plan import ConstantField, EngineKind, EnginePlan, MemoryKind
+from snnc.compiler.plan import ConstantField, EnginePlan, MemoryKind
 from snnc.rtl.beats import Marker, OperationKind, operation
 from snnc.rtl.neurons import at_pass, ends_sample, swept
 from tests.rtl.benches import evaluate
@@ -35,7 +35,7 @@ NEURONS = {
 def plan_of(neuron: Neuron) -> EnginePlan:
     return engine(
         layout(1),
-        kind=EngineKind.READOUT if neuron.reset is None else EngineKind.SPIKING,
+        readout=neuron.reset is None,
         reset=neuron.reset or Reset.SOFT,
         leak_shift=neuron.leak_shift,
         floor=neuron.floor is not None,

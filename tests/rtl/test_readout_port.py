@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from snnc.compiler.plan import EngineKind, MemoryKind
+from snnc.compiler.plan import MemoryKind
 from snnc.rtl.readout_port import ReadoutPort
 from tests.rtl.benches import paced, settled, simulate
 from tests.rtl.plans import engine, layout, packed
@@ -28,7 +28,7 @@ def logits_of(sample: int, classes: int) -> list[int]:
 def test_a_logit_a_beat_with_the_best_class_so_far(classes: int, lanes: int, stall: float) -> None:
     plan = engine(
         layout(classes, lanes=lanes),
-        kind=EngineKind.READOUT,
+        readout=True,
         residual_bits=BITS,
         membrane=MemoryKind.REGISTERS,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from snnc.compiler.plan import EngineKind, EnginePlan, MemoryKind, ProjectionPlan
+from snnc.compiler.plan import EnginePlan, MemoryKind, ProjectionPlan
 from snnc.rtl.beats import Marker, OperationKind
 from snnc.rtl.sequencer import Sequencer
 from tests.rtl.benches import PACES, paced, settled, simulate
@@ -31,7 +31,7 @@ CASES: dict[str, EnginePlan] = {
         WORDS, (dense(SOURCE, WORDS, name="a"), dense(SOURCE, WORDS, name="b"), dense(SOURCE, WORDS)), floor=True
     ),
     "pixels": engine(WORDS, (dense(SOURCE, WORDS, value_bits=3),)),
-    "readout": engine(WORDS, (dense(SOURCE, WORDS),), kind=EngineKind.READOUT, membrane=MemoryKind.REGISTERS),
+    "readout": engine(WORDS, (dense(SOURCE, WORDS),), readout=True, membrane=MemoryKind.REGISTERS),
     "map": engine(MAP, (convolution(IMAGE, MAP, **SEEN),)),
     "waits": engine(THIN, (convolution(IMAGE, THIN, size=(1, 2), padding=(0, 1)),), floor=True),
     "waits for an identity": engine(THIN, (convolution(THIN, THIN, size=(1, 1)),)),
@@ -173,7 +173,7 @@ def test_a_steps_operations_come_in_order_and_in_time(name: str, idle: float, st
         before: list[Operation | None] = [None, None]
         pending = list(expected)
         for cycle in range(6000):
-            allow, room = cycle > 3 and next(allows), next(rooms) or plan.kind is EngineKind.READOUT
+            allow, room = cycle > 3 and next(allows), next(rooms) or not plan.population.fires
             ctx.set(unit.allow, allow)
             ctx.set(unit.allow_spikes, room)
             for k, projection in enumerate(plan.projections):

@@ -9,14 +9,14 @@ import pytest
 from amaranth.hdl import Signal
 
 from snnc.compiler.ir import Encoding
-from snnc.compiler.plan import EngineKind, InputPlan, MemoryKind
+from snnc.compiler.plan import InputPlan, MemoryKind
 from snnc.rtl import beats
 from snnc.rtl.views import Payload
 from tests.rtl.plans import convolution, engine, layout
 
 SOURCE = layout(2, 3, 4)
 PLAN = engine(layout(3, 3, 4, lanes=2), (convolution(SOURCE, layout(3, 3, 4, lanes=2), size=(1, 1)),), column_banks=2)
-READOUT = engine(layout(4), kind=EngineKind.READOUT, membrane=MemoryKind.REGISTERS)
+READOUT = engine(layout(4), readout=True, membrane=MemoryKind.REGISTERS)
 
 PAYLOADS: dict[str, Payload[typing.Any]] = {
     "event": beats.event_beat(SOURCE),

@@ -11,7 +11,7 @@ import pytest
 
 from snnc.compiler.ir import Reset
 from snnc.compiler.plan import MemoryKind
-from snnc.rtl.image_neurons import ImageNeurons
+from snnc.rtl.engines.image.neurons import ImageNeurons
 from tests.rtl.benches import simulate
 from tests.rtl.image_engines import Case, engine_plan, write_images
 from tests.rtl.memories import simulate_memories

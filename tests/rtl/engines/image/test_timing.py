@@ -1,4 +1,4 @@
-"""Cycles of an image engine, counted by hand; `tests/rtl/test_image_engine.py` holds the hardware to them."""
+"""Cycles of an image engine, counted by hand; `test_circuit.py` holds the hardware to them."""
 
 from __future__ import annotations
 
