@@ -1,8 +1,6 @@
 """A narrow shell, so that a core can be placed and routed on a real package."""
 
-from typing import Any
-
-from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Signal, Value
+from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, ShapeLike, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,10 +18,10 @@ class _Widen(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, shape: Any) -> None:
+    def __init__(self, shape: ShapeLike) -> None:
         super().__init__({"i": In(_BIT), "o": Out(stream.Signature(shape))})
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         width = len(Value.cast(self.o.payload))
         # A one walks through the register: when it falls out at the bottom, the payload is complete.
@@ -43,10 +41,10 @@ class _Narrow(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, shape: Any) -> None:
+    def __init__(self, shape: ShapeLike) -> None:
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(_BIT)})
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         width = len(Value.cast(self.i.payload))
         shift = Signal(width, reset_less=True)
@@ -87,7 +85,7 @@ class SerialShell(wiring.Component):
         self._core = core
         super().__init__({"i": In(_BIT), "o": Out(_BIT)})
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         layout = input_beat(self._plan.input)
         beat_bits = max(layout.size, LOAD_BITS) if self._plan.loaded else layout.size

@@ -1,8 +1,6 @@
 """The neurons of an image engine: currents, residuals, and the arithmetic on them."""
 
-from typing import Any
-
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -97,7 +95,7 @@ class ImageNeurons(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         plan, projection, image = self._plan, self._projection, self._image
         constants = constant_fields(plan, constant_word(m, plan, self.next_group, self.group))
@@ -141,7 +139,7 @@ class ImageNeurons(wiring.Component):
                 m.d.sync += residual.eq(of_lane[ConstantField.INITIAL])
         return m
 
-    def _shifted(self, m: Module, weight: Any, lane: int) -> Any:
+    def _shifted(self, m: Module, weight: Value, lane: int) -> Value:
         """`weight` times ``1 << factor``, the factor's lowest bit first: its look-up tables are the small ones.
 
         Where the plan multiplies, times `factor`.

@@ -2,9 +2,8 @@
 
 import itertools
 from dataclasses import dataclass
-from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import connect, flipped
 
@@ -95,7 +94,7 @@ class Walker(wiring.Component):
         self._projection = projection
         super().__init__(walker_members(engine, projection, event_beat(projection.source_layout)))
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         projection, layout = self._projection, self._engine.layout
         walk = projection.walk
@@ -113,7 +112,7 @@ class Walker(wiring.Component):
         channel = Signal(unsigned_bits(projection.source_layout.channels - 1))
         m.d.comb += channel.eq(group * projection.source_layout.lanes + beat.lane)
         line_rows = kernel.size[1] * groups  # weight rows of a row of the kernel
-        first_group: Any = Const(0, 1)
+        first_group: Value = Const(0, 1)
         if groups < layout.groups:
             source = projection.source_layout
             starts = [walk.first_group(c, source, layout) for c in range(source.channels)]

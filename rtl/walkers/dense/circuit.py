@@ -1,13 +1,11 @@
 """The walker of all-to-all synapses."""
 
-from typing import Any
-
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Out
 
 from snnc.compiler.plan import EnginePlan, LayoutPlan, ProjectionPlan, unsigned_bits
-from snnc.rtl.beats import Marker, digit_beat, event_beat
+from snnc.rtl.beats import EventBeat, Marker, digit_beat, event_beat
 from snnc.rtl.tables import constant_table, position_fields
 from snnc.rtl.walkers.dense.plan import DenseWalk
 from snnc.rtl.walkers.members import walker_members
@@ -48,7 +46,7 @@ class Walker(wiring.Component):
         of_digits = {"shift": Out(unsigned_bits(digits.value_bits)), "negative": Out(1)} if digits else {}
         super().__init__(walker_members(engine, projection, beat) | of_digits)
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         walk, layout = self._projection.walk, self._engine.layout
         assert isinstance(walk, DenseWalk)
@@ -67,7 +65,7 @@ class Walker(wiring.Component):
         # A row is index * stride + number; a power of two as stride makes that a concatenation.
         index = _source_index(m, beat, self._projection.source_layout, walk.pool)
         if stride & (stride - 1) == 0:
-            row = Cat(number[: stride.bit_length() - 1], index)
+            row: Value = Cat(number[: stride.bit_length() - 1], index)
         else:
             row = index * stride + number
         m.d.comb += [self.word.eq(words.address), self.row.eq(row)]
@@ -93,7 +91,7 @@ class Walker(wiring.Component):
         return m
 
 
-def _source_index(m: Module, beat: Any, source: LayoutPlan, pool: int) -> Any:
+def _source_index(m: Module, beat: EventBeat, source: LayoutPlan, pool: int) -> Value:
     """``(position * groups + group) * lanes + lane`` of the pooled source (`DenseWalk`)."""
     group, column, row = position_fields(beat.address, source)
     if pool > 1:
@@ -104,7 +102,7 @@ def _source_index(m: Module, beat: Any, source: LayoutPlan, pool: int) -> Any:
     return word if source.lanes == 1 else _joined(word, source.lanes, beat.lane)
 
 
-def _joined(high: Any, base: int, low: Any) -> Any:
+def _joined(high: Value, base: int, low: Value) -> Value:
     """``high * base + low`` with ``low < base``: a concatenation where it can be one."""
     if base & (base - 1) == 0:
         return Cat(low[: base.bit_length() - 1], high)

@@ -1,9 +1,8 @@
 """The walk of an image engine: over the words of its layer, and for each over the pixels below its kernel."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -114,7 +113,7 @@ class TapWalker(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         walk, layout, image = self._projection.walk, self._plan.layout, self._source.layout
         assert isinstance(walk, ImageWalk)
@@ -128,8 +127,8 @@ class TapWalker(wiring.Component):
         column = Signal(max(1, layout.column_bits))
         row = Signal(max(1, layout.row_bits))
         after = [Signal.like(field, name=f"{field.name}_next") for field in (group, column, row)]
-        step: Any = self.next_word
-        ends: Any = Const(1, 1)
+        step: Value = self.next_word
+        ends: Value = Const(1, 1)
         for field, following, size in zip(
             (group, column, row), after, (layout.groups, layout.columns, layout.rows), strict=True
         ):
@@ -143,7 +142,7 @@ class TapWalker(wiring.Component):
         ]
 
         # --- the tap; its tables are read at the next word ---
-        def table(index: Any, values: list[int]) -> Signal:
+        def table(index: Value, values: list[int]) -> Signal:
             return constant_table(m, "found", index, values)
 
         channel = Signal(unsigned_bits(image.groups - 1))
