@@ -70,8 +70,8 @@ def digests(files: Mapping[str, bytes]) -> Mapping[str, str]:
     for name, data in sorted(files.items()):
         if name.startswith("images/"):
             images.update(f"{name} {len(data)}\n".encode() + data)
-    found = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items()) if name.startswith("rtl/")}
-    return {**found, "images": images.hexdigest()}
+    sources = {name: data for name, data in sorted(files.items()) if name.startswith("rtl/") and name.endswith(".v")}
+    return {**{name: hashlib.sha256(data).hexdigest() for name, data in sources.items()}, "images": images.hexdigest()}
 
 
 def kept() -> Mapping[str, Mapping[str, str]]:

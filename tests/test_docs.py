@@ -13,6 +13,8 @@ from snnc.compiler.design import Options
 from snnc.compiler.pipeline import compile_network
 from snnc.compiler.targets import find_device
 from snnc.compiler.tools import verilator_environment
+from tests.emitted import random_files
+from tests.networks import build_graph, random_chain
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +59,31 @@ def test_the_instantiation_example_fits_the_core(repository: Path, digits: Path)
     about_the_example = [line for line in result.stderr.splitlines() if line.startswith("%") and "example.v" in line]
     assert not about_the_example, result.stderr
     assert "Can't resolve" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["digits", "random 0", "random 1", "random 3", "loaded"])
+@pytest.mark.parametrize("top", ["core", "shell"])
+@pytest.mark.parametrize("strict", [(), ("-Wall",)], ids=["default", "Wall"])
+def test_lint_is_silent_with_the_waivers_of_the_build(
+    name: str, top: str, strict: tuple[str, ...], digits: Path, tmp_path: Path
+) -> None:
+    """Without them a user who takes the core into his own project sees dozens of warnings, and an error."""
+    folder = digits
+    if name != "digits":
+        folder = tmp_path
+        if name == "loaded":
+            folder = build_graph(random_chain((40, 24, 6)), tmp_path / "build", lanes=(8, 6), spram=True).path
+        else:
+            for file, data in random_files(int(name.split()[1])).items():
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                (folder / file).write_bytes(data)
+    sources = ["rtl/core.v", "rtl/primitives.v", *(["rtl/shell.v"] if top == "shell" else [])]
+
+    def lint(*waivers: str) -> subprocess.CompletedProcess[str]:
+        command = ["verilator", "--lint-only", *strict, "--top-module", f"snnc_{top}", *waivers, *sources]
+        environment = {**os.environ, **verilator_environment()}
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+    found = lint("rtl/core.vlt")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert lint().returncode != 0

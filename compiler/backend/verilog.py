@@ -14,7 +14,8 @@ from snnc.rtl.tops import TOPS
 
 __all__ = ["emit_verilog"]
 
-_PRIMITIVES: Final = "primitives.v"
+_BESIDE: Final = ("primitives.v", "core.vlt")
+"""What no plan changes: memories, and why Verilator's lint may be told to be silent."""
 
 # Processes become assignments: an `always @*` that reads nothing never runs in simulation. Both designs in one process,
 # which is what takes time.
@@ -29,8 +30,8 @@ design -reset
 def emit_verilog(plan: Plan) -> Mapping[str, str]:
     """Verilog sources by file name, relative to the build folder.
 
-    ``rtl/core.v`` (top ``snnc_core``) and ``rtl/primitives.v`` are the core; every other file is of one of
-    `snnc.rtl.tops`, which instantiates it.
+    ``rtl/core.v`` (top ``snnc_core``) and ``rtl/primitives.v`` are the core, ``rtl/core.vlt`` is for its lint;
+    every other file is of one of `snnc.rtl.tops`, which instantiates it.
 
     Raises
     ------
@@ -49,6 +50,5 @@ def emit_verilog(plan: Plan) -> Mapping[str, str]:
         (folder / "write.ys").write_text(script, encoding="utf-8")
         run_tool(YOSYS, ["-s", "write.ys"], cwd=folder, log=folder / "yosys.log", timeout=300)
         files = {f"rtl/{design}.v": (folder / f"{design}.v").read_text(encoding="utf-8") for design in designs}
-    primitives = importlib.resources.files("snnc.rtl").joinpath(_PRIMITIVES)
-    files[f"rtl/{_PRIMITIVES}"] = primitives.read_text(encoding="utf-8")
-    return files
+    beside = importlib.resources.files("snnc.rtl")
+    return files | {f"rtl/{name}": beside.joinpath(name).read_text(encoding="utf-8") for name in _BESIDE}

@@ -107,7 +107,8 @@ class Build:
     @property
     def verilog(self) -> tuple[Path, ...]:
         """The Verilog sources that were generated; other files may lie beside them."""
-        return tuple(sorted(self.path / name for name in self.manifest["files"] if name.startswith("rtl/")))
+        names = [name for name in self.manifest["files"] if name.startswith("rtl/") and name.endswith(".v")]
+        return tuple(sorted(self.path / name for name in names))
 
     @property
     def core_verilog(self) -> tuple[Path, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import tempfile
@@ -37,13 +36,8 @@ def check_room(title: str, folders: Iterable[Path]) -> None:
                 os.fsync(probe.fileno())
         except OSError as error:
             if error.errno in _FULL:
-                place = "" if not _temporary(folder) else ", or name another place for temporary files in TMPDIR"
+                temporary = folder.parent == Path(tempfile.gettempdir())
+                place = ", or name another place for temporary files in TMPDIR" if temporary else ""
                 raise ToolError(
                     f"{title} had no room: the disk of '{folder}' is full ({error.strerror}); make room there{place}."
                 ) from None
-
-
-def _temporary(folder: Path) -> bool:
-    with contextlib.suppress(OSError):
-        return folder.resolve().is_relative_to(Path(tempfile.gettempdir()).resolve())
-    return False

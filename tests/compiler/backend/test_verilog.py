@@ -20,7 +20,7 @@ def ports(text: str, module: str) -> dict[str, tuple[str, int]]:
 def test_modules_and_ports():
     plan = random_design((12, 6, 3)).complete_plan
     files = emit_verilog(plan)
-    assert set(files) == {"rtl/core.v", "rtl/shell.v", "rtl/primitives.v"}
+    assert set(files) == {"rtl/core.v", "rtl/shell.v", "rtl/primitives.v", "rtl/core.vlt"}
     readout = plan.readout.residual_bits + 2 * unsigned_bits(plan.readout.neurons - 1) + 1
     assert ports(files["rtl/core.v"], "snnc_core") == {
         "clk": ("input", 1),
