@@ -48,10 +48,8 @@ class Interval:
     low: _Integers
     high: _Integers
 
-    def __add__(self, other: Interval | _Integers) -> Interval:
-        if isinstance(other, Interval):
-            return Interval(self.low + other.low, self.high + other.high)
-        return Interval(self.low + other, self.high + other)
+    def __add__(self, other: Interval) -> Interval:
+        return Interval(self.low + other.low, self.high + other.high)
 
     def union(self, other: Interval) -> Interval:
         return Interval(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
