@@ -172,9 +172,12 @@ class NextpnrTarget(Target):
                 check_fits(device, self._resources(_printed_use(log), device, housing))
             raise
         found = _read_json(report_part, self.placer.title, log)
-        use = {kind: entry["used"] for kind, entry in found["utilization"].items()}
+        # The report counts a cell under its own kind, the log under the place that it takes: GateMate's adder is two
+        # CPE_LT, its large block RAM two RAM_HALF. The report alone has what was inserted for routing.
+        printed = _printed_use(log)
+        use = {kind: max(entry["used"], printed.get(kind, 0)) for kind, entry in found["utilization"].items()}
         for kind, others in self.places.items():
-            use[kind] += sum(use[other] for other in others)
+            use[kind] = max(use[kind], found["utilization"][kind]["used"] + sum(use[other] for other in others))
         resources = self._resources(use, device, housing)
         check_fits(device, resources)
         layout_part.replace(layout)

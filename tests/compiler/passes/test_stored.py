@@ -1,8 +1,8 @@
 """What every pass makes of six small networks, as text that is kept: `tests/compiler/passes/stored/NAME.txt`.
 
 The files document the passes: read one from top to bottom to see a network become hardware. A difference is either a
-mistake or a decision of the compiler that has changed; where it is meant, ``python -m tests.compiler.passes.test_stored``
-writes them anew, and the change of the text is part of the commit.
+mistake or a decision of the compiler that has changed. Where it is meant, they are written anew with
+``python -m tests.compiler.passes.test_stored``, and the change of the text is part of the commit.
 """
 
 from __future__ import annotations
