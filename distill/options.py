@@ -76,6 +76,7 @@ OPTIONS: Final[tuple[click.Option, ...]] = (
     ),
     _option("--twin-epochs", type=int, help="Epochs of the student's artificial twin, where its weights start."),
     _option("--epochs", type=int, help="Epochs of the spiking student, all phases together."),
+    _option("--budget", type=float, help="Factor of all epochs of the student and its twin.  [default: 1]"),
     _option("--batch-size", type=int),
     _option("--optimiser", type=_enumerated(Optimiser), help="Of the student."),
     _option("--learning-rate", type=float),

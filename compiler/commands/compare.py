@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from snnc.compiler.errors import InterruptedRun, OptionError, TrainingError
+from snnc.distill.compare.curves import write_axis
 from snnc.distill.compare.display import watching
 from snnc.distill.compare.folder import begin, read_comparison
 from snnc.distill.compare.options import DATA, read_config, shareable, shared_arguments, shared_files
@@ -18,6 +19,7 @@ from snnc.distill.compare.plan import (
     Candidate,
     Comparison,
     Run,
+    parse_axis,
     parse_method,
     parse_seeds,
     parse_shard,
@@ -50,6 +52,14 @@ def _configured(context: click.Context, parameter: click.Parameter, path: Path |
 @click.option(
     "--architecture", "architectures", multiple=True, help="A student. Repeat for more.  [default: the data set's]"
 )
+@click.option(
+    "--vary",
+    "axes",
+    multiple=True,
+    metavar="NAME=VALUE,VALUE,...",
+    help="An option of snnc distill that takes several values in turn: labelled=0.01,0.1,1. Methods are compared at "
+    "each value; repeat for every combination with another.",
+)
 @click.option("--seeds", default="3", show_default=True, metavar="N", help="How many from 0 on; or 5-9 or 1,4,7.")
 @click.option("--jobs", type=click.IntRange(1), help="Runs at a time.  [default: one per GPU, else per core]")
 @click.option(
@@ -75,6 +85,7 @@ def _configured(context: click.Context, parameter: click.Parameter, path: Path |
 def compare_command(
     methods: tuple[str, ...],
     architectures: tuple[str, ...],
+    axes: tuple[str, ...],
     seeds: str,
     jobs: int | None,
     shard: str | None,
@@ -109,6 +120,7 @@ def compare_command(
         train_images=len(dataset.train),
         validation_images=len(dataset.validation),
         test_images=len(dataset.test),
+        axes=_axes(axes, shared),
     )
     index, count = parse_shard(shard) if shard is not None else (0, 1)
     comparison = begin(output, asked)
@@ -136,6 +148,7 @@ def tabulate(output: Path, comparison: Comparison) -> None:
     results_json(output, comparison, results, summaries)
     write_table(output, comparison, results, summaries)
     write_plot(output, summaries)
+    write_axis(output, comparison, summaries)
     show_table(comparison, summaries)
     done = sum(result.state == "done" for result in results)
     click.echo(f"{done} of {len(results)} runs are done. Written to {output / TABLE}, with results.json beside it.")
@@ -145,6 +158,15 @@ def _methods(texts: Sequence[str]) -> tuple[Candidate, ...]:
     if not texts:
         raise OptionError(f"There is nothing to compare with {BASELINE}; name a distillation method with --method.")
     return tuple(dict.fromkeys((Candidate(loss=BASELINE), *map(parse_method, texts))))
+
+
+def _axes(texts: Sequence[str], shared: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    axes: dict[str, tuple[str, ...]] = {}
+    for name, values in map(parse_axis, texts):
+        if name in axes or name in {key.replace("_", "-") for key in shared_arguments(shared) if key != "threads"}:
+            raise OptionError(f"--vary {name}={','.join(values)} says again what {name} is; say it once.")
+        axes[name] = values
+    return axes
 
 
 def _may_use_gpus(shared: dict[str, Any]) -> bool:

@@ -161,7 +161,7 @@ def _configure(defaults: TrainingConfig, options: dict[str, Any]) -> TrainingCon
     """The defaults with what was given on the command line; words become what they stand for."""
     changes: dict[str, Any] = {}
     for name, value in options.items():
-        if value is None or value == ():
+        if value is None or value == () or name == "budget":
             continue
         default = getattr(defaults, name)
         if isinstance(default, Enum):
@@ -174,7 +174,13 @@ def _configure(defaults: TrainingConfig, options: dict[str, Any]) -> TrainingCon
             changes[name] = value
     if "loss" in changes and "loss_options" not in changes:
         changes["loss_options"] = {}
-    return dataclasses.replace(defaults, **changes)
+    config = dataclasses.replace(defaults, **changes)
+    if (budget := options["budget"]) is None:
+        return config
+    if not 0 < budget <= 1000:
+        raise OptionError(f"--budget must be above 0, 1000 at most, not {budget}.")
+    twin = max(1, round(config.twin_epochs * budget)) if config.twin_epochs else 0
+    return dataclasses.replace(config, epochs=max(3, round(config.epochs * budget)), twin_epochs=twin)
 
 
 @contextmanager

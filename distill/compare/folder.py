@@ -42,6 +42,7 @@ def begin(output: Path, comparison: Comparison) -> Comparison:
             methods=_union(before.methods, comparison.methods),
             architectures=_union(before.architectures, comparison.architectures),
             seeds=_union(before.seeds, comparison.seeds),
+            axes={name: _union(values, comparison.axes[name]) for name, values in before.axes.items()},
         )
         if comparison == before:
             return before
@@ -53,6 +54,7 @@ def begin(output: Path, comparison: Comparison) -> Comparison:
         "methods": [method.label for method in comparison.methods],
         "architectures": comparison.architectures,
         "seeds": comparison.seeds,
+        "axes": comparison.axes,
         "train_images": comparison.train_images,
         "validation_images": comparison.validation_images,
         "test_images": comparison.test_images,
@@ -81,6 +83,7 @@ def read_comparison(output: Path) -> Comparison:
         train_images=contents["train_images"],
         validation_images=contents["validation_images"],
         test_images=contents["test_images"],
+        axes={name: tuple(values) for name, values in contents["axes"].items()},
     )
 
 
@@ -95,6 +98,9 @@ def _check_equal(output: Path, before: Comparison, now: Comparison) -> None:
         for option in before.files
         if before.files[option] != now.files.get(option)
     ]
+    if [*before.axes] != [*now.axes]:
+        varied = [f"varying {' and '.join(one.axes) or 'nothing'}" for one in (before, now)]
+        changes.append((varied[0], varied[1]))
     for part in ("train", "validation", "test"):
         then, today = (getattr(one, f"{part}_images") for one in (before, now))
         if then != today:

@@ -29,6 +29,7 @@ __all__ = [
     "shared_arguments",
     "shared_files",
     "teacher_settings",
+    "variable",
 ]
 
 DATA: Final = "root"
@@ -42,6 +43,9 @@ LOSS_OPTION: Final = "--loss-option"
 """Option of ``snnc distill``, repeated: ``NAME=VALUE`` of a setting that one method has."""
 
 _PER_RUN: Final = frozenset({"--architecture", "--loss", LOSS_OPTION, "--seed", "--output", "--resume", TEACHER_ONLY})
+
+_FIXED: Final = frozenset({DATA, "dataset", "device", "threads", "chip"})
+"""Names of options that all runs share, and of which there is one."""
 
 _METHOD_SETTINGS: Final = ("temperature", "alpha")
 
@@ -80,6 +84,15 @@ def shared_files(values: Mapping[str, Any]) -> dict[str, str]:
             except OSError as error:
                 raise OptionError(f"'{path}' of {option.opts[-1]} cannot be read: {error.strerror}.") from None
     return files
+
+
+def variable() -> frozenset[str]:
+    """Names of the options that a comparison may vary: all that runs share, but flags and places of files."""
+    return frozenset(
+        option.opts[-1].removeprefix("--")
+        for option in shareable(())
+        if not (option.is_flag or option.multiple or isinstance(option.type, click.Path) or option.name in _FIXED)
+    )
 
 
 def method_arguments(loss: str, settings: Iterable[tuple[str, str]]) -> tuple[str, ...]:

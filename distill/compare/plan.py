@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from snnc.distill.compare.options import (
     check_arguments,
     method_arguments,
     teacher_settings,
+    variable,
 )
 from snnc.distill.losses import METHODS
 from snnc.distill.losses.interface import Need, resolve
@@ -26,10 +28,13 @@ __all__ = [
     "Candidate",
     "Comparison",
     "Run",
+    "Setting",
     "Task",
+    "parse_axis",
     "parse_method",
     "parse_seeds",
     "parse_shard",
+    "spell",
     "tasks_of",
 ]
 
@@ -39,6 +44,13 @@ BASELINE: Final = "cross-entropy"
 STUDENT: Final = "student.pt"
 _TEACHER: Final = "teacher.pt"
 _SEEDS_LIMIT: Final = 1000
+_VALUES_LIMIT: Final = 100
+
+Setting = tuple[tuple[str, str], ...]
+"""Options of a run that are varied, with their values, in the order of the axes."""
+
+_CHANGES_TEACHER: Final = frozenset({"images", "labelled", "label-noise", "batch-size", "average"})
+"""What a teacher that is trained for a comparison depends on, beside the options that are called after it."""
 
 _WITHOUT_TEACHER: Final = frozenset({Need.MEMBRANES, Need.NOISE})
 """What a method may need that no teacher gives."""
@@ -65,13 +77,15 @@ class Run:
     architecture: str
     method: Candidate
     seed: int
+    setting: Setting = ()
 
     @property
     def name(self) -> str:
-        return f"{self.architecture} {self.method.label} seed {self.seed}"
+        return " ".join(filter(None, (self.architecture, spell(self.setting), self.method.label, f"seed {self.seed}")))
 
     def folder(self, output: Path) -> Path:
-        return output / "runs" / _segment(self.architecture) / _segment(self.method.label) / f"seed-{self.seed}"
+        parts = (self.architecture, *((spell(self.setting),) if self.setting else ()), self.method.label)
+        return output.joinpath("runs", *map(_segment, parts), f"seed-{self.seed}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +100,8 @@ class Comparison:
         The baseline is the first.
     files
         SHA-256 of every file that those name, by option.
+    axes
+        Options that are varied, with their values: every combination of them is compared.
     train_images, validation_images, test_images
         Sizes of the data set's parts.
     """
@@ -98,14 +114,22 @@ class Comparison:
     train_images: int
     validation_images: int
     test_images: int
+    axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """Every combination of the values of the axes; a single empty one without any."""
+        named = ([(name, value) for value in values] for name, values in self.axes.items())
+        return tuple(itertools.product(*named))
 
     @property
     def runs(self) -> tuple[Run, ...]:
         """All runs; seeds turn slowest, so that a comparison that is not finished has whole pairs."""
         return tuple(
-            Run(architecture=architecture, method=method, seed=seed)
+            Run(architecture=architecture, method=method, seed=seed, setting=setting)
             for seed in self.seeds
             for architecture in self.architectures
+            for setting in self.settings
             for method in self.methods
         )
 
@@ -148,6 +172,30 @@ def parse_method(text: str) -> Candidate:
     own = METHODS[loss]
     resolve(own, {name: value for name, value in method.settings if name in own.options})
     return method
+
+
+def parse_axis(text: str) -> tuple[str, tuple[str, ...]]:
+    """``"labelled=0.01,0.1,1"``: an option of ``snnc distill`` and the values that it takes in turn.
+
+    Raises
+    ------
+    OptionError
+        It is none of the options that runs share, or a value is not allowed, or given twice.
+    """
+    name, equals, given = text.partition("=")
+    name, values = name.strip().replace("_", "-"), tuple(value.strip() for value in given.split(","))
+    if not equals or not all(values) or len(set(values)) != len(values) or len(values) > _VALUES_LIMIT:
+        raise OptionError(f"--vary '{text}' is not NAME=value,value,... with each value once.")
+    if name not in variable():
+        raise OptionError(f"--vary cannot vary {name!r}, only {', '.join(sorted(variable()))}.")
+    for value in values:
+        check_arguments((f"--{name}", value), of=f"--vary '{text}'")
+    return name, values
+
+
+def spell(setting: Setting) -> str:
+    """As a person writes it: ``labelled=0.1,time-steps=2``."""
+    return ",".join(f"{name}={value}" for name, value in setting)
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -200,6 +248,7 @@ def tasks_of(runs: Sequence[Run], comparison: Comparison, output: Path, *, data:
             arguments=(
                 "distill",
                 *shared,
+                *_words(run.setting),
                 *("--architecture", run.architecture, "--seed", str(run.seed)),
                 *method_arguments(run.method.loss, run.method.settings),
                 *((TEACHER_FROM, str(teacher.output)) if teacher is not None else ()),
@@ -215,7 +264,11 @@ def _teacher_task(run: Run, shared: tuple[str, ...], output: Path) -> Task | Non
     None if the method listens to nobody, or to a teacher that was given, or to the student's own earlier phases.
     """
     settings = teacher_settings(run.method.loss, run.method.settings)
-    words = (*shared, *(word for name, value in settings for word in (f"--{name}", value)))
+    varied = tuple(
+        (name, value) for name, value in run.setting if name in _CHANGES_TEACHER or name.startswith("teacher")
+    )
+    settings = (*varied, *settings)
+    words = (*shared, *_words(settings))
     untaught = "--teacher-epochs" in words and int(_last_after(words, "--teacher-epochs")) == 0
     if untaught or TEACHER_FROM in words or not METHODS[run.method.loss].needs - _WITHOUT_TEACHER:
         return None
@@ -225,6 +278,10 @@ def _teacher_task(run: Run, shared: tuple[str, ...], output: Path) -> Task | Non
         output=output / "teachers" / _segment(label) / f"seed-{run.seed}" / _TEACHER,
         arguments=("distill", TEACHER_ONLY, *words, "--seed", str(run.seed)),
     )
+
+
+def _words(settings: Setting) -> tuple[str, ...]:
+    return tuple(word for name, value in settings for word in (f"--{name}", value))
 
 
 def _last_after(words: Sequence[str], option: str) -> str:

@@ -47,18 +47,17 @@ def write_table(output: Path, comparison: Comparison, results: Sequence[Result],
         "above 0, *did not help here* if all of it is below. Of 20 such intervals one misses by chance.",
     ]
     headings = "| method | runs | validation | gain (n) | verdict | test | test gain | spikes/sample | s/run |"
-    for architecture in dict.fromkeys(summary.architecture for summary in summaries):
-        lines += ["", f"## {architecture}", "", headings, "| --- | --: | --: | --: | --- | --: | --: | --: | --: |"]
-        for summary in summaries:
-            if summary.architecture == architecture:
-                lines.append(
-                    f"| `{summary.method.label}` | {summary.count} | "
-                    f"{_accuracy(summary.validation, comparison.validation_images)} | "
-                    f"{_gain(summary.gain)}{f' ({summary.gain.count})' if summary.gain else ''} | "
-                    f"{summary.verdict.value if summary.verdict else 'the baseline'} | "
-                    f"{_accuracy(summary.test, comparison.test_images)} | "
-                    f"{_gain(summary.test_gain)} | {_number(summary.spikes)} | {_number(summary.seconds)} |"
-                )
+    for title, rows in _sections(summaries):
+        lines += ["", f"## {title}", "", headings, "| --- | --: | --: | --: | --- | --: | --: | --: | --: |"]
+        for summary in rows:
+            lines.append(
+                f"| `{summary.method.label}` | {summary.count} | "
+                f"{_accuracy(summary.validation, comparison.validation_images)} | "
+                f"{_gain(summary.gain)}{f' ({summary.gain.count})' if summary.gain else ''} | "
+                f"{summary.verdict.value if summary.verdict else 'the baseline'} | "
+                f"{_accuracy(summary.test, comparison.test_images)} | "
+                f"{_gain(summary.test_gain)} | {_number(summary.spikes)} | {_number(summary.seconds)} |"
+            )
     problems = [result for result in results if result.state != "done"]
     if problems:
         lines += ["", "## Runs without a result", ""]
@@ -71,26 +70,25 @@ def show_table(comparison: Comparison, summaries: Sequence[Summary]) -> None:
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, width=160)
-    for architecture in dict.fromkeys(summary.architecture for summary in summaries):
-        table = Table(title=architecture, title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True)
+    for title, rows in _sections(summaries):
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True)
         table.add_column("method", overflow="fold")
         for heading in ("runs", "validation %", "images ±", "gain, points"):
             table.add_column(heading, justify="right", no_wrap=True)
         table.add_column("verdict")
         table.add_column("test %", justify="right", no_wrap=True)
-        for summary in summaries:
-            if summary.architecture == architecture:
-                gain, judged = summary.gain, summary.verdict
-                table.add_row(
-                    "\n".join((summary.method.loss, *(f"  {name}={value}" for name, value in summary.method.settings))),
-                    str(summary.count),
-                    _accuracy(summary.validation),
-                    _by_images(summary.validation, comparison.validation_images),
-                    f"{100 * gain.mean:+.2f} ± {100 * (gain.high - gain.mean):.2f}" if gain else "-",
-                    judged.value if judged else "the baseline",
-                    f"{100 * summary.test[0]:.2f}" if summary.test else "-",
-                    style=_STYLES[judged] if judged else "",
-                )
+        for summary in rows:
+            gain, judged = summary.gain, summary.verdict
+            table.add_row(
+                "\n".join((summary.method.loss, *(f"  {name}={value}" for name, value in summary.method.settings))),
+                str(summary.count),
+                _accuracy(summary.validation),
+                _by_images(summary.validation, comparison.validation_images),
+                f"{100 * gain.mean:+.2f} ± {100 * (gain.high - gain.mean):.2f}" if gain else "-",
+                judged.value if judged else "the baseline",
+                f"{100 * summary.test[0]:.2f}" if summary.test else "-",
+                style=_STYLES[judged] if judged else "",
+            )
         console.print(table)
 
 
@@ -121,7 +119,7 @@ def write_plot(output: Path, summaries: Sequence[Summary]) -> None:
             label=title,
         )
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_yticks(range(len(rows)), [f"{row.method.label}\n{row.architecture}" for row in rows], fontsize=8)
+    axes.set_yticks(range(len(rows)), [f"{row.method.label}\n{_title(row)}" for row in rows], fontsize=8)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel("gain over cross-entropy, points of accuracy, paired by seed, 95 % interval")
     axes.grid(axis="x", alpha=0.3)
@@ -129,6 +127,18 @@ def write_plot(output: Path, summaries: Sequence[Summary]) -> None:
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=150, metadata={"Software": None})
     replace_file(output / PLOT, image.getvalue())
+
+
+def _sections(summaries: Sequence[Summary]) -> list[tuple[str, list[Summary]]]:
+    """What is compared with one another: the methods on one student in one setting, under its title."""
+    sections: dict[str, list[Summary]] = {}
+    for summary in summaries:
+        sections.setdefault(_title(summary), []).append(summary)
+    return list(sections.items())
+
+
+def _title(summary: Summary) -> str:
+    return ", ".join((summary.architecture, *(f"{name} {value}" for name, value in summary.setting)))
 
 
 def _accuracy(values: tuple[float, float | None] | None, images: int | None = None) -> str:

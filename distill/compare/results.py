@@ -18,7 +18,7 @@ from snnc.compiler.build.folder import replace_file
 from snnc.compiler.errors import SnncError
 from snnc.distill.checkpoint import read_checkpoint
 from snnc.distill.compare.gains import Gain, Verdict, paired_gain, verdict
-from snnc.distill.compare.plan import BASELINE, STUDENT, Candidate, Comparison, Run
+from snnc.distill.compare.plan import BASELINE, STUDENT, Candidate, Comparison, Run, Setting
 from snnc.distill.compare.processes import read_attempts
 
 __all__ = ["RESULTS", "Result", "Summary", "read_result", "read_results", "results_json", "summarise"]
@@ -69,7 +69,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """A method on a student, over its seeds.
+    """A method on a student in one setting of what is varied, over its seeds.
 
     Attributes
     ----------
@@ -84,6 +84,7 @@ class Summary:
     """
 
     architecture: str
+    setting: Setting
     method: Candidate
     count: int
     validation: tuple[float, float | None] | None
@@ -118,7 +119,8 @@ def read_result(run: Run, comparison: Comparison, output: Path) -> Result:
     epochs = config["epochs"] + config.get("twin_epochs", 0)
     measured = [attempt["seconds"] for attempt in attempts]
     seconds = sum(measured) if measured and None not in measured else None
-    speed = comparison.train_images * epochs / seconds if seconds else None
+    images = config.get("images") or comparison.train_images
+    speed = images * epochs / seconds if seconds else None
     return Result(
         run=run,
         state="done",
@@ -132,13 +134,13 @@ def read_result(run: Run, comparison: Comparison, output: Path) -> Result:
 
 def summarise(results: Sequence[Result]) -> list[Summary]:
     """A summary per student and method, in the order of the runs."""
-    groups: dict[tuple[str, Candidate], list[Result]] = {}
+    groups: dict[tuple[str, Setting, Candidate], list[Result]] = {}
     for result in results:
-        groups.setdefault((result.run.architecture, result.run.method), []).append(result)
+        groups.setdefault((result.run.architecture, result.run.setting, result.run.method), []).append(result)
     summaries = []
-    for (architecture, method), group in groups.items():
+    for (architecture, setting, method), group in groups.items():
         done = [result for result in group if result.state == "done"]
-        baseline = groups.get((architecture, Candidate(loss=BASELINE)), [])
+        baseline = groups.get((architecture, setting, Candidate(loss=BASELINE)), [])
         gain = test_gain = judged = None
         if method.loss != BASELINE:
             gain = paired_gain(_by_seed(group, VALIDATION), _by_seed(baseline, VALIDATION))
@@ -147,6 +149,7 @@ def summarise(results: Sequence[Result]) -> list[Summary]:
         summaries.append(
             Summary(
                 architecture=architecture,
+                setting=setting,
                 method=method,
                 count=len(done),
                 validation=_mean_and_deviation(_by_seed(group, VALIDATION).values()),
@@ -179,7 +182,7 @@ def results_json(output: Path, comparison: Comparison, results: Sequence[Result]
 def _run_facts(result: Result, output: Path) -> dict[str, Any]:
     facts = {field.name: getattr(result, field.name) for field in dataclasses.fields(result) if field.name != "run"}
     return {
-        **_names(result.run.architecture, result.run.method),
+        **_names(result.run.architecture, result.run.setting, result.run.method),
         "seed": result.run.seed,
         "folder": result.run.folder(output).relative_to(output).as_posix(),
         **facts,
@@ -188,7 +191,7 @@ def _run_facts(result: Result, output: Path) -> dict[str, Any]:
 
 def _summary_facts(summary: Summary) -> dict[str, Any]:
     return {
-        **_names(summary.architecture, summary.method),
+        **_names(summary.architecture, summary.setting, summary.method),
         "count": summary.count,
         "validation": _spread(summary.validation),
         "test": _spread(summary.test),
@@ -200,9 +203,10 @@ def _summary_facts(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _names(architecture: str, method: Candidate) -> dict[str, Any]:
+def _names(architecture: str, setting: Setting, method: Candidate) -> dict[str, Any]:
     return {
         "architecture": architecture,
+        "setting": dict(setting),
         "method": method.loss,
         "options": dict(method.settings),
     }

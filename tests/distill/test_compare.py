@@ -526,3 +526,59 @@ def test_a_validation_set_that_is_too_small_is_told_before_anything_is_trained(c
         "digits has 360 validation images: one is 0.28 points, and an accuracy of 90% is known to ± 3.1"
         in result.output
     )
+
+
+def test_methods_are_compared_at_every_value_of_what_is_varied(child, tmp_path):
+    output = tmp_path / "o"
+    vary = ["--vary", "labelled=0.1,1", "--vary", "weight-bits=2,4"]
+    assert compare(output, *vary, methods=("kdsnn-response",)).exception is None
+    calls = child.calls()
+    students = [call for call in calls if "--teacher-only" not in call]
+    assert {
+        tuple(option(call, name) for name in ("--loss", "--labelled", "--weight-bits", "--seed")) for call in students
+    } == set(itertools.product(("cross-entropy", "kdsnn-response"), ("0.1", "1"), "24", "01"))
+    teachers = [call for call in calls if "--teacher-only" in call]
+    # A teacher knows the labels that its students know; their bits are nothing to it.
+    assert sorted((option(call, "--labelled"), option(call, "--seed")) for call in teachers) == [
+        *(("0.1", "0"), ("0.1", "1"), ("1", "0"), ("1", "1"))
+    ]
+    assert not any("--weight-bits" in call for call in teachers)
+    for call in students:
+        if "--teacher-from" in call:
+            assert f"labelled={option(call, '--labelled')}/seed-" in option(call, "--teacher-from")
+
+    contents = results(output)
+    assert len(contents["runs"]) == 16
+    assert [row["setting"] for row in contents["summary"][::2]] == [
+        {"labelled": labelled, "weight-bits": bits} for labelled in ("0.1", "1") for bits in "24"
+    ]
+    assert all(row["gain"]["count"] == 2 for row in contents["summary"][1::2])  # within each setting
+    assert "## 64-32-10, labelled 0.1, weight-bits 2" in (output / "table.md").read_text()
+    assert (output / "accuracy.png").read_bytes().startswith(b"\x89PNG")
+
+    assert compare(output, "--vary", "labelled=0.5", "--vary", "weight-bits=2,4").exception is None  # more values
+    assert len([call for call in child.calls() if "--teacher-only" not in call]) == 8
+    assert len(results(output)["runs"]) == 24
+    assert "varying labelled and weight-bits, but now it is varying nothing" in str(compare(output).exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--vary", "labelled"], "NAME=value,value"),
+        (["--vary", "labelled=0.1,0.1"], "each value once"),
+        (["--vary", "labelled=0.1,"], "each value once"),
+        (["--vary", "labelled=much"], "'much' is not a valid float"),
+        (["--vary", "no-such=1"], "cannot vary 'no-such'"),
+        (["--vary", "seed=1,2"], "cannot vary 'seed'"),
+        (["--vary", "data=a,b"], "cannot vary 'data'"),
+        (["--vary", "teacher-from=a,b"], "cannot vary 'teacher-from'"),
+        (["--vary", "labelled=0.1", "--vary", "labelled=1"], "say it once"),
+        (["--vary", "labelled=0.1", "--labelled", "1"], "say it once"),
+    ],
+)
+def test_what_cannot_be_varied_is_refused(child, tmp_path, arguments, message):
+    error = compare(tmp_path / "o", *arguments).exception
+    assert isinstance(error, OptionError)
+    assert message in str(error)
+    assert child.calls() == []

@@ -36,6 +36,9 @@ def test_it_writes_a_student_and_says_how_good_it_is(tmp_path):
     [
         (["--weight-bits", 9], OptionError, "weight-bits must be 1 to 8"),
         (["--weight-bits", "4,conv1=2"], OptionError, "'conv1', but 64-6-10 has dense1, readout"),
+        (["--budget", 0], OptionError, "--budget must be above 0"),
+        (["--labelled", 2], OptionError, "--labelled must be 0.0 to 1.0"),
+        (["--images", 5], OptionError, "--images must be 10"),
         (["--augment", "shift=1,spin=2"], OptionError, "'spin=2'"),
         (["--loss-option", "window"], OptionError, "name=value"),
         (["--twin-epochs", 2, "--reset", "hard"], OptionError, "soft reset"),
@@ -88,3 +91,10 @@ def test_help_names_every_loss_and_data_set():
     text = CliRunner().invoke(distill, ["--help"]).output
     for word in ("digits", "fashion-mnist", "kdsnn-response", "cross-entropy", "--resume"):
         assert word in text
+
+
+def test_a_budget_is_a_factor_of_all_epochs_of_the_student(tmp_path):
+    output = tmp_path / "student.pt"
+    assert invoke("-o", output, "--twin-epochs", 4, "--epochs", 8, "--budget", 0.5).exception is None
+    config = torch.load(output, weights_only=True)["config"]
+    assert (config["twin_epochs"], config["epochs"], config["teacher_epochs"]) == (2, 4, 1)
