@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+import torch
 
+from snnc.compiler import __version__
 from snnc.compiler.errors import InterruptedRun, OptionError, TrainingError
+from snnc.distill.compare.baselines import data_digest, take_baselines
 from snnc.distill.compare.curves import write_axis
 from snnc.distill.compare.display import watching
 from snnc.distill.compare.folder import begin, read_comparison
@@ -60,6 +63,14 @@ def _configured(context: click.Context, parameter: click.Parameter, path: Path |
     help="An option of snnc distill that takes several values in turn: labelled=0.01,0.1,1. Methods are compared at "
     "each value; repeat for every combination with another.",
 )
+@click.option(
+    "--baseline-from",
+    "baselines",
+    multiple=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of another comparison, whose baselines are taken over where data, versions, students, seeds and "
+    "options are the same. Repeat for more.",
+)
 @click.option("--seeds", default="3", show_default=True, metavar="N", help="How many from 0 on; or 5-9 or 1,4,7.")
 @click.option("--jobs", type=click.IntRange(1), help="Runs at a time.  [default: one per GPU, else per core]")
 @click.option(
@@ -86,6 +97,7 @@ def compare_command(
     methods: tuple[str, ...],
     architectures: tuple[str, ...],
     axes: tuple[str, ...],
+    baselines: tuple[Path, ...],
     seeds: str,
     jobs: int | None,
     shard: str | None,
@@ -120,11 +132,16 @@ def compare_command(
         train_images=len(dataset.train),
         validation_images=len(dataset.validation),
         test_images=len(dataset.test),
+        data=data_digest(dataset),
+        versions={"snnc": __version__, "torch": torch.__version__},
         axes=_axes(axes, shared),
     )
     index, count = parse_shard(shard) if shard is not None else (0, 1)
     comparison = begin(output, asked)
     runs = asked.runs[index::count]
+    for source in baselines:
+        taken = take_baselines(runs, asked, output, source)
+        click.echo(f"{taken} baselines are taken from {source}.", err=True)
     gpus = visible_gpus() if _may_use_gpus(shared) else ()
     finished = _train(
         runs,

@@ -55,6 +55,8 @@ def begin(output: Path, comparison: Comparison) -> Comparison:
         "architectures": comparison.architectures,
         "seeds": comparison.seeds,
         "axes": comparison.axes,
+        "data": comparison.data,
+        "versions": comparison.versions,
         "train_images": comparison.train_images,
         "validation_images": comparison.validation_images,
         "test_images": comparison.test_images,
@@ -83,6 +85,8 @@ def read_comparison(output: Path) -> Comparison:
         train_images=contents["train_images"],
         validation_images=contents["validation_images"],
         test_images=contents["test_images"],
+        data=contents["data"],
+        versions=contents["versions"],
         axes={name: tuple(values) for name, values in contents["axes"].items()},
     )
 
@@ -105,6 +109,8 @@ def _check_equal(output: Path, before: Comparison, now: Comparison) -> None:
         then, today = (getattr(one, f"{part}_images") for one in (before, now))
         if then != today:
             changes.append((f"with {then:,} {part} images", f"with {today:,}"))
+    if before.data != now.data:
+        changes.append(("with other images or labels", "with these"))
     if changes:
         begun, asked = changes[0]
         raise OptionError(

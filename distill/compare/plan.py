@@ -102,6 +102,10 @@ class Comparison:
         SHA-256 of every file that those name, by option.
     axes
         Options that are varied, with their values: every combination of them is compared.
+    data
+        SHA-256 of the images and labels.
+    versions
+        Of snnc and torch that it was begun with.
     train_images, validation_images, test_images
         Sizes of the data set's parts.
     """
@@ -114,6 +118,8 @@ class Comparison:
     train_images: int
     validation_images: int
     test_images: int
+    data: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property

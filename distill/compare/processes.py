@@ -28,10 +28,10 @@ from snnc.compiler.tools import relevant_line
 from snnc.distill.checkpoint import training_file
 from snnc.distill.compare.plan import Task
 
-__all__ = ["LOG", "Job", "State", "read_attempts", "run_tasks", "visible_gpus"]
+__all__ = ["ATTEMPTS", "LOG", "Job", "State", "read_attempts", "run_tasks", "visible_gpus"]
 
 LOG: Final = "log.txt"
-_ATTEMPTS: Final = "attempts.json"
+ATTEMPTS: Final = "attempts.json"
 _LOCK: Final = ".lock"
 
 # -P: a file called torch.py in the working folder must not be imported in the place of the package.
@@ -138,7 +138,7 @@ def visible_gpus() -> tuple[str, ...]:
 def read_attempts(folder: Path) -> list[dict[str, Any]]:
     """How often the process of a folder was started, how each ended (None: nobody was there to see) and its seconds."""
     try:
-        attempts = json.loads((folder / _ATTEMPTS).read_text(encoding="utf-8"))
+        attempts = json.loads((folder / ATTEMPTS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
     return attempts if isinstance(attempts, list) else []
@@ -280,4 +280,4 @@ def _least_used(gpus: Sequence[str], everything: Sequence[Job]) -> str | None:
 
 
 def _note(folder: Path, attempts: list[dict[str, Any]]) -> None:
-    replace_file(folder / _ATTEMPTS, json.dumps(attempts, indent=2).encode() + b"\n")
+    replace_file(folder / ATTEMPTS, json.dumps(attempts, indent=2).encode() + b"\n")

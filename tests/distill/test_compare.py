@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -582,3 +583,52 @@ def test_what_cannot_be_varied_is_refused(child, tmp_path, arguments, message):
     assert isinstance(error, OptionError)
     assert message in str(error)
     assert child.calls() == []
+
+
+def test_baselines_of_another_comparison_are_taken_over_where_they_are_the_same(child, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert compare(first, "--epochs", 5, "--alpha", 0.5).exception is None
+    child.calls()
+    other_teacher = ["--epochs", 5, "--alpha", 0.9, "--teacher-epochs", 2, "--teacher", "vgg"]
+    arguments = [*other_teacher, "--baseline-from", first]
+    result = compare(second, *arguments, methods=("tser",), seeds=3)
+    assert result.exception is None
+    assert "2 baselines are taken" in result.output
+    made = [(option(call, "--loss"), option(call, "--seed")) for call in child.calls() if "--loss" in call]
+    assert sorted(made) == [("cross-entropy", "2"), ("tser", "0"), ("tser", "1"), ("tser", "2")]
+    runs = {(run["method"], run["seed"]): run for run in results(second)["runs"]}
+    before = {(run["method"], run["seed"]): run for run in results(first)["runs"]}
+    for seed in (0, 1):
+        for fact in ("sha256", "seconds", "metrics"):
+            assert runs["cross-entropy", seed][fact] == before["cross-entropy", seed][fact]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", 6], "no baseline with the students, seeds and options"),
+        (["--epochs", 5, "--architecture", "64-9-10"], "no baseline"),
+        (["--epochs", 5, "--vary", "weight-bits=2,3"], "no baseline"),
+        (["--epochs", 5, "--dataset", "npz", "--data", "mine.npz", "--architecture", "64-32-10"], "other data"),
+    ],
+)
+def test_other_baselines_are_refused(child, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    images, labels = np.zeros((40, 1, 8, 8), np.uint8), np.arange(40) % 10
+    np.savez("mine.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    assert compare(tmp_path / "first", "--epochs", 5).exception is None
+    child.calls()
+    error = compare(tmp_path / "second", *arguments, "--baseline-from", tmp_path / "first").exception
+    assert isinstance(error, OptionError)
+    assert message in str(error)
+    assert child.calls() == []
+
+
+def test_baselines_of_another_version_are_refused(child, tmp_path):
+    first = tmp_path / "first"
+    assert compare(first, "--epochs", 5).exception is None
+    contents = json.loads((first / "compare.json").read_text())
+    contents["versions"]["torch"] = "1.0"
+    (first / "compare.json").write_text(json.dumps(contents))
+    error = compare(tmp_path / "second", "--epochs", 5, "--baseline-from", first).exception
+    assert "other versions" in str(error)
