@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from snnc.compiler.contract import SEMANTICS_VERSION
-from snnc.compiler.errors import CheckpointError, TrainingError
+from snnc.compiler.errors import CheckpointError, OptionError, TrainingError
 from snnc.compiler.formats.fields import Fields
 from snnc.compiler.formats.student import check_contract
 from snnc.compiler.formats.student_v1 import upgrade
@@ -33,7 +33,7 @@ from snnc.compiler.ir.architecture import (
 )
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
 from snnc.compiler.ir.spreading import gather_weight, spread, spread_weight
-from snnc.distill.config import TrainingConfig, plain
+from snnc.distill.config import TrainingConfig, plain, restored
 from snnc.distill.data import Dataset
 from snnc.distill.neurons import NeuronSettings, Surrogate
 from snnc.distill.objective import spiking_teacher
@@ -42,6 +42,8 @@ from snnc.distill.teachers import SpikingTeacher, Teacher, TeacherKind, build_te
 
 __all__ = [
     "TrainingState",
+    "begun_config",
+    "check_same",
     "load_state",
     "read_checkpoint",
     "read_teacher",
@@ -59,8 +61,7 @@ _WITHOUT_CONTRACT = 2
 """The version that is the same but for the field ``contract``."""
 _STATE_FORMAT = "snnc-training"
 _STATE_VERSION = 2
-_GENTLER = ("learning_rate", "teacher_learning_rate")
-"""What may differ when a run goes on: one that diverged can do so more gently."""
+_ANEW = "take that file away to start again"
 _TEACHER_FORMAT = "snnc-teacher"
 
 
@@ -75,7 +76,7 @@ def student_checkpoint(student: Student, config: TrainingConfig, dataset: Datase
         "format": _FORMAT,
         "version": _VERSION,
         "contract": SEMANTICS_VERSION,
-        "name": f"{config.dataset}-{config.architecture}",
+        "name": config.name or f"{config.dataset}-{config.architecture}",
         "input": {
             "encoding": settings.encoding.value,
             "shape": list(dataset.shape if flat else settings.architecture.shape),
@@ -317,6 +318,8 @@ class TrainingState:
     ----------
     config
         As `snnc.distill.config.plain` gives it.
+    command
+        What else the command was told, by option: the files to read.
     stage, epoch
         The stage under way and how many of its epochs are done.
     finished
@@ -328,6 +331,7 @@ class TrainingState:
     """
 
     config: dict[str, Any]
+    command: dict[str, str] = dataclasses.field(default_factory=dict)
     stage: str = ""
     epoch: int = 0
     finished: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
@@ -346,27 +350,35 @@ def save_state(path: Path, state: TrainingState) -> None:
     _write(path, {"format": _STATE_FORMAT, "version": _STATE_VERSION, **_shallow(state)})
 
 
-def load_state(path: Path, config: TrainingConfig) -> TrainingState:
-    """The state of an interrupted run, which must have had the same configuration, but for its learning rates."""
+def load_state(path: Path) -> TrainingState:
+    """The state of an interrupted run."""
     contents = _read(path, "training run")
     if contents.pop("format", None) != _STATE_FORMAT or contents.pop("version", None) != _STATE_VERSION:
-        raise CheckpointError(
-            f"{path} is not the state of a training run of this version; start again without --resume."
-        )
+        raise CheckpointError(f"{path} is not the state of a training run of this version; {_ANEW}.")
     names = {field.name for field in dataclasses.fields(TrainingState)}
     if set(contents) != names:
-        raise CheckpointError(f"{path} is incomplete; start again without --resume.")
-    state = TrainingState(**contents)
+        raise CheckpointError(f"{path} is incomplete, or of another version; {_ANEW}.")
+    return TrainingState(**contents)
+
+
+def begun_config(path: Path, state: TrainingState) -> TrainingConfig:
+    """What the run of a state was begun with."""
+    try:
+        return restored(state.config)
+    except (KeyError, TypeError, ValueError, OptionError):
+        raise CheckpointError(f"{path} was begun with options that this version does not have; {_ANEW}.") from None
+
+
+def check_same(path: Path, state: TrainingState, config: TrainingConfig) -> None:
+    """Refuse to go on with another configuration than a run was begun with; what differs is named."""
     wanted = plain(config)
     for key in sorted(wanted.keys() | state.config.keys()):
         before, now = state.config.get(key), wanted.get(key)
-        if before != now and key not in _GENTLER:
+        if before != now:
             raise CheckpointError(
-                f"{path} was begun with {key} = {before}, but now it is {now}; resume with the options it was begun "
-                "with, or start again without --resume."
+                f"{path} was begun with {key.replace('_', '-')} = {before}, but now it is {now}; go on with --resume "
+                f"alone, or {_ANEW}."
             )
-    state.config = wanted
-    return state
 
 
 def _shallow(state: TrainingState) -> dict[str, Any]:

@@ -6,11 +6,12 @@ Every choice below was made on validation data (``docs/distillation.md``).
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final, get_type_hints
 
 from snnc.compiler.errors import OptionError
 from snnc.compiler.ir.architecture import Architecture, Role, parse_architecture
@@ -24,7 +25,9 @@ from snnc.distill.optimisers import Optimiser
 from snnc.distill.students import Phase, StudentConfig
 from snnc.distill.teachers import TeacherKind
 
-__all__ = ["DEFAULTS", "StageTeacher", "TrainingConfig", "parse_augmentation", "plain"]
+__all__ = ["DEFAULTS", "StageTeacher", "TrainingConfig", "has_twin", "parse_augmentation", "plain", "restored"]
+
+_NAME: Final = re.compile(r"[A-Za-z0-9 _.,+-]{1,100}")
 
 _SHARES = {Phase.FLOAT: 0.4, Phase.QUANTISED: 0.3, Phase.FOLDED: 0.3}
 """How the epochs of the spiking student are divided between its phases."""
@@ -60,6 +63,10 @@ class TrainingConfig:
         ``k`` of LIF neurons, which keep ``1 - 2**-k`` of their membrane; 0 for IF.
     alpha
         Weight of the teacher against the labels; None for what the budget says (`teacher_weight`).
+    data
+        SHA-256 of the samples and labels (`snnc.distill.data.Dataset.digest`); empty where nobody asked.
+    name
+        Of the network; empty for one that says data set and architecture.
     loss_options
         Options of the loss, as it resolves them.
     teacher_epochs
@@ -85,6 +92,8 @@ class TrainingConfig:
     """
 
     dataset: str
+    data: str = ""
+    name: str = ""
     architecture: str
     time_steps: int = 4
     weight_bits: str = "4"
@@ -144,6 +153,10 @@ class TrainingConfig:
             if not low <= value <= high:  # a NaN fails, too
                 raise OptionError(f"--{name} must be {low} to {high}, not {value}.")
         assert self.regime  # which judges its own values
+        if self.name and not _NAME.fullmatch(self.name):
+            raise OptionError(
+                f"--name must be 1 to 100 letters, digits, spaces and any of '_.,+-', not {self.name[:60]!r}."
+            )
         if self.loss not in METHODS:
             raise OptionError(f"There is no loss called {self.loss!r}; choose one of {', '.join(METHODS)}.")
         object.__setattr__(self, "loss_options", resolve(METHODS[self.loss], self.loss_options))
@@ -151,7 +164,7 @@ class TrainingConfig:
         self.bits_of(architecture)
         if self.twin_epochs and self.start_from:
             raise OptionError("--twin-epochs and --start-from both say where weights start; leave one of them out.")
-        if self.twin_epochs and (architecture.recurrent or self.leak_shift or self.reset is not Reset.SOFT):
+        if self.twin_epochs and not has_twin(self.architecture, leak_shift=self.leak_shift, reset=self.reset):
             raise OptionError(
                 "--twin-epochs needs IF neurons with a soft reset and no recurrent layer: only those fire as often as "
                 "the twin's activation says. Leave it out."
@@ -231,6 +244,11 @@ class TrainingConfig:
         return {Phase.FLOAT: self.epochs - quantised - folded, Phase.QUANTISED: quantised, Phase.FOLDED: folded}[phase]
 
 
+def has_twin(architecture: str, *, leak_shift: int, reset: Reset) -> bool:
+    """Whether a network has an artificial twin: only IF neurons that hear no loop fire as often as it says."""
+    return not (parse_architecture(architecture).recurrent or leak_shift or reset is not Reset.SOFT)
+
+
 def parse_augmentation(text: str) -> Augmentation:
     """``"shift=1,rotation=5"`` to an `Augmentation`; ``"none"`` distorts nothing."""
     kinds = {entry.name: int if entry.type == "int" else float for entry in dataclasses.fields(Augmentation)}
@@ -246,6 +264,21 @@ def parse_augmentation(text: str) -> Augmentation:
                 f"A distortion is written name=amount, with a name of {', '.join(kinds)}, not {part[:60]!r}."
             )
     return Augmentation(**amounts)
+
+
+def restored(values: Mapping[str, Any]) -> TrainingConfig:
+    """The configuration that `plain` gave; a KeyError, TypeError or ValueError where it is none of this version."""
+    hints = get_type_hints(TrainingConfig)
+    names = {entry.name for entry in dataclasses.fields(TrainingConfig)}
+    if set(values) != names:
+        raise KeyError(f"{', '.join(sorted(names ^ set(values)))}")
+    return TrainingConfig(**{name: _restored(hints[name], value) for name, value in values.items()})
+
+
+def _restored(hint: Any, value: Any) -> Any:
+    if hint is Augmentation:
+        return Augmentation(**value)
+    return hint(value) if isinstance(hint, type) and issubclass(hint, Enum) else value
 
 
 def plain(config: TrainingConfig) -> dict[str, Any]:

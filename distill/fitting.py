@@ -141,7 +141,7 @@ def _check_finite(model: nn.Module, stage: Stage, epoch: int) -> None:
 def _diverged(what: str, stage: Stage, epoch: int) -> TrainingError:
     return TrainingError(
         f"{what} in epoch {epoch + 1} of stage {stage.name!r}, at a learning rate of up to {stage.learning_rate:g}; "
-        f"go on from the last good state with --resume and a smaller {stage.rate_option}."
+        f"start again with a smaller {stage.rate_option}."
     )
 
 

@@ -33,6 +33,7 @@ from snnc.distill.objective import (
     mixed_precision,
 )
 from snnc.distill.optimisers import Optimiser
+from snnc.distill.standstill import answer_metrics
 from snnc.distill.students import Student
 from snnc.distill.teachers import SpikingTeacher, Teacher, as_input, build_teacher, teacher_logits
 from snnc.sim.models.inputs import encode
@@ -182,6 +183,7 @@ def _export(
         "integer_validation": _share(validated.classes == dataset.validation.labels),
         "integer_test": _share(tested.classes == dataset.test.labels),
         "spikes_per_sample": tested.spikes / len(dataset.test),
+        **answer_metrics(dataset.validation.labels, validated.classes, len(dataset.classes)),
     }
     if teacher is not None:
         checkpoint["metrics"]["teacher_validation"] = _teacher_accuracy(teacher, dataset.validation, store)

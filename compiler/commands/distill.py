@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
@@ -21,6 +22,8 @@ from snnc.distill.answers import AnswerStore
 from snnc.distill.augment import Augmentation
 from snnc.distill.checkpoint import (
     TrainingState,
+    begun_config,
+    check_same,
     load_state,
     read_checkpoint,
     read_teacher,
@@ -30,13 +33,14 @@ from snnc.distill.checkpoint import (
     write_checkpoint,
     write_teacher,
 )
-from snnc.distill.config import DEFAULTS, TrainingConfig, parse_augmentation, plain
+from snnc.distill.config import DEFAULTS, TrainingConfig, has_twin, parse_augmentation, plain
 from snnc.distill.data import Dataset, load
 from snnc.distill.fitting import EpochReport
 from snnc.distill.hardware import check_fit, named_device
 from snnc.distill.losses.interface import parse_options
 from snnc.distill.options import OPTIONS
 from snnc.distill.resolution import with_half_width
+from snnc.distill.standstill import standstill_warnings
 from snnc.distill.train import distil_student, find_training_device, train_teacher
 
 __all__ = ["distill"]
@@ -63,13 +67,36 @@ def distill(
     Options that are not given take the defaults of the data set, which are stored in OUTPUT with everything else that
     the run depends on.  Without any option this trains 64-32-10 on scikit-learn's digits in about 20 seconds.
     """
-    if root is not None and root.suffix == ".npz":
-        dataset = "npz"
-    if dataset == "npz" and options["architecture"] is None:
+    saver = _Saver(training_file(output))
+    state = load_state(saver.path) if resume else None
+    if state is None and saver.path.exists():
         raise OptionError(
-            "Data of your own need an --architecture, from CxHxW to classes, such as 1x64x32-16c5s2-32c3s2-10."
+            f"{saver.path} holds a run that was interrupted: go on with it by --resume, take it away to start again, "
+            "or choose another -o."
         )
-    config = _configure(DEFAULTS[dataset], options)
+    own = root is not None and root.suffix == ".npz"
+    if state is None:
+        dataset = "npz" if own else dataset
+        if dataset == "npz" and options["architecture"] is None:
+            raise OptionError(
+                "Data of your own need an --architecture, from CxHxW to classes, such as 1x64x32-16c5s2-32c3s2-10."
+            )
+        defaults = DEFAULTS[dataset]
+    else:
+        defaults = begun_config(saver.path, state)
+        given = click.get_current_context().get_parameter_source("dataset") is not ParameterSource.DEFAULT
+        dataset = "npz" if own else dataset if given else defaults.dataset
+        if dataset != defaults.dataset:
+            raise CheckpointError(
+                f"{saver.path} was begun with the data set {defaults.dataset}, but now it is {dataset}; go on with "
+                "--resume alone."
+            )
+        root, teacher_file, start_file = (
+            path if path is not None or name not in state.command else Path(state.command[name])
+            for name, path in (("data", root), ("teacher-from", teacher_file), ("start-from", start_file))
+        )
+        teacher_only = teacher_only or "teacher-only" in state.command
+    config = _configure(defaults, options, started=start_file is not None)
     if teacher_file is not None:
         if teacher_only:
             raise OptionError("--teacher-only trains a teacher and --teacher-from brings one; leave one of them out.")
@@ -80,9 +107,15 @@ def distill(
         raise OptionError(
             f"The folder {output.parent} of the output does not exist; make it, or choose another with -o."
         )
-    saver = _Saver(training_file(output))
-    state = load_state(saver.path, config) if resume else TrainingState(config=plain(config))
     images = load(dataset, root)
+    config = dataclasses.replace(config, data=images.digest())
+    files = {"data": root, "teacher-from": teacher_file, "start-from": start_file}
+    command = {name: str(path.absolute()) for name, path in files.items() if path is not None}
+    command |= {"teacher-only": "yes"} if teacher_only else {}
+    if state is None:
+        state = TrainingState(config=plain(config), command=command)
+    else:
+        check_same(saver.path, state, config)
     if chip is not None:
         click.echo(check_fit(config, images, named_device(chip)), err=True)
     where = find_training_device(device)
@@ -91,8 +124,8 @@ def distill(
     try:
         with _progress() as on_epoch:
             if teacher_only:
-                own = train_teacher(config, images, state=state, save=saver, on_epoch=on_epoch, device=where)
-                write_teacher(output, own, images, accuracy=state.finished["teacher"]["accuracy"])
+                ann = train_teacher(config, images, state=state, save=saver, on_epoch=on_epoch, device=where)
+                write_teacher(output, ann, images, accuracy=state.finished["teacher"]["accuracy"])
             else:
                 checkpoint = distil_student(
                     config,
@@ -157,8 +190,11 @@ def _digest(path: Path, option: str) -> str:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}); check {option}.") from None
 
 
-def _configure(defaults: TrainingConfig, options: dict[str, Any]) -> TrainingConfig:
-    """The defaults with what was given on the command line; words become what they stand for."""
+def _configure(defaults: TrainingConfig, options: dict[str, Any], *, started: bool) -> TrainingConfig:
+    """The defaults with what was given on the command line; words become what they stand for.
+
+    The twin of the defaults is left out where weights come from a student, and where there is no such twin.
+    """
     changes: dict[str, Any] = {}
     for name, value in options.items():
         if value is None or value == () or name == "budget":
@@ -174,6 +210,11 @@ def _configure(defaults: TrainingConfig, options: dict[str, Any]) -> TrainingCon
             changes[name] = value
     if "loss" in changes and "loss_options" not in changes:
         changes["loss_options"] = {}
+    architecture, leak_shift, reset = (
+        changes.get(name, getattr(defaults, name)) for name in ("architecture", "leak_shift", "reset")
+    )
+    if "twin_epochs" not in changes and (started or not has_twin(architecture, leak_shift=leak_shift, reset=reset)):
+        changes["twin_epochs"] = 0
     config = dataclasses.replace(defaults, **changes)
     if (budget := options["budget"]) is None:
         return config
@@ -223,4 +264,5 @@ def _summarise(output: Path, checkpoint: dict[str, Any], dataset: Dataset) -> No
         f"{100 / test:.2f} of test",
         "  the exported integers equal the trained student, spike for spike, on all validation data",
     ]
+    lines += standstill_warnings(metrics, checkpoint["classes"], validation)
     click.echo("\n".join(lines))

@@ -15,8 +15,9 @@ from typing import Final
 
 import click
 
+from snnc.compiler.build.folder import replace_file
 from snnc.compiler.errors import OptionError
-from snnc.distill.compare.folder import read_comparison, write_whole
+from snnc.distill.compare.folder import read_comparison
 from snnc.distill.compare.options import shareable
 from snnc.distill.compare.plan import BASELINE, STUDENT, Comparison, Run
 from snnc.distill.compare.processes import ATTEMPTS, LOG
@@ -75,9 +76,9 @@ def take_baselines(runs: Iterable[Run], comparison: Comparison, output: Path, so
             continue
         folder.mkdir(parents=True, exist_ok=True)
         if (found / ATTEMPTS).exists():
-            write_whole(folder / ATTEMPTS, (found / ATTEMPTS).read_bytes())
-        write_whole(folder / LOG, f"taken from {found}\n".encode())
-        write_whole(folder / STUDENT, (found / STUDENT).read_bytes())  # last: with it the run is done
+            replace_file(folder / ATTEMPTS, (found / ATTEMPTS).read_bytes())
+        replace_file(folder / LOG, f"taken from {found}\n".encode())
+        replace_file(folder / STUDENT, (found / STUDENT).read_bytes())  # last: with it the run is done
         taken += 1
     return taken
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from snnc.distill.compare.folder import write_whole
+from snnc.compiler.build.folder import replace_file
 from snnc.distill.compare.plan import Comparison, Setting, spell
 from snnc.distill.compare.results import Summary
 
@@ -63,7 +63,7 @@ def write_axis(output: Path, comparison: Comparison, summaries: Sequence[Summary
         axes.legend(fontsize=7)
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=150, metadata={"Software": None})
-    write_whole(output / CURVES, image.getvalue())
+    replace_file(output / CURVES, image.getvalue())
 
 
 def _number(text: str) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,15 @@ class Dataset:
     train: Split
     validation: Split
     test: Split
+
+    def digest(self) -> str:
+        """SHA-256 of all samples and labels, in hexadecimal: the same data give the same, wherever their files lie."""
+        found = hashlib.sha256(repr((self.shape, self.time_steps, self.classes)).encode())
+        for split in (self.train, self.validation, self.test):
+            found.update(len(split).to_bytes(8, "little"))
+            found.update(np.ascontiguousarray(split.images).data)
+            found.update(np.ascontiguousarray(split.labels).data)
+        return found.hexdigest()
 
     @property
     def events(self) -> bool:

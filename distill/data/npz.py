@@ -3,10 +3,10 @@
 `x_validation` and `y_validation` are the samples that choices are made on; without them a tenth of the training
 samples is held out, 5000 at most, and whatever is wrong with the labels of those is wrong with the validation, too.
 
-``x_*`` are unsigned bytes: images ``(N, C, H, W)``, or events ``(N, T, C, H, W)``, the number of events of each pixel
-in each of ``T`` steps.  A neuron either spikes in a step or it does not, so **counts are clipped to 0 or 1**.  ``y_*``
-are integers ``(N,)`` from 0 on; ``classes`` are the names of the classes, in that order.  numpy.savez_compressed
-writes such a file.
+``x_*`` are unsigned bytes: images ``(N, C, H, W)``, or events ``(N, T, C, H, W)``, 1 where an address has an event in
+one of ``T`` steps and 0 elsewhere.  An address either speaks in a step or it does not, so a count above 1 is refused.
+``y_*`` are integers ``(N,)`` from 0 on; ``classes`` are the names of the classes, in that order.
+numpy.savez_compressed writes such a file.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _load(path: Path, name: str, title: str) -> Dataset:
 
     def split(images: Pixels, labels: npt.NDArray[np.integer]) -> Split:
         checked = check_labels(labels, count, path=path, name=name)
-        return Split(images=images.clip(max=1) if events else images, labels=checked)
+        return Split(images=images, labels=checked)
 
     train = split(x_train, y_train)
     train, validation = (train, split(x_validation, y_validation)) if given else train_and_validation(train)
@@ -99,6 +99,11 @@ def _load(path: Path, name: str, title: str) -> Dataset:
 def _samples(archive: Archive, part: str) -> tuple[Pixels, npt.NDArray[np.integer]]:
     """Images or events of one part, and their labels, not yet checked against the classes."""
     images, labels = archive.pixels(f"x_{part}", (4, 5)), archive.integers(f"y_{part}")
+    if images.ndim == 5 and (most := int(images.max())) > 1:
+        raise DataError(
+            f"{archive.path}: x_{part} counts up to {most} events of an address in a step, but an address gives 0 or "
+            "1; use shorter steps, or store numpy.minimum(x, 1)."
+        )
     if len(images) != len(labels):
         raise DataError(
             f"{archive.path}: x_{part} holds {len(images)} samples, but y_{part} {len(labels)} labels; "

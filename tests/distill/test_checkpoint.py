@@ -12,6 +12,8 @@ from snnc.compiler.contract import SEMANTICS_VERSION
 from snnc.compiler.errors import CheckpointError, TrainingError
 from snnc.distill.checkpoint import (
     TrainingState,
+    begun_config,
+    check_same,
     load_state,
     read_checkpoint,
     save_state,
@@ -19,7 +21,7 @@ from snnc.distill.checkpoint import (
     training_file,
     write_checkpoint,
 )
-from snnc.distill.config import DEFAULTS, plain
+from snnc.distill.config import DEFAULTS, plain, restored
 from snnc.distill.data import load
 from snnc.distill.students import Phase, Student
 
@@ -138,17 +140,34 @@ def test_a_run_resumes_with_its_own_options_only(tmp_path):
     path = training_file(tmp_path / "student.pt")
     assert path.name == "student.training.pt"
     save_state(path, TrainingState(config=plain(CONFIG), stage="float", epoch=3))
-    assert load_state(path, CONFIG).epoch == 3
-    gentler = dataclasses.replace(CONFIG, learning_rate=1e-5)
-    assert load_state(path, gentler).config["learning_rate"] == 1e-5
-    with pytest.raises(CheckpointError, match=r"time_steps = 4, but now it is 2"):
-        load_state(path, dataclasses.replace(CONFIG, time_steps=2))
+    state = load_state(path)
+    assert state.epoch == 3
+    assert begun_config(path, state) == CONFIG
+    check_same(path, state, CONFIG)
+    for change, message in (
+        ({"time_steps": 2}, "time-steps = 4, but now it is 2"),
+        ({"learning_rate": 1e-5}, "learning-rate = 0.005, but now it is 1e-05"),
+        ({"data": "another"}, "data = , but now it is another"),
+    ):
+        with pytest.raises(CheckpointError, match=message):
+            check_same(path, state, dataclasses.replace(CONFIG, **change))
+
+
+def test_options_of_another_version_are_no_run_to_go_on_with(tmp_path):
+    state = TrainingState(config=plain(CONFIG) | {"spin": 1})
+    with pytest.raises(CheckpointError, match="does not have"):
+        begun_config(tmp_path / "student.training.pt", state)
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_plain_configuration_is_restored(name):
+    assert restored(plain(DEFAULTS[name])) == DEFAULTS[name]
 
 
 def test_a_student_is_no_training_run(contents, tmp_path):
     path = tmp_path / "student.training.pt"
     write_checkpoint(path, contents)
     with pytest.raises(CheckpointError, match="not the state of a training run"):
-        load_state(path, CONFIG)
+        load_state(path)
     with pytest.raises(CheckpointError, match="no training run at"):
-        load_state(tmp_path / "none.pt", CONFIG)
+        load_state(tmp_path / "none.pt")

@@ -64,14 +64,22 @@ def test_a_file_in_fortran_order_is_the_same_data(path):
     assert read.flags.c_contiguous
 
 
-def test_counts_of_events_become_spikes(path):
-    counts = np.random.default_rng(1).integers(0, 4, (40, 6, 2, 5, 4), dtype=np.uint8)
-    np.savez(path, **arrays(x_train=counts, x_test=counts[:8]))
+def test_events_are_read(path):
+    events = np.random.default_rng(1).integers(0, 2, (40, 6, 2, 5, 4), dtype=np.uint8)
+    np.savez(path, **arrays(x_train=events, x_test=events[:8]))
     mine = load("npz", path)
     assert mine.events
     assert (mine.time_steps, mine.shape) == (6, (2, 5, 4))
-    np.testing.assert_array_equal(mine.test.images, counts[:8] > 0)
+    np.testing.assert_array_equal(mine.test.images, events[:8])
     assert mine.test.images.dtype == np.uint8
+
+
+@pytest.mark.parametrize("part", ["x_train", "x_test"])
+def test_counts_of_events_are_refused(path, part):
+    events = {name: np.zeros((count, 6, 2, 5, 4), np.uint8) for name, count in (("x_train", 40), ("x_test", 8))}
+    events[part][3, 2, 1, 0, 0] = 7
+    np.savez(path, **arrays(**events))
+    refuse(path, f"{part} counts up to 7 events")
 
 
 def test_a_validation_set_of_its_own_is_used_whole(path):
@@ -86,11 +94,11 @@ def test_a_validation_set_of_its_own_is_used_whole(path):
     assert mine.validation.labels.tolist() == [3, 2, 1, 0, 3]
 
 
-def test_a_validation_set_of_events_is_clipped_like_the_others(path):
-    counts = np.random.default_rng(1).integers(0, 4, (40, 6, 2, 5, 4), dtype=np.uint8)
-    chosen = {"x_validation": counts[:3], "y_validation": np.arange(3)}
-    save(path, **arrays(x_train=counts[:1], y_train=np.zeros(1, int), x_test=counts[:8]), **chosen)
-    np.testing.assert_array_equal(load("npz", path).validation.images, counts[:3] > 0)
+def test_a_validation_set_of_events_is_read(path):
+    events = np.random.default_rng(1).integers(0, 2, (40, 6, 2, 5, 4), dtype=np.uint8)
+    chosen = {"x_validation": events[:3], "y_validation": np.arange(3)}
+    save(path, **arrays(x_train=events[:1], y_train=np.zeros(1, int), x_test=events[:8]), **chosen)
+    np.testing.assert_array_equal(load("npz", path).validation.images, events[:3])
 
 
 @pytest.mark.parametrize(

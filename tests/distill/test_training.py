@@ -106,7 +106,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run(digits, monkeypatch):
     )
     monkeypatch.setattr(train, "METHODS", {"cross-entropy": method})
     saved = []
-    with pytest.raises(TrainingError, match=r"nan in epoch 3 of stage 'float'.*--resume.*--learning-rate"):
+    with pytest.raises(TrainingError, match=r"nan in epoch 3 of stage 'float'.*smaller --learning-rate"):
         run(dataclasses.replace(QUICK, loss="cross-entropy", epochs=30), digits, save=lambda s: saved.append(s.epoch))
     assert saved == [1, 2]
 

@@ -1,5 +1,8 @@
 """``snnc distill`` as its user meets it."""
 
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
@@ -7,6 +10,7 @@ from click.testing import CliRunner
 from snnc.compiler.commands import distill as commands
 from snnc.compiler.commands.distill import distill
 from snnc.compiler.errors import CheckpointError, DataError, InterruptedRun, OptionError
+from snnc.distill.data import load
 
 QUICK = ["--architecture", "64-6-10", "--epochs", "3", "--teacher-epochs", "1", "--teacher", "mlp", "--copies", "1"]
 
@@ -72,9 +76,58 @@ def test_an_interrupted_run_is_kept_and_resumed(tmp_path, monkeypatch):
     assert "--resume" in str(result.exception)
     assert output.read_bytes() == b"good"
 
-    assert isinstance(invoke("-o", output, "--resume", "--time-steps", 2).exception, CheckpointError)
-    assert invoke("-o", output, "--resume").exception is None
+    assert isinstance(invoke("-o", output).exception, OptionError)  # what was begun is not thrown away in silence
+    for change in (("--time-steps", 2), ("--learning-rate", 0.1), ("--dataset", "mnist")):
+        refused = invoke("-o", output, "--resume", *change).exception
+        assert isinstance(refused, CheckpointError)
+        assert change[0].strip("-").replace("dataset", "data set") in str(refused)
+    alone = CliRunner().invoke(distill, ["-o", str(output), "--resume"])
+    assert alone.exception is None
+    assert torch.load(output, weights_only=True)["config"]["architecture"] == "64-6-10"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["student.pt"]
+
+
+def test_a_run_goes_on_with_its_own_data_only(tmp_path, monkeypatch):
+    """Data of one's own that are others when it is resumed, from the path that the state remembers."""
+    output, own = tmp_path / "student.pt", tmp_path / "own.npz"
+    events = np.random.default_rng(0).integers(0, 2, (40, 3, 4, 1, 1), dtype=np.uint8)
+    kept: dict[str, Any] = {
+        "x_train": events,
+        "y_train": np.arange(40) % 2,
+        "x_test": events[:6],
+        "y_test": np.arange(6) % 2,
+    }
+    np.savez(own, **kept)
+    arguments = ["--data", own, "--architecture", "4-6R-2", "--encoding", "events", "--time-steps", 3, "--epochs", 3]
+    arguments += ["--teacher-epochs", 0, "--name", "mine", "-o", output]
+
+    class Saver(commands._Saver):
+        def __call__(self, state):
+            super().__call__(state)
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(commands, "_Saver", Saver)
+        # The twin of the defaults, which a recurrent layer cannot have, is left out.
+        assert isinstance(CliRunner().invoke(distill, [*map(str, arguments)]).exception, InterruptedRun)
+    np.savez(own, **kept | {"x_test": 1 - events[:6]})
+    again = ["-o", str(output), "--resume"]
+    assert "data = " in str(CliRunner().invoke(distill, again).exception)
+    np.savez(own, **kept)
+    result = CliRunner().invoke(distill, again)
+    assert result.exception is None
+    student = torch.load(output, weights_only=True)
+    assert student["name"] == "mine"
+    assert student["config"]["data"] == load("npz", own).digest()
+    assert student["config"]["twin_epochs"] == 0
+
+
+def test_a_training_that_stood_still_says_so(tmp_path):
+    output = tmp_path / "student.pt"
+    result = invoke("-o", output, "--learning-rate", 0, "--loss", "cross-entropy", "--teacher-epochs", 0)
+    assert result.exception is None
+    assert "warning: the network is no better than always answering the most frequent class" in result.output
+    assert "warning: no validation sample was ever called" in result.output
 
 
 def test_an_interruption_before_the_first_epoch_says_so(tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("verify")
     build = build_graph(random_chain((12, 6, 3), time_steps=STEPS), folder / "build")
     generator = np.random.default_rng(0)
-    samples = generator.integers(0, 3, (COUNT, STEPS, 2, 3, 2), dtype=np.uint8)
+    samples = generator.integers(0, 2, (COUNT, STEPS, 2, 3, 2), dtype=np.uint8)
     labels = np.arange(COUNT) % 3
     np.savez(folder / "own.npz", x_train=samples, y_train=labels, x_test=samples, y_test=labels)
     return build, folder / "own.npz"
