@@ -10,7 +10,8 @@ from typing import Final
 
 from snnc.compiler.design import Design, Options
 from snnc.compiler.errors import OptionError
-from snnc.compiler.formats import RandomNetwork, import_network
+from snnc.compiler.formats import RandomNetwork, ReadOptions, import_network
+from snnc.compiler.formats.interface import NO_OPTIONS
 from snnc.compiler.ir import Graph, format_graph, verify
 from snnc.compiler.lanes.fit import layout_of
 from snnc.compiler.passes.bound import bound
@@ -122,24 +123,28 @@ def passes_before(name: str) -> tuple[Pass, ...]:
     return PASSES[: [step.name for step in PASSES].index(name)]
 
 
-def begin(source: Path | RandomNetwork, device: Device, options: Options) -> Design:
-    """Import a network."""
-    return Design(graph=_imported(source, options.time_steps), options=options, device=device)
+def begin(source: Path | RandomNetwork, device: Device, options: Options, reading: ReadOptions = NO_OPTIONS) -> Design:
+    """Import a network; `reading` is what its file does not say."""
+    return Design(graph=_imported(source, options.time_steps, reading), options=options, device=device)
 
 
 def integer_network(
-    source: Path | RandomNetwork, *, time_steps: int | None = None, weight_bits: int | None = None
+    source: Path | RandomNetwork,
+    *,
+    time_steps: int | None = None,
+    weight_bits: int | None = None,
+    reading: ReadOptions = NO_OPTIONS,
 ) -> Graph:
     """The integer network of a trained one, without hardware in mind; the options are those of `Options`."""
-    graph = quantised(normalised(_imported(source, time_steps)), weight_bits)
+    graph = quantised(normalised(_imported(source, time_steps, reading)), weight_bits)
     verify(graph)
     return graph
 
 
-def _imported(source: Path | RandomNetwork, time_steps: int | None) -> Graph:
+def _imported(source: Path | RandomNetwork, time_steps: int | None, reading: ReadOptions) -> Graph:
     if time_steps is not None and not 1 <= time_steps <= TIME_STEPS_LIMIT:
         raise OptionError(f"--time-steps is {time_steps}; 1 to {TIME_STEPS_LIMIT} are possible.")
-    graph = import_network(source)
+    graph = import_network(source, reading)
     if time_steps is not None:
         graph = dataclasses.replace(graph, time_steps=time_steps)
     verify(graph)
@@ -171,13 +176,14 @@ def compile_network(
     device: Device,
     options: Options,
     *,
+    reading: ReadOptions = NO_OPTIONS,
     observe: Callable[[str, str], None] | None = None,
 ) -> Design:
-    """From a network to a complete design.
+    """From a network to a complete design; `reading` is what its file does not say.
 
     Raises
     ------
     OptionError, CheckpointError, UnsupportedError, FitError, ToolError
         See `snnc.compiler.errors`.
     """
-    return run_passes(begin(source, device, options), observe=observe)
+    return run_passes(begin(source, device, options, reading), observe=observe)

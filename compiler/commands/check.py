@@ -3,66 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 
+from snnc.compiler.commands.assumed import assumption_options, assumptions
 from snnc.compiler.errors import CheckpointError, UnsupportedError
-from snnc.compiler.formats.foreign.assumptions import Assumptions, Decoding, Leak, ResetKind
+from snnc.compiler.formats import find_format
+from snnc.compiler.formats.foreign.assumptions import Assumptions
 from snnc.compiler.formats.foreign.findings import Finding, Imported, Verdict
-from snnc.compiler.formats.nir import import_nir
-from snnc.compiler.formats.student import read_student
-from snnc.compiler.ir import Comparison, Encoding
+from snnc.compiler.formats.nir import NIR, import_nir
 
-__all__ = ["EXIT_STATUS", "assumption_options", "assumptions", "check", "imported"]
+__all__ = ["EXIT_STATUS", "check", "imported"]
 
 EXIT_STATUS: Final = {Verdict.EXACT: 0, Verdict.REFITTED: 1, Verdict.REFUSED: 2}
 """For a CI. A file that cannot be read counts as refused."""
 
 _COLOURS: Final = {Verdict.EXACT: "green", Verdict.REFITTED: "yellow", Verdict.REFUSED: "red"}
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-
-_DEFAULTS: Final = Assumptions()
-
-
-def _choice(name: str, kind: Any, default: Any, text: str) -> Callable[[_Command], _Command]:
-    choices = click.Choice([member.value for member in kind])
-    return click.option(name, type=choices, default=default.value, show_default=True, help=text)
-
-
-def _number(name: str, low: int, high: int, default: int, text: str) -> Callable[[_Command], _Command]:
-    return click.option(
-        name, type=click.IntRange(low, high), metavar="N", default=default, show_default=True, help=text
-    )
-
-
-def assumption_options(command: _Command) -> _Command:
-    """Add an option for each field of `Assumptions`, under its name."""
-    for option in reversed(
-        (
-            click.option("--dt", type=float, help="Length of a time step, in the file's unit of time."),
-            _choice("--reset", ResetKind, _DEFAULTS.reset, "What a spike does to the membrane; late: a step later."),
-            _choice("--comparison", Comparison, _DEFAULTS.comparison, "When a membrane fires, against its threshold."),
-            _choice("--leak", Leak, _DEFAULTS.leak, "How time constants become steps."),
-            _choice("--encoding", Encoding, _DEFAULTS.encoding, "Of the input."),
-            _number("--bits", 1, 8, _DEFAULTS.bits, "Of a pixel."),
-            _number("--time-steps", 1, 2**16, _DEFAULTS.time_steps, "Most time steps of a sample."),
-            _choice("--decoding", Decoding, _DEFAULTS.decoding, "sum: a leaky readout may be taken for a sum."),
-            _number("--fraction-bits", 0, 16, _DEFAULTS.fraction_bits, "Of membranes, at most."),
-            _number("--weight-bits", 1, 8, _DEFAULTS.weight_bits, "Of weights."),
-            click.option("--exact", is_flag=True, help="Refuse what could only be approximated."),
-        )
-    ):
-        command = option(command)
-    return command
-
 
 @click.command("check")
 @click.argument("file", type=click.Path(path_type=Path))
-@assumption_options
+@assumption_options()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def check(file: Path, as_json: bool, **options: Any) -> int:
     """Say of each node of the network in FILE whether it can be compiled exactly, nearly (by how much) or not (why),
@@ -87,43 +50,27 @@ def check(file: Path, as_json: bool, **options: Any) -> int:
 
 
 def imported(file: Path, options: Assumptions) -> Imported:
-    """The network in a file with a finding for each node; a student's own layers are exact by their nature.
+    """The network in a file with a finding for each node; files of our own are exact by their nature.
 
     Raises
     ------
     UnsupportedError
         It is of no format that is read.
     """
-    match file.suffix.lower():
-        case ".nir":
-            return import_nir(file, options)
-        case ".pt":
-            graph = read_student(file)
-            findings = tuple(
-                Finding(
-                    node=population.name,
-                    kind=type(population.neuron).__name__,
-                    verdict=Verdict.EXACT,
-                    text="a layer of a student.",
-                )
-                for population in graph.populations
-            )
-            return Imported(graph=graph, findings=findings, assumptions=())
-        case _:
-            raise UnsupportedError(f"'{file}' is of no known format; snnc checks .nir and .pt files.")
-
-
-def assumptions(options: dict[str, Any]) -> Assumptions:
-    """The record of what `assumption_options` parsed."""
-    kinds: dict[str, Any] = {
-        "reset": ResetKind,
-        "comparison": Comparison,
-        "leak": Leak,
-        "encoding": Encoding,
-        "decoding": Decoding,
-    }
-    values: dict[str, Any] = {name: kinds[name](value) if name in kinds else value for name, value in options.items()}
-    return Assumptions(**values)
+    kind = find_format(file)
+    if kind is NIR:
+        return import_nir(file, options)
+    graph = kind.read(file, options)
+    findings = tuple(
+        Finding(
+            node=population.name,
+            kind=type(population.neuron).__name__,
+            verdict=Verdict.EXACT,
+            text="a layer of this contract.",
+        )
+        for population in graph.populations
+    )
+    return Imported(graph=graph, findings=findings, assumptions=())
 
 
 def _show(file: Path, found: Imported) -> None:

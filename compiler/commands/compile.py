@@ -6,16 +6,20 @@ import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from click.core import ParameterSource
 
 from snnc.compiler.build.folder import check_output, write_build
+from snnc.compiler.commands.assumed import assumption_options, assumptions
 from snnc.compiler.commands.families import target_options
 from snnc.compiler.design import Objective, Options
 from snnc.compiler.errors import OptionError
-from snnc.compiler.formats import FORMATS, RandomNetwork
+from snnc.compiler.formats import FORMATS, RandomNetwork, ReadOptions
+from snnc.compiler.formats.foreign.assumptions import Assumptions
+from snnc.compiler.formats.interface import NO_OPTIONS
+from snnc.compiler.formats.nir import NIR
 from snnc.compiler.ir import Encoding
 from snnc.compiler.passes.bound import firing_warnings
 from snnc.compiler.passes.schedule import schedule
@@ -25,6 +29,9 @@ from snnc.compiler.targets import find_device, load_target
 __all__ = ["compile_command", "parse_lanes"]
 
 _DEVICE_INDEPENDENT: Final = passes_before("schedule")
+_OWN: Final = ("encoding", "time_steps", "weight_bits")
+"""Of the options of a network made elsewhere, those that other networks have too."""
+_OF_BOTH: Final = ("encoding", True)
 _DRY_PASSES: Final = (IMPORT, *(step.name for step in _DEVICE_INDEPENDENT))
 
 
@@ -59,7 +66,7 @@ _DRY_PASSES: Final = (IMPORT, *(step.name for step in _DEVICE_INDEPENDENT))
     type=click.Choice([item.value for item in Encoding]),
     default="events",
     show_default=True,
-    help="Of a random network's input.",
+    help="Of the input of a random network, or of a .nir file's.",
 )
 @click.option(
     "--density",
@@ -69,6 +76,7 @@ _DRY_PASSES: Final = (IMPORT, *(step.name for step in _DEVICE_INDEPENDENT))
     help="Fraction of a random network's inputs that are active, for which its thresholds are set.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of a random network.")
+@assumption_options(without=_OWN)
 def compile_command(
     student: Path | None,
     target: str,
@@ -84,8 +92,13 @@ def compile_command(
     encoding: str,
     density: float,
     seed: int,
+    **assumed: Any,
 ) -> None:
-    """Compile STUDENT into a build folder: integer model, plan, Verilog, memory images, bench and report."""
+    """Compile STUDENT into a build folder: integer model, plan, Verilog, memory images, bench and report.
+
+    STUDENT is a student.pt, a sealed model.npz, or a .nir file, which leaves much open: snnc check says what, and
+    which options say it.
+    """
     for name in print_after:
         if dry_run and name not in _DRY_PASSES:
             raise click.UsageError(f"--dry-run shows nothing after '{name}'; it does after {', '.join(_DRY_PASSES)}.")
@@ -101,9 +114,18 @@ def compile_command(
     if (student is None) == (architecture is None):
         raise click.UsageError(f"Give either a network file ({', '.join(FORMATS)}) or --random ARCHITECTURE.")
     given = click.get_current_context().get_parameter_source
+    elsewhere = student is not None and student.suffix.lower() == NIR.suffix
     for name in ("encoding", "density", "seed"):
-        if student is not None and given(name) is ParameterSource.COMMANDLINE:
+        if student is not None and given(name) is ParameterSource.COMMANDLINE and (name, elsewhere) != _OF_BOTH:
             raise click.UsageError(f"--{name} belongs to --random; {student} says its own.")
+    for name in assumed:
+        if not elsewhere and given(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} belongs to {NIR.suffix} files.")
+    reading: ReadOptions = NO_OPTIONS
+    if elsewhere:
+        reading = assumptions(
+            assumed | {"encoding": encoding, "time_steps": time_steps or 10, "weight_bits": weight_bits or 8}
+        )
     if architecture is not None:
         source = RandomNetwork(
             architecture=architecture,
@@ -123,18 +145,21 @@ def compile_command(
             click.echo(text)
 
     if dry_run:
-        _dry_run(source, target, options, observe)
+        _dry_run(source, target, options, reading, observe)
         return
 
     folder = output or (Path("build") / student.stem if student else None)
     if folder is not None:
         check_output(folder)
-    design = compile_network(source, chosen, options, observe=observe)
+    design = compile_network(source, chosen, options, reading=reading, observe=observe)
     # rich is needed only from here on.
     from snnc.compiler.commands.console import show_build
 
     folder = folder or Path("build") / design.graph.name
-    write_build(folder, design.files, source=str(student) if student else f"--random {architecture} --seed {seed}")
+    said = str(student) if student else f"--random {architecture} --seed {seed}"
+    if isinstance(reading, Assumptions):
+        said += f" ({reading.text})"
+    write_build(folder, design.files, source=said)
     show_build(folder, design)
     for warning in firing_warnings(design.graph):
         click.echo(warning, err=True)
@@ -148,10 +173,16 @@ def parse_lanes(text: str) -> tuple[tuple[int, int], ...]:
     return tuple((int(field[1]), int(field[2] or 1)) for field in fields if field)
 
 
-def _dry_run(source: Path | RandomNetwork, target: str, options: Options, observe: Callable[[str, str], None]) -> None:
+def _dry_run(
+    source: Path | RandomNetwork,
+    target: str,
+    options: Options,
+    reading: ReadOptions,
+    observe: Callable[[str, str], None],
+) -> None:
     from snnc.compiler.commands.console import show_devices
 
     family = load_target(target)
-    bounded = run_passes(begin(source, family.device(), options), _DEVICE_INDEPENDENT, observe=observe)
+    bounded = run_passes(begin(source, family.device(), options, reading), _DEVICE_INDEPENDENT, observe=observe)
     candidates = [(device, schedule(dataclasses.replace(bounded, device=device))) for device in family.devices.values()]
     show_devices(bounded.graph.name, candidates)

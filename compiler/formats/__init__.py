@@ -9,6 +9,7 @@ from typing import Final
 
 from snnc.compiler.errors import UnsupportedError
 from snnc.compiler.formats.interface import NO_OPTIONS, Format, ReadOptions
+from snnc.compiler.formats.nir import NIR
 from snnc.compiler.formats.random_network import RandomNetwork, random_graph
 from snnc.compiler.formats.sealed import SEALED
 from snnc.compiler.formats.student import STUDENT
@@ -16,7 +17,7 @@ from snnc.compiler.ir import Graph
 
 __all__ = ["FORMATS", "Format", "RandomNetwork", "ReadOptions", "find_format", "import_network"]
 
-FORMATS: Final[Mapping[str, Format]] = MappingProxyType({format.suffix: format for format in (STUDENT, SEALED)})
+FORMATS: Final[Mapping[str, Format]] = MappingProxyType({format.suffix: format for format in (STUDENT, SEALED, NIR)})
 """By the end of a file's name."""
 
 

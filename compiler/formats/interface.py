@@ -15,7 +15,10 @@ __all__ = ["NO_OPTIONS", "Format", "ReadOptions"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
-    """What a reader is told about a file that does not say everything; the formats of today do."""
+    """What a reader is told about a file that does not say everything.
+
+    Our own formats do; others have a record of their own (`snnc.compiler.formats.foreign.assumptions`).
+    """
 
 
 NO_OPTIONS: Final = ReadOptions()

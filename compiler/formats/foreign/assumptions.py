@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from enum import Enum
 
 from snnc.compiler.errors import OptionError
+from snnc.compiler.formats.interface import ReadOptions
 from snnc.compiler.ir import Comparison, Encoding
 
 __all__ = ["Assumption", "Assumptions", "Decoding", "Leak", "ResetKind"]
@@ -41,7 +43,7 @@ class Decoding(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assumptions:
+class Assumptions(ReadOptions):
     """Options of every reader of networks made elsewhere; what a source says itself has precedence.
 
     Attributes
@@ -85,6 +87,13 @@ class Assumptions:
                 raise OptionError(f"{name} is {value}; {low} to {high} are possible.")
         if not 1 <= self.time_steps <= 2**16:
             raise OptionError(f"time_steps is {self.time_steps}; 1 to {2**16} are possible.")
+
+    @property
+    def text(self) -> str:
+        """What was said, in a line: for the record of a build."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        shown = {name: value.value if isinstance(value, Enum) else value for name, value in values.items()}
+        return ", ".join(f"{name} {value}" for name, value in shown.items() if value is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

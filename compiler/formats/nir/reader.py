@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from snnc.compiler.errors import CheckpointError, OptionError
 from snnc.compiler.formats.foreign.assumptions import Assumptions
 from snnc.compiler.formats.foreign.build import build
 from snnc.compiler.formats.foreign.findings import Imported
 from snnc.compiler.formats.foreign.nodes import Network, Node
+from snnc.compiler.formats.interface import Format, ReadOptions
 from snnc.compiler.formats.nir.flatten import flattened
 from snnc.compiler.formats.nir.hdf5 import read_tree
 from snnc.compiler.formats.nir.meaning import Meaning
 from snnc.compiler.ir import Graph
 
-__all__ = ["import_nir", "nir_network", "read_nir"]
+__all__ = ["NIR", "import_nir", "nir_network", "read_nir"]
 
 
 def read_nir(path: Path, assumptions: Assumptions) -> Graph:
@@ -45,6 +47,10 @@ def import_nir(path: Path, assumptions: Assumptions) -> Imported:
         raise type(error)(f"'{path}': {error}") from None
 
 
+def _read(path: Path, options: ReadOptions) -> Graph:
+    return read_nir(path, options if isinstance(options, Assumptions) else Assumptions())
+
+
 def nir_network(tree: object, title: str, assumptions: Assumptions) -> Network:
     """The tree of a file (`read_tree`) in the words of `snnc.compiler.formats.foreign.nodes`."""
     assert isinstance(tree, dict)
@@ -52,3 +58,6 @@ def nir_network(tree: object, title: str, assumptions: Assumptions) -> Network:
     meaning = Meaning(assumptions)
     nodes = tuple(Node(name=entry.name, kind=entry.kind, operation=meaning.of(entry)) for entry in entries)
     return Network(title=title, nodes=nodes, edges=edges, assumed=tuple(meaning.assumed.values()))
+
+
+NIR: Final = Format(suffix=".nir", read=_read)

@@ -1,0 +1,75 @@
+"""Options for what a network made elsewhere does not say about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+import click
+
+from snnc.compiler.formats.foreign.assumptions import Assumptions, Decoding, Leak, ResetKind
+from snnc.compiler.ir import Comparison, Encoding
+
+__all__ = ["OPTION_NAMES", "assumption_options", "assumptions"]
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_DEFAULTS: Final = Assumptions()
+
+
+def _choice(name: str, kind: Any, default: Any, text: str) -> Callable[[_Command], _Command]:
+    choices = click.Choice([member.value for member in kind])
+    return click.option(name, type=choices, default=default.value, show_default=True, help=text)
+
+
+def _number(name: str, low: int, high: int, default: int, text: str) -> Callable[[_Command], _Command]:
+    return click.option(
+        name, type=click.IntRange(low, high), metavar="N", default=default, show_default=True, help=text
+    )
+
+
+def assumption_options(*, without: Collection[str] = ()) -> Callable[[_Command], _Command]:
+    """Add an option for each field of `Assumptions`, under its name, but for those that a command has already."""
+
+    def add(command: _Command) -> _Command:
+        for name, option in reversed(tuple(_OPTIONS.items())):
+            if name not in without:
+                command = option(command)
+        return command
+
+    return add
+
+
+_OPTIONS: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
+    {
+        "dt": click.option("--dt", type=float, help="Length of a time step, in the file's unit of time."),
+        "reset": _choice("--reset", ResetKind, _DEFAULTS.reset, "What a spike does; late: a step later."),
+        "comparison": _choice("--comparison", Comparison, _DEFAULTS.comparison, "Of a membrane that fires."),
+        "leak": _choice("--leak", Leak, _DEFAULTS.leak, "How time constants become steps."),
+        "encoding": _choice("--encoding", Encoding, _DEFAULTS.encoding, "Of the input."),
+        "bits": _number("--bits", 1, 8, _DEFAULTS.bits, "Of a pixel."),
+        "time_steps": _number("--time-steps", 1, 2**16, _DEFAULTS.time_steps, "Most time steps of a sample."),
+        "decoding": _choice("--decoding", Decoding, _DEFAULTS.decoding, "sum: a leaky readout may be taken for a sum."),
+        "fraction_bits": _number("--fraction-bits", 0, 16, _DEFAULTS.fraction_bits, "Of membranes, at most."),
+        "weight_bits": _number("--weight-bits", 1, 8, _DEFAULTS.weight_bits, "Of weights."),
+        "exact": click.option("--exact", is_flag=True, help="Refuse what could only be approximated."),
+    }
+)
+
+
+OPTION_NAMES: Final = tuple(_OPTIONS)
+"""As parameters of a command."""
+
+
+def assumptions(options: dict[str, Any]) -> Assumptions:
+    """The record of what `assumption_options` parsed."""
+    kinds: dict[str, Any] = {
+        "reset": ResetKind,
+        "comparison": Comparison,
+        "leak": Leak,
+        "encoding": Encoding,
+        "decoding": Decoding,
+    }
+    values: dict[str, Any] = {name: kinds[name](value) if name in kinds else value for name, value in options.items()}
+    return Assumptions(**values)
