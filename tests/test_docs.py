@@ -87,3 +87,24 @@ def test_lint_is_silent_with_the_waivers_of_the_build(
     found = lint("rtl/core.vlt")
     assert (found.returncode, found.stderr) == (0, "")
     assert lint().returncode != 0
+
+
+_BUILT = re.compile(r"rtl/(core|shell|primitives)\.v(lt)?")
+"""Files of a build folder, whose names look like ours."""
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/*.md"])
+def test_a_file_that_a_page_names_is_there(repository: Path, page: str) -> None:
+    for path in repository.glob(page):
+        for name in re.findall(
+            r"`((?:compiler|rtl|sim|distill|tests|benchmarks|scripts|examples)/[\w./-]*)`", path.read_text()
+        ):
+            if "NAME" not in name and not _BUILT.fullmatch(name):
+                assert (repository / name).exists(), f"{path.name} names {name}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/*.md"])
+def test_a_link_leads_somewhere(repository: Path, page: str) -> None:
+    for path in repository.glob(page):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name} links to {target}"
