@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-import torch
 
 from snnc.compiler import __version__
 from snnc.compiler.errors import InterruptedRun, OptionError, TrainingError
@@ -133,7 +133,7 @@ def compare_command(
         validation_images=len(dataset.validation),
         test_images=len(dataset.test),
         data=data_digest(dataset),
-        versions={"snnc": __version__, "torch": torch.__version__},
+        versions={"snnc": __version__, "torch": importlib.metadata.version("torch")},
         axes=_axes(axes, shared),
     )
     index, count = parse_shard(shard) if shard is not None else (0, 1)
