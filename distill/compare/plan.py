@@ -20,7 +20,7 @@ from snnc.distill.compare.options import (
     variable,
 )
 from snnc.distill.losses import METHODS
-from snnc.distill.losses.interface import Need, resolve
+from snnc.distill.losses.interface import LossSettings, Need, resolve
 
 __all__ = [
     "BASELINE",
@@ -130,14 +130,21 @@ class Comparison:
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """All runs; seeds turn slowest, so that a comparison that is not finished has whole pairs."""
+        """All runs; seeds turn slowest, so that a comparison that is not finished has whole pairs.
+
+        Where there are no labels at all, what cannot learn without them is left out, the baseline first of all.
+        """
         return tuple(
             Run(architecture=architecture, method=method, seed=seed, setting=setting)
             for seed in self.seeds
             for architecture in self.architectures
             for setting in self.settings
             for method in self.methods
+            if not self._is_unlabelled(setting) or _needs_no_label(method)
         )
+
+    def _is_unlabelled(self, setting: Setting) -> bool:
+        return float(dict(setting).get("labelled") or self.shared.get("labelled", ("", "1"))[-1]) == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +165,14 @@ class Task:
     output: Path
     arguments: tuple[str, ...] = field(repr=False)
     after: Task | None = field(default=None, repr=False)
+
+
+def _needs_no_label(method: Candidate) -> bool:
+    own = METHODS[method.loss]
+    given = dict(method.settings)
+    options = resolve(own, {name: value for name, value in given.items() if name in own.options})
+    alpha = float(given.get("alpha", 1.0))
+    return own.labels_optional(LossSettings(temperature=1.0, alpha=alpha, options=options))
 
 
 def parse_method(text: str) -> Candidate:

@@ -45,6 +45,11 @@ def write_table(output: Path, comparison: Comparison, results: Sequence[Result],
         "Gains are over the baseline with the same student, paired by seed, in points, with their 95 % interval",
         "(Student's t, n pairs). The verdict is that of the interval on validation data: *helped* if all of it is",
         "above 0, *did not help here* if all of it is below. Of 20 such intervals one misses by chance.",
+        *(
+            ["Without labels there is no baseline: gains are over the one with the most labels."]
+            if any(float(dict(summary.setting).get("labelled", 1)) == 0 for summary in summaries)
+            else []
+        ),
     ]
     headings = "| method | runs | validation | gain (n) | verdict | test | test gain | spikes/sample | s/run |"
     for title, rows in _sections(summaries):

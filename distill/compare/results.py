@@ -140,7 +140,8 @@ def summarise(results: Sequence[Result]) -> list[Summary]:
     summaries = []
     for (architecture, setting, method), group in groups.items():
         done = [result for result in group if result.state == "done"]
-        baseline = groups.get((architecture, setting, Candidate(loss=BASELINE)), [])
+        reference = _reference(setting, [other for _, other, _ in groups])
+        baseline = groups.get((architecture, reference, Candidate(loss=BASELINE)), [])
         gain = test_gain = judged = None
         if method.loss != BASELINE:
             gain = paired_gain(_by_seed(group, VALIDATION), _by_seed(baseline, VALIDATION))
@@ -162,6 +163,15 @@ def summarise(results: Sequence[Result]) -> list[Summary]:
             )
         )
     return summaries
+
+
+def _reference(setting: Setting, settings: Iterable[Setting]) -> Setting:
+    """The setting whose baseline a setting is compared with: its own, but without labels the one with most of them."""
+    if float(dict(setting).get("labelled", 1)) > 0:
+        return setting
+    others = {name: value for name, value in setting if name != "labelled"}
+    same = [other for other in settings if {name: value for name, value in other if name != "labelled"} == others]
+    return max(same, key=lambda other: float(dict(other)["labelled"]))
 
 
 def results_json(output: Path, comparison: Comparison, results: Sequence[Result], summaries: Sequence[Summary]) -> None:

@@ -632,3 +632,16 @@ def test_baselines_of_another_version_are_refused(child, tmp_path):
     (first / "compare.json").write_text(json.dumps(contents))
     error = compare(tmp_path / "second", "--epochs", 5, "--baseline-from", first).exception
     assert "other versions" in str(error)
+
+
+def test_without_labels_only_those_take_part_that_need_none_and_the_labelled_baseline_judges(child, tmp_path):
+    output = tmp_path / "o"
+    methods = ("kdsnn-response", "kdsnn-response:alpha=0", "ckdsnn-samd")
+    compare(output, "--vary", "labelled=0,0.5,1", "--teacher-epochs", 0, methods=methods, seeds=2)
+    rows = {(row["setting"]["labelled"], row["method"], *row["options"]): row for row in results(output)["summary"]}
+    assert [name for labelled, *name in rows if labelled == "0"] == [["kdsnn-response"]]
+    assert len(rows) == 1 + 2 * 4
+    for labelled in ("0", "1"):
+        assert rows[labelled, "kdsnn-response"]["gain"]["mean"] == pytest.approx(0.025)
+    table = (output / "table.md").read_text()
+    assert "gains are over the one with the most labels" in table
