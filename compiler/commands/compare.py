@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +9,8 @@ from typing import Any
 
 import click
 
-from snnc.compiler import __version__
 from snnc.compiler.errors import InterruptedRun, OptionError, TrainingError
-from snnc.distill.compare.baselines import data_digest, take_baselines
+from snnc.distill.compare.baselines import take_baselines
 from snnc.distill.compare.curves import write_axis
 from snnc.distill.compare.display import watching
 from snnc.distill.compare.folder import begin, read_comparison
@@ -30,7 +28,7 @@ from snnc.distill.compare.plan import (
 )
 from snnc.distill.compare.processes import Job, State, run_tasks, visible_gpus
 from snnc.distill.compare.report import TABLE, show_table, write_plot, write_table
-from snnc.distill.compare.results import read_results, results_json, summarise
+from snnc.distill.compare.results import VERSIONS, read_results, results_json, summarise
 from snnc.distill.config import DEFAULTS
 from snnc.distill.data import load
 from snnc.distill.resolution import coarseness
@@ -132,8 +130,8 @@ def compare_command(
         train_images=len(dataset.train),
         validation_images=len(dataset.validation),
         test_images=len(dataset.test),
-        data=data_digest(dataset),
-        versions={"snnc": __version__, "torch": importlib.metadata.version("torch")},
+        data=dataset.digest(),
+        versions=VERSIONS,
         axes=_axes(axes, shared),
     )
     index, count = parse_shard(shard) if shard is not None else (0, 1)

@@ -96,7 +96,7 @@ def distill(
             for name, path in (("data", root), ("teacher-from", teacher_file), ("start-from", start_file))
         )
         teacher_only = teacher_only or "teacher-only" in state.command
-    config = _configure(defaults, options, started=start_file is not None)
+    config = _configure(defaults, options, started=start_file is not None, begun=resume)
     if teacher_file is not None:
         if teacher_only:
             raise OptionError("--teacher-only trains a teacher and --teacher-from brings one; leave one of them out.")
@@ -190,10 +190,11 @@ def _digest(path: Path, option: str) -> str:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}); check {option}.") from None
 
 
-def _configure(defaults: TrainingConfig, options: dict[str, Any], *, started: bool) -> TrainingConfig:
+def _configure(defaults: TrainingConfig, options: dict[str, Any], *, started: bool, begun: bool) -> TrainingConfig:
     """The defaults with what was given on the command line; words become what they stand for.
 
-    The twin of the defaults is left out where weights come from a student, and where there is no such twin.
+    The twin of the defaults is left out where weights come from a student, and where there is no such twin. Epochs of a
+    run that was `begun` are within its budget already, those of the command line are not.
     """
     changes: dict[str, Any] = {}
     for name, value in options.items():
@@ -220,8 +221,11 @@ def _configure(defaults: TrainingConfig, options: dict[str, Any], *, started: bo
         return config
     if not 0 < budget <= 1000:
         raise OptionError(f"--budget must be above 0, 1000 at most, not {budget}.")
-    twin = max(1, round(config.twin_epochs * budget)) if config.twin_epochs else 0
-    return dataclasses.replace(config, epochs=max(3, round(config.epochs * budget)), twin_epochs=twin)
+    within = {name: begun and options[name] is None for name in ("epochs", "twin_epochs")}
+    epochs, twin = (config.epochs if within["epochs"] else max(3, round(config.epochs * budget))), config.twin_epochs
+    if twin and not within["twin_epochs"]:
+        twin = max(1, round(twin * budget))
+    return dataclasses.replace(config, epochs=epochs, twin_epochs=twin)
 
 
 @contextmanager

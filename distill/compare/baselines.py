@@ -8,7 +8,6 @@ and what is said of them.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -21,22 +20,11 @@ from snnc.distill.compare.folder import read_comparison
 from snnc.distill.compare.options import shareable
 from snnc.distill.compare.plan import BASELINE, STUDENT, Comparison, Run
 from snnc.distill.compare.processes import ATTEMPTS, LOG
-from snnc.distill.data import Dataset
 
-__all__ = ["data_digest", "take_baselines"]
+__all__ = ["take_baselines"]
 
 _UNHEARD: Final = frozenset({"temperature", "alpha", "stage-teacher"})
 """Options that have no part in the baseline, beside those that are called after the teacher."""
-
-
-def data_digest(dataset: Dataset) -> str:
-    """Hash of every image and label."""
-    digest = hashlib.sha256()
-    for split in (dataset.train, dataset.validation, dataset.test):
-        digest.update(f"{split.images.shape}".encode())
-        digest.update(split.images.tobytes())
-        digest.update(split.labels.tobytes())
-    return digest.hexdigest()
 
 
 def take_baselines(runs: Iterable[Run], comparison: Comparison, output: Path, source: Path) -> int:

@@ -21,11 +21,14 @@ from snnc.distill.compare.gains import Gain, Verdict, paired_gain, verdict
 from snnc.distill.compare.plan import BASELINE, STUDENT, Candidate, Comparison, Run, Setting
 from snnc.distill.compare.processes import read_attempts
 
-__all__ = ["RESULTS", "Result", "Summary", "read_result", "read_results", "results_json", "summarise"]
+__all__ = ["RESULTS", "VERSIONS", "Result", "Summary", "read_result", "read_results", "results_json", "summarise"]
 
 RESULTS: Final = "results.json"
 _FORMAT: Final = "snnc-comparison-results"
 _VERSION: Final = 1
+
+VERSIONS: Final[Mapping[str, str]] = {"snnc": __version__, "torch": str(torch.__version__)}
+"""What trains: students of other versions may differ."""
 
 VALIDATION: Final = "integer_validation"
 """The accuracy that is judged by."""
@@ -179,7 +182,7 @@ def results_json(output: Path, comparison: Comparison, results: Sequence[Result]
     contents = {
         "format": _FORMAT,
         "version": _VERSION,
-        "versions": {"snnc": __version__, "torch": torch.__version__},
+        "versions": VERSIONS,
         "shared": {name: " ".join(words[1:]) or True for name, words in comparison.shared.items()},
         "baseline": BASELINE,
         "judged_by": VALIDATION,

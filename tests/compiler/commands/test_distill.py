@@ -151,3 +151,23 @@ def test_a_budget_is_a_factor_of_all_epochs_of_the_student(tmp_path):
     assert invoke("-o", output, "--twin-epochs", 4, "--epochs", 8, "--budget", 0.5).exception is None
     config = torch.load(output, weights_only=True)["config"]
     assert (config["twin_epochs"], config["epochs"], config["teacher_epochs"]) == (2, 4, 1)
+
+
+def test_a_run_with_a_budget_goes_on_within_it(tmp_path, monkeypatch):
+    """As a comparison does that was interrupted: the same options again, and --resume."""
+    output = tmp_path / "student.pt"
+    options = ["-o", output, "--twin-epochs", 4, "--epochs", 8, "--budget", 0.5]
+
+    class Saver(commands._Saver):
+        def __call__(self, state):
+            super().__call__(state)
+            if state.stage == "float":
+                raise KeyboardInterrupt
+
+    for again in (["--resume", *options], ["--resume", "--budget", 0.5, "-o", output], ["--resume", "-o", output]):
+        with monkeypatch.context() as patch:
+            patch.setattr(commands, "_Saver", Saver)
+            assert isinstance(invoke(*options).exception, InterruptedRun)
+        assert CliRunner().invoke(distill, [*map(str, again)]).exception is None
+        config = torch.load(output, weights_only=True)["config"]
+        assert (config["twin_epochs"], config["epochs"]) == (2, 4)
