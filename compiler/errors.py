@@ -40,7 +40,17 @@ class UnsupportedError(SnncError):
 
 
 class FitError(SnncError):
-    """The network does not fit the device, or a register would be wider than allowed."""
+    """The network does not fit the device, or a register would be wider than allowed.
+
+    Attributes
+    ----------
+    measured
+        What is short, without the remedy: a command with other options than `snnc compile` names its own.
+    """
+
+    def __init__(self, measured: str, remedy: str = "") -> None:
+        super().__init__(f"{measured} {remedy}".rstrip())
+        self.measured = measured
 
 
 class BuildError(SnncError):

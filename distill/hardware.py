@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Final
 
 import torch
 
@@ -18,6 +19,10 @@ from snnc.distill.data import Dataset
 from snnc.distill.students import Phase, Student
 
 __all__ = ["check_fit", "named_device"]
+
+
+_NOTHING: Final = "--fit: nothing was trained, since the student could not be built."
+_REMEDY: Final = "Use fewer --weight-bits or smaller layers in --architecture, or name a larger chip with --fit."
 
 
 def named_device(name: str) -> Device:
@@ -39,7 +44,7 @@ def check_fit(config: TrainingConfig, dataset: Dataset, device: Device) -> str:
     Raises
     ------
     FitError
-        It does not fit; the compiler's sentence says what is short and what would help.
+        It does not fit; the compiler's sentence says what is short, and ours what a training can do about it.
     UnsupportedError
         The hardware of a layer is not built.
     """
@@ -52,8 +57,10 @@ def check_fit(config: TrainingConfig, dataset: Dataset, device: Device) -> str:
         write_checkpoint(path, student_checkpoint(student, config, dataset))
         try:
             plan = run_passes(begin(path, device, Options()), passes_before("emit")).complete_plan
-        except (FitError, UnsupportedError) as error:
-            raise type(error)(f"--fit: nothing was trained, since the student could not be built. {error}") from None
+        except FitError as error:
+            raise FitError(f"{_NOTHING} {error.measured}", _REMEDY) from None
+        except UnsupportedError as error:
+            raise UnsupportedError(f"{_NOTHING} {error}") from None
     return (
         f"{config.architecture} fits {device.name}: {plan.blocks} of {device.block_rams} {device.block_ram_name}, "
         f"about {total_cells(plan):,} of {device.logic_cells:,} {device.logic_name}s."

@@ -15,7 +15,7 @@ from snnc.sim.evaluation.doctor import diagnose
 from snnc.sim.evaluation.energy import load_costs
 from snnc.sim.evaluation.evaluation import Evaluation, evaluation_json
 from snnc.sim.evaluation.health import layer_health
-from snnc.sim.evaluation.immunity import Immunity, noise_names, sweep, sweep_length
+from snnc.sim.evaluation.immunity import Immunity, left_out, noise_names, sweep, sweep_length
 from snnc.sim.evaluation.operations import count_work
 from snnc.sim.evaluation.subject import open_subject
 from snnc.sim.models.inputs import load_samples
@@ -101,6 +101,8 @@ def run(
     graph = subject.integer
     tests = load_samples(graph, dataset, data=data, samples=samples)
     names = () if noise is None else noise_names(noise, events=tests.events)
+    if noise is not None and (said := left_out(noise, events=tests.events)):
+        click.echo(said, err=True)
     # Before the work, of which nothing is left where it cannot be written.
     _make_folder(output)
 

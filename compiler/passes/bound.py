@@ -72,8 +72,9 @@ def bound(design: Design) -> Design:
         if bits > WIDTH_LIMIT:
             raise FitError(
                 f"The membranes of layer '{population.name}' need {bits} bits over {graph.time_steps} time steps; "
-                f"{WIDTH_LIMIT} are the most. Use fewer time steps (--time-steps), fewer weight bits, or fewer "
-                "fraction_bits in the student (its layer's shift; docs/checkpoint.md)."
+                f"{WIDTH_LIMIT} are the most.",
+                "Use fewer time steps (--time-steps), fewer weight bits, or fewer fraction_bits in the student (its "
+                "layer's shift; docs/checkpoint.md).",
             )
     return dataclasses.replace(design, bounds=bounds)
 

@@ -30,9 +30,9 @@ def place(design: Design) -> Design:
         raise FitError(
             f"'{design.graph.name}' does not fit {design.device.title} ({design.device.name}) with "
             f"{', '.join(str(lanes) for lanes in design.lanes)} lanes: it needs {fit.problem}. The largest memory is "
-            f"'{weights.name}' with {weights.bits_used:,} bits{_in_spram(weights, design.device)}. Use fewer weight "
-            "bits (--weight-bits), fewer neurons, fewer lanes (--lanes), or a larger device (--dry-run shows which "
-            "fit)."
+            f"'{weights.name}' with {weights.bits_used:,} bits{_in_spram(weights, design.device)}.",
+            "Use fewer weight bits (--weight-bits), fewer neurons, fewer lanes (--lanes), or a larger device "
+            "(--dry-run shows which fit).",
         )
     return dataclasses.replace(design, plan=fit.plan)
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from snnc.compiler.ir import Graph
 from snnc.sim.evaluation.activity import Activity
@@ -36,6 +37,9 @@ spikes at 4 and 3 bits, and 7% at 2, where fraction bits are wanted."""
 UNUSED_BITS: Final = 3
 """Bits of the membrane words that no sample used: proofs are for the worst input, which costs one or two."""
 
+
+RARE: Final = 0.5
+"""Of the samples that a class would have if all had equally many: below it a class is called rare."""
 
 _NAMED: Final = 8
 """Channels or classes that a sentence lists."""
@@ -191,9 +195,21 @@ def _never_answered(graph: Graph, activity: Activity) -> Finding | None:
         ailment=Ailment.NEVER_ANSWERED,
         layer=graph.readout.name,
         measured=f"No sample was ever called {', '.join(names[:_NAMED])}{', ..' if len(names) > _NAMED else ''}.",
-        advice="Look at the readout's weights and biases of these classes, or give the readout more weight bits.",
+        advice=_answer_more(asked, missing, activity.accuracy[-1]),
         channels=missing,
     )
+
+
+def _answer_more(asked: npt.NDArray[np.int64], missing: tuple[int, ...], accuracy: float) -> str:
+    """What to do about classes without an answer, ``asked`` how often each was right; bits help none that is rare."""
+    if accuracy <= asked.max() / asked.sum():
+        return (
+            "It is no better than always answering the most frequent class: training stood still. Train longer or at "
+            "another learning rate."
+        )
+    if asked[list(missing)].max() < RARE * asked.sum() / len(asked):
+        return "These classes are rare: train on more samples of them, or weigh them more."
+    return "Look at the readout's weights and biases of these classes, or give the readout more weight bits."
 
 
 CHECKS: Final[tuple[Callable[[LayerHealth, Activity], Finding | None], ...]] = (

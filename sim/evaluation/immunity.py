@@ -14,7 +14,7 @@ from snnc.sim.evaluation.noise import NOISES, Faulty, HardwareNoise, Noise, Pixe
 from snnc.sim.models import golden
 from snnc.sim.models.inputs import Pixels, Samples, encoded_batches
 
-__all__ = ["Immunity", "Level", "noise_names", "noisy", "noisy_accuracy", "sweep", "sweep_length"]
+__all__ = ["Immunity", "Level", "left_out", "noise_names", "noisy", "noisy_accuracy", "sweep", "sweep_length"]
 
 _ALL: Final = "all"
 
@@ -96,6 +96,16 @@ def noise_names(text: str, *, events: bool) -> tuple[str, ...]:
                 f"{', '.join(hardware)}."
             )
     return names
+
+
+def left_out(text: str, *, events: bool) -> str:
+    """A sentence on what ``all`` leaves out of samples that are events; empty where it leaves out nothing."""
+    pixels = [name for name, noise in NOISES.items() if isinstance(noise, PixelNoise)]
+    if text != _ALL or not events:
+        return ""
+    return (
+        f"--noise all leaves out {', '.join(pixels)}: they change the brightness of pixels, and the samples are events."
+    )
 
 
 def sweep_length(names: Sequence[str], seeds: int) -> int:

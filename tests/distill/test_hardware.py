@@ -1,6 +1,7 @@
 """A student is held against its chip before it is trained."""
 
 import dataclasses
+import re
 
 import pytest
 
@@ -11,6 +12,7 @@ from snnc.compiler.targets import find_device
 from snnc.distill.config import DEFAULTS
 from snnc.distill.data import load
 from snnc.distill.hardware import check_fit, named_device
+from snnc.distill.options import OPTIONS
 
 
 def configured(**changes):
@@ -24,9 +26,12 @@ def test_what_it_says_is_what_the_trained_student_takes(repository):
     assert said.startswith(f"64-32-10 fits up5k: {plan.blocks} of 30 EBR, about ")
 
 
-def test_a_student_that_is_too_large_is_refused_with_the_compilers_remedy():
-    with pytest.raises(FitError, match=r"--fit: nothing was trained.*EBR"):
+def test_a_student_that_is_too_large_is_refused_with_options_that_distill_has():
+    with pytest.raises(FitError, match=r"--fit: nothing was trained.*EBR") as refused:
         check_fit(configured(architecture="64-2000-10"), load("digits"), named_device("up5k"))
+    advised = set(re.findall(r"--[a-z-]+", str(refused.value)))
+    assert "--architecture" in advised
+    assert advised <= {name for option in OPTIONS for name in option.opts}
 
 
 @pytest.mark.parametrize("architecture", ["1x8x8-4c3-8c3s2-10", "1x8x8-4c3-4r3-10", "1x8x8-a2-4c3-10"])

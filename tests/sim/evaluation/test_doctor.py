@@ -124,3 +124,22 @@ def test_a_class_that_is_never_answered(graph):
     finding = found(examined(graph)[1], Ailment.NEVER_ANSWERED, "readout")
     assert finding.measured == "No sample was ever called cat."
     assert finding.channels == (0,)
+
+
+@pytest.mark.parametrize(
+    ("confusion", "advice"),
+    [
+        ([[0, 12], [0, 28]], "training stood still"),
+        ([[0, 3], [0, 37]], "training stood still"),
+        ([[0, 9, 1], [0, 60, 0], [0, 0, 60]], "are rare"),
+        ([[0, 40, 0], [0, 40, 0], [0, 0, 40]], "more weight bits"),
+    ],
+)
+def test_more_bits_are_advised_where_bits_are_missing_only(graph, confusion, advice):
+    activity = measure(graph, random_samples(graph, 20), time_steps=1)
+    table = np.array(confusion)
+    share = np.array([table.trace() / table.sum()])
+    findings = diagnose(graph, dataclasses.replace(activity, confusion=table, accuracy=share), ())
+    said = found(findings, Ailment.NEVER_ANSWERED, "readout").advice
+    assert advice in said
+    assert ("bits" in said) == ("bits" in advice)

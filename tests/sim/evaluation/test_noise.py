@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 
 import numpy as np
 import pytest
 
 from snnc.compiler.errors import OptionError
 from snnc.compiler.ir import Dense, Graph, Pooling
-from snnc.sim.evaluation.immunity import Immunity, Level, noise_names, noisy, noisy_accuracy, sweep, sweep_length
+from snnc.sim.evaluation.immunity import (
+    Immunity,
+    Level,
+    left_out,
+    noise_names,
+    noisy,
+    noisy_accuracy,
+    sweep,
+    sweep_length,
+)
 from snnc.sim.evaluation.noise import NOISES, Faulty, HardwareNoise, PixelNoise
 from snnc.sim.evaluation.noise.weight_bits import flipped, held
 from snnc.sim.models import golden
@@ -209,6 +219,8 @@ def test_a_network_without_hidden_neurons_has_none_to_stick():
 def test_names():
     assert noise_names("all", events=False) == tuple(NOISES)
     assert noise_names("all", events=True) == tuple(HARDWARE)
+    assert re.match(r"--noise all leaves out gaussian, .*the samples are events", left_out("all", events=True))
+    assert left_out("all", events=False) == left_out("stuck-at-0", events=True) == ""
     assert noise_names("stuck-at-0, gaussian,stuck-at-0", events=False) == ("stuck-at-0", "gaussian")
     with pytest.raises(OptionError, match="no noise called 'pink'; choose all or some of gaussian, "):
         noise_names("gaussian,pink", events=False)
