@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from snnc.compiler.errors import TrainingError
 from snnc.distill.checkpoint import TrainingState
-from snnc.distill.optimisers import Optimiser, build_optimiser
+from snnc.distill.optimisers import SHARE, Optimiser, build_optimiser
 
 __all__ = ["EpochReport", "Stage", "fit"]
 
@@ -100,7 +100,7 @@ def fit(
         model.train()
         for update, loss in enumerate(losses(epoch), start=epoch * updates_per_epoch):
             for group in optimiser.param_groups:
-                group["lr"] = stage.learning_rate * _schedule(update / total)
+                group["lr"] = stage.learning_rate * _schedule(update / total) * group[SHARE]
             if not math.isfinite(loss.item()):
                 raise _diverged(f"The loss became {loss.item()}", stage, epoch)
             optimiser.zero_grad()

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 import torch
 from torch import nn
 
-__all__ = ["Optimiser", "build_optimiser"]
+from snnc.distill.students import PopulationLayer
+
+__all__ = ["SHARE", "Optimiser", "build_optimiser"]
+
+SHARE: Final = "share"
+"""Of the learning rate, in every group of parameters."""
+
+_LOOP_SHARE: Final = 0.1
+"""For the weights of a recurrent layer's own spikes: they act every step on what they caused, with the gain of a batch
+norm that others train, and at the full rate they cost accuracy (``docs/distillation.md``)."""
 
 
 class Optimiser(Enum):
@@ -25,11 +34,15 @@ def build_optimiser(
     kind: Optimiser, model: nn.Module, *, learning_rate: float, weight_decay: float
 ) -> torch.optim.Optimizer:
     """An optimiser of all parameters; only weight matrices and kernels decay, one-dimensional parameters do not."""
-    parameters = list(model.parameters())
+    layers = [module for module in model.modules() if isinstance(module, PopulationLayer)]
+    loops = [layer.weights[-1] for layer in layers if layer.spec.loop is not None]
+    others = [p for p in model.parameters() if all(p is not loop for loop in loops)]
     groups: list[dict[str, Any]] = [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+        {"params": [p for p in others if p.dim() > 1], "weight_decay": weight_decay, SHARE: 1.0},
+        {"params": [p for p in others if p.dim() <= 1], "weight_decay": 0.0, SHARE: 1.0},
     ]
+    if loops:
+        groups.append({"params": loops, "weight_decay": weight_decay, SHARE: _LOOP_SHARE})
     match kind:
         case Optimiser.ADAMW:
             return torch.optim.AdamW(groups, lr=learning_rate)

@@ -182,3 +182,19 @@ def test_the_reset_is_detached():
     spikes, _ = integrate_and_fire(current[:, None, None], torch.ones(1), neuron, time_steps=2)
     (gradient,) = torch.autograd.grad(spikes[1].sum(), current)
     assert gradient.tolist() == pytest.approx([0.9, 0.9])  # x = 1.1 - 1 at step 2: slope 0.9 for both
+
+
+def test_the_gradient_of_a_loop_does_not_grow_with_time():
+    """By default, not; all of it grows with every step, and nothing was learned."""
+    generator = torch.Generator().manual_seed(0)
+    current = torch.randn(128, 8, 32, 1, 1, generator=generator)
+    loop = torch.empty(32, 32).uniform_(-0.9, 0.9, generator=generator).requires_grad_()
+
+    def norm(neuron):
+        spikes, _ = integrate_and_fire(current, torch.ones(1, 1, 1), neuron, time_steps=128, loop=loop)
+        (gradient,) = torch.autograd.grad(spikes.mean(), loop)
+        return float(gradient.norm())
+
+    by_default = NeuronSettings(reset=Reset.SOFT, initial=Initial.HALF, surrogate=Surrogate.ATAN)
+    assert 0 < norm(by_default) < 5
+    assert norm(settings(loop_gradient=1.0)) > 50
