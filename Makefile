@@ -14,7 +14,7 @@ bin := $(VENV)/bin
 stamp := $(VENV)/.snnc-stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test lint nightly benchmarks constraints clean
+.PHONY: help setup demo quick test lint nightly benchmarks peers constraints clean
 
 help:
 	@echo "make demo        distil, compile, verify and place and route a small network, in about two minutes"
@@ -23,6 +23,7 @@ help:
 	@echo "make lint        lint and types alone"
 	@echo "make nightly     the tests that are too long for make test"
 	@echo "make benchmarks  measure what the README's table states"
+	@echo "make peers       install the libraries that benchmarks and nightly tests compare with"
 	@echo "make setup       the environment alone (the others do it by themselves)"
 	@echo "make clean       remove caches and build folders; the environment stays"
 
@@ -50,6 +51,10 @@ nightly: $(stamp)
 
 benchmarks: $(stamp)
 	@$(bin)/python benchmarks/run.py
+
+# Beside the environment's own packages, whose versions stay: see benchmarks/peers.txt.
+peers: $(stamp)
+	@$(bin)/python -m pip install --quiet --no-deps --requirement benchmarks/peers.txt
 
 # After a change of versions in $(VENV). The comment at the head of the file is kept.
 constraints: $(stamp)
