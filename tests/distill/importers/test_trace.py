@@ -116,8 +116,8 @@ def test_every_spike_of_a_deep_network_is_the_modules_own() -> None:
     net = Convolutional().double()
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.running_mean, -0.2, 0.2)
-            nn.init.uniform_(module.running_var, 0.1, 0.3)
+            module.running_mean = 0.4 * torch.rand(4).double() - 0.2
+            module.running_var = 0.2 * torch.rand(4).double() + 0.1
             nn.init.uniform_(module.weight, 0.5, 1.5)
         if isinstance(module, nn.Linear | nn.Conv2d) and module.bias is not None:
             nn.init.uniform_(module.bias, 0.0, 0.6)
