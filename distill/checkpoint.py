@@ -39,6 +39,7 @@ from snnc.distill.neurons import NeuronSettings, Surrogate
 from snnc.distill.objective import spiking_teacher
 from snnc.distill.students import Phase, PopulationLayer, Student, StudentConfig
 from snnc.distill.teachers import SpikingTeacher, Teacher, TeacherKind, build_teacher
+from snnc.distill.teachers.onnx import read_onnx_teacher
 
 __all__ = [
     "TrainingState",
@@ -227,13 +228,15 @@ def write_teacher(path: Path, teacher: Teacher, dataset: Dataset, *, accuracy: f
 
 
 def read_teacher(path: Path, dataset: Dataset) -> Teacher | SpikingTeacher:
-    """A teacher for a data set: an ANN that `write_teacher` wrote, or a student.
+    """A teacher for a data set: an ANN that `write_teacher` wrote, one in an ``.onnx`` file, or a student.
 
     Raises
     ------
     CheckpointError
         The file is neither, or for images or classes of another number.
     """
+    if path.suffix == ".onnx":
+        return read_onnx_teacher(path, dataset)
     contents = _read(path, "teacher")
     spiking = contents.get("format") == _FORMAT
     if not spiking and contents.get("format") != _TEACHER_FORMAT:

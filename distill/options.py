@@ -63,7 +63,7 @@ OPTIONS: Final[tuple[click.Option, ...]] = (
         "--teacher-from",
         "teacher_file",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="A teacher that was trained before, by --teacher-only or as a student.",
+        help="A teacher that was trained before: by --teacher-only, as a student, or anywhere, as an .onnx classifier.",
     ),
     _option("--fit", "chip", metavar="CHIP", help="Refuse a student that would not fit a chip, such as up5k."),
     _option("--teacher-only", is_flag=True, help="Train the teacher alone and write it to OUTPUT."),
