@@ -267,7 +267,13 @@ def parse_augmentation(text: str) -> Augmentation:
 
 
 def restored(values: Mapping[str, Any]) -> TrainingConfig:
-    """The configuration that `plain` gave; a KeyError, TypeError or ValueError where it is none of this version."""
+    """The configuration that `plain` gave, the same run, with `alpha` as it was resolved.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError, OptionError
+        The values are none of this version.
+    """
     hints = get_type_hints(TrainingConfig)
     names = {entry.name for entry in dataclasses.fields(TrainingConfig)}
     if set(values) != names:
