@@ -3,8 +3,9 @@
     make peers
     SNNC_DATA=... .venv/bin/python benchmarks/imported.py [snntorch|spikingjelly]
 
-Trains one epoch with the library itself, converts, and prints the accuracy of both on the test images. Then the library
-gets the integer network's rounded weights, biases and thresholds, in double precision, and the spikes are compared.
+Trains a short epoch with the library itself, converts, and prints the accuracy of both on the test images. Then the
+library gets the integer network's rounded weights, biases and thresholds, in double precision, and the spikes are
+compared.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from snnc.distill.data import load
 from snnc.distill.importers import from_snntorch, from_spikingjelly
 from snnc.sim.models import golden
 
+TRAINED = 10_000
+"""Images of the one epoch."""
 COMPARED = 200
 """Images whose spikes are compared."""
 
@@ -115,7 +118,7 @@ def train(case: Case, net: nn.Module, images: torch.Tensor, labels: torch.Tensor
     """One epoch."""
     optimiser = torch.optim.Adam(net.parameters(), lr=2e-3)
     net.train()
-    for batch in torch.randperm(len(images)).split(128):
+    for batch in torch.randperm(len(images)).split(64):
         rates = list(case.run(net, images[batch]).values())[-1].mean(0)
         loss = nn.functional.cross_entropy(rates * 10, labels[batch])
         optimiser.zero_grad()
@@ -185,12 +188,12 @@ def main(name: str) -> None:
     labels, truth = (torch.from_numpy(split.labels.astype(np.int64)) for split in (data.train, data.test))
     net = case.make()
     start = time.perf_counter()
-    train(case, net, images, labels)
+    train(case, net, images[:TRAINED], labels[:TRAINED])
     net.eval()
     with torch.no_grad():
         counts = torch.cat([list(case.run(net, part).values())[-1].sum(0) for part in tests.split(1000)])
     theirs = float((counts.argmax(1) == truth).double().mean())
-    print(f"{name}: one epoch in {time.perf_counter() - start:.0f} s; the library {theirs:.2%} of {len(tests):,}")
+    print(f"{name}: trained in {time.perf_counter() - start:.0f} s; the library {theirs:.2%} of {len(tests):,}")
     found = case.convert(net, tests[:1])
     print(f"  {found.verdict.value}: " + "; ".join(item.text for item in found.findings if item.kind != "Flatten"))
     graph = normalised(found.accepted())

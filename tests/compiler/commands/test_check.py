@@ -70,3 +70,20 @@ def test_what_cannot_be_read_counts_as_refused(tmp_path: Path, capsys: pytest.Ca
 def test_a_missing_option_is_no_verdict(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", str(file)]) == 1
     assert "--dt" in capsys.readouterr().err
+
+
+def test_compile_reads_it_and_seals_what_was_assumed(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "build"
+    options = ["--dt", "1", "--reset", "late", "--time-steps", "7", "--weight-bits", "4"]
+    assert run(["compile", str(file), *options, "-o", str(folder)]) == 0
+    source = json.loads((folder / "manifest.json").read_text())["source"]
+    assert "(dt 1.0, reset late, comparison >" in source
+    assert "time_steps 7" in source
+    with np.load(folder / "model.npz") as model:
+        assert len(model.files) > 3
+    assert run(["compile", str(file), "--encoding", "direct", "--dry-run", "--dt", "1"]) == 0
+    capsys.readouterr()
+    assert run(["compile", "--random", "8-4-2", "--reset", "late", "-o", str(folder)]) == 2
+    assert "--reset belongs to .nir files" in capsys.readouterr().err
