@@ -26,6 +26,7 @@ EXTRAS: Final[Mapping[str, str]] = MappingProxyType(
         "nir": "nir",
         "onnx": "onnx",
         "onnxruntime": "onnx",
+        "pylibfst": "waves",
     }
 )
 """By the name of a module, the first extra that brings it. A family's tools name their own (`compiler.tools`)."""

@@ -44,10 +44,11 @@ class Build:
         x: npt.ArrayLike | None = None,
         labels: npt.ArrayLike | None = None,
         *,
-        samples: int = 100,
+        samples: int | None = None,
         density: float = 0.15,
         time_steps: int | None = None,
         seed: int = 0,
+        trace: str | Path | None = None,
     ) -> Verdict:
         """Prove the Verilog equal to the golden model in Verilator: spikes, membranes, logits, classes and cycles.
 
@@ -58,9 +59,12 @@ class Build:
         labels
             Classes of `x`, for the accuracy of the hardware.
         samples, density, seed
-            Of random samples: how many, and the fraction of inputs that are active.
+            Of random samples: how many (by default 100, or 4 with a trace), and the fraction of inputs that are active.
         time_steps
             Steps of every sample; by default the compiled ``T_max``.
+        trace
+            A file to write, ``.vcd`` or ``.fst``: what happens in every cycle, beside the golden model
+            (``docs/debugging.md``). It is there also where they differ.
 
         Raises
         ------
@@ -69,20 +73,27 @@ class Build:
         DataError, OptionError, ToolError
             See `snnc.compiler.errors`.
         """
-        from snnc.compiler.commands.verify import random_inputs, run
+        from snnc.compiler.commands.verify import RANDOM_SAMPLES, random_inputs, run, tracing
         from snnc.network import encode_array
+        from snnc.sim.trust.trace import SAMPLES, check_trace
 
         steps = self.plan.time_steps if time_steps is None else time_steps
         if not 1 <= steps <= self.plan.time_steps:
             raise OptionError(f"time_steps is {steps}; the network was compiled for 1 to {self.plan.time_steps}.")
+        file = None if trace is None else Path(trace)
+        if samples is None:
+            samples = RANDOM_SAMPLES if file is None else SAMPLES
         with folder.using_build(self.path) as opened:
+            if file is not None:
+                check_trace(file, samples if x is None else len(np.asarray(x)))
             if x is None:
                 inputs = random_inputs(self.plan, samples, time_steps=steps, density=density, seed=seed)
             else:
                 inputs = encode_array(opened.load_graph(), x, time_steps=steps)
             source = "random inputs" if x is None else "an array"
             known = None if labels is None else np.asarray(labels)
-            return run(opened, inputs, labels=known, time_steps=steps, source=source, seed=seed)
+            with tracing(opened, inputs, file, time_steps=steps, seed=seed):
+                return run(opened, inputs, labels=known, time_steps=steps, source=source, seed=seed)
 
     def synthesise(
         self, *, seeds: Iterable[int] = (1,), package: str | None = None, mhz: float | None = None, check: int = 0

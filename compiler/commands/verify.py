@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +15,23 @@ import numpy.typing as npt
 from snnc.compiler.build.folder import Build, using_build
 from snnc.compiler.build.report import Section
 from snnc.compiler.build.results import results_folder, write_result
-from snnc.compiler.errors import OptionError
+from snnc.compiler.errors import OptionError, VerificationError
 from snnc.compiler.ir import Encoding
 from snnc.compiler.passes.bound import firing_warnings
 from snnc.compiler.plan import Plan
 from snnc.sim.models import golden
 from snnc.sim.models.inputs import encode, load_samples
 from snnc.sim.trust.protocol import verify_protocol
+from snnc.sim.trust.trace import SAMPLES, Traced, check_trace, write_trace
 from snnc.sim.trust.verify import Verdict, verify_build
 
-__all__ = ["dataset_inputs", "random_inputs", "verify"]
+__all__ = ["RANDOM_SAMPLES", "dataset_inputs", "random_inputs", "tracing", "verify"]
 
 FOLDER = "verify"
 _SECTION = "Verification"
+
+RANDOM_SAMPLES = 100
+"""Where nobody says how many."""
 
 _MOST_CYCLES_BY_HAND = 40_000
 """Of the samples that Python drives cycle by cycle, nine times over; two at least, so that one follows another."""
@@ -38,11 +44,19 @@ _MOST_CYCLES_BY_HAND = 40_000
 )
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's files.")
 @click.option(
-    "--samples", type=click.IntRange(min=1), help="How many. Default: 100 random ones, or the whole test set."
+    "--samples",
+    type=click.IntRange(min=1),
+    help=f"How many. Default: {RANDOM_SAMPLES} random ones, or the whole test set; {SAMPLES} with --trace.",
 )
 @click.option("--time-steps", type=click.IntRange(min=1), help="Steps of every sample. Default: the compiled T_max.")
 @click.option("--density", type=click.FloatRange(0, 1), default=0.15, show_default=True, help="Of random inputs.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of random inputs and gaps.")
+@click.option(
+    "--trace",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what happens in every cycle, beside the golden model, into FILE.vcd or FILE.fst (docs/debugging.md).",
+)
 def verify(
     build: Path,
     dataset: str | None,
@@ -51,6 +65,7 @@ def verify(
     time_steps: int | None,
     density: float,
     seed: int,
+    trace: Path | None,
 ) -> None:
     """Prove BUILD equal to its golden model in Verilator: every spike and membrane, logits, class and cycles."""
     with using_build(build) as opened:
@@ -64,12 +79,18 @@ def verify(
             click.echo(warning, err=True)
         if data is not None and dataset is None:
             raise click.UsageError("--data needs --dataset: which of the data sets in that folder?")
+        if trace is not None:
+            samples = SAMPLES if samples is None else samples
+            check_trace(trace, samples)
         labels = None
         if dataset is None:
-            inputs = random_inputs(opened.plan, samples or 100, time_steps=steps, density=density, seed=seed)
+            inputs = random_inputs(opened.plan, samples or RANDOM_SAMPLES, time_steps=steps, density=density, seed=seed)
         else:
             inputs, labels = dataset_inputs(opened, dataset, data=data, samples=samples, time_steps=steps, seed=seed)
-        verdict = run(opened, inputs, labels=labels, time_steps=steps, source=dataset or "random inputs", seed=seed)
+        with tracing(opened, inputs, trace, time_steps=steps, seed=seed) as traced:
+            verdict = run(opened, inputs, labels=labels, time_steps=steps, source=dataset or "random inputs", seed=seed)
+    if traced is not None:
+        click.echo(traced)
     for line in _lines(verdict):
         click.echo(line)
 
@@ -109,6 +130,21 @@ def run(
         verify_protocol(build, few, time_steps=time_steps, seed=seed)
         write_result(build, folder, _section(build, verdict, source))
     return verdict
+
+
+@contextlib.contextmanager
+def tracing(
+    build: Build, inputs: npt.NDArray[Any], path: Path | None, *, time_steps: int, seed: int
+) -> Iterator[Traced | None]:
+    """Write a trace, if there is a `path` for it, of what the block verifies; a difference that it finds names both."""
+    if path is None:
+        yield None
+        return
+    traced = write_trace(build, inputs, path, time_steps=time_steps, seed=seed + 1)
+    try:
+        yield traced
+    except VerificationError as error:
+        raise VerificationError(f"{error} {traced}") from None
 
 
 def random_inputs(plan: Plan, samples: int, *, time_steps: int, density: float, seed: int) -> npt.NDArray[Any]:

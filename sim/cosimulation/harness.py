@@ -10,6 +10,8 @@
     pass): what the spikes are in the first pass
     (`lanes` bits), then the membranes as the hardware keeps them (`lanes` fields of `residual_bits`), zero-extended to
     whole 32-bit words, little endian.
+``record.bin``
+    Where it was asked for (`snnc.sim.cosimulation.recording`).
 
 Everything is captured: at these sizes a signature would save nothing, and a difference is found where it happened.
 """
@@ -28,6 +30,7 @@ from snnc.compiler.errors import VerificationError
 from snnc.compiler.plan import EnginePlan, Plan
 from snnc.sim.cosimulation.loading import load_core
 from snnc.sim.cosimulation.ports import input_widths, offsets, pack_inputs, result_widths
+from snnc.sim.cosimulation.recording import RECORD, Field, record_padding
 from snnc.sim.models.stimulus import Stimulus
 
 __all__ = ["HARNESS_TOP", "Capture", "EngineCapture", "harness_verilog", "read_capture", "write_stimulus"]
@@ -72,8 +75,8 @@ class Capture:
     engines: dict[str, EngineCapture]
 
 
-def harness_verilog(plan: Plan) -> str:
-    """The bench for `plan`, top `HARNESS_TOP`."""
+def harness_verilog(plan: Plan, recorded: tuple[Field, ...] = ()) -> str:
+    """The bench for `plan`, top `HARNESS_TOP`; it records every cycle's `recorded` fields, if there are any."""
     inputs, results = input_widths(plan), result_widths(plan)
     at = offsets(results)
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
@@ -87,6 +90,9 @@ def harness_verilog(plan: Plan) -> str:
         best_at=at["best"],
         last_at=at["last"],
         loading=load_core(plan, gaps=False),
+        record=RECORD,
+        recorded=[field.expression for field in reversed(recorded)],
+        record_padding=record_padding(recorded),
         rest=REST + max(engine.pipeline for engine in plan.engines),
         settle=4 + 2 * max(max(engine.layout.depth for engine in plan.engines), plan.input.layout.depth),
         engines=[

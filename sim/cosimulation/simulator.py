@@ -34,9 +34,10 @@ from snnc.compiler.tools import (
 )
 from snnc.sim.cosimulation.harness import HARNESS_TOP, Capture, harness_verilog, read_capture, write_stimulus
 from snnc.sim.cosimulation.patience import patience
+from snnc.sim.cosimulation.recording import Field, Recording, read_recording, recorded_fields
 from snnc.sim.models.stimulus import Stimulus
 
-__all__ = ["Executable", "build_executable", "prepare", "run_bench", "simulate"]
+__all__ = ["Executable", "build_executable", "prepare", "record", "run_bench", "simulate"]
 
 _BENCH: Final = "snnc.sim.cosimulation.benches.self_driving"
 _WAIVERS: Final = Path(__file__).parent / "verilator.vlt"
@@ -114,23 +115,52 @@ def simulate(
     executable = prepare(build, optimised=optimised)
     with tempfile.TemporaryDirectory(prefix="snnc-") as name:
         work = Path(name)
-        write_stimulus(build.plan, stimulus, work / "stimulus.bin")
-        plusargs = [
-            *(f"+work={work}", f"+samples={len(stimulus)}"),
-            f"+patience={patience(build.plan, stimulus, longest)}",
-            *("+verilator+rand+reset+2", f"+verilator+seed+{seed}"),
-        ]
-        run_bench(executable, _BENCH, cwd=build.path, plusargs=[*plusargs, *(["+overlap"] if overlap else [])])
-        check_room("The simulation", [work])  # what it could not write must not count as lost by the hardware
+        _drive(executable, build, stimulus, work, longest=longest, overlap=overlap, seed=seed)
         return read_capture(build.plan, work, samples=len(stimulus), time_steps=stimulus.time_steps)
 
 
-def prepare(build: Build, *, optimised: bool = True) -> Executable:
+def record(build: Build, stimulus: Stimulus, *, longest: int, seed: int = 1) -> Recording:
+    """Send `stimulus` through the core of `build`, one sample after the other, and record every cycle.
+
+    A core that hangs, or gives too little or too much, is recorded up to its end: whether it is right is for `simulate`
+    to say. The parameters are those of `simulate`.
+
+    Raises
+    ------
+    ToolError
+        Verilator is missing or failed.
+    """
+    core = "".join(path.read_text(encoding="utf-8") for path in build.core_verilog)
+    fields = recorded_fields(build.plan, core)
+    executable = prepare(build, optimised=False, recorded=fields)
+    with tempfile.TemporaryDirectory(prefix="snnc-") as name:
+        work = Path(name)
+        with contextlib.suppress(VerificationError):
+            _drive(executable, build, stimulus, work, longest=longest, overlap=False, seed=seed)
+        return read_recording(fields, work)
+
+
+def _drive(
+    executable: Executable, build: Build, stimulus: Stimulus, work: Path, *, longest: int, overlap: bool, seed: int
+) -> None:
+    """Run the self-driving bench; what it writes is in `work`."""
+    write_stimulus(build.plan, stimulus, work / "stimulus.bin")
+    plusargs = [
+        *(f"+work={work}", f"+samples={len(stimulus)}"),
+        f"+patience={patience(build.plan, stimulus, longest)}",
+        *("+verilator+rand+reset+2", f"+verilator+seed+{seed}"),
+    ]
+    run_bench(executable, _BENCH, cwd=build.path, plusargs=[*plusargs, *(["+overlap"] if overlap else [])])
+    check_room("The simulation", [work])  # what it could not write must not count as lost by the hardware
+
+
+def prepare(build: Build, *, optimised: bool = True, recorded: tuple[Field, ...] = ()) -> Executable:
     """Compile the self-driving bench of a build, unless it is in the cache.
 
-    Without `optimised` that takes half the time, and a simulation several times as long.
+    Without `optimised` that takes half the time, and a simulation several times as long. What is `recorded` has a
+    compilation of its own, so that it costs nothing where nobody asks for it.
     """
-    generated = {"harness.v": harness_verilog(build.plan)}
+    generated = {"harness.v": harness_verilog(build.plan, recorded)}
     return build_executable(build.core_verilog, generated, HARNESS_TOP, optimised=optimised)
 
 
