@@ -107,7 +107,7 @@ def _recorded(net: Any, steps: list[torch.Tensor], layers: dict[str, str]) -> di
     found: dict[str, list[torch.Tensor]] = {name: [] for name in layers}
     for x in steps:
         for key, module in net.named_children():
-            x = module(x)
+            x = module(x.to(steps[0].dtype))  # some surrogates give single precision
             for name, theirs in layers.items():
                 if key == theirs:
                     found[name].append(x.flatten(1))
