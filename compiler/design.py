@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -100,7 +101,8 @@ class Design:
     column_banks
         `plan.EnginePlan.column_banks`, per layer; empty where every layer has one.
     plan
-        Every decision of the hardware; None before the pass `place`.
+        Every decision of the hardware, for this device, these lanes and these column banks; None before the pass
+        `schedule`. The pass `place` refuses one that its device does not hold.
     rewrites
         What the pass `lower` put in the place of something else, a sentence each.
     files
@@ -117,9 +119,25 @@ class Design:
     rewrites: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
 
+    def __post_init__(self) -> None:
+        if self.plan is None:
+            return
+        planned = tuple((engine.lanes, engine.column_banks) for engine in self.plan.engines)
+        banks = self.column_banks or (1,) * len(self.lanes)
+        if self.plan.device != self.device.name or planned != tuple(zip(self.lanes, banks, strict=True)):
+            raise ValueError(f"The plan of '{self.graph.name}' is one of another device or of other lanes")
+
+    def on(self, device: Device) -> Design:
+        """The same network and lanes for another device, without a plan."""
+        return dataclasses.replace(self, device=device, plan=None)
+
+    def with_lanes(self, lanes: tuple[int, ...], column_banks: tuple[int, ...]) -> Design:
+        """The same network with other lanes and column banks, without a plan."""
+        return dataclasses.replace(self, lanes=lanes, column_banks=column_banks, plan=None)
+
     @property
     def complete_plan(self) -> Plan:
-        """`plan`, of a design that has passed `place`."""
+        """`plan`, of a design that has passed `schedule`."""
         if self.plan is None:
-            raise ValueError(f"The design of '{self.graph.name}' is not placed yet")
+            raise ValueError(f"The design of '{self.graph.name}' is not scheduled yet")
         return self.plan

@@ -240,7 +240,7 @@ def _pooling(layer: Pool, before: Population, name: str, generator: np.random.Ge
 def in_spram(design: Design) -> Design:
     """The pass `place` for an UP5K without block RAM: weights go to SPRAM, whether or not they would fit as logic."""
     device = dataclasses.replace(find_device("ice40", "up5k"), block_rams=0)
-    return dataclasses.replace(design, plan=place_anyway(dataclasses.replace(design, device=device)))
+    return dataclasses.replace(design, plan=place_anyway(design.on(device)))
 
 
 def compile_graph(

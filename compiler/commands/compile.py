@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -184,5 +183,5 @@ def _dry_run(
 
     family = load_target(target)
     bounded = run_passes(begin(source, family.device(), options, reading), _DEVICE_INDEPENDENT, observe=observe)
-    candidates = [(device, schedule(dataclasses.replace(bounded, device=device))) for device in family.devices.values()]
+    candidates = [(device, schedule(bounded.on(device))) for device in family.devices.values()]
     show_devices(bounded.graph.name, candidates)

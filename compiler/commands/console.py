@@ -13,7 +13,7 @@ from rich.table import Table
 from snnc.compiler.build.folder import LOAD_IMAGE
 from snnc.compiler.design import Design
 from snnc.compiler.lanes.area import total_cells
-from snnc.compiler.lanes.fit import best_fit
+from snnc.compiler.lanes.fit import lacking
 from snnc.compiler.plan import LOAD_BITS
 from snnc.compiler.targets import Device
 from snnc.sim.models.timing.estimate import typical_cycles
@@ -83,16 +83,17 @@ def show_devices(name: str, candidates: Sequence[tuple[Device, Design]]) -> None
     ):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     for device, design in candidates:
-        fit = best_fit(design)
-        verdict = f"needs {fit.problem}" if fit.problem else f"fits, about {typical_cycles(fit.plan):,.0f} cycles"
+        plan = design.complete_plan
+        problem = lacking(plan, device)
+        verdict = f"needs {problem}" if problem else f"fits, about {typical_cycles(plan):,.0f} cycles"
         table.add_row(
             device.name,
-            ", ".join(engine.width for engine in fit.plan.engines),
-            f"{fit.plan.blocks} of {device.block_rams}",
-            f"{fit.plan.sprams} of {device.spram_blocks}" if device.spram_blocks else "",
-            f"{total_cells(fit.plan):,} of {device.logic_cells:,}",
+            ", ".join(engine.width for engine in plan.engines),
+            f"{plan.blocks} of {device.block_rams}",
+            f"{plan.sprams} of {device.spram_blocks}" if device.spram_blocks else "",
+            f"{total_cells(plan):,} of {device.logic_cells:,}",
             verdict,
-            style="" if fit.problem else "green",
+            style="" if problem else "green",
         )
     _console().print(table)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
-from dataclasses import dataclass
 
 from snnc.compiler.design import Design
 from snnc.compiler.ir import Population
@@ -15,37 +14,34 @@ from snnc.compiler.lanes.layers import Layer
 from snnc.compiler.lanes.order import paced
 from snnc.compiler.lanes.queues import deepened
 from snnc.compiler.plan import EnginePlan, InputPlan, LayoutPlan, Plan
+from snnc.compiler.targets import Device
 
-__all__ = ["Fit", "best_fit", "fitting", "layout_of", "place_anyway"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
-    """A plan, and what it needs beyond what its device has, as the object of a sentence; empty if it fits."""
-
-    plan: Plan
-    problem: str
+__all__ = ["best_fit", "fitting", "lacking", "layout_of", "place_anyway"]
 
 
-def best_fit(design: Design) -> Fit:
+def best_fit(design: Design) -> Plan:
     """A plan for the device; where there is none, the plan with the fewest block RAMs that has logic enough."""
     device = design.device
     plan = fitting(design)
     if plan is not None:
-        return Fit(plan=plan, problem="")
+        return plan
     # More block RAM never costs logic.
     more = range(device.block_rams + 1, max(device.block_rams + 1, _with_blocks(design, 2**31).blocks))
     enough = bisect.bisect_left(
         more, True, key=lambda blocks: total_cells(_with_blocks(design, blocks)) <= device.logic_cells
     )
-    plan = _with_blocks(design, device.block_rams + 1 + enough)
+    return _with_blocks(design, device.block_rams + 1 + enough)
+
+
+def lacking(plan: Plan, device: Device) -> str:
+    """What a plan needs beyond what a device has, as the object of a sentence; empty if it fits."""
     lacks = []
     if plan.blocks > device.block_rams:
         beside = f" beside {plan.sprams} SPRAM" if plan.sprams else ""
         lacks.append(f"{plan.blocks} {device.block_ram_name} (it has {device.block_rams}){beside}")
     if total_cells(plan) > device.logic_cells:
         lacks.append(f"about {total_cells(plan):,} {device.logic_name}s (it has {device.logic_cells:,})")
-    return Fit(plan=plan, problem=" and ".join(lacks))
+    return " and ".join(lacks)
 
 
 def fitting(design: Design) -> Plan | None:
@@ -54,7 +50,7 @@ def fitting(design: Design) -> Plan | None:
     # A core without SPRAM starts from its bitstream alone.
     for sprams in (0, device.spram_blocks) if device.spram_blocks else (0,):
         plan = _with_blocks(design, device.block_rams, sprams)
-        if plan.blocks <= device.block_rams and total_cells(plan) <= device.logic_cells:
+        if not lacking(plan, device):
             return deepened(plan, device)
     return None
 
@@ -64,7 +60,7 @@ def _with_blocks(design: Design, blocks: int, sprams: int | None = None) -> Plan
     device = design.device
     sprams = device.spram_blocks if sprams is None else sprams
     limited = dataclasses.replace(device, block_rams=blocks, spram_blocks=sprams)
-    return place_anyway(dataclasses.replace(design, device=limited))
+    return place_anyway(design.on(limited))
 
 
 def place_anyway(design: Design) -> Plan:

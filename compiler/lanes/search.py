@@ -1,16 +1,16 @@
-"""How many neurons each engine updates per cycle."""
+"""How many neurons each engine updates per cycle: the search among the plans that fit."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, assert_never
 
 from snnc.compiler.design import Design, Objective
 from snnc.compiler.errors import OptionError, UnsupportedError
 from snnc.compiler.ir import Convolution, Dense, Encoding, Graph, Pooling, Population, Projection, as_convolution
 from snnc.compiler.lanes.area import total_cells
-from snnc.compiler.lanes.fit import fitting, place_anyway
+from snnc.compiler.lanes.fit import best_fit, fitting, place_anyway
 from snnc.compiler.lanes.order import walk_order
 from snnc.compiler.lanes.queues import deepest
 from snnc.compiler.plan import Plan
@@ -34,12 +34,13 @@ COMFORT: Final = 0.9
 
 
 def choose_lanes(design: Design) -> Design:
-    """Choose the lanes and the column banks.
+    """Choose the lanes and the column banks, and hand over the plan that they were chosen by.
 
     Invariant: one lane count and one number of column banks per layer. Unless the user fixed them: at most the device's
     `widest_lanes` each, twice that for convolutions, and no more than the layer's groups need; column banks only where
     a word has as many lanes as it may. Of what fits, the search looks for the best by `Options.objective`: lanes grow
-    from few, an engine's at a time, if need be at the cost of another's, while that makes the estimates better.
+    from few, an engine's at a time, if need be at the cost of another's, while that makes the estimates better. Where
+    nothing fits, or the user's lanes do not, the plan is the one of the fastest that lacks the least (`best_fit`).
     """
     graph, options = design.graph, design.options
     for population in graph.layers:
@@ -47,12 +48,12 @@ def choose_lanes(design: Design) -> Design:
     if options.lanes is not None:
         wanted = options.column_banks or (1,) * len(options.lanes)
         _check_lanes(options.lanes, wanted, design)
-        return dataclasses.replace(design, lanes=options.lanes, column_banks=wanted)
+        return _planned(design.with_lanes(options.lanes, wanted))
     choices = [_choices(design, population) for population in graph.layers]
     widest = _with(design, tuple(widths[-1] for widths in choices))
-    if options.objective is Objective.LATENCY and _comfortable(widest) is not None:
-        return widest
-    grown: dict[_Widths, float] = {}
+    if options.objective is Objective.LATENCY and (plan := _comfortable(widest)) is not None:
+        return replace(widest, plan=plan)
+    grown: list[_Found] = []
     fits: dict[_Widths, Plan | None] = {}
     for cap in sorted({lanes for widths in choices for lanes, _ in widths if lanes in _STARTS}):
         # From several starts: a memory of fewer lanes is narrower but deeper, which may take more blocks.
@@ -60,9 +61,12 @@ def choose_lanes(design: Design) -> Design:
             max((width for width in widths if width[0] <= cap and width[1] == 1), default=widths[0])
             for widths in choices
         )
-        grown |= _grow(design, start, choices, fits)
-    # If nothing fits, `place` refuses the fastest with its numbers.
-    return _with(design, min(grown, key=lambda widths: grown[widths])) if grown else widest
+        if (found := _grow(design, start, choices, fits)) is not None:
+            grown.append(found)
+    if not grown:
+        return _planned(widest)
+    best = min(grown, key=lambda found: found.cost)
+    return replace(_with(design, best.widths), plan=best.plan)
 
 
 _Width: TypeAlias = tuple[int, int]
@@ -71,9 +75,22 @@ _Width: TypeAlias = tuple[int, int]
 _Widths: TypeAlias = tuple[_Width, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A plan that fits, the widths of its engines, and what the search makes small."""
+
+    widths: _Widths
+    plan: Plan
+    cost: float
+
+
+def _planned(design: Design) -> Design:
+    return replace(design, plan=best_fit(design))
+
+
 def _with(design: Design, widths: _Widths) -> Design:
     lanes, banks = zip(*widths, strict=True)
-    return dataclasses.replace(design, lanes=lanes, column_banks=banks)
+    return design.with_lanes(lanes, banks)
 
 
 def _cost(plan: Plan, objective: Objective) -> float:
@@ -91,15 +108,15 @@ def _cost(plan: Plan, objective: Objective) -> float:
 
 def _grow(
     design: Design, start: _Widths, choices: list[list[_Width]], fits: dict[_Widths, Plan | None]
-) -> dict[_Widths, float]:
-    """Wider words for one engine, if need be at the cost of another's, while that is better: where it ends, its cost.
+) -> _Found | None:
+    """Wider words for one engine, if need be at the cost of another's, while that is better; None if none fits.
 
     `fits` remembers what other searches have placed.
     """
     objective = design.options.objective
-    begun = _comfortable(_with(design, start)) or fitting(_with(design, start))
+    begun = fitting(_with(design, start))
     if begun is None:
-        return {}
+        return None
     widths, plan, cost = start, begun, _cost(begun, objective)
     while True:
         work = typical(plan).operations
@@ -116,7 +133,7 @@ def _grow(
                 widths, plan, cost = changed, found, better
                 break
         else:
-            return {widths: cost}
+            return _Found(widths=widths, plan=plan, cost=cost)
 
 
 def _neighbours(widths: _Widths, busiest: list[int], choices: list[list[_Width]]) -> Iterator[_Widths]:

@@ -1,4 +1,4 @@
-"""Every memory gets a home, and the plan is complete."""
+"""What does not fit the device is refused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 
 from snnc.compiler.design import Design
 from snnc.compiler.errors import FitError
-from snnc.compiler.lanes.fit import best_fit
+from snnc.compiler.lanes.fit import best_fit, lacking
 from snnc.compiler.lanes.memories import spram_memory
 from snnc.compiler.plan import MemoryKind, MemoryPlan
 from snnc.compiler.targets import Device
@@ -15,26 +15,26 @@ __all__ = ["place"]
 
 
 def place(design: Design) -> Design:
-    """Choose the kind and shape of every memory, and write the plan.
+    """Check the plan against the device; lanes that came without one get theirs here.
 
-    Invariant: the plan fits the device's block RAMs and SPRAM, and by estimate its logic cells; block RAM goes where it
-    saves the most logic, and SPRAM is used where a network does not fit without. Raises `FitError` with the numbers
-    otherwise.
+    Invariant: the plan fits the device's block RAMs and SPRAM, and by estimate its logic cells. Raises `FitError` with
+    the numbers otherwise.
     """
-    fit = best_fit(design)
-    if fit.problem:
+    plan = best_fit(design) if design.plan is None else design.plan
+    problem = lacking(plan, design.device)
+    if problem:
         weights = max(
-            (projection.weights for engine in fit.plan.engines for projection in engine.projections),
+            (projection.weights for engine in plan.engines for projection in engine.projections),
             key=lambda memory: memory.bits_used,
         )
         raise FitError(
             f"'{design.graph.name}' does not fit {design.device.title} ({design.device.name}) with "
-            f"{', '.join(str(lanes) for lanes in design.lanes)} lanes: it needs {fit.problem}. The largest memory is "
+            f"{', '.join(str(lanes) for lanes in design.lanes)} lanes: it needs {problem}. The largest memory is "
             f"'{weights.name}' with {weights.bits_used:,} bits{_in_spram(weights, design.device)}.",
             "Use fewer weight bits (--weight-bits), fewer neurons, fewer lanes (--lanes), or a larger device "
             "(--dry-run shows which fit).",
         )
-    return dataclasses.replace(design, plan=fit.plan)
+    return dataclasses.replace(design, plan=plan)
 
 
 def _in_spram(weights: MemoryPlan, device: Device) -> str:

@@ -1,4 +1,4 @@
-"""How many neurons each engine updates per cycle."""
+"""How many neurons each engine updates per cycle, and with that the whole plan."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ __all__ = ["schedule"]
 
 
 def schedule(design: Design) -> Design:
-    """Choose the lanes and the column banks.
+    """Choose the lanes, the column banks, and the kind and shape of every memory, which decide what lanes fit.
 
     Invariant: one lane count and one number of column banks per layer, as the user said or as
-    `snnc.compiler.lanes.search.choose_lanes` finds best.
+    `snnc.compiler.lanes.search.choose_lanes` finds best, and the plan of them, whether or not it fits the device. Block
+    RAM goes where it saves the most logic, and SPRAM is used where a network does not fit without.
     """
     return choose_lanes(design)

@@ -14,7 +14,7 @@ from snnc.compiler.formats.random_network import RandomNetwork, random_graph
 from snnc.compiler.ir import Encoding
 from snnc.compiler.ir.model import model_hash
 from snnc.compiler.lanes.area import engine_cells, total_cells
-from snnc.compiler.lanes.fit import best_fit, place_anyway
+from snnc.compiler.lanes.fit import best_fit, lacking, place_anyway
 from snnc.compiler.lanes.memories import block_memory, logic_cells, logic_memory, register_memory, spram_memory
 from snnc.compiler.passes.bound import bound
 from snnc.compiler.passes.place import place
@@ -106,12 +106,12 @@ def test_spram_has_room_for_one_of_two_only():
     """Each takes four blocks: the second one stays in block RAM, and the sentence says what is there beside it."""
     design = schedule(bound(design_of(random_graph(RandomNetwork(architecture="100-320-64-10")))))
     few = dataclasses.replace(UP5K, block_rams=30, logic_cells=3000)
-    fit = best_fit(dataclasses.replace(design, lanes=(16, 16, 10), device=few))
-    check(fit.plan)
-    weights = [engine.projections[0].weights for engine in fit.plan.engines]
+    plan = best_fit(design.on(few).with_lanes((16, 16, 10), (1, 1, 1)))
+    check(plan)
+    weights = [engine.projections[0].weights for engine in plan.engines]
     assert [memory.kind is MemoryKind.SPRAM for memory in weights] == [True, False, False]
-    assert fit.plan.sprams == 4
-    assert fit.problem.startswith(f"{fit.plan.blocks} EBR (it has 30) beside 4 SPRAM")
+    assert plan.sprams == 4
+    assert lacking(plan, few).startswith(f"{plan.blocks} EBR (it has 30) beside 4 SPRAM")
 
 
 def test_spram_before_block_ram_where_logic_is_short():
@@ -119,11 +119,12 @@ def test_spram_before_block_ram_where_logic_is_short():
     design = schedule(
         bound(design_of(random_graph(RandomNetwork(architecture="784-32-10")), options=Options(lanes=(16, 10))))
     )
-    roomy = best_fit(design).plan
+    roomy = design.complete_plan
     assert not roomy.loaded
-    tight = best_fit(dataclasses.replace(design, device=dataclasses.replace(UP5K, logic_cells=total_cells(roomy) - 1)))
-    assert not tight.problem
-    assert tight.plan.loaded == (tight.plan.engines[0].projections[0].weights,)
+    small = dataclasses.replace(UP5K, logic_cells=total_cells(roomy) - 1)
+    tight = place(design.on(small)).complete_plan
+    assert not lacking(tight, small)
+    assert tight.loaded == (tight.engines[0].projections[0].weights,)
 
 
 def test_logic_costs():
@@ -164,7 +165,7 @@ def test_little_block_ram_goes_where_it_saves_most():
     before = None
     for blocks in range(40, -1, -1):
         device = dataclasses.replace(bounded.device, block_rams=blocks)
-        plan = place_anyway(dataclasses.replace(bounded, device=device))
+        plan = place_anyway(bounded.on(device))
         check(plan)
         assert plan.blocks <= blocks
         cells = total_cells(plan)
@@ -255,6 +256,9 @@ def test_ecp5_is_refused_in_its_own_units():
     with pytest.raises(FitError, match=r"LFE5U-12F \(12k\) with .* lanes: it needs \d+ EBR \(it has 32\)"):
         place(design)
     small = dataclasses.replace(design.device, logic_cells=100)
+    with pytest.raises(FitError, match=r"about [\d,]+ LUTs \(it has 100\)"):
+        place(design.on(small))
+    # A plan that came along is checked, too.
     with pytest.raises(FitError, match=r"about [\d,]+ LUTs \(it has 100\)"):
         place(dataclasses.replace(design, device=small))
 

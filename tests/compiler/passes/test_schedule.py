@@ -12,8 +12,9 @@ from snnc.compiler.formats.random_network import RandomNetwork, random_graph
 from snnc.compiler.formats.student import student_graph
 from snnc.compiler.ir import Encoding, Graph, Projection
 from snnc.compiler.lanes.area import total_cells
-from snnc.compiler.lanes.fit import best_fit
+from snnc.compiler.lanes.fit import lacking
 from snnc.compiler.lanes.search import column_banks
+from snnc.compiler.passes import place as placing
 from snnc.compiler.passes.bound import bound
 from snnc.compiler.passes.normalise import normalise
 from snnc.compiler.passes.quantise import quantise
@@ -52,7 +53,7 @@ def test_up_to_sixteen_where_there_is_room(sizes, lanes):
 def test_a_family_says_how_wide_an_engine_may_be_unasked():
     graph = random_graph(RandomNetwork(architecture="64-128-40-10"))
     lanes = {
-        device.family: schedule(bound(dataclasses.replace(design_of(graph), device=device))).lanes
+        device.family: schedule(bound(design_of(graph)).on(device)).lanes
         for device in (find_device("ice40", "hx8k"), find_device("ecp5", "85k"))
     }
     assert lanes == {"ice40": (16, 14, 10), "ecp5": (64, 40, 10)}
@@ -61,7 +62,7 @@ def test_a_family_says_how_wide_an_engine_may_be_unasked():
 def test_a_small_device_gets_fewer():
     wide, narrow = scheduled((64, 64, 10)), scheduled((64, 64, 10), device="hx1k")
     assert sum(narrow.lanes) < sum(wide.lanes)
-    assert not best_fit(narrow).problem
+    assert not lacking(narrow.complete_plan, narrow.device)
 
 
 def test_what_fits_nowhere_keeps_the_fastest():
@@ -87,6 +88,35 @@ def test_impossible_lanes_are_refused(lanes, named):
     with pytest.raises(OptionError) as caught:
         scheduled((64, 32, 10), lanes=lanes)
     assert named in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "device"),
+    [
+        ({}, "hx8k"),
+        ({"lanes": (8, 10)}, "hx8k"),
+        ({}, "hx1k"),
+        ({"objective": Objective.AREA}, "hx8k"),
+    ],
+    ids=str,
+)
+def test_the_plan_is_the_one_that_was_searched_by(monkeypatch, settings, device):
+    """What `place` would make of the lanes alone is the plan that came with them; it takes that as it is."""
+    design = design_of(random_graph(RandomNetwork(architecture="64-40-10")), device=device, options=Options(**settings))
+    scheduled = schedule(bound(design))
+    alone = placing.place(scheduled.with_lanes(scheduled.lanes, scheduled.column_banks))
+    monkeypatch.setattr(placing, "best_fit", None)
+    assert placing.place(scheduled).plan is scheduled.plan
+    assert alone.plan == scheduled.plan is not None
+
+
+def test_a_plan_goes_with_its_lanes_and_its_device():
+    design = scheduled((64, 32, 10), device="hx8k")
+    assert design.plan is not None
+    assert design.on(ECP5).plan is design.with_lanes((4, 2), (1, 1)).plan is None
+    for change in ({"device": ECP5}, {"lanes": (4, 2)}, {"column_banks": (2, 1)}):
+        with pytest.raises(ValueError, match="another device or of other lanes"):
+            dataclasses.replace(design, **change)
 
 
 BUILT = (
@@ -166,7 +196,7 @@ def convolutions(**settings):
 
 
 def test_objectives():
-    found = {objective: best_fit(convolutions(objective=objective)).plan for objective in Objective}
+    found = {objective: convolutions(objective=objective).complete_plan for objective in Objective}
     cycles = {objective: typical_cycles(plan) for objective, plan in found.items()}
     cells = {objective: total_cells(plan) for objective, plan in found.items()}
     product = {objective: cycles[objective] * cells[objective] for objective in Objective}
