@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -154,3 +155,12 @@ def test_a_heavy_package_is_imported_in_its_room_alone(repository: Path, package
             if any(name.split(".")[0] == package for name in names):
                 found.add(_room(module))
     assert found == {HEAVY[package]}
+
+
+def test_the_page_has_the_same_table(repository: Path) -> None:
+    page = (repository / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = page.split("## The floors")[1].split("\n## ")[0]
+    rows = [line.split("|")[2] for line in section.splitlines() if line.startswith("| ") and "`" in line.split("|")[2]]
+    named = [room for row in rows for room in re.findall(r"`([\w.]+)`", row)]
+    assert set(named) == set(_ROOMS)
+    assert named == sorted(named, key=lambda room: _ROOMS[room])
