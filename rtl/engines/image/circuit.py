@@ -9,22 +9,23 @@ nor membranes are stored: one word's are in flip-flops, and of the rest there is
 says when.
 """
 
+from dataclasses import dataclass
 from enum import unique
-from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from snnc.compiler.plan import EnginePlan, InputPlan, unsigned_bits
-from snnc.rtl.beats import Marker, input_beat, spike_word
+from snnc.rtl.beats import InputBeat, Marker, SpikeWord, input_beat, spike_word
 from snnc.rtl.credits import SpikeOutput
 from snnc.rtl.engines.image.neurons import ImageNeurons
 from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.memories import Rom, block_ram
 from snnc.rtl.neurons import at_pass
 from snnc.rtl.recoding import DigitRegister, ValueRegister
-from snnc.rtl.walkers.image.circuit import TapWalker
+from snnc.rtl.views import Fields, Payload, Stream
+from snnc.rtl.walkers.image.circuit import Walker
 
 __all__ = ["ImageEngine", "build", "hear_input"]
 
@@ -45,6 +46,82 @@ class _Phase(enum.Enum, shape=3):
     """The last of them are under way."""
     REPLAY = 6
     """Issues stored spike words."""
+
+
+class _Slot(Fields):
+    """What is issued in a cycle."""
+
+    digit: Value
+    negative: Value
+    factor: Value
+    transfer: Value
+    first: Value
+    sweep: Value
+    sweep_pass: Value
+    fires: Value
+    """In the first pass."""
+    finishes: Value
+    """In the last pass."""
+    opening: Value
+    """In the first step."""
+    closing: Value
+    """In the last step."""
+    replay: Value
+
+
+class _Tag(Fields):
+    """Which word the steps belong to; it changes with each transfer, and with each replayed word."""
+
+    word: Value
+    last: Value
+    sample: Value
+    step: Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pipeline:
+    """What is issued, on its way to execution; `following` is what the last tag becomes."""
+
+    slots: tuple[_Slot, ...]
+    tags: tuple[_Tag, ...]
+    following: _Tag
+
+    @property
+    def issued(self) -> _Slot:
+        return self.slots[0]
+
+    @property
+    def tag(self) -> _Tag:
+        """Of what is issued."""
+        return self.tags[0]
+
+    @property
+    def now(self) -> _Slot:
+        """What executes."""
+        return self.slots[-1]
+
+    @property
+    def done(self) -> _Tag:
+        """Of what executes."""
+        return self.tags[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tap:
+    """The registers of the tap whose digits are issued: its weight row and its word."""
+
+    row: Signal
+    word: Signal
+    last_tap: Signal
+    last_word: Signal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Issue:
+    """The weight row of the digit that is issued; whether nothing is at work on an image."""
+
+    row: Signal
+    idle: Signal
 
 
 class ImageEngine(wiring.Component):
@@ -70,8 +147,8 @@ class ImageEngine(wiring.Component):
     Signals named ``probe_*`` say what executes: `sim` reads them by these names.
     """
 
-    i: stream.Interface
-    o: stream.Interface
+    i: Stream[InputBeat]
+    o: Stream[SpikeWord]
     left: Signal
 
     def __init__(self, plan: EnginePlan, input_plan: InputPlan, behind: tuple[int, ...]) -> None:
@@ -79,12 +156,15 @@ class ImageEngine(wiring.Component):
         if not isinstance(plan.kind, ImageKind):
             raise ValueError(f"Engine {plan.name!r} gathers no image")
         self._plan = plan
-        self._input = input_plan
-        self._behind = behind
-        self._projection = projection
         self._image = plan.kind
         self._time_steps = plan.kind.steps_at_once(plan)
         self._step_bits = unsigned_bits(self._time_steps - 1)
+        self._walker = Walker(plan, input_plan)
+        register = ValueRegister if plan.kind.multiplies else DigitRegister
+        self._digits: DigitRegister | ValueRegister = register(plan.kind.value_bits)
+        self._weights = Rom(projection.weights)
+        self._neurons = ImageNeurons(plan)
+        self._output = SpikeOutput(plan, behind)
         super().__init__(
             {
                 "i": In(stream.Signature(input_beat(input_plan))),
@@ -93,84 +173,53 @@ class ImageEngine(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
-        plan, depth = self._plan, self._plan.pipeline
-        m.submodules.walker = walker = TapWalker(plan, self._input)
-        register = ValueRegister if self._image.multiplies else DigitRegister
-        m.submodules.digits = digits = register(self._image.value_bits)
-        m.submodules.weights = weights = Rom(self._projection.weights)
-        m.submodules.neurons = neurons = ImageNeurons(plan)
-        m.submodules.output = output = SpikeOutput(plan, self._behind)
+        plan, weights, neurons, output = self._plan, self._weights, self._neurons, self._output
+        m.submodules.walker = self._walker
+        m.submodules.digits = self._digits
+        m.submodules.weights = weights
+        m.submodules.neurons = neurons
+        m.submodules.output = output
         latency = weights.latency + 1 + self._image.multiplies
-        if latency != depth:
-            raise ValueError(f"Engine {plan.name!r} needs a pipeline of {latency}, not {depth}")
+        if latency != plan.pipeline:
+            raise ValueError(f"Engine {plan.name!r} needs a pipeline of {latency}, not {plan.pipeline}")
         row_data = weights.data
         if self._image.multiplies:  # a register between memory and multiplier
             row_data = Signal.like(weights.data, name="row_data", reset_less=True)
             m.d.sync += row_data.eq(weights.data)
 
-        # --- what is issued, and its way to execution ---
-        layout = data.StructLayout(
-            {
-                "digit": 1,
-                "negative": 1,
-                "factor": len(digits.factor),
-                "transfer": 1,
-                "first": 1,
-                "sweep": 1,
-                "sweep_pass": unsigned_bits(len(plan.passes) - 1),
-                "fires": 1,  # in the first pass
-                "finishes": 1,  # in the last pass
-                "opening": 1,  # in the first step
-                "closing": 1,  # in the last step
-                "replay": 1,
-            }
-        )
-        # Any: a signal of a layout is a view with the layout's fields, which the types do not know.
-        slots: list[Any] = [Signal(layout, name=f"slot{k}") for k in range(depth + 1)]
-        for k in range(depth):
-            m.d.sync += slots[k + 1].eq(slots[k])
-        # Which word the steps belong to changes with each transfer, and with each replayed word.
-        layout = data.StructLayout({"word": plan.layout.address_bits, "last": 1, "sample": 1, "step": self._step_bits})
-        tags: list[Any] = [Signal(layout, name=f"tag{k}", reset_less=True) for k in range(depth + 1)]
-        following: Any = Signal(layout)
-        for k in range(depth):
-            target = following if k == depth - 1 else Signal(layout, name=f"following{k}")
-            begins = slots[k].transfer | slots[k].replay
-            m.d.comb += target.eq(Mux(begins, tags[k].as_value(), tags[k + 1].as_value()))
-            m.d.sync += tags[k + 1].eq(target)
-        now, tag, replays = slots[depth], tags[depth], slots[depth].replay
-
-        row = self._control(m, walker, digits, output, slots[0], tags[0], now, tag)
+        pipeline = self._pipeline(m)
+        issue = self._control(m, pipeline)
+        now, tag, before = pipeline.now, pipeline.done, pipeline.slots[-2]
         group_bits = plan.layout.group_bits
         m.d.comb += [
-            weights.address.eq(row),
+            weights.address.eq(issue.row),
             neurons.weights.eq(row_data),
-            neurons.factor.eq(slots[depth - 1].factor),
-            neurons.digit.eq(slots[depth - 1].digit),
+            neurons.factor.eq(before.factor),
+            neurons.digit.eq(before.digit),
             neurons.sign.eq(now.negative),
-            neurons.next_sign.eq(slots[depth - 1].negative),
+            neurons.next_sign.eq(before.negative),
             neurons.transfer.eq(now.transfer),
             neurons.first.eq(now.first),
             neurons.sweep.eq(now.sweep),
             neurons.sweep_pass.eq(now.sweep_pass),
             neurons.group.eq(tag.word[:group_bits]),
-            neurons.next_group.eq(following.word[:group_bits]),
+            neurons.next_group.eq(pipeline.following.word[:group_bits]),
         ]
 
         connect(m, output.o, flipped(self.o))
-        replayed = self._stored(m, tags[depth - 1], tag, now, neurons.spikes)
+        replayed = self._stored(m, pipeline)
         m.d.comb += [
             output.left.eq(self.left),
-            output.execute.eq((now.fires & now.opening) | replays),
+            output.execute.eq((now.fires & now.opening) | now.replay),
             output.beat.word.eq(tag.word),
-            output.beat.mask.eq(Mux(replays, replayed, neurons.spikes)),
+            output.beat.mask.eq(Mux(now.replay, replayed, neurons.spikes)),
             output.beat.marker.eq(Mux(tag.sample, Marker.SAMPLE, Marker.STEP)),
             output.last.eq(tag.last),
         ]
         for name, value in {
-            "probe_execute": now.digit | now.transfer | replays,
+            "probe_execute": now.digit | now.transfer | now.replay,
             "probe_sweep": now.sweep,
             "probe_word": tag.word,
             "probe_spikes": neurons.spikes,
@@ -179,56 +228,71 @@ class ImageEngine(wiring.Component):
             signal = Signal(len(value), name=name)
             m.d.comb += signal.eq(value)
         # Nothing has cleared the currents after a reset.
-        m.d.comb += neurons.clear.eq(self._idle)
+        m.d.comb += neurons.clear.eq(issue.idle)
         return m
 
-    def _control(
-        self,
-        m: Module,
-        walker: TapWalker,
-        digits: DigitRegister | ValueRegister,
-        output: SpikeOutput,
-        slot: Any,
-        tag: Any,
-        now: Any,
-        done: Any,
-    ) -> Signal:
-        """Decide what is issued; gives the weight row of the digit. `done` is the tag of what executes, `now`."""
-        beat: Any = self.i.payload
+    def _pipeline(self, m: Module) -> _Pipeline:
+        """The registers between issue and execution; what is issued is still to be said."""
+        depth = self._plan.pipeline
+        payload = Payload(
+            _Slot,
+            {
+                "digit": 1,
+                "negative": 1,
+                "factor": len(self._digits.factor),
+                "transfer": 1,
+                "first": 1,
+                "sweep": 1,
+                "sweep_pass": unsigned_bits(len(self._plan.passes) - 1),
+                "fires": 1,
+                "finishes": 1,
+                "opening": 1,
+                "closing": 1,
+                "replay": 1,
+            },
+        )
+        slots = [payload.signal(name=f"slot{k}") for k in range(depth + 1)]
+        for k in range(depth):
+            m.d.sync += slots[k + 1].eq(slots[k])
+        tagged = Payload(
+            _Tag, {"word": self._plan.layout.address_bits, "last": 1, "sample": 1, "step": self._step_bits}
+        )
+        tags = [tagged.signal(name=f"tag{k}", reset_less=True) for k in range(depth + 1)]
+        following = tagged.signal(name="following")
+        for k in range(depth):
+            target = following if k == depth - 1 else tagged.signal(name=f"following{k}")
+            begins = slots[k].transfer | slots[k].replay
+            m.d.comb += target.eq(Mux(begins, tags[k].as_value(), tags[k + 1].as_value()))
+            m.d.sync += tags[k + 1].eq(target)
+        return _Pipeline(slots=tuple(slots), tags=tuple(tags), following=following)
+
+    def _control(self, m: Module, pipeline: _Pipeline) -> _Issue:
+        """Decide what is issued."""
+        walker, digits, output, beat = self._walker, self._digits, self._output, self.i.payload
+        issued, tag = pipeline.issued, pipeline.tag
         phase = Signal(_Phase)
         step = Signal(self._step_bits)
         ends = Signal(reset_less=True)
         clearing = Signal(init=1)
-        self._idle = Signal()
-
-        # The tap whose digits are issued, and its word; the walker is one ahead.
-        row = Signal.like(walker.row, reset_less=True)
-        last_tap, last_word = Signal(reset_less=True), Signal(reset_less=True)
-        word = Signal.like(walker.word, reset_less=True)
+        idle = Signal(name="_idle")
         fetches = Signal()
-        with m.If(fetches):
-            m.d.sync += [
-                row.eq(walker.row),
-                last_tap.eq(walker.last_tap),
-                word.eq(walker.word),
-                last_word.eq(walker.last_word),
-            ]
+        tap = self._fetched(m, fetches)
         m.d.comb += [
             digits.load.eq(fetches),
             walker.next_tap.eq(fetches & ~walker.last_tap),
-            walker.next_word.eq((fetches & walker.last_tap) | slot.replay),
-            output.issue.eq(slot.transfer | slot.replay),
-            slot.factor.eq(digits.factor),
-            tag.word.eq(word),
-            tag.last.eq(last_word),
+            walker.next_word.eq((fetches & walker.last_tap) | issued.replay),
+            output.issue.eq(issued.transfer | issued.replay),
+            issued.factor.eq(digits.factor),
+            tag.word.eq(tap.word),
+            tag.last.eq(tap.last_word),
             tag.sample.eq(ends),
             tag.step.eq(step),
         ]
-        stepping = self._steps(m, slot, step)
+        stepping = self._steps(m, issued, step)
 
         with m.Switch(phase):
             with m.Case(_Phase.LOAD):
-                m.d.comb += [self._idle.eq(1), self.i.ready.eq(~clearing)]
+                m.d.comb += [idle.eq(1), self.i.ready.eq(~clearing)]
                 m.d.sync += ends.eq(beat.marker == Marker.SAMPLE)
                 with m.If(self.i.valid & ~clearing & (beat.marker != Marker.NONE)):
                     m.d.sync += phase.eq(_Phase.READ)
@@ -239,40 +303,55 @@ class ImageEngine(wiring.Component):
                 m.d.sync += phase.eq(_Phase.TAPS)
             with m.Case(_Phase.TAPS):
                 m.d.comb += [
-                    slot.digit.eq(digits.event),
-                    slot.negative.eq(digits.event & digits.negative),
+                    issued.digit.eq(digits.event),
+                    issued.negative.eq(digits.event & digits.negative),
                     digits.take.eq(1),
-                    fetches.eq(digits.final & ~last_tap),
+                    fetches.eq(digits.final & ~tap.last_tap),
                 ]
-                with m.If(digits.final & last_tap):
+                with m.If(digits.final & tap.last_tap):
                     m.d.sync += phase.eq(_Phase.TRANSFER)
             with m.Case(_Phase.TRANSFER):
                 m.d.comb += [
-                    slot.transfer.eq(~stepping & output.allow),
-                    fetches.eq(slot.transfer & ~last_word),
+                    issued.transfer.eq(~stepping & output.allow),
+                    fetches.eq(issued.transfer & ~tap.last_word),
                 ]
-                with m.If(slot.transfer):
-                    m.d.sync += phase.eq(Mux(last_word, _Phase.DRAIN, _Phase.TAPS))
+                with m.If(issued.transfer):
+                    m.d.sync += phase.eq(Mux(tap.last_word, _Phase.DRAIN, _Phase.TAPS))
             with m.Case(_Phase.DRAIN):
-                with m.If(now.finishes & now.closing & done.last):
+                with m.If(pipeline.now.finishes & pipeline.now.closing & pipeline.done.last):
                     m.d.sync += [phase.eq(Mux(ends, _Phase.LOAD, _Phase.REPLAY)), clearing.eq(1)]
             with m.Case(_Phase.REPLAY):
                 m.d.comb += [
-                    slot.replay.eq(self.i.valid & output.allow),
+                    issued.replay.eq(self.i.valid & output.allow),
                     self.i.ready.eq(output.allow & walker.last_word),
                     tag.word.eq(walker.word),
                     tag.last.eq(walker.last_word),
                     tag.sample.eq(beat.marker == Marker.SAMPLE),
                 ]
-                with m.If(slot.replay & walker.last_word):
+                with m.If(issued.replay & walker.last_word):
                     m.d.sync += step.eq(step + 1)
                     with m.If(beat.marker == Marker.SAMPLE):
                         m.d.sync += [step.eq(0), phase.eq(_Phase.LOAD)]
 
-        self._pixels(m, walker, digits, clearing, (phase == _Phase.LOAD) & self.i.valid & beat.event)
-        return row
+        self._pixels(m, clearing, (phase == _Phase.LOAD) & self.i.valid & beat.event)
+        return _Issue(row=tap.row, idle=idle)
 
-    def _steps(self, m: Module, slot: Any, step: Signal) -> Signal:
+    def _fetched(self, m: Module, fetches: Value) -> _Tap:
+        """The tap whose digits are issued, and its word; the walker is one ahead."""
+        walker = self._walker
+        row = Signal.like(walker.row, reset_less=True)
+        last_tap, last_word = Signal(reset_less=True), Signal(reset_less=True)
+        word = Signal.like(walker.word, reset_less=True)
+        with m.If(fetches):
+            m.d.sync += [
+                row.eq(walker.row),
+                last_tap.eq(walker.last_tap),
+                word.eq(walker.word),
+                last_word.eq(walker.last_word),
+            ]
+        return _Tap(row=row, word=word, last_tap=last_tap, last_word=last_word)
+
+    def _steps(self, m: Module, slot: _Slot, step: Signal) -> Signal:
         """Issue a word's steps after its transfer: in each the current, then the passes of a sweep; gives whether."""
         passes = len(self._plan.passes)
         stepping, sweeps = Signal(), Signal()
@@ -300,12 +379,9 @@ class ImageEngine(wiring.Component):
                 m.d.sync += [stepping.eq(0), step.eq(0)]
         return stepping
 
-    def _pixels(
-        self, m: Module, walker: TapWalker, digits: DigitRegister | ValueRegister, clearing: Signal, loads: Any
-    ) -> None:
+    def _pixels(self, m: Module, clearing: Signal, loads: Value) -> None:
         """The image, and what sets it to zeros."""
-        memory = self._image.pixels
-        beat: Any = self.i.payload
+        memory, beat = self._image.pixels, self.i.payload
         cleared = Signal(unsigned_bits(memory.depth - 1))
         with m.If(clearing):
             m.d.sync += cleared.eq(cleared + 1)
@@ -316,20 +392,21 @@ class ImageEngine(wiring.Component):
             "pixels",
             width=memory.width,
             depth=memory.depth,
-            read=walker.address,
+            read=self._walker.address,
             write=clearing | loads,
             write_address=Mux(clearing, cleared, beat.address),
             value=Mux(clearing, 0, beat.value),
         )
-        m.d.comb += digits.value.eq(Mux(walker.blank, 0, pixel))
+        m.d.comb += self._digits.value.eq(Mux(self._walker.blank, 0, pixel))
 
-    def _stored(self, m: Module, before: Any, tag: Any, now: Any, spikes: Signal) -> Any:
+    def _stored(self, m: Module, pipeline: _Pipeline) -> Value:
         """Keep a word's spikes of all steps but the first; gives those of the word and step that are replayed."""
-        memory, lanes = self._image.spikes, self._plan.lanes
+        memory, lanes, spikes = self._image.spikes, self._plan.lanes, self._neurons.spikes
+        now, tag = pipeline.now, pipeline.done
         if memory is None:
             return spikes
         # Those of the last step go to the memory as they come; with two steps there are no others.
-        steps: Any = spikes
+        steps: Value = spikes
         if memory.width > lanes:
             history = Signal(memory.width - lanes, reset_less=True)
             steps = Cat(history, spikes)
@@ -340,7 +417,7 @@ class ImageEngine(wiring.Component):
             "spikes",
             width=memory.width,
             depth=memory.depth,
-            read=before.word,
+            read=pipeline.tags[-2].word,
             write=now.fires & now.closing,
             write_address=tag.word,
             value=steps,
@@ -353,6 +430,6 @@ def build(plan: EnginePlan, source: InputPlan, behind: tuple[int, ...]) -> Image
     return ImageEngine(plan, source, behind)
 
 
-def hear_input(m: Module, engine: ImageEngine, plan: EnginePlan, source: InputPlan, beats: Any) -> None:
+def hear_input(m: Module, engine: ImageEngine, plan: EnginePlan, source: InputPlan, beats: Stream[InputBeat]) -> None:
     """Join an engine to the network's input, which sends `beats`."""
     connect(m, beats, engine.i)

@@ -7,8 +7,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import connect, flipped
 
-from snnc.compiler.plan import EnginePlan, ProjectionPlan, unsigned_bits
-from snnc.rtl.beats import Marker, event_beat
+from snnc.compiler.plan import EnginePlan, LayoutPlan, ProjectionPlan, unsigned_bits
+from snnc.rtl.beats import EventBeat, Marker, event_beat
 from snnc.rtl.queue import Queue
 from snnc.rtl.tables import constant_table, position_fields
 from snnc.rtl.walkers.convolution.plan import ConvolutionWalk
@@ -59,6 +59,38 @@ class _Axis:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Start:
+    """Where the walk of a beat's event begins, and over how much it goes; all follow from the beat in its cycle."""
+
+    group: Value
+    column: Value
+    row: Value
+    weight_row: Value
+    row_count: Value
+    column_count: Value
+    reaches: Value
+    """There is an event, and anything to walk over."""
+
+
+class _Place:
+    """Registers: where the walk of an event is, what is left of it, and what a column, a row and a line begin with."""
+
+    def __init__(self, layout: LayoutPlan, groups: int, start: _Start) -> None:
+        self.walked = Signal(name="walked", reset_less=True)  # the beat's event is done
+        self.group = Signal(unsigned_bits(layout.groups - 1), name="at_group", reset_less=True)
+        self.column = Signal(unsigned_bits(layout.columns - 1), name="at_column", reset_less=True)
+        self.row = Signal(unsigned_bits(layout.rows - 1), name="at_row", reset_less=True)
+        self.start_group = Signal.like(self.group, name="start_group")
+        self.start_column = Signal.like(self.column, name="start_column")
+        self.groups_left = Signal(unsigned_bits(groups - 1), name="groups_left", reset_less=True)
+        self.columns_left = Signal.like(start.column_count, name="columns_left", reset_less=True)
+        self.start_columns_left = Signal.like(self.columns_left, name="start_columns_left")
+        self.rows_left = Signal.like(start.row_count, name="rows_left", reset_less=True)
+        self.weight_row = Signal.like(start.weight_row, name="weight_row", reset_less=True)
+        self.line = Signal.like(self.weight_row, name="line")
+
+
 _AHEAD = 2
 """Beats that wait for the one that is walked: two pass one a cycle on, with a handshake of registers alone."""
 
@@ -92,121 +124,135 @@ class Walker(wiring.Component):
     def __init__(self, engine: EnginePlan, projection: ProjectionPlan) -> None:
         self._engine = engine
         self._projection = projection
+        walk = projection.walk
+        assert isinstance(walk, ConvolutionWalk)
+        self._walk = walk
+        self._at_once = engine.columns_at_once(projection)
+        self._rows = _Axis.of(walk, 0, projection.source_layout.rows, engine.layout.rows)
+        self._columns = _Axis.of(walk, 1, projection.source_layout.columns, engine.layout.columns)
         super().__init__(walker_members(engine, projection, event_beat(projection.source_layout)))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        projection, layout = self._projection, self._engine.layout
-        walk = projection.walk
-        assert isinstance(walk, ConvolutionWalk)
-        kernel = walk.kernel
-        groups, at_once = walk.row_stride, self._engine.columns_at_once(projection)
-        rows = _Axis.of(walk, 0, projection.source_layout.rows, layout.rows)
-        columns = _Axis.of(walk, 1, projection.source_layout.columns, layout.columns)
+        layout, at_once = self._engine.layout, self._at_once
 
         # --- the next beat, decoded; the queue keeps walking and decoding apart from what offers ---
         m.submodules.ahead = ahead = Queue(self.i.payload.shape(), _AHEAD)
         connect(m, flipped(self.i), ahead.i)
         beat, take = ahead.o.payload, ahead.o.ready
-        group, column, row = position_fields(beat.address, projection.source_layout)
-        channel = Signal(unsigned_bits(projection.source_layout.channels - 1))
-        m.d.comb += channel.eq(group * projection.source_layout.lanes + beat.lane)
-        line_rows = kernel.size[1] * groups  # weight rows of a row of the kernel
+        start = self._decoded(m, beat)
+
+        # --- the beat that is walked ---
+        busy = Signal()
+        marker = Signal(Marker, reset_less=True)
+        at = _Place(layout, self._walk.row_stride, start)
+        m.d.comb += [
+            self.word.eq(
+                Cat(at.group[: layout.group_bits], at.column[: layout.column_bits], at.row[: layout.row_bits])
+            ),
+            self.row.eq(at.weight_row),
+            self.issue.eq(busy & ~at.walked & self.allow),
+            self.marker.eq(Mux(busy & at.walked, marker, Marker.NONE)),
+        ]
+        last_columns = Signal()
+        m.d.comb += last_columns.eq(at.columns_left < at_once if max(self._columns.count) > at_once else 1)
+        if at_once > 1:
+            m.d.comb += self.more.eq(Mux(last_columns, at.columns_left, at_once - 1))
+        end_of_event = Signal()
+        ends = Signal()
+        m.d.comb += [
+            end_of_event.eq((at.groups_left == 0) & last_columns & (at.rows_left == 0)),
+            ends.eq(self.done | (self.issue & end_of_event & (marker == Marker.NONE))),
+            take.eq(~busy | ends),
+        ]
+        with m.If(self.issue):
+            self._go_on(m, at, last_columns)
+        with m.If(take):
+            m.d.sync += [
+                busy.eq(ahead.o.valid & (start.reaches | (beat.marker != Marker.NONE))),
+                at.walked.eq(~start.reaches),
+                marker.eq(beat.marker),
+            ]
+            self._begin(m, at, start)
+        return m
+
+    def _decoded(self, m: Module, beat: EventBeat) -> _Start:
+        """Where the walk of `beat` begins, from tables over the rows, columns and channels of the source."""
+        walk, layout, source = self._walk, self._engine.layout, self._projection.source_layout
+        rows, columns, groups = self._rows, self._columns, walk.row_stride
+        group, column, row = position_fields(beat.address, source)
+        channel = Signal(unsigned_bits(source.channels - 1))
+        m.d.comb += channel.eq(group * source.lanes + beat.lane)
         first_group: Value = Const(0, 1)
         if groups < layout.groups:
-            source = projection.source_layout
             starts = [walk.first_group(c, source, layout) for c in range(source.channels)]
             first_group = constant_table(m, "first_group", channel, starts)
         first_row = constant_table(m, "first_row", row, rows.first)
         first_column = constant_table(m, "first_column", column, columns.first)
         row_count = constant_table(m, "row_count", row, rows.count)
         column_count = constant_table(m, "column_count", column, columns.count)
-        row_offset = constant_table(m, "row_offset", row, [tap * line_rows for tap in rows.tap])
+        row_offset = constant_table(m, "row_offset", row, [tap * self._line_rows for tap in rows.tap])
         column_offset = constant_table(m, "column_offset", column, [tap * groups for tap in columns.tap])
         begins = Signal.like(self.row)
-        m.d.comb += begins.eq(channel * (kernel.size[0] * line_rows) + row_offset + column_offset)
-        reaches = beat.event & (row_count != 0) & (column_count != 0)
+        m.d.comb += begins.eq(channel * (walk.kernel.size[0] * self._line_rows) + row_offset + column_offset)
+        return _Start(
+            group=first_group,
+            column=first_column,
+            row=first_row,
+            weight_row=begins,
+            row_count=row_count,
+            column_count=column_count,
+            reaches=beat.event & (row_count != 0) & (column_count != 0),
+        )
 
-        # --- the beat that is walked ---
-        busy = Signal()
-        walked = Signal(reset_less=True)  # the beat's event is done
-        marker = Signal(Marker, reset_less=True)
-        at_group = Signal(unsigned_bits(layout.groups - 1), reset_less=True)
-        at_column = Signal(unsigned_bits(layout.columns - 1), reset_less=True)
-        at_row = Signal(unsigned_bits(layout.rows - 1), reset_less=True)
-        start_group = Signal.like(at_group)
-        start_column = Signal.like(at_column)
-        groups_left = Signal(unsigned_bits(groups - 1), reset_less=True)
-        columns_left = Signal.like(column_count, reset_less=True)
-        start_columns_left = Signal.like(columns_left)
-        rows_left = Signal.like(row_count, reset_less=True)
-        weight_row = Signal.like(self.row, reset_less=True)
-        line = Signal.like(weight_row)
+    @property
+    def _line_rows(self) -> int:
+        """Weight rows of a row of the kernel."""
+        return self._walk.kernel.size[1] * self._walk.row_stride
 
-        m.d.comb += [
-            self.word.eq(
-                Cat(at_group[: layout.group_bits], at_column[: layout.column_bits], at_row[: layout.row_bits])
-            ),
-            self.row.eq(weight_row),
-            self.issue.eq(busy & ~walked & self.allow),
-            self.marker.eq(Mux(busy & walked, marker, Marker.NONE)),
-        ]
-        last_columns = Signal()
-        m.d.comb += last_columns.eq(columns_left < at_once if max(columns.count) > at_once else 1)
-        if at_once > 1:
-            m.d.comb += self.more.eq(Mux(last_columns, columns_left, at_once - 1))
-        end_of_event = Signal()
-        ends = Signal()
-        m.d.comb += [
-            end_of_event.eq((groups_left == 0) & last_columns & (rows_left == 0)),
-            ends.eq(self.done | (self.issue & end_of_event & (marker == Marker.NONE))),
-            take.eq(~busy | ends),
+    def _begin(self, m: Module, at: _Place, start: _Start) -> None:
+        m.d.sync += [
+            at.groups_left.eq(self._walk.row_stride - 1),
+            at.columns_left.eq(start.column_count - 1),
+            at.start_columns_left.eq(start.column_count - 1),
+            at.rows_left.eq(start.row_count - 1),
+            at.group.eq(start.group),
+            at.start_group.eq(start.group),
+            at.column.eq(start.column),
+            at.start_column.eq(start.column),
+            at.row.eq(start.row),
+            at.weight_row.eq(start.weight_row),
+            at.line.eq(start.weight_row),
         ]
 
-        with m.If(self.issue):
-            with m.If(groups_left != 0):
-                m.d.sync += [
-                    groups_left.eq(groups_left - 1),
-                    at_group.eq(at_group + 1),
-                    weight_row.eq(weight_row + 1),
-                ]
-            with m.Elif(~last_columns):
-                m.d.sync += [
-                    groups_left.eq(groups - 1),
-                    at_group.eq(start_group),
-                    columns_left.eq(columns_left - at_once),
-                    at_column.eq(at_column + at_once * columns.target_step),
-                    weight_row.eq(weight_row - (at_once * columns.tap_step * groups + groups - 1)),
-                ]
-            with m.Elif(rows_left != 0):
-                m.d.sync += [
-                    groups_left.eq(groups - 1),
-                    at_group.eq(start_group),
-                    columns_left.eq(start_columns_left),
-                    at_column.eq(start_column),
-                    rows_left.eq(rows_left - 1),
-                    at_row.eq(at_row + rows.target_step),
-                    weight_row.eq(line - rows.tap_step * line_rows),
-                    line.eq(line - rows.tap_step * line_rows),
-                ]
-            with m.Else():
-                m.d.sync += walked.eq(1)
-
-        with m.If(take):
+    def _go_on(self, m: Module, at: _Place, last_columns: Value) -> None:
+        """To the next group; after the last one to the next columns, and after the last of them to the next row."""
+        groups, at_once = self._walk.row_stride, self._at_once
+        rows, columns = self._rows, self._columns
+        with m.If(at.groups_left != 0):
             m.d.sync += [
-                busy.eq(ahead.o.valid & (reaches | (beat.marker != Marker.NONE))),
-                walked.eq(~reaches),
-                marker.eq(beat.marker),
-                groups_left.eq(groups - 1),
-                columns_left.eq(column_count - 1),
-                start_columns_left.eq(column_count - 1),
-                rows_left.eq(row_count - 1),
-                at_group.eq(first_group),
-                start_group.eq(first_group),
-                at_column.eq(first_column),
-                start_column.eq(first_column),
-                at_row.eq(first_row),
-                weight_row.eq(begins),
-                line.eq(begins),
+                at.groups_left.eq(at.groups_left - 1),
+                at.group.eq(at.group + 1),
+                at.weight_row.eq(at.weight_row + 1),
             ]
-        return m
+        with m.Elif(~last_columns):
+            m.d.sync += [
+                at.groups_left.eq(groups - 1),
+                at.group.eq(at.start_group),
+                at.columns_left.eq(at.columns_left - at_once),
+                at.column.eq(at.column + at_once * columns.target_step),
+                at.weight_row.eq(at.weight_row - (at_once * columns.tap_step * groups + groups - 1)),
+            ]
+        with m.Elif(at.rows_left != 0):
+            m.d.sync += [
+                at.groups_left.eq(groups - 1),
+                at.group.eq(at.start_group),
+                at.columns_left.eq(at.start_columns_left),
+                at.column.eq(at.start_column),
+                at.rows_left.eq(at.rows_left - 1),
+                at.row.eq(at.row + rows.target_step),
+                at.weight_row.eq(at.line - rows.tap_step * self._line_rows),
+                at.line.eq(at.line - rows.tap_step * self._line_rows),
+            ]
+        with m.Else():
+            m.d.sync += at.walked.eq(1)

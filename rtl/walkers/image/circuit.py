@@ -10,7 +10,7 @@ from snnc.compiler.plan import EnginePlan, InputPlan, KernelPlan, unsigned_bits
 from snnc.rtl.tables import constant_table
 from snnc.rtl.walkers.image.plan import ImageWalk
 
-__all__ = ["TapWalker", "Window", "windows"]
+__all__ = ["Walker", "Window", "windows"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,27 @@ def windows(kernel: KernelPlan, axis: int, source: int, target: int) -> tuple[Wi
     return tuple(found)
 
 
-class TapWalker(wiring.Component):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Word:
+    """The registers of the word, and what they hold next."""
+
+    column: Signal
+    row: Signal
+    next_group: Signal
+    next_column: Signal
+    next_row: Signal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tap:
+    """The register of the tap's weight row, and whether the tap is the last of its kernel row, and of its kernel."""
+
+    weight_row: Signal
+    end_column: Value
+    end_row: Value
+
+
+class Walker(wiring.Component):
     """Visits the taps of all words in order: words by address, taps by channel, kernel row, kernel column.
 
     Its registers hold one tap of one word. What a memory shall read next is given as the registers' next value, so that
@@ -99,7 +119,11 @@ class TapWalker(wiring.Component):
         self._plan = plan
         self._source = source
         (projection,) = plan.projections
-        self._projection = projection
+        walk = projection.walk
+        assert isinstance(walk, ImageWalk)
+        self._walk = walk
+        self._rows = windows(walk.kernel, 0, source.layout.rows, plan.layout.rows)
+        self._columns = windows(walk.kernel, 1, source.layout.columns, plan.layout.columns)
         super().__init__(
             {
                 "next_tap": In(1),
@@ -115,14 +139,14 @@ class TapWalker(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        walk, layout, image = self._projection.walk, self._plan.layout, self._source.layout
-        assert isinstance(walk, ImageWalk)
-        kernel, stride = walk.kernel, walk.row_stride
-        kernel_rows, kernel_columns = kernel.size
-        row_windows = windows(kernel, 0, image.rows, layout.rows)
-        column_windows = windows(kernel, 1, image.columns, layout.columns)
+        word = self._words(m)
+        tap = self._taps(m, word)
+        self._weight_rows(m, word, tap)
+        return m
 
-        # --- the word: group, then column, then row ---
+    def _words(self, m: Module) -> _Word:
+        """The word: group, then column, then row."""
+        layout = self._plan.layout
         group = Signal(max(1, layout.group_bits))
         column = Signal(max(1, layout.column_bits))
         row = Signal(max(1, layout.row_bits))
@@ -140,18 +164,20 @@ class TapWalker(wiring.Component):
             self.word.eq(Cat(group[: layout.group_bits], column[: layout.column_bits], row[: layout.row_bits])),
             self.last_word.eq(ends),
         ]
+        next_group, next_column, next_row = after
+        return _Word(column=column, row=row, next_group=next_group, next_column=next_column, next_row=next_row)
 
-        # --- the tap; its tables are read at the next word ---
-        def table(index: Value, values: list[int]) -> Signal:
-            return constant_table(m, "found", index, values)
-
+    def _taps(self, m: Module, word: _Word) -> _Tap:
+        """The tap; its tables are read at the next word."""
+        image, kernel = self._source.layout, self._walk.kernel
+        kernel_rows, kernel_columns = kernel.size
         channel = Signal(unsigned_bits(image.groups - 1))
-        first_row, first_column = row_windows[0], column_windows[0]
+        first_row, first_column = self._rows[0], self._columns[0]
         source_row = Signal(unsigned_bits(image.rows - 1), init=first_row.source)
         source_column = Signal(unsigned_bits(image.columns - 1), init=first_column.source)
         rows_left = Signal(unsigned_bits(kernel_rows - 1), init=first_row.taps - 1)
         columns_left = Signal(unsigned_bits(kernel_columns - 1), init=first_column.taps - 1)
-        start = (first_row.kernel * kernel_columns + first_column.kernel) * stride
+        start = (first_row.kernel * kernel_columns + first_column.kernel) * self._walk.row_stride
         weight_row = Signal(len(self.row), init=start)
 
         end_column, end_row = columns_left == 0, rows_left == 0
@@ -159,7 +185,8 @@ class TapWalker(wiring.Component):
             self.last_tap.eq(end_column & end_row & (channel == image.groups - 1)),
             self.row.eq(weight_row),
             self.blank.eq(
-                table(row, [w.blank for w in row_windows]) | table(column, [w.blank for w in column_windows])
+                _table(m, word.row, [w.blank for w in self._rows])
+                | _table(m, word.column, [w.blank for w in self._columns])
             ),
         ]
         next_row, next_column, next_channel = (
@@ -180,14 +207,14 @@ class TapWalker(wiring.Component):
         m.d.sync += [source_row.eq(next_row), source_column.eq(next_column), channel.eq(next_channel)]
 
         with m.If(self.next_word | (self.next_tap & end_column)):
-            m.d.comb += next_column.eq(table(after[1], [w.source for w in column_windows]))
-            m.d.sync += columns_left.eq(table(after[1], [w.taps - 1 for w in column_windows]))
+            m.d.comb += next_column.eq(_table(m, word.next_column, [w.source for w in self._columns]))
+            m.d.sync += columns_left.eq(_table(m, word.next_column, [w.taps - 1 for w in self._columns]))
         with m.Elif(self.next_tap):
             m.d.comb += next_column.eq(source_column + kernel.dilation[1])
             m.d.sync += columns_left.eq(columns_left - 1)
         with m.If(self.next_word | (self.next_tap & end_column & end_row)):
-            m.d.comb += next_row.eq(table(after[2], [w.source for w in row_windows]))
-            m.d.sync += rows_left.eq(table(after[2], [w.taps - 1 for w in row_windows]))
+            m.d.comb += next_row.eq(_table(m, word.next_row, [w.source for w in self._rows]))
+            m.d.sync += rows_left.eq(_table(m, word.next_row, [w.taps - 1 for w in self._rows]))
         with m.Elif(self.next_tap & end_column):
             m.d.comb += next_row.eq(source_row + kernel.dilation[0])
             m.d.sync += rows_left.eq(rows_left - 1)
@@ -195,21 +222,28 @@ class TapWalker(wiring.Component):
             m.d.comb += next_channel.eq(0)
         with m.Elif(self.next_tap & end_column & end_row):
             m.d.comb += next_channel.eq(channel + 1)
+        return _Tap(weight_row=weight_row, end_column=end_column, end_row=end_row)
 
-        # --- the weight row: from tap to tap, over what is outside at the end of a kernel row, and of a channel ---
-        line = [(kernel_columns - w.taps + 1) * stride for w in column_windows]
-        plane = [(kernel_rows - w.taps) * kernel_columns * stride for w in row_windows]
-        beyond = Signal(len(weight_row))
+    def _weight_rows(self, m: Module, word: _Word, tap: _Tap) -> None:
+        """From tap to tap, over what is outside at the end of a kernel row, and of a channel."""
+        stride = self._walk.row_stride
+        kernel_rows, kernel_columns = self._walk.kernel.size
+        line = [(kernel_columns - w.taps + 1) * stride for w in self._columns]
+        plane = [(kernel_rows - w.taps) * kernel_columns * stride for w in self._rows]
+        beyond = Signal(len(tap.weight_row))
         m.d.comb += beyond.eq(stride)
-        with m.If(end_column):
-            m.d.comb += beyond.eq(table(column, line))
-            if image.groups > 1:
-                with m.If(end_row):
-                    m.d.comb += beyond.eq(table(column, line) + table(row, plane))
+        with m.If(tap.end_column):
+            m.d.comb += beyond.eq(_table(m, word.column, line))
+            if self._source.layout.groups > 1:
+                with m.If(tap.end_row):
+                    m.d.comb += beyond.eq(_table(m, word.column, line) + _table(m, word.row, plane))
         with m.If(self.next_word):
-            across = table(after[1], [w.kernel * stride for w in column_windows])
-            down = table(after[2], [w.kernel * kernel_columns * stride for w in row_windows])
-            m.d.sync += weight_row.eq(down + across + after[0])
+            across = _table(m, word.next_column, [w.kernel * stride for w in self._columns])
+            down = _table(m, word.next_row, [w.kernel * kernel_columns * stride for w in self._rows])
+            m.d.sync += tap.weight_row.eq(down + across + word.next_group)
         with m.Elif(self.next_tap):
-            m.d.sync += weight_row.eq(weight_row + beyond)
-        return m
+            m.d.sync += tap.weight_row.eq(tap.weight_row + beyond)
+
+
+def _table(m: Module, index: Value, values: list[int]) -> Signal:
+    return constant_table(m, "found", index, values)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from snnc.rtl.walkers.image.circuit import TapWalker
+from snnc.rtl.walkers.image.circuit import Walker
 from tests.rtl.benches import paced, settled, simulate
 from tests.rtl.image_engines import Case, engine_plan, input_plan
 
@@ -50,7 +50,7 @@ def taps(case: Case, row: int, column: int, group: int) -> list[Tap]:
 @pytest.mark.parametrize("idle", [0.0, 0.5])
 def test_every_words_taps_come_in_order(name: str, idle: float) -> None:
     case = CASES[name]
-    unit = TapWalker(engine_plan(case), input_plan(case))
+    unit = Walker(engine_plan(case), input_plan(case))
     layout = case.layout
     words = [
         (layout.address(row, column, group), taps(case, row, column, group))
