@@ -1,20 +1,24 @@
 """The core: engines between two streams, joined by queues."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from snnc.compiler.plan import LOAD_BITS, EnginePlan, MemoryKind, Plan
-from snnc.rtl.beats import input_beat, result_beat, spike_word
+from snnc.rtl.beats import InputBeat, ResultBeat, SpikeWord, input_beat, result_beat, spike_word
 from snnc.rtl.block_queue import queue_of
 from snnc.rtl.delay import Delay
 from snnc.rtl.engines import witness
 from snnc.rtl.loader import Gate, Loader
 from snnc.rtl.spike_serialiser import SpikeSerialiser
+from snnc.rtl.views import Stream
 
 __all__ = ["Core"]
+
+# Any: the classes are loaded by the name of the engine's kind, and have as many ports as the engine has projections.
+_Engine: TypeAlias = Any
 
 
 class Core(wiring.Component):
@@ -35,8 +39,8 @@ class Core(wiring.Component):
         not ready.
     """
 
-    i: stream.Interface
-    o: stream.Interface
+    i: Stream[InputBeat]
+    o: Stream[ResultBeat]
     load: stream.Interface
 
     def __init__(self, plan: Plan) -> None:
@@ -50,10 +54,10 @@ class Core(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         plan = self.plan
-        engines: dict[str, Any] = {}
+        engines: dict[str, _Engine] = {}
         for engine in plan.engines:
             behind = tuple(other.projections[k].queue.depth for other, k in plan.listeners(engine.name))
             built = witness(engine.kind, "circuit").build(engine, plan.input, behind)
@@ -66,7 +70,7 @@ class Core(wiring.Component):
         connect(m, engines[plan.readout.name].o, flipped(self.o))
         return m
 
-    def _loaded(self, m: Module, engines: dict[str, Any]) -> Any:
+    def _loaded(self, m: Module, engines: dict[str, _Engine]) -> Stream[InputBeat]:
         """Where the input comes from: the port, or what keeps it shut until the memories are filled."""
         plan = self.plan
         if not plan.loaded:
@@ -83,7 +87,7 @@ class Core(wiring.Component):
                     connect(m, ports[projection.weights.name], getattr(engines[engine.name], f"load{k}"))
         return gate.o
 
-    def _behind(self, m: Module, engines: dict[str, Any], plan: EnginePlan) -> None:
+    def _behind(self, m: Module, engines: dict[str, _Engine], plan: EnginePlan) -> None:
         """Join an engine to all that listen to it."""
         source, words = engines[plan.name], spike_word(plan)
         for number, (listener, k) in enumerate(self.plan.listeners(plan.name)):
@@ -96,7 +100,7 @@ class Core(wiring.Component):
                 queue.i.payload.eq(source.o.payload),
                 source.left[number].eq(queue.left),
             ]
-            spikes: Any = queue.o
+            spikes: Stream[SpikeWord] = queue.o
             if projection.delay:
                 m.submodules[f"delay_{stem}"] = delay = Delay(plan, projection.delay)
                 connect(m, spikes, delay.i)

@@ -45,6 +45,7 @@ class Sequencer(wiring.Component):
 
     def __init__(self, plan: EnginePlan) -> None:
         self._plan = plan
+        # Any: their classes are loaded by the name of the walk's kind.
         self._walkers: list[Any] = [
             witness(projection.walk, "circuit").Walker(plan, projection) for projection in plan.projections
         ]

@@ -1,9 +1,8 @@
 """What every walker has in common."""
 
-from typing import Any
-
+from amaranth.hdl import ShapeLike
 from amaranth.lib import stream
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Member, Out
 
 from snnc.compiler.plan import EnginePlan, ProjectionPlan, unsigned_bits
 from snnc.rtl.beats import Marker
@@ -11,7 +10,7 @@ from snnc.rtl.beats import Marker
 __all__ = ["walker_members"]
 
 
-def walker_members(engine: EnginePlan, projection: ProjectionPlan, beat: Any) -> dict[str, Any]:
+def walker_members(engine: EnginePlan, projection: ProjectionPlan, beat: ShapeLike) -> dict[str, Member]:
     """The members of a walker that turns beats of the layout `beat` into the accumulates of `projection`.
 
     Members

@@ -6,7 +6,7 @@ and step by step, and what the queue behind does to an engine is a maximum.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -131,7 +131,7 @@ def _over_kernels(engine: EnginePlan, digits: IntArray) -> tuple[IntArray, IntAr
 
     slots = np.zeros((layout.rows, layout.columns, batch), dtype=np.int64)
     found = np.zeros_like(slots)
-    leading: Any = None
+    leading: IntArray | None = None
     for y in range(layout.rows):
         for x in range(layout.columns):
             h, w = inside(0, y, height), inside(1, x, width)
@@ -143,4 +143,5 @@ def _over_kernels(engine: EnginePlan, digits: IntArray) -> tuple[IntArray, IntAr
             found[y, x] = taps.sum(axis=0)
             if leading is None:
                 leading = np.where(taps.any(axis=0), (taps > 0).argmax(axis=0), 1 << 60)
+    assert leading is not None
     return slots, found, leading

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ class Ideal:
     """`snnc.sim.models.timing.bound.IdealTiming`."""
 
     def __init__(
-        self, plan: Plan, engine: EnginePlan, stimulus: Stimulus, spikes: Mapping[str, npt.NDArray[Any]]
+        self, plan: Plan, engine: EnginePlan, stimulus: Stimulus, spikes: Mapping[str, npt.NDArray[np.bool_]]
     ) -> None:
         self._engine = engine
         self._work = [_work(plan, engine, projection, stimulus, spikes) for projection in engine.projections]
@@ -49,7 +49,7 @@ def _work(
     engine: EnginePlan,
     projection: ProjectionPlan,
     stimulus: Stimulus,
-    spikes: Mapping[str, npt.NDArray[Any]],
+    spikes: Mapping[str, npt.NDArray[np.bool_]],
 ) -> IntArray:
     """Operations of a projection's events, and of an image's injection, in every step; ``(time, batch)``."""
     if projection.source != plan.input.name:

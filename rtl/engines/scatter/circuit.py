@@ -6,14 +6,12 @@ The sequencer says what happens to which membrane word, at most one operation pe
 has column banks, there are lanes for each, and an operation is shared out among them.
 """
 
-from typing import Any
-
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Member, Out, connect, flipped
 
 from snnc.compiler.plan import EnginePlan, InputPlan, MemoryKind
-from snnc.rtl.beats import Marker, OperationKind, operation, result_beat, spike_word
+from snnc.rtl.beats import InputBeat, Marker, Operation, OperationKind, operation, result_beat, spike_word
 from snnc.rtl.block_queue import queue_of
 from snnc.rtl.column_banks import share_out
 from snnc.rtl.credits import SpikeOutput
@@ -24,6 +22,7 @@ from snnc.rtl.memories import constant_word
 from snnc.rtl.neurons import at_pass, ends_sample
 from snnc.rtl.readout_port import ReadoutPort
 from snnc.rtl.sequencer import Sequencer
+from snnc.rtl.views import Stream
 
 __all__ = ["Engine", "build", "hear_input"]
 
@@ -65,7 +64,7 @@ class Engine(wiring.Component):
         self._plan = plan
         self._behind = behind
         self._sequencer = Sequencer(plan)
-        ports: dict[str, Any] = {"step": Out(1), "sample": Out(1)}
+        ports: dict[str, Member] = {"step": Out(1), "sample": Out(1)}
         for k, projection in enumerate(plan.projections):
             ports[f"i{k}"] = In(getattr(self._sequencer, f"i{k}").signature.flip())
             if projection.weights.kind is MemoryKind.SPRAM:
@@ -78,7 +77,7 @@ class Engine(wiring.Component):
             ports |= {"o": Out(stream.Signature(spike_word(plan))), "left": In(len(behind))}
         super().__init__(ports)
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         plan = self._plan
         depth = plan.pipeline
@@ -90,8 +89,7 @@ class Engine(wiring.Component):
         # --- issue: what the sequencer wants, or the clearing sweep after a reset ---
         layout = operation(plan)
         valids = [Signal(name=f"valid{k}") for k in range(depth + 1)]
-        # Any: a signal of a layout is a view with the layout's fields, which the types do not know.
-        operations: list[Any] = [Signal(layout, name=f"operation{k}", reset_less=True) for k in range(depth + 1)]
+        operations = [layout.signal(name=f"operation{k}", reset_less=True) for k in range(depth + 1)]
         clearing = Signal(init=1)
         clear_word = Signal.like(operations[0].word)
         words = plan.words if plan.membrane.kind is MemoryKind.REGISTERS else plan.layout.depth
@@ -154,7 +152,7 @@ class Engine(wiring.Component):
         self._probes(m, valid & ~now.clear, sweeping, now.word, spikes, total)
         return m
 
-    def _lanes(self, m: Module, valid: Signal, issued: Any, constants: Any) -> list[Lanes]:
+    def _lanes(self, m: Module, valid: Signal, issued: Operation, constants: Value) -> list[Lanes]:
         """The lanes, one set for each column bank, and what is issued to them."""
         plan = self._plan
         banks = [Lanes(plan) for _ in range(plan.column_banks)]
@@ -164,7 +162,7 @@ class Engine(wiring.Component):
             if len(banks) == 1:
                 m.d.comb += [lanes.valid.eq(valid), lanes.operation.eq(issued)]
             else:
-                share: Any = Signal(operation(plan), name=f"share{number}", reset_less=True)
+                share = operation(plan).signal(name=f"share{number}", reset_less=True)
                 hits, word, row = share_out(plan, issued, number)
                 touched = Signal(name=f"touched{number}")
                 m.d.sync += [touched.eq(valid & hits), share.eq(issued), share.word.eq(word), share.row.eq(row)]
@@ -174,12 +172,12 @@ class Engine(wiring.Component):
                 connect(m, flipped(getattr(self, f"load{k}")), getattr(banks[0], f"load{k}"))
         return banks
 
-    def _spikes_out(self, m: Module, now: Any, swept: Any, spikes: Any) -> None:
+    def _spikes_out(self, m: Module, now: Operation, swept: Value, spikes: Value) -> None:
         """Offer spike words, and issue no operation whose word might find the queue behind full."""
         m.submodules.output = output = SpikeOutput(self._plan, self._behind)
         connect(m, output.o, flipped(self.o))
         sequencer = self._sequencer
-        issued: Any = sequencer.operation
+        issued = sequencer.operation
 
         m.d.comb += [
             output.issue.eq(
@@ -194,7 +192,7 @@ class Engine(wiring.Component):
             sequencer.allow_spikes.eq(output.allow),
         ]
 
-    def _probes(self, m: Module, executes: Any, sweeping: Any, word: Any, spikes: Any, total: Any) -> None:
+    def _probes(self, m: Module, executes: Value, sweeping: Value, word: Value, spikes: Value, total: Value) -> None:
         for name, value in {
             "probe_execute": executes,
             "probe_sweep": executes & sweeping,
@@ -211,7 +209,7 @@ def build(plan: EnginePlan, source: InputPlan, behind: tuple[int, ...]) -> Engin
     return Engine(plan, behind)
 
 
-def hear_input(m: Module, engine: Engine, plan: EnginePlan, source: InputPlan, beats: Any) -> None:
+def hear_input(m: Module, engine: Engine, plan: EnginePlan, source: InputPlan, beats: Stream[InputBeat]) -> None:
     """Join an engine to the network's input, which sends `beats`: to its main projection."""
     name, into = plan.name, getattr(engine, f"i{len(plan.projections) - 1}")
     if plan.main.digits is not None:
@@ -232,12 +230,12 @@ def hear_input(m: Module, engine: Engine, plan: EnginePlan, source: InputPlan, b
     ]
 
 
-def _of_sweep(banks: list[Lanes]) -> tuple[Any, Any]:
+def _of_sweep(banks: list[Lanes]) -> tuple[Value, Value]:
     """Spikes and membranes of the one bank that a sweep's operation is in."""
     if len(banks) == 1:
         return banks[0].spikes, banks[0].total
-    spikes: Any = 0
-    total: Any = 0
+    spikes: Value = Const(0)
+    total: Value = Const(0)
     for lanes in banks:
         spikes = spikes | Mux(lanes.executes, lanes.spikes, 0)
         total = total | Mux(lanes.executes, lanes.total, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -116,7 +116,9 @@ class Timing:
         self.last_single = self.last_single & ~here
         self.last_swept = self.last_swept & ~here
 
-    def waits(self, word: int, issue: IntArray, *, single: bool = False, sweeps: bool = False) -> Any:
+    def waits(
+        self, word: int, issue: IntArray, *, single: bool = False, sweeps: bool = False
+    ) -> IntArray | npt.NDArray[np.bool_] | int:
         """Cycles for which an operation on `word` must wait that could be issued at `issue`."""
         if self.plan.forwards:
             return np.where(self.last_swept != sweeps, np.maximum(0, self.last_issue + 3 - issue), 0)
