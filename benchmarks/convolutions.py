@@ -28,7 +28,7 @@ from snnc.compiler.commands.synth import synthesise_build
 from snnc.compiler.commands.verify import dataset_inputs
 from snnc.sim.models import golden
 from snnc.sim.models.stimulus import stimulus
-from snnc.sim.models.timing.bound import pipeline_bound
+from snnc.sim.models.timing.bound import pipeline_bound, share_of_bound
 from snnc.sim.models.timing.exact import predict
 from snnc.sim.trust.verify import verify_build
 
@@ -126,7 +126,7 @@ def measure(name: str, data: Path, output: Path, *, seeds: tuple[int, ...], veri
         "simulated_cycles_per_second": None if verdict is None else verdict.cycles_per_second,
         "cycles": float(cycles.mean()),
         "most_cycles": int(cycles.max()),
-        "of_pipeline_bound": float((bound / cycles).mean()),
+        "of_pipeline_bound": share_of_bound(bound, cycles),
         "resources": {resource.name: [resource.used, resource.available] for resource in made.best.resources},
         "mhz": made.median_mhz,
         "microseconds": microseconds,

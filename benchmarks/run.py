@@ -35,7 +35,7 @@ from snnc.compiler.tools import tool_versions
 from snnc.sim.cosimulation.simulator import prepare
 from snnc.sim.models import golden
 from snnc.sim.models.stimulus import stimulus
-from snnc.sim.models.timing.bound import pipeline_bound
+from snnc.sim.models.timing.bound import pipeline_bound, share_of_bound
 from snnc.sim.models.timing.exact import predict
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -194,7 +194,8 @@ def limits(work: Path) -> Iterator[Row]:
         beats = stimulus(build.plan.input.encoding, inputs, time_steps=6)
         spikes = {layer: population.spikes for layer, population in trace.populations.items()}
         # The run has shown that the predicted cycles are those of the hardware.
-        share = float((pipeline_bound(build.plan, beats, spikes) / predict(build.plan, beats, spikes).cycles).mean())
+        cycles = predict(build.plan, beats, spikes).cycles
+        share = share_of_bound(pipeline_bound(build.plan, beats, spikes), cycles)
         yield Row(
             what=f"{shape}, 15 % events: the pipeline's bound over the cycles (mean of 50 samples, "
             f"{verdict.cycles_mean:,.0f} cycles)",

@@ -93,7 +93,6 @@ def distil_student(
         untrained = build_teacher(config.teacher, dataset.shape, len(dataset.classes))
         build_adapter(method, Student(config.student), untrained)  # refuses before an hour of training, not after it
         teacher = train_teacher(config, dataset, state=state, save=save, on_epoch=on_epoch, device=device)
-    train = _training_split(config, dataset)
     torch.manual_seed(_seed(config, Purpose.WEIGHTS, 1))
     student = Student(config.student)
     if start is not None:
@@ -102,13 +101,7 @@ def distil_student(
         config,
         method,
         student,
-        copies=Copies(
-            train if teacher is not None and method.labels_optional(config.loss_settings) else labelled_only(train),
-            config.augmentation,
-            count=config.copies,
-            seed=config.seed,
-            purpose=Purpose.STUDENT_IMAGES,
-        ),
+        copies=_student_copies(config, dataset, unlabelled=teacher is not None),
         teacher=teacher,
         started=start is not None,
         store=store,
@@ -249,6 +242,19 @@ def train_teacher(
 def _training_split(config: TrainingConfig, dataset: Dataset) -> Split:
     """What this run sees of the training data; the same for teacher and student."""
     return restrict(dataset.train, config.regime, classes=len(dataset.classes), seed=config.seed)
+
+
+def _student_copies(config: TrainingConfig, dataset: Dataset, *, unlabelled: bool) -> Copies:
+    """The images that the student sees; those without a label only if `unlabelled`, and the method can do without."""
+    train = _training_split(config, dataset)
+    optional = METHODS[config.loss].labels_optional(config.loss_settings)
+    return Copies(
+        train if unlabelled and optional else labelled_only(train),
+        config.augmentation,
+        count=config.copies,
+        seed=config.seed,
+        purpose=Purpose.STUDENT_IMAGES,
+    )
 
 
 def _check_shapes(config: TrainingConfig, dataset: Dataset) -> None:

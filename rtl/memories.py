@@ -80,12 +80,17 @@ class Rom(wiring.Component):
                 o_data=output,
             )
             outputs.append(output)
-        if len(outputs) == 1:
-            m.d.comb += self.data.eq(outputs[0])
-        else:
-            bank_index = Signal(len(self.address) - row_bits, reset_less=True)
-            m.d.sync += [bank_index.eq(self.address[row_bits:]), self.data.eq(Array(outputs)[bank_index])]
+        _join_banks(m, outputs, self.address[row_bits:], self.data)
         return m
+
+
+def _join_banks(m: Module, outputs: list[Signal], bank: Value, data: Signal) -> None:
+    """Give `data` the output of the bank that was read; of several, through a register behind their multiplexer."""
+    if len(outputs) == 1:
+        m.d.comb += data.eq(outputs[0])
+        return
+    bank_index = Signal(len(bank), reset_less=True)
+    m.d.sync += [bank_index.eq(bank), data.eq(Array(outputs)[bank_index])]
 
 
 class LoadedRom(wiring.Component):
@@ -147,11 +152,7 @@ class LoadedRom(wiring.Component):
                     i_write_data=self.load.data[: len(data)],
                 )
             outputs.append(output)
-        if len(outputs) == 1:
-            m.d.comb += self.data.eq(outputs[0])
-        else:
-            bank_index = Signal(len(self.address) - row_bits, reset_less=True)
-            m.d.sync += [bank_index.eq(self.address[row_bits:]), self.data.eq(Array(outputs)[bank_index])]
+        _join_banks(m, outputs, self.address[row_bits:], self.data)
         return m
 
 

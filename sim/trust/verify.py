@@ -137,12 +137,7 @@ def verify_build(
     thresholds = {
         layer.name: np.repeat(Residual.of(layer).back(), layer.size // layer.channels) for layer in graph.layers
     }
-    cycles: list[IntArray] = []
-    classes: list[IntArray] = []
-    work: dict[str, list[IntArray]] = {engine.name: [] for engine in plan.engines}
-    window: dict[str, list[IntArray]] = {engine.name: [] for engine in plan.engines}
-    fired = dict.fromkeys((layer.name for layer in graph.layers), 0)
-    seconds = 0.0
+    tally = _Tally(plan)
     expected = typical_cycles(plan) * golden.sample_count(plan.input.encoding, inputs)
     optimised = expected > _SHORT_RUN
     prepare(build, optimised=optimised)  # what is timed below is simulation alone
@@ -152,39 +147,61 @@ def verify_build(
         prediction = predict(plan, beats, {name: layer.spikes for name, layer in trace.populations.items()})
         start = time.perf_counter()
         capture = simulate(build, beats, longest=int(prediction.cycles.max()), seed=seed, optimised=optimised)
-        seconds += time.perf_counter() - start
+        tally.seconds += time.perf_counter() - start
         difference = compare(graph, plan, trace, prediction, capture, thresholds, first=samples.start)
         if difference is not None:
             raise VerificationError(f"The hardware differs from the golden model: {difference}.")
-        cycles.append(capture.cycles)
-        classes.append(capture.classes)
-        for name, engine in capture.engines.items():
-            work[name].append(engine.operations)
-            window[name].append(engine.last - engine.first + 1)
-            fired[name] += 0 if engine.spikes is None else int(engine.spikes.sum())
+        tally.add(capture)
         if progress is not None:
             progress(len(capture.cycles))
 
-    all_cycles, all_classes = np.concatenate(cycles), np.concatenate(classes)
-    _compare_overlapped(build, graph, inputs, thresholds, steps, seed, optimised, int(all_cycles.max()))
-    count = len(all_cycles)
-    busiest = max(plan.engines, key=lambda engine: int(np.concatenate(work[engine.name]).sum())).name
-    hidden = [engine for engine in plan.engines if engine.population.fires]
-    return Verdict(
-        samples=count,
-        time_steps=steps,
-        spikes=count * steps * sum(engine.neurons for engine in hidden),
-        membranes=count * steps * sum(engine.neurons for engine in plan.engines),
-        cycles_mean=float(all_cycles.mean()),
-        cycles_least=int(all_cycles.min()),
-        cycles_most=int(all_cycles.max()),
-        busiest=busiest,
-        busy=float(np.concatenate(work[busiest]).sum() / np.concatenate(window[busiest]).sum()),
-        firing_rates={engine.name: fired[engine.name] / (count * steps * engine.neurons) for engine in hidden},
-        accuracy=None if labels is None else golden.accuracy(all_classes, labels),
-        simulated_cycles=int(all_cycles.sum()),
-        seconds=seconds,
-    )
+    verdict = tally.verdict(steps, labels)
+    _compare_overlapped(build, graph, inputs, thresholds, steps, seed, optimised, verdict.cycles_most)
+    return verdict
+
+
+class _Tally:
+    """What the batches that were equal add up to."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.seconds = 0.0
+        self._plan = plan
+        self._cycles: list[IntArray] = []
+        self._classes: list[IntArray] = []
+        self._work = dict.fromkeys((engine.name for engine in plan.engines), 0)
+        self._window = dict(self._work)
+        self._fired = dict(self._work)
+
+    def add(self, capture: Capture) -> None:
+        """Count one more batch."""
+        self._cycles.append(capture.cycles)
+        self._classes.append(capture.classes)
+        for name, engine in capture.engines.items():
+            self._work[name] += int(engine.operations.sum())
+            self._window[name] += int((engine.last - engine.first + 1).sum())
+            self._fired[name] += 0 if engine.spikes is None else int(engine.spikes.sum())
+
+    def verdict(self, steps: int, labels: npt.NDArray[Any] | None) -> Verdict:
+        """Of all batches."""
+        cycles, classes = np.concatenate(self._cycles), np.concatenate(self._classes)
+        engines = self._plan.engines
+        count, hidden = len(cycles), [engine for engine in engines if engine.population.fires]
+        busiest = max(self._work, key=lambda name: self._work[name])
+        return Verdict(
+            samples=count,
+            time_steps=steps,
+            spikes=count * steps * sum(engine.neurons for engine in hidden),
+            membranes=count * steps * sum(engine.neurons for engine in engines),
+            cycles_mean=float(cycles.mean()),
+            cycles_least=int(cycles.min()),
+            cycles_most=int(cycles.max()),
+            busiest=busiest,
+            busy=self._work[busiest] / self._window[busiest],
+            firing_rates={one.name: self._fired[one.name] / (count * steps * one.neurons) for one in hidden},
+            accuracy=None if labels is None else golden.accuracy(classes, labels),
+            simulated_cycles=int(cycles.sum()),
+            seconds=self.seconds,
+        )
 
 
 def compare(

@@ -15,6 +15,7 @@ from snnc.compiler.plan import EnginePlan
 from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.walkers.image.plan import ImageWalk
 from snnc.sim.models.stimulus import Marker, Stimulus
+from snnc.sim.models.timing.digits import digit_count
 from snnc.sim.models.timing.walking import SpikeLink, Walker
 
 __all__ = ["Timing"]
@@ -106,8 +107,7 @@ def _slots_of_pixels(engine: EnginePlan, stimulus: Stimulus) -> IntArray:
     if _multiplies(engine):
         digits = (values > 0).astype(np.int64)
     else:
-        # Prodinger (2000): the digits stand where x and 3x differ.
-        digits = np.bitwise_count(values ^ (3 * values)).astype(np.int64)
+        digits = digit_count(values)
     return digits.reshape(layout.channels, layout.rows, layout.columns, -1)
 
 

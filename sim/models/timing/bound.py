@@ -17,7 +17,7 @@ from snnc.compiler.plan import Plan
 from snnc.rtl.engines import witness
 from snnc.sim.models.stimulus import Marker, Stimulus
 
-__all__ = ["pipeline_bound"]
+__all__ = ["pipeline_bound", "share_of_bound"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
@@ -44,6 +44,11 @@ def pipeline_bound(plan: Plan, stimulus: Stimulus, spikes: Mapping[str, npt.NDAr
         for ideal in engines:
             ideal.step(t, first, last, ended)
     return ended[plan.readout.name] + plan.readout.neurons
+
+
+def share_of_bound(bound: IntArray, cycles: IntArray) -> float:
+    """How near samples that took `cycles` come to their `bound`: the mean of ``bound / cycles``, at most 1."""
+    return float((bound / cycles).mean())
 
 
 class IdealTiming(Protocol):
