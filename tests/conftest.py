@@ -25,6 +25,7 @@ HEAVY: Mapping[str, str] = {
     "distill/test_methods_train.py": "trains",
     "sim/cosimulation": "simulates",
     "sim/trust": "simulates",
+    "test_debugging.py": "simulates",
     "test_docs.py": "Verilator's lint of a whole core",
     "test_emitted.py": "compiles 56 networks",
 }

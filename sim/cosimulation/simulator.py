@@ -96,7 +96,8 @@ def simulate(
     Parameters
     ----------
     longest
-        Predicted cycles of the longest sample; the core counts as hung after several times as many without a handshake.
+        Predicted cycles of the longest sample; the core counts as hung after several times as many without an
+        input beat or a sample's end.
     overlap
         Send a sample while the one before is still in the core, the first right after the reset, and half of them with
         gaps and stalls. Values must not change; cycles then count from the start of the run to each sample's end.

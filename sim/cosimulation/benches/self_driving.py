@@ -8,4 +8,4 @@ from cocotb.triggers import RisingEdge
 async def drive(dut):  # type: ignore[no-untyped-def]
     """The bench clocks, resets and feeds the core by itself."""
     await RisingEdge(dut.done)
-    assert dut.stuck.value == 0, "the core made no handshake for a long time"
+    assert dut.stuck.value == 0, "the core took no input and ended no sample for a long time"

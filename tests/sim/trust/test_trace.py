@@ -3,61 +3,27 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable
+import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from snnc.compiler import cli
 from snnc.compiler.build.folder import Build
-from snnc.compiler.commands.verify import random_inputs
-from snnc.compiler.errors import MissingError, OptionError
+from snnc.compiler.commands.verify import random_inputs, tracing
+from snnc.compiler.errors import MissingError, OptionError, VerificationError
 from snnc.compiler.ir import Encoding, Initial
 from snnc.sim.models import golden
 from snnc.sim.models.stimulus import stimulus
 from snnc.sim.models.timing.exact import predict
 from snnc.sim.trust import trace
 from snnc.sim.trust.trace import Traced, write_trace
+from snnc.sim.trust.verify import verify_build
 from tests.networks import Conv, Full, build_graph, random_chain, spatial_chain
+from tests.waves import Waves
 
 STEPS = 4
-
-
-class Waves:
-    """A file as a viewer has it."""
-
-    def __init__(self, path: Path) -> None:
-        from pywellen import Waveform
-
-        self._signals = {var.full_name: var for var in Waveform(str(path)).all_vars()}
-        self.names = set(self._signals)
-
-    def at(self, name: str, times: Iterable[int]) -> list[Any]:
-        """What the signal is in these cycles; None where it is not known."""
-        variable = self._signals[name]
-        return [self._read(variable, variable.signal.value_at(int(time))) for time in times]
-
-    def pulses(self, name: str) -> np.ndarray:
-        """The cycles in which a bit, or a text, is not 0 or empty."""
-        signal = list(self._signals[name].tv)
-        return np.array(
-            [
-                time
-                for (start, value), (end, _) in zip(signal, [*signal[1:], (signal[-1][0], None)], strict=True)
-                for time in range(start, end)
-                if value not in (0, "")
-            ]
-        )
-
-    @staticmethod
-    def _read(variable, value):
-        if value is None or (isinstance(value, str) and variable.var_type != "String"):
-            return None
-        if variable.var_type == "Integer" and value >> (variable.bitwidth - 1):
-            return value - (1 << variable.bitwidth)
-        return value
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +141,46 @@ def test_too_many_samples_of_an_array_are_refused(events: Build, tmp_path: Path)
     inputs = np.zeros((STEPS, 1001, 24), np.bool_)
     with pytest.raises(OptionError, match="1,001 samples"):
         write_trace(events, inputs, tmp_path / "trace.vcd", time_steps=STEPS)
+
+
+def test_a_core_that_hangs_is_traced_to_its_end(tmp_path: Path) -> None:
+    build = build_graph(random_chain(sizes=(12, 10, 4), time_steps=STEPS, seed=0), tmp_path / "build")
+    core = build.path / "rtl" / "core.v"
+    text = core.read_text()
+    assert ".o__ready(o__ready)" in text
+    core.write_text(text.replace(".o__ready(o__ready)", ".o__ready(1'b0)", 1))  # the readout's: nobody takes a result
+    inputs = random_inputs(build.plan, 2, time_steps=4, density=0.4, seed=0)
+    traced = write_trace(build, inputs, tmp_path / "trace.vcd", time_steps=4)
+    waves = Waves(traced.path)
+    assert traced.cycles > 10_000
+    assert waves.at("core.hidden0.sample", [traced.cycles - 1]) == [0]
+    assert waves.at("core.out.valid", [traced.cycles - 1]) == [1]
+
+
+def test_a_difference_is_marked_where_verify_finds_it(tmp_path: Path) -> None:
+    build = build_graph(random_chain(sizes=(12, 10, 4), time_steps=STEPS, seed=0), tmp_path / "build")
+    image = build.path / "images" / "readout.weights.hex"
+    words = image.read_text().split()
+    image.write_text("\n".join(f"{int(word, 16) ^ 1:0{len(word)}x}" for word in words) + "\n")
+    inputs = random_inputs(build.plan, 2, time_steps=4, density=0.5, seed=0)
+    with (
+        pytest.raises(
+            VerificationError,
+            match=r"layer 'readout', step \d+, neuron 0: .* first difference is at \d+ ns, in 'readout'",
+        ) as found,
+        tracing(build, inputs, tmp_path / "trace.vcd", time_steps=4, seed=0),
+    ):
+        verify_build(build, inputs)
+    waves = Waves(tmp_path / "trace.vcd")
+    (time, step, expected, got) = (
+        int(re.search(pattern, str(found.value))[1])  # type: ignore[index]
+        for pattern in (r"at (\d+) ns", r"step (\d+)", r"expected (-?\d+)", r"got (-?\d+)")
+    )
+    assert waves.pulses("core.differs")[0] == waves.pulses("core.readout.differs")[0] == time
+    assert not len(waves.pulses("core.hidden0.differs"))
+    assert waves.at("core.readout.step", [time]) == [step]
+    assert waves.at("core.readout.lane0.membrane", [time]) == [got]
+    assert waves.at("core.readout.lane0.membrane_golden", [time]) == [expected]
 
 
 def _taken(waves: Waves, stream: str) -> np.ndarray:
