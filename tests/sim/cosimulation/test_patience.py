@@ -42,7 +42,7 @@ def test_a_core_that_hangs_is_given_up(build, monkeypatch):
     inputs = random_inputs(build.plan, 2, time_steps=4, density=0.4, seed=0)
     monkeypatch.setattr(simulator, "patience", lambda *_, **__: 3)
     beats = stimulus(build.plan.input.encoding, inputs, time_steps=4)
-    with pytest.raises(VerificationError, match="no handshake for a long time"):
+    with pytest.raises(VerificationError, match="ended no sample for a long time"):
         simulator.simulate(build, beats, longest=1, optimised=False)
     monkeypatch.setattr(protocol, "patience", lambda *_, **__: 3)
     with pytest.raises(VerificationError, match="no result 0 within 3 cycles"):
