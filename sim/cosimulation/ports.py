@@ -23,6 +23,7 @@ __all__ = [
     "input_widths",
     "offsets",
     "pack_inputs",
+    "pack_results",
     "result_widths",
     "serial_input_bits",
 ]
@@ -90,6 +91,20 @@ def pack_inputs(plan: Plan, stimulus: Stimulus) -> npt.NDArray[np.uint64]:
         field = getattr(stimulus, name)
         field = _address(plan, field) if name == "address" else field
         payloads |= field.astype(np.uint64) << np.uint64(lowest)
+    return payloads
+
+
+def pack_results(plan: Plan, logits: npt.NDArray[Any]) -> list[int]:
+    """The payload of every result beat, for logits ``(batch, class)``."""
+    widths = result_widths(plan)
+    at = offsets(widths)
+    payloads = []
+    for row in logits.tolist():
+        for k, value in enumerate(row):
+            best = int(np.argmax(row[: k + 1]))
+            last = k == len(row) - 1
+            low = value & (1 << widths["logit"]) - 1
+            payloads.append(low | k << at["index"] | best << at["best"] | last << at["last"])
     return payloads
 
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.build.folder import Build
 from snnc.sim.cosimulation.patience import patience
-from snnc.sim.cosimulation.ports import clocked_core, input_widths, offsets, pack_inputs, result_widths
+from snnc.sim.cosimulation.ports import clocked_core, input_widths, pack_inputs, pack_results, result_widths
 from snnc.sim.cosimulation.simulator import build_executable, run_bench
 from snnc.sim.models import golden
 from snnc.sim.models.stimulus import stimulus
 from snnc.sim.models.timing.exact import predict
 
-__all__ = ["vectors", "verify_protocol"]
+__all__ = ["vectors", "verify_protocol", "verify_vectors"]
 
 _TOP = "snnc_protocol"
 _BENCH = "snnc.sim.cosimulation.benches.protocol"
@@ -34,19 +34,10 @@ def vectors(build: Build, inputs: npt.NDArray[Any], *, time_steps: int, beat_cyc
     trace = golden.run(build.load_graph(), inputs, time_steps=time_steps)
     beats = stimulus(plan.input.encoding, inputs, time_steps=time_steps)
     prediction = predict(plan, beats, {name: layer.spikes for name, layer in trace.populations.items()})
-    widths = result_widths(plan)
-    at = offsets(widths)
-    results = []
-    for logits in trace.logits.tolist():
-        for k, value in enumerate(logits):
-            best = int(np.argmax(logits[: k + 1]))
-            last = k == len(logits) - 1
-            low = value & (1 << widths["logit"]) - 1
-            results.append(low | k << at["index"] | best << at["best"] | last << at["last"])
     return {
-        "widths": {"i": input_widths(plan), "o": widths},
+        "widths": {"i": input_widths(plan), "o": result_widths(plan)},
         "beats": pack_inputs(plan, beats).tolist(),
-        "results": results,
+        "results": pack_results(plan, trace.logits),
         "patience": patience(plan, beats, int(prediction.cycles.max()), beat_cycles=beat_cycles),
         "classes": trace.classes.tolist(),
     }
@@ -60,7 +51,14 @@ def verify_protocol(build: Build, inputs: npt.NDArray[Any], *, time_steps: int, 
     VerificationError
         A value changed, was lost or invented, or an offer was withdrawn or altered before it was taken.
     """
-    content = vectors(build, inputs, time_steps=time_steps)
+    verify_vectors(build, vectors(build, inputs, time_steps=time_steps), seed=seed)
+
+
+def verify_vectors(build: Build, content: Mapping[str, Any], *, seed: int = 0) -> None:
+    """The same with given beats and results, as `vectors` makes them: others may be put in.
+
+    Of a result, the bits of its entry in ``masks`` count; without that, all.
+    """
     executable = build_executable(build.core_verilog, {"protocol.v": clocked_core(_TOP, build.plan)}, _TOP)
     with tempfile.TemporaryDirectory(prefix="snnc-") as name:
         path = Path(name) / "vectors.json"

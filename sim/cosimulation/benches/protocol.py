@@ -60,7 +60,9 @@ async def _send(dut, beats, gap, generator):  # type: ignore[no-untyped-def]
 async def _receive(dut, expected, stall, generator):  # type: ignore[no-untyped-def]
     waited, patience = 0, _vectors["patience"]
     offered = None
-    for position, result in enumerate(expected):
+    # Of what a broken sample gives only some bits are known.
+    masks = _vectors.get("masks") or [-1] * len(expected)
+    for position, (result, mask) in enumerate(zip(expected, masks, strict=True)):
         while True:
             await FallingEdge(dut.clk)
             take = generator.random() >= stall
@@ -72,7 +74,7 @@ async def _receive(dut, expected, stall, generator):  # type: ignore[no-untyped-
                 assert payload == offered, f"result {position} changed while it waited: {offered:#x} to {payload}"
             offered = None
             if valid and take:
-                assert payload == result, f"result {position}: expected {result:#x}, got {payload:#x}"
+                assert (payload ^ result) & mask == 0, f"result {position}: expected {result:#x}, got {payload:#x}"
                 waited = 0
                 break
             offered = payload
