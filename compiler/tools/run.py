@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from snnc.compiler.errors import ToolError
+from snnc.compiler.tools.cache import unwritable_cache
 from snnc.compiler.tools.room import check_room
 from snnc.compiler.tools.tool import Tool
 
@@ -106,6 +107,8 @@ def _run(
         name = signal.Signals(-status).name
         hint = ", which is what a machine out of memory does" if name == "SIGKILL" else ""
         raise ToolError(f"{tool.title} was ended by {name}{hint}: see {log}.")
+    if status > 0 and (why := unwritable_cache(output)):
+        raise ToolError(f"{tool.title} {why}.")
     if status > 0:
         raise ToolError(f"{tool.title} failed: {relevant_line(output)} (the whole log: {log})")
     for path in produces:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import re
 import subprocess
 import tempfile
 
@@ -105,6 +106,26 @@ def test_a_simulation_without_room_is_no_word_about_the_hardware(small_disk, tmp
     spikes = from_spikes(np.ones((4, 1, 12), dtype=np.int64))
     with pytest.raises(ToolError, match="The simulation had no room"):
         simulator.simulate(build, spikes, longest=100)
+
+
+@pytest.mark.parametrize("variable", ["HOME", "SNNC_CACHE", "YOWASP_CACHE_DIR"])
+def test_a_cache_that_cannot_be_written_is_named(variable, tmp_path, monkeypatch):
+    """One sentence, with the variable that helps, in the place of the tool's traceback."""
+    placer = next(tool for tool in load_target("ice40").tools if tool.title == "nextpnr-ice40")
+    for name in ("YOWASP_CACHE_DIR", "SNNC_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    blocked = tmp_path / "file"
+    blocked.touch()
+    monkeypatch.setenv(variable, str(blocked / "below"))
+    helps = "YOWASP_CACHE_DIR" if variable == "YOWASP_CACHE_DIR" else "SNNC_CACHE"
+    with pytest.raises(ToolError) as caught:
+        run_tool(placer, ["--version"], cwd=tmp_path, log=tmp_path / "log")
+    message = str(caught.value)
+    assert re.fullmatch(
+        rf"nextpnr-ice40 cannot write its cache '{blocked}/.*' \(Not a directory\); "
+        rf"name a folder that can be written in {helps}\.",
+        message,
+    ), message
 
 
 def test_all_caches_are_where_snnc_cache_says(tmp_path, monkeypatch):
