@@ -234,6 +234,13 @@ def test_headroom_for_a_step_before_its_reset():
     assert hidden_bounds(weight=7, threshold=5, reset=Reset.HARD).residual.high == 2
 
 
+@pytest.mark.parametrize("reset", Reset)
+def test_a_membrane_at_its_threshold_has_fired(reset):
+    hidden = hidden_bounds(weight=0, threshold=3, bias=3, steps=4, reset=reset)
+    assert hidden.before_reset == Range(low=3, high=3)
+    assert hidden.after_reset == Range(low=0, high=0)
+
+
 def test_headroom_for_a_floor():
     """Between the passes ``V - floor``: 0 + 10 at the most, and before the floor holds it -17 + 10."""
     found = hidden_bounds(weight=-7, threshold=5, floor=-10, steps=100)

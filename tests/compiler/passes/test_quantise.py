@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 from snnc.compiler.design import Options
 from snnc.compiler.errors import FitError, UnsupportedError
 from snnc.compiler.formats.student import student_graph
-from snnc.compiler.ir import Convolution, Dense, Encoding, IntegrateAndFire, Level, Pooling, verify
+from snnc.compiler.ir import (
+    Comparison,
+    Convolution,
+    Dense,
+    Encoding,
+    IntegrateAndFire,
+    Level,
+    Pooling,
+    Reset,
+    verify,
+)
 from snnc.compiler.passes.normalise import normalise
 from snnc.compiler.passes.quantise import quantise, searched_step
 from tests.compiler.networks import changed, checkpoint, deep_checkpoint, design_of
@@ -306,9 +316,34 @@ def test_the_searched_step_is_no_worse_than_clipping_nothing(seed, bits, per_ten
     assert step.shape == ((1,) if per_tensor else (5,))
 
 
+@pytest.mark.parametrize(("leak", "margin", "left"), [(None, 1, 1), (1, 2, 1), (3, 4, 4)])
+@pytest.mark.parametrize("reset", Reset)
+def test_what_fires_above_its_threshold_has_a_margin(leak, margin, left, reset):
+    """At most the steps of a run, 4; what a soft reset subtracts too much of, a neuron that hears itself gets back."""
+    design = normalise(design_of(student_graph(checkpoint(norm=False))))
+    hidden = design.graph.layers[0]
+    neuron = dataclasses.replace(hidden.neuron, leak_shift=leak, reset=reset)
+    own = Pooling(
+        source=hidden.name, target=hidden.name, weight=np.full(6, -0.5), kernel=(1, 1), stride=(1, 1), delay=1
+    )
+
+    def integers(comparison):
+        changed_layer = dataclasses.replace(hidden, neuron=dataclasses.replace(neuron, comparison=comparison))
+        populations = (design.graph.input, changed_layer, design.graph.readout)
+        first, *others = design.graph.projections
+        graph = dataclasses.replace(design.graph, populations=populations, projections=(first, own, *others))
+        return quantise(dataclasses.replace(design, graph=graph)).graph
+
+    plain, above = integers(Comparison.AT_LEAST), integers(Comparison.ABOVE)
+    assert (above.layers[0].neuron.threshold - plain.layers[0].neuron.threshold).tolist() == [margin] * 6
+    returned = above.projections[1].weight - plain.projections[1].weight
+    assert returned.tolist() == [left if reset is Reset.SOFT else 0] * 6
+
+
 def test_zero_weights_have_no_step_of_their_own():
     plain = changed(checkpoint(steps=False), "state/hidden0.0.weight", np.zeros((6, 12), np.float32))
-    assert not quantised(plain).projections[0].weight.any()
+    with np.errstate(all="raise"):
+        assert not quantised(plain).projections[0].weight.any()
     assert not searched_step(np.zeros((2, 3)), 4, per_tensor=False).any()
 
 

@@ -336,6 +336,22 @@ def test_batches_of_large_networks_are_small(monkeypatch: pytest.MonkeyPatch) ->
     assert len(list(golden.run_batches(graph, inputs, time_steps=4, membranes=False))) == 1
 
 
+def test_currents_and_membranes_take_room_in_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(golden, "_MEMORY", 17 * 8 * 5)
+    graph = chain(fire(3))
+    assert golden.batch_size(graph, time_steps=4, currents=True) == 5
+    assert golden.batch_size(graph, time_steps=4) == 17 * 5 // 9
+    assert golden.batch_size(graph, time_steps=4, membranes=False, currents=True) == 17 * 5 // 9
+
+
+def test_samples_are_counted_by_the_encoding() -> None:
+    """Of what cannot be an input, by its first dimension, until `run` refuses it."""
+    assert golden.sample_count(Encoding.EVENTS, np.zeros((4, 7, 2))) == 7
+    assert golden.sample_count(Encoding.EVENTS, np.zeros((4, 7))) == 7
+    assert golden.sample_count(Encoding.EVENTS, np.zeros(4)) == 4
+    assert golden.sample_count(Encoding.DIRECT, np.zeros((4, 7))) == 4
+
+
 def test_no_samples_are_no_samples() -> None:
     trace = golden.run(chain(fire(1), encoding=Encoding.DIRECT), np.zeros((0, 1), np.int64), time_steps=1)
     assert trace.logits.shape == (0, 1)

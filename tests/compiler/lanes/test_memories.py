@@ -1,0 +1,34 @@
+"""What the ways to build a memory cost; shapes are in `tests.compiler.passes.test_place`."""
+
+from __future__ import annotations
+
+import pytest
+
+from snnc.compiler.lanes.memories import logic_cells, queue_memories, side_by_side, spram_memory
+from snnc.compiler.plan import LayoutPlan, MemoryKind
+from snnc.compiler.targets import find_device
+
+UP5K = find_device("ice40", "up5k")
+
+
+def test_a_queue_of_a_few_words_may_be_in_flip_flops():
+    source = LayoutPlan(channels=40, rows=1, columns=1, lanes=8)  # 5 words: 8 spikes, an address of 3 bits, a marker
+    registers, block = queue_memories(UP5K, "q", source, 8)
+    assert (registers.kind, block.kind) == (MemoryKind.REGISTERS, MemoryKind.EBR)
+    for memory in (registers, block):
+        assert (memory.width, memory.depth, memory.bits_used) == (13, 8, 8 * 13)
+    (block,) = queue_memories(UP5K, "q", source, 9)
+    assert (block.kind, block.bits_used, block.blocks) == (MemoryKind.EBR, 9 * 13, 1)
+
+
+@pytest.mark.parametrize(("depth", "banks", "cells"), [(1024, 1, 10), (1025, 1, 11), (16384, 1, 14), (16385, 2, 27)])
+def test_spram_costs_its_address_and_what_joins_its_banks(depth, banks, cells):
+    memory = spram_memory(UP5K, "m", width=16, depth=depth, bits_used=1)
+    assert memory is not None
+    assert (memory.banks, logic_cells(memory)) == (banks, cells)
+
+
+def test_a_parameter_is_in_every_column_bank():
+    memory = spram_memory(UP5K, "m", width=16, depth=16, bits_used=1)
+    assert memory is not None
+    assert side_by_side(memory, 3).bits_paid == 3 * memory.bits_paid
