@@ -11,7 +11,7 @@ from snnc.compiler.design import Design, Options
 from snnc.compiler.formats.random_network import RandomNetwork, random_graph
 from snnc.compiler.ir import Encoding
 from snnc.compiler.lanes.area import total_cells
-from snnc.compiler.lanes.fit import best_fit, fitting, place_anyway
+from snnc.compiler.lanes.fit import best_fit, fitting, lacking, place_anyway
 from snnc.compiler.passes.bound import bound
 from snnc.compiler.passes.schedule import schedule
 from tests.compiler.networks import design_of
@@ -24,7 +24,7 @@ def scheduled(architecture: str, lanes: tuple[int, ...], *, device: str = "hx1k"
 
 
 def on(design: Design, **limits: Any) -> Design:
-    return dataclasses.replace(design, device=dataclasses.replace(design.device, **limits))
+    return design.on(dataclasses.replace(design.device, **limits))
 
 
 def test_of_what_does_not_fit_the_plan_has_the_fewest_blocks_with_logic_enough():
@@ -40,19 +40,20 @@ def test_of_what_does_not_fit_the_plan_has_the_fewest_blocks_with_logic_enough()
         first = next((blocks for blocks in range(2, 40) if cells[blocks] <= limit), None)
         if first is None:
             continue
-        fit = best_fit(tight)
-        assert fit.plan == place_anyway(on(design, block_rams=first, logic_cells=limit))
+        plan = best_fit(tight)
+        assert plan == place_anyway(on(design, block_rams=first, logic_cells=limit))
         # Exactly as many cells as there are is no lack.
-        assert fit.problem == f"{fit.plan.blocks} EBR (it has 1)"
+        assert lacking(plan, tight.device) == f"{plan.blocks} EBR (it has 1)"
         seen.add(first)
     assert len(seen) >= 3
 
 
 def test_where_no_number_of_blocks_helps_both_lacks_are_named():
-    fit = best_fit(on(scheduled("64-64-10", (8, 10)), block_rams=1, logic_cells=10))
-    cells = total_cells(fit.plan)
-    assert fit.plan.blocks > 1
-    assert fit.problem == f"{fit.plan.blocks} EBR (it has 1) and about {cells:,} LCs (it has 10)"
+    design = on(scheduled("64-64-10", (8, 10)), block_rams=1, logic_cells=10)
+    plan = best_fit(design)
+    cells = total_cells(plan)
+    assert plan.blocks > 1
+    assert lacking(plan, design.device) == f"{plan.blocks} EBR (it has 1) and about {cells:,} LCs (it has 10)"
 
 
 @pytest.mark.parametrize("device", ["up5k", "hx8k"])
