@@ -23,7 +23,7 @@ from snnc.compiler.ir import Encoding
 from snnc.compiler.passes.bound import firing_warnings
 from snnc.compiler.passes.schedule import schedule
 from snnc.compiler.pipeline import IMPORT, PASS_NAMES, begin, compile_network, passes_before, run_passes
-from snnc.compiler.targets import find_device, load_target
+from snnc.compiler.targets import TARGETS, find_device, load_target
 
 __all__ = ["compile_command", "parse_lanes"]
 
@@ -31,6 +31,8 @@ _DEVICE_INDEPENDENT: Final = passes_before("schedule")
 _OWN: Final = ("encoding", "time_steps", "weight_bits")
 """Of the options of a network made elsewhere, those that other networks have too."""
 _OF_BOTH: Final = ("encoding", True)
+_ALL: Final = "all"
+"""Of a dry run: every family."""
 _DRY_PASSES: Final = (IMPORT, *(step.name for step in _DEVICE_INDEPENDENT))
 
 
@@ -52,7 +54,11 @@ _DRY_PASSES: Final = (IMPORT, *(step.name for step in _DEVICE_INDEPENDENT))
     help="Instead: neurons updated per cycle, for each layer; 48x2 for 48 channels of two columns side by side.",
 )
 @click.option("--weight-bits", type=click.IntRange(1, 8), metavar="N", help="Quantise again, to 1 to 8 bits.")
-@click.option("--dry-run", is_flag=True, help="Write nothing; show which devices of the family it fits.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Write nothing; show which devices of the family (--target all: of every family) it fits.",
+)
 @click.option("--print-after", type=click.Choice(PASS_NAMES), multiple=True, help="Show what a pass decided.")
 @click.option(
     "--random",
@@ -137,7 +143,9 @@ def compile_command(
     else:
         assert student is not None
         source = student
-    chosen = find_device(target, device)
+    if target == _ALL and not dry_run:
+        raise click.UsageError("--target all goes with --dry-run: a network is compiled for one family.")
+    chosen = None if target == _ALL else find_device(target, device)
 
     def observe(name: str, text: str) -> None:
         if name in print_after:
@@ -146,6 +154,7 @@ def compile_command(
     if dry_run:
         _dry_run(source, target, options, reading, observe)
         return
+    assert chosen is not None
 
     folder = output or (Path("build") / student.stem if student else None)
     if folder is not None:
@@ -181,7 +190,8 @@ def _dry_run(
 ) -> None:
     from snnc.compiler.commands.console import show_devices
 
-    family = load_target(target)
-    bounded = run_passes(begin(source, family.device(), options, reading), _DEVICE_INDEPENDENT, observe=observe)
-    candidates = [(device, schedule(bounded.on(device))) for device in family.devices.values()]
-    show_devices(bounded.graph.name, candidates)
+    families = [load_target(name) for name in (TARGETS if target == _ALL else [target])]
+    bounded = run_passes(begin(source, families[0].device(), options, reading), _DEVICE_INDEPENDENT, observe=observe)
+    for family in families:
+        candidates = [(device, schedule(bounded.on(device))) for device in family.devices.values()]
+        show_devices(bounded.graph.name, candidates)

@@ -18,7 +18,7 @@ from snnc.compiler.targets import Device
 from snnc.rtl.walkers.convolution.memories import kernel_of
 from snnc.sim.models.timing.estimate import typical, typical_cycles
 
-__all__ = ["LANES_LIMIT", "choose_lanes", "column_banks"]
+__all__ = ["LANES_LIMIT", "choose_lanes", "column_banks", "could_fit"]
 
 LANES_LIMIT: Final = 64
 """Of an engine, where a user asks; a wider row makes a chip slower, not faster."""
@@ -55,12 +55,7 @@ def choose_lanes(design: Design) -> Design:
         return replace(widest, plan=plan)
     grown: list[_Found] = []
     fits: dict[_Widths, Plan | None] = {}
-    for cap in sorted({lanes for widths in choices for lanes, _ in widths if lanes in _STARTS}):
-        # From several starts: a memory of fewer lanes is narrower but deeper, which may take more blocks.
-        start = tuple(
-            max((width for width in widths if width[0] <= cap and width[1] == 1), default=widths[0])
-            for widths in choices
-        )
+    for start in _starts(choices):
         if (found := _grow(design, start, choices, fits)) is not None:
             grown.append(found)
     if not grown:
@@ -82,6 +77,21 @@ class _Found:
     widths: _Widths
     plan: Plan
     cost: float
+
+
+def could_fit(design: Design) -> bool:
+    """Whether the device takes the network with any of the widths that a search begins with."""
+    choices = [_choices(design, population) for population in design.graph.layers]
+    return any(fitting(_with(design, start)) is not None for start in _starts(choices))
+
+
+def _starts(choices: Sequence[Sequence[_Width]]) -> Iterator[_Widths]:
+    """Where a search begins, the narrowest first: a memory of fewer lanes is narrower but deeper, and may take more."""
+    for cap in sorted({lanes for widths in choices for lanes, _ in widths if lanes in _STARTS}):
+        yield tuple(
+            max((width for width in widths if width[0] <= cap and width[1] == 1), default=widths[0])
+            for widths in choices
+        )
 
 
 def _planned(design: Design) -> Design:

@@ -8,8 +8,9 @@ from snnc.compiler.design import Design
 from snnc.compiler.errors import FitError
 from snnc.compiler.lanes.fit import best_fit, lacking
 from snnc.compiler.lanes.memories import spram_memory
+from snnc.compiler.lanes.search import could_fit
 from snnc.compiler.plan import MemoryKind, MemoryPlan
-from snnc.compiler.targets import Device
+from snnc.compiler.targets import TARGETS, Device, load_target
 
 __all__ = ["place"]
 
@@ -31,10 +32,21 @@ def place(design: Design) -> Design:
             f"'{design.graph.name}' does not fit {design.device.title} ({design.device.name}) with "
             f"{', '.join(str(lanes) for lanes in design.lanes)} lanes: it needs {problem}. The largest memory is "
             f"'{weights.name}' with {weights.bits_used:,} bits{_in_spram(weights, design.device)}.",
-            "Use fewer weight bits (--weight-bits), fewer neurons, fewer lanes (--lanes), or a larger device "
-            "(--dry-run shows which fit).",
+            f"Use fewer weight bits (--weight-bits), fewer neurons, fewer lanes (--lanes), or {_elsewhere(design)}.",
         )
     return dataclasses.replace(design, plan=plan)
+
+
+def _elsewhere(design: Design) -> str:
+    """A device that takes the network, of whichever family: the one with the least logic, by the estimate's measure."""
+    devices = [device for target in TARGETS for device in load_target(target).devices.values()]
+    for device in sorted(devices, key=lambda device: device.logic_cells / device.logic_scale):
+        if could_fit(design.on(device)):
+            return (
+                f"another device: the smallest that takes it is {device.title} "
+                f"(--target {device.family} --device {device.name})"
+            )
+    return "another network: no device of any family takes this one"
 
 
 def _in_spram(weights: MemoryPlan, device: Device) -> str:

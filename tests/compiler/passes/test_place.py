@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snnc.compiler.design import Options
+from snnc.compiler.design import Design, Options
 from snnc.compiler.errors import FitError
 from snnc.compiler.formats.random_network import RandomNetwork, random_graph
 from snnc.compiler.ir import Encoding
@@ -16,11 +17,12 @@ from snnc.compiler.ir.model import model_hash
 from snnc.compiler.lanes.area import engine_cells, total_cells
 from snnc.compiler.lanes.fit import best_fit, lacking, place_anyway
 from snnc.compiler.lanes.memories import block_memory, logic_cells, logic_memory, register_memory, spram_memory
+from snnc.compiler.lanes.search import could_fit
 from snnc.compiler.passes.bound import bound
 from snnc.compiler.passes.place import place
 from snnc.compiler.passes.schedule import schedule
 from snnc.compiler.plan import MemoryKind, plan_from_json, plan_to_json
-from snnc.compiler.targets import find_device, load_target
+from snnc.compiler.targets import TARGETS, find_device, load_target
 from tests.compiler.networks import design_of, random_design
 from tests.networks import Conv, Full, spatial_chain
 
@@ -308,3 +310,31 @@ def test_column_banks_share_membranes_out_and_copy_weights():
     assert weights[1].bits_paid == 4 * weights[0].bits_paid
     assert banked.pipeline == single.pipeline + 1
     assert engine_cells(banked) > 2 * engine_cells(single)
+
+
+def test_a_refusal_names_the_smallest_device_of_any_family_that_takes_the_network() -> None:
+    design = random_design_of("784-128-64-10", device="hx1k")
+    with pytest.raises(FitError, match="the smallest that takes it is") as caught:
+        place(schedule(design))
+    found = re.search(r"--target (\w+) --device ([\w-]+)\)", str(caught.value))
+    assert found is not None
+    device = find_device(found[1], found[2])
+    assert could_fit(design.on(device))
+    smaller = [
+        other
+        for target in TARGETS
+        for other in load_target(target).devices.values()
+        if other.logic_cells / other.logic_scale < device.logic_cells / device.logic_scale
+    ]
+    assert smaller
+    assert not any(could_fit(design.on(other)) for other in smaller)
+
+
+def test_a_refusal_says_where_no_device_of_any_family_would_do() -> None:
+    with pytest.raises(FitError, match="no device of any family takes this one"):
+        place(schedule(random_design_of("2048-4096-10", device="hx1k")))
+
+
+def random_design_of(architecture: str, *, device: str) -> Design:
+    graph = random_graph(RandomNetwork(architecture=architecture))
+    return bound(design_of(graph, device=device))
