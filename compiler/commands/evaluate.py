@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from snnc.compiler.build.folder import replace_file
+from snnc.compiler.commands.assumed import assumption_options, assumptions
 from snnc.compiler.errors import BuildError
 from snnc.compiler.extras import require
+from snnc.compiler.formats.interface import NO_OPTIONS, ReadOptions
+from snnc.compiler.formats.nir import NIR
 from snnc.sim.evaluation.activity import measure
 from snnc.sim.evaluation.doctor import diagnose
 from snnc.sim.evaluation.energy import load_costs
@@ -48,6 +52,7 @@ REPORT_HTML: Final = "report.html"
     show_default=True,
     help="Folder.",
 )
+@assumption_options(without=("time_steps",))
 def evaluate(
     student: Path,
     dataset: str,
@@ -59,10 +64,17 @@ def evaluate(
     noise_samples: int,
     noise_seeds: int,
     output: Path,
+    **assumed: Any,
 ) -> None:
     """Measure STUDENT: accuracy, activity, operations, memory, modelled energy, noise, and what ails it."""
     from snnc.sim.evaluation.console import show_evaluation
 
+    reading: ReadOptions = NO_OPTIONS
+    given = click.get_current_context().get_parameter_source
+    if student.suffix.lower() == NIR.suffix:
+        reading = assumptions(assumed | ({} if time_steps is None else {"time_steps": time_steps}))
+    elif said := [name for name in assumed if given(name) is ParameterSource.COMMANDLINE]:
+        raise click.UsageError(f"--{said[0].replace('_', '-')} belongs to {NIR.suffix} files.")
     result = run(
         student,
         dataset=dataset,
@@ -74,6 +86,7 @@ def evaluate(
         noise_samples=noise_samples,
         noise_seeds=noise_seeds,
         output=output,
+        reading=reading,
     )
     show_evaluation(result, output / REPORT_HTML)
 
@@ -90,6 +103,7 @@ def run(
     noise_samples: int,
     noise_seeds: int,
     output: Path,
+    reading: ReadOptions = NO_OPTIONS,
 ) -> Evaluation:
     """Evaluate a network and write the results into the folder `output`."""
     from rich.console import Console
@@ -97,7 +111,7 @@ def run(
 
     require("matplotlib")  # the report has plots, and comes last
     table = load_costs(costs)
-    subject = open_subject(student, time_steps=time_steps)
+    subject = open_subject(student, time_steps=time_steps, reading=reading)
     graph = subject.integer
     tests = load_samples(graph, dataset, data=data, samples=samples)
     names = () if noise is None else noise_names(noise, events=tests.events)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snnc.compiler.formats import find_format, import_network
+from snnc.compiler.formats.interface import NO_OPTIONS, ReadOptions
 from snnc.compiler.ir import Graph, Level
 from snnc.compiler.passes.normalise import normalised
 from snnc.compiler.pipeline import integer_network
@@ -33,13 +34,15 @@ class Subject:
     recorded: Mapping[str, float]
 
 
-def open_subject(path: Path, *, time_steps: int | None = None) -> Subject:
+def open_subject(path: Path, *, time_steps: int | None = None, reading: ReadOptions = NO_OPTIONS) -> Subject:
     """Read a trained network.
 
     Parameters
     ----------
     time_steps
         Most steps of a sample; by default those that it was trained for.
+    reading
+        What a format asks for that the file does not say.
 
     Raises
     ------
@@ -48,8 +51,8 @@ def open_subject(path: Path, *, time_steps: int | None = None) -> Subject:
     OptionError
         `time_steps` is out of range.
     """
-    integer = integer_network(path, time_steps=time_steps)
-    imported = import_network(path)
+    integer = integer_network(path, time_steps=time_steps, reading=reading)
+    imported = import_network(path, reading)
     return Subject(
         integer=integer,
         floating=normalised(imported) if imported.level < Level.INTEGER else None,

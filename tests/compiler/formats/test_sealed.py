@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from snnc.compiler import cli
@@ -11,6 +12,7 @@ from snnc.compiler.formats import FORMATS, import_network
 from snnc.compiler.ir.model import model_hash
 from snnc.compiler.pipeline import integer_network
 from snnc.sim.evaluation.subject import open_subject
+from tests.compiler.formats.nir.test_hostile import save
 
 STUDENT = "digits-64-32-10-int4.pt"
 
@@ -32,7 +34,7 @@ def test_it_is_the_network_that_was_written(files):
 
 
 def test_evaluate_works_with_every_format(files, tmp_path, capsys):
-    assert files.keys() == FORMATS.keys()
+    assert files.keys() | {".nir"} == FORMATS.keys()  # that one has a test of its own below
     found = {}
     for suffix, path in files.items():
         output = tmp_path / suffix[1:]
@@ -46,3 +48,28 @@ def test_evaluate_works_with_every_format(files, tmp_path, capsys):
 def test_only_a_student_records_its_training(files):
     assert "integer_test" in open_subject(files[".pt"]).recorded
     assert not open_subject(files[".npz"]).recorded
+
+
+def test_evaluate_takes_what_a_nir_file_does_not_say(tmp_path, capsys):
+    generator = np.random.default_rng(0)
+    path = save(
+        tmp_path / "digits.nir",
+        {
+            "input": {"type": "Input", "shape": np.array([64])},
+            "fc": {"type": "Affine", "weight": generator.normal(size=(12, 64)) / 4, "bias": np.zeros(12)},
+            "if": {"type": "IF", "r": np.ones(12), "v_threshold": np.ones(12)},
+            "out": {"type": "Affine", "weight": generator.normal(size=(10, 12)), "bias": np.zeros(10)},
+            "output": {"type": "Output", "shape": np.array([10])},
+        },
+    )
+    words = ["evaluate", str(path), "--samples", "20", "-o", str(tmp_path / "e")]
+    options = ["--dt", "1", "--encoding", "direct", "--time-steps", "3"]
+    assert cli.run([*words, *options]) == 0, capsys.readouterr().err
+    assert json.loads((tmp_path / "e" / "evaluation.json").read_text())["accuracy"]["integer"] is not None
+    assert cli.run(words) == 1
+    assert "--dt" in capsys.readouterr().err
+
+
+def test_evaluate_refuses_them_of_other_files(files, tmp_path, capsys):
+    assert cli.run(["evaluate", str(files[".pt"]), "--dt", "1", "-o", str(tmp_path / "e")]) == 2
+    assert "--dt belongs to .nir files" in capsys.readouterr().err
