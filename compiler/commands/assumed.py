@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from snnc.compiler.formats.foreign.assumptions import Assumptions, Decoding, Leak, ResetKind
+from snnc.compiler.formats.interface import NO_OPTIONS, ReadOptions
+from snnc.compiler.formats.nir import NIR
 from snnc.compiler.ir import Comparison, Encoding
 
-__all__ = ["OPTION_NAMES", "assumption_options", "assumptions"]
+__all__ = ["OPTION_NAMES", "assumption_options", "assumptions", "reading_of"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -73,3 +77,20 @@ def assumptions(options: dict[str, Any]) -> Assumptions:
     }
     values: dict[str, Any] = {name: kinds[name](value) if name in kinds else value for name, value in options.items()}
     return Assumptions(**values)
+
+
+def reading_of(network: Path | None, assumed: Mapping[str, Any], own: Mapping[str, Any]) -> ReadOptions:
+    """How a command reads a network: by what `assumption_options` parsed, and by its own options of those names.
+
+    Raises
+    ------
+    click.UsageError
+        One of the former was given, and the file says all of that by itself.
+    """
+    if network is not None and network.suffix.lower() == NIR.suffix:
+        return assumptions({**assumed, **own})
+    given = click.get_current_context().get_parameter_source
+    for name in assumed:
+        if given(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} belongs to {NIR.suffix} files.")
+    return NO_OPTIONS

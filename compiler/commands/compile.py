@@ -11,13 +11,12 @@ import click
 from click.core import ParameterSource
 
 from snnc.compiler.build.folder import check_output, write_build
-from snnc.compiler.commands.assumed import assumption_options, assumptions
+from snnc.compiler.commands.assumed import assumption_options, reading_of
 from snnc.compiler.commands.families import target_options
 from snnc.compiler.design import Objective, Options
 from snnc.compiler.errors import OptionError
 from snnc.compiler.formats import FORMATS, RandomNetwork, ReadOptions
 from snnc.compiler.formats.foreign.assumptions import Assumptions
-from snnc.compiler.formats.interface import NO_OPTIONS
 from snnc.compiler.formats.nir import NIR
 from snnc.compiler.ir import Encoding
 from snnc.compiler.passes.bound import firing_warnings
@@ -123,14 +122,8 @@ def compile_command(
     for name in ("encoding", "density", "seed"):
         if student is not None and given(name) is ParameterSource.COMMANDLINE and (name, elsewhere) != _OF_BOTH:
             raise click.UsageError(f"--{name} belongs to --random; {student} says its own.")
-    for name in assumed:
-        if not elsewhere and given(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name.replace('_', '-')} belongs to {NIR.suffix} files.")
-    reading: ReadOptions = NO_OPTIONS
-    if elsewhere:
-        reading = assumptions(
-            assumed | {"encoding": encoding, "time_steps": time_steps or 10, "weight_bits": weight_bits or 8}
-        )
+    own = {"encoding": encoding, "time_steps": time_steps or 10, "weight_bits": weight_bits or 8}
+    reading = reading_of(student, assumed, own)
     if architecture is not None:
         source = RandomNetwork(
             architecture=architecture,

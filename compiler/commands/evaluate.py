@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from click.core import ParameterSource
 
 from snnc.compiler.build.folder import replace_file
-from snnc.compiler.commands.assumed import assumption_options, assumptions
+from snnc.compiler.commands.assumed import assumption_options, reading_of
 from snnc.compiler.errors import BuildError
 from snnc.compiler.extras import require
 from snnc.compiler.formats.interface import NO_OPTIONS, ReadOptions
-from snnc.compiler.formats.nir import NIR
 from snnc.sim.evaluation.activity import measure
 from snnc.sim.evaluation.doctor import diagnose
 from snnc.sim.evaluation.energy import load_costs
@@ -69,12 +67,7 @@ def evaluate(
     """Measure STUDENT: accuracy, activity, operations, memory, modelled energy, noise, and what ails it."""
     from snnc.sim.evaluation.console import show_evaluation
 
-    reading: ReadOptions = NO_OPTIONS
-    given = click.get_current_context().get_parameter_source
-    if student.suffix.lower() == NIR.suffix:
-        reading = assumptions(assumed | ({} if time_steps is None else {"time_steps": time_steps}))
-    elif said := [name for name in assumed if given(name) is ParameterSource.COMMANDLINE]:
-        raise click.UsageError(f"--{said[0].replace('_', '-')} belongs to {NIR.suffix} files.")
+    reading = reading_of(student, assumed, {} if time_steps is None else {"time_steps": time_steps})
     result = run(
         student,
         dataset=dataset,
