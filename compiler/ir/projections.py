@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 import numpy as np
+import numpy.typing as npt
 
 from snnc.compiler.errors import CheckpointError
 from snnc.compiler.ir.neurons import Array
@@ -23,6 +24,7 @@ __all__ = [
     "Projection",
     "Shape",
     "as_convolution",
+    "kernel_positions",
     "pooled_shape",
     "target_shape",
     "weight_shape",
@@ -201,6 +203,16 @@ def weight_shape(projection: Projection, source: Shape, target: Shape) -> tuple[
             return (source[0],)
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def kernel_positions(projection: Convolution, axis: int, count: int) -> npt.NDArray[np.int64]:
+    """Row (`axis` 0) or column (1) of the pooled source under each kernel position of `count` outputs.
+
+    ``(output, kernel position)``: ``output * stride - padding + position * dilation``. It lies outside the source where
+    the padding is.
+    """
+    first = np.arange(count, dtype=np.int64)[:, None] * projection.stride[axis] - projection.padding[axis]
+    return first + np.arange(projection.kernel[axis], dtype=np.int64) * projection.dilation[axis]
 
 
 def target_shape(projection: Projection, source: Shape) -> Shape | None:

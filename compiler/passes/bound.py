@@ -25,6 +25,7 @@ from snnc.compiler.ir import (
     Readout,
     Reset,
     Shape,
+    kernel_positions,
     pooled_shape,
     window,
 )
@@ -162,8 +163,7 @@ def _sum_of_all(projection: Projection, weight: _Integers, source: Shape, target
 
 def _taps(projection: Convolution, axis: int, size: int, count: int) -> _Integers:
     """1 where a kernel position of an output lies inside the source, else 0; ``(output, kernel position)``."""
-    position = np.arange(count)[:, None] * projection.stride[axis] - projection.padding[axis]
-    position = position + np.arange(projection.kernel[axis]) * projection.dilation[axis]
+    position = kernel_positions(projection, axis, count)
     return ((position >= 0) & (position < size)).astype(np.int64)
 
 

@@ -29,6 +29,7 @@ from snnc.compiler.ir import (
     Shape,
     as_convolution,
     frozen,
+    kernel_positions,
     pooled_shape,
 )
 
@@ -168,8 +169,7 @@ def _narrow(projection: Pooling) -> Iterator[Convolution]:
 
 def _seen(projection: Convolution, axis: int, size: int, count: int) -> _Integers:
     """1 where an output sees a source position through a kernel position; ``(output, kernel position, source)``."""
-    position = np.arange(count)[:, None] * projection.stride[axis] - projection.padding[axis]
-    position = position + np.arange(projection.kernel[axis]) * projection.dilation[axis]
+    position = kernel_positions(projection, axis, count)
     return (position[..., None] == np.arange(size)).astype(np.int64)
 
 
