@@ -27,6 +27,8 @@ HEAVY: Mapping[str, str] = {
     "compiler/test_process.py": "whole processes that are interrupted",
     "compiler/test_targets.py": "places and routes",
     "compiler/tools": "runs and stops real tools",
+    "compiler/ir/test_architecture.py::test_every_phase_runs_and_learns": "trains",
+    "distill/losses/test_methods.py::test_gradients_agree_with_finite_differences": "hundreds of differences a method",
     "distill/test_compare.py": "trains, in processes",
     "distill/test_methods_train.py": "trains",
     "distill/test_regime.py": "trains",
@@ -41,14 +43,16 @@ HEAVY: Mapping[str, str] = {
     "test_docs.py": "Verilator's lint of a whole core",
     "test_emitted.py": "compiles 56 networks",
 }
-"""Files and folders that `make quick` leaves out, and why. With `SNNC_VERILATOR=none` nothing else may fail."""
+"""Folders, files and tests (``file::name``) that `make quick` leaves out, and why. With
+`SNNC_VERILATOR=none` nothing else may fail."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         inside = item.path.relative_to(here)
-        if any(inside.is_relative_to(name) for name in HEAVY):
+        named = f"{inside.as_posix()}::{item.originalname}" if isinstance(item, pytest.Function) else None
+        if named in HEAVY or any(inside.is_relative_to(name) for name in HEAVY):
             item.add_marker("heavy")
 
 
