@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from snnc.compiler.design import Design, Options
 from snnc.compiler.errors import OptionError
-from snnc.compiler.formats import RandomNetwork, ReadOptions, import_network
+from snnc.compiler.formats import ReadOptions, Source, import_network
 from snnc.compiler.formats.interface import NO_OPTIONS
 from snnc.compiler.ir import Graph, format_graph, verify
 from snnc.compiler.lanes.fit import layout_of
@@ -123,13 +122,13 @@ def passes_before(name: str) -> tuple[Pass, ...]:
     return PASSES[: [step.name for step in PASSES].index(name)]
 
 
-def begin(source: Path | RandomNetwork, device: Device, options: Options, reading: ReadOptions = NO_OPTIONS) -> Design:
+def begin(source: Source, device: Device, options: Options, reading: ReadOptions = NO_OPTIONS) -> Design:
     """Import a network; `reading` is what its file does not say."""
     return Design(graph=_imported(source, options.time_steps, reading), options=options, device=device)
 
 
 def integer_network(
-    source: Path | RandomNetwork,
+    source: Source,
     *,
     time_steps: int | None = None,
     weight_bits: int | None = None,
@@ -141,7 +140,7 @@ def integer_network(
     return graph
 
 
-def _imported(source: Path | RandomNetwork, time_steps: int | None, reading: ReadOptions) -> Graph:
+def _imported(source: Source, time_steps: int | None, reading: ReadOptions) -> Graph:
     if time_steps is not None and not 1 <= time_steps <= TIME_STEPS_LIMIT:
         raise OptionError(f"--time-steps is {time_steps}; 1 to {TIME_STEPS_LIMIT} are possible.")
     graph = import_network(source, reading)
@@ -172,7 +171,7 @@ def run_passes(
 
 
 def compile_network(
-    source: Path | RandomNetwork,
+    source: Source,
     device: Device,
     options: Options,
     *,

@@ -23,10 +23,24 @@ if TYPE_CHECKING:
     from snnc.building import Build, open_build
     from snnc.compiler import __version__
     from snnc.compiler.errors import SnncError
+    from snnc.modules import from_norse, from_sinabs, from_snntorch, from_spikingjelly
     from snnc.network import Network, Run, load
     from snnc.training import train
 
-__all__ = ["Build", "Network", "Run", "SnncError", "__version__", "load", "open_build", "train"]
+__all__ = [
+    "Build",
+    "Network",
+    "Run",
+    "SnncError",
+    "__version__",
+    "from_norse",
+    "from_sinabs",
+    "from_snntorch",
+    "from_spikingjelly",
+    "load",
+    "open_build",
+    "train",
+]
 
 _WHERE: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -35,6 +49,10 @@ _WHERE: Final[Mapping[str, str]] = MappingProxyType(
         "Run": "snnc.network",
         "SnncError": "snnc.compiler.errors",
         "__version__": "snnc.compiler",
+        "from_norse": "snnc.modules",
+        "from_sinabs": "snnc.modules",
+        "from_snntorch": "snnc.modules",
+        "from_spikingjelly": "snnc.modules",
         "load": "snnc.network",
         "open_build": "snnc.building",
         "train": "snnc.training",

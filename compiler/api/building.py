@@ -168,10 +168,11 @@ def compile_into(
         objective=Objective(objective),
         weight_bits=network.weight_bits,
     )
-    path = Path("build") / network.path.stem if out is None else Path(out)
+    name = network.name if network.path is None else network.path.stem
+    path = Path("build") / name if out is None else Path(out)
     folder.check_output(path)
-    design = compile_network(network.path, _device(device), options)
-    folder.write_build(path, design.files, source=str(network.path))
+    design = compile_network(network.source, _device(device), options, reading=network.reading)
+    folder.write_build(path, design.files, source=network.said)
     return open_build(path)
 
 

@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.errors import DataError
+from snnc.compiler.errors import DataError, OptionError
+from snnc.compiler.formats import ReadOptions, find_format
+from snnc.compiler.formats.foreign.assumptions import Assumptions
+from snnc.compiler.formats.foreign.findings import Finding
+from snnc.compiler.formats.interface import NO_OPTIONS
 from snnc.compiler.ir import Encoding, Graph
 from snnc.compiler.ir.model import model_hash
 from snnc.compiler.pipeline import integer_network
@@ -55,16 +59,38 @@ class Network:
     Attributes
     ----------
     path
-        The file that it was read from.
+        The file that it was read from; None where it was a module.
     graph
         Populations and projections, `docs/semantics.md`.
     weight_bits
         The width to which the trained weights were quantised again; None where they are as trained.
+    trained
+        The network in floats, of a module.
+    reading
+        What was said about a network made elsewhere.
+    findings
+        What became of each node of a network made elsewhere: exact, or refitted and by how much.
     """
 
-    path: Path
+    path: Path | None
     graph: Graph
     weight_bits: int | None = None
+    trained: Graph | None = None
+    reading: ReadOptions = NO_OPTIONS
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def source(self) -> Path | Graph:
+        """What is compiled: the file, or the network that a module gave."""
+        if self.path is not None:
+            return self.path
+        return self.graph if self.trained is None else self.trained
+
+    @property
+    def said(self) -> str:
+        """Where it comes from and what was said about it: for the record of a build."""
+        where = f"the module '{self.name}'" if self.path is None else str(self.path)
+        return f"{where} ({self.reading.text})" if isinstance(self.reading, Assumptions) else where
 
     @property
     def name(self) -> str:
@@ -206,7 +232,7 @@ class Network:
 
         with needed():
             return run(
-                self.path,
+                self.source,
                 dataset=dataset,
                 data=None if data is None else Path(data),
                 samples=samples,
@@ -216,6 +242,7 @@ class Network:
                 noise_samples=1000,
                 noise_seeds=3,
                 output=Path(out),
+                reading=self.reading,
             )
 
     def __repr__(self) -> str:
@@ -223,7 +250,7 @@ class Network:
         return f"<snnc.Network {self.name!r}: {layers}; T = {self.time_steps}>"
 
 
-def load(path: str | Path, *, time_steps: int | None = None, weight_bits: int | None = None) -> Network:
+def load(path: str | Path, *, time_steps: int | None = None, weight_bits: int | None = None, **options: Any) -> Network:
     """Read a network from a file of a known format, and quantise it to integers.
 
     Parameters
@@ -234,6 +261,9 @@ def load(path: str | Path, *, time_steps: int | None = None, weight_bits: int | 
         Most steps of a sample; by default as trained.
     weight_bits
         Quantise the trained weights again, to 1 to 8 bits.
+    options
+        What a file made elsewhere does not say (``docs/networks.md``), each as its option of ``snnc compile``:
+        ``dt=1e-4, reset="late", encoding="rate"``.
 
     Raises
     ------
@@ -241,8 +271,27 @@ def load(path: str | Path, *, time_steps: int | None = None, weight_bits: int | 
         The file is none of ours, damaged, or asks for something that is not built.
     """
     path = Path(path)
-    graph = integer_network(path, time_steps=time_steps, weight_bits=weight_bits)
-    return Network(path=path, graph=graph, weight_bits=weight_bits)
+    examine = find_format(path).examine
+    if examine is None:
+        if options:
+            raise OptionError(f"'{next(iter(options))}' belongs to networks made elsewhere; '{path}' says its own.")
+        graph = integer_network(path, time_steps=time_steps, weight_bits=weight_bits)
+        return Network(path=path, graph=graph, weight_bits=weight_bits)
+    reading = assumed(options, time_steps=time_steps, weight_bits=weight_bits)
+    found = examine(path, reading)
+    return Network(
+        path=path,
+        graph=integer_network(found.accepted(), weight_bits=weight_bits),
+        weight_bits=weight_bits,
+        reading=reading,
+        findings=found.findings,
+    )
+
+
+def assumed(options: Mapping[str, Any], *, time_steps: int | None, weight_bits: int | None) -> Assumptions:
+    """What was said about a network made elsewhere."""
+    also = {"time_steps": time_steps, "weight_bits": weight_bits}
+    return Assumptions.of({**options, **{name: value for name, value in also.items() if value is not None}})
 
 
 def encode_array(graph: Graph, x: npt.ArrayLike, *, time_steps: int) -> npt.NDArray[Any]:

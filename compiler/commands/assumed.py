@@ -10,12 +10,12 @@ from typing import Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
+from snnc.compiler.formats import FORMATS
 from snnc.compiler.formats.foreign.assumptions import Assumptions, Decoding, Leak, ResetKind
 from snnc.compiler.formats.interface import NO_OPTIONS, ReadOptions
-from snnc.compiler.formats.nir import NIR
 from snnc.compiler.ir import Comparison, Encoding
 
-__all__ = ["OPTION_NAMES", "assumption_options", "assumptions", "reading_of"]
+__all__ = ["OPTION_NAMES", "assumption_options", "is_foreign", "reading_of"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -66,17 +66,10 @@ OPTION_NAMES: Final = tuple(_OPTIONS)
 """As parameters of a command."""
 
 
-def assumptions(options: dict[str, Any]) -> Assumptions:
-    """The record of what `assumption_options` parsed."""
-    kinds: dict[str, Any] = {
-        "reset": ResetKind,
-        "comparison": Comparison,
-        "leak": Leak,
-        "encoding": Encoding,
-        "decoding": Decoding,
-    }
-    values: dict[str, Any] = {name: kinds[name](value) if name in kinds else value for name, value in options.items()}
-    return Assumptions(**values)
+def is_foreign(network: Path | None) -> bool:
+    """Whether a file is of a format that leaves these options open."""
+    found = None if network is None else FORMATS.get(network.suffix.lower())
+    return found is not None and found.examine is not None
 
 
 def reading_of(network: Path | None, assumed: Mapping[str, Any], own: Mapping[str, Any]) -> ReadOptions:
@@ -87,10 +80,11 @@ def reading_of(network: Path | None, assumed: Mapping[str, Any], own: Mapping[st
     click.UsageError
         One of the former was given, and the file says all of that by itself.
     """
-    if network is not None and network.suffix.lower() == NIR.suffix:
-        return assumptions({**assumed, **own})
+    if is_foreign(network):
+        return Assumptions.of({**assumed, **own})
     given = click.get_current_context().get_parameter_source
     for name in assumed:
         if given(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name.replace('_', '-')} belongs to {NIR.suffix} files.")
+            kinds = " and ".join(suffix for suffix, kind in FORMATS.items() if kind.examine is not None)
+            raise click.UsageError(f"--{name.replace('_', '-')} belongs to {kinds} files.")
     return NO_OPTIONS

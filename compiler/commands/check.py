@@ -8,12 +8,11 @@ from typing import Any, Final
 
 import click
 
-from snnc.compiler.commands.assumed import assumption_options, assumptions
+from snnc.compiler.commands.assumed import assumption_options
 from snnc.compiler.errors import CheckpointError, UnsupportedError
 from snnc.compiler.formats import find_format
 from snnc.compiler.formats.foreign.assumptions import Assumptions
 from snnc.compiler.formats.foreign.findings import Finding, Imported, Verdict
-from snnc.compiler.formats.nir import NIR, import_nir
 
 __all__ = ["EXIT_STATUS", "check", "imported"]
 
@@ -35,7 +34,7 @@ def check(file: Path, as_json: bool, **options: Any) -> int:
     be read.
     """
     try:
-        found = imported(file, assumptions(options))
+        found = imported(file, Assumptions.of(options))
     except (CheckpointError, UnsupportedError) as error:
         if as_json:
             click.echo(json.dumps({"file": str(file), "verdict": Verdict.REFUSED.value, "error": str(error)}))
@@ -58,8 +57,8 @@ def imported(file: Path, options: Assumptions) -> Imported:
         It is of no format that is read.
     """
     kind = find_format(file)
-    if kind is NIR:
-        return import_nir(file, options)
+    if kind.examine is not None:
+        return kind.examine(file, options)
     graph = kind.read(file, options)
     findings = tuple(
         Finding(

@@ -11,13 +11,12 @@ import click
 from click.core import ParameterSource
 
 from snnc.compiler.build.folder import check_output, write_build
-from snnc.compiler.commands.assumed import assumption_options, reading_of
+from snnc.compiler.commands.assumed import assumption_options, is_foreign, reading_of
 from snnc.compiler.commands.families import target_options
 from snnc.compiler.design import Objective, Options
 from snnc.compiler.errors import OptionError
 from snnc.compiler.formats import FORMATS, RandomNetwork, ReadOptions
 from snnc.compiler.formats.foreign.assumptions import Assumptions
-from snnc.compiler.formats.nir import NIR
 from snnc.compiler.ir import Encoding
 from snnc.compiler.passes.bound import firing_warnings
 from snnc.compiler.passes.schedule import schedule
@@ -118,9 +117,12 @@ def compile_command(
     if (student is None) == (architecture is None):
         raise click.UsageError(f"Give either a network file ({', '.join(FORMATS)}) or --random ARCHITECTURE.")
     given = click.get_current_context().get_parameter_source
-    elsewhere = student is not None and student.suffix.lower() == NIR.suffix
     for name in ("encoding", "density", "seed"):
-        if student is not None and given(name) is ParameterSource.COMMANDLINE and (name, elsewhere) != _OF_BOTH:
+        if (
+            student is not None
+            and given(name) is ParameterSource.COMMANDLINE
+            and (name, is_foreign(student)) != _OF_BOTH
+        ):
             raise click.UsageError(f"--{name} belongs to --random; {student} says its own.")
     own = {"encoding": encoding, "time_steps": time_steps or 10, "weight_bits": weight_bits or 8}
     reading = reading_of(student, assumed, own)

@@ -12,6 +12,7 @@ from snnc.compiler.commands.assumed import assumption_options, reading_of
 from snnc.compiler.errors import BuildError
 from snnc.compiler.extras import require
 from snnc.compiler.formats.interface import NO_OPTIONS, ReadOptions
+from snnc.compiler.ir import Graph
 from snnc.sim.evaluation.activity import measure
 from snnc.sim.evaluation.doctor import diagnose
 from snnc.sim.evaluation.energy import load_costs
@@ -85,7 +86,7 @@ def evaluate(
 
 
 def run(
-    student: Path,
+    student: Path | Graph,
     *,
     dataset: str,
     data: Path | None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 from snnc.compiler.errors import UnsupportedError
 from snnc.compiler.formats.interface import NO_OPTIONS, Format, ReadOptions
@@ -15,7 +15,10 @@ from snnc.compiler.formats.sealed import SEALED
 from snnc.compiler.formats.student import STUDENT
 from snnc.compiler.ir import Graph
 
-__all__ = ["FORMATS", "Format", "RandomNetwork", "ReadOptions", "find_format", "import_network"]
+__all__ = ["FORMATS", "Format", "RandomNetwork", "ReadOptions", "Source", "find_format", "import_network"]
+
+Source: TypeAlias = Path | RandomNetwork | Graph
+"""Where a network comes from: a file, a description, or one that is there already."""
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType({format.suffix: format for format in (STUDENT, SEALED, NIR)})
 """By the end of a file's name."""
@@ -35,8 +38,8 @@ def find_format(path: Path) -> Format:
     return found
 
 
-def import_network(source: Path | RandomNetwork, options: ReadOptions = NO_OPTIONS) -> Graph:
-    """The graph of a network file, or a random one.
+def import_network(source: Source, options: ReadOptions = NO_OPTIONS) -> Graph:
+    """The graph of a network file, a random one, or a graph itself.
 
     Raises
     ------
@@ -45,6 +48,10 @@ def import_network(source: Path | RandomNetwork, options: ReadOptions = NO_OPTIO
     CheckpointError, BuildError
         The file does not hold a network.
     """
-    if isinstance(source, RandomNetwork):
-        return random_graph(source)
-    return find_format(source).read(source, options)
+    match source:
+        case RandomNetwork():
+            return random_graph(source)
+        case Graph():
+            return source
+        case _:
+            return find_format(source).read(source, options)

@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from snnc.compiler.ir import Graph
+
+if TYPE_CHECKING:
+    from snnc.compiler.formats.foreign.findings import Imported
 
 __all__ = ["NO_OPTIONS", "Format", "ReadOptions"]
 
@@ -40,6 +43,9 @@ class Format:
         The network in a file, at whatever level the format holds.
     write
         Writes a network of that level; None where only others write it.
+    examine
+        As `read`, with a finding for each node; None for our own formats, which leave nothing open. A format that has
+        it takes `Assumptions`.
     recorded
         What was measured when the file was made, by the names of ``docs/checkpoint.md``; fractions, 0 to 1.
     """
@@ -47,4 +53,5 @@ class Format:
     suffix: str
     read: Callable[[Path, ReadOptions], Graph]
     write: Callable[[Graph, Path], None] | None = None
+    examine: Callable[[Path, ReadOptions], Imported] | None = None
     recorded: Callable[[Path], Mapping[str, float]] = _nothing

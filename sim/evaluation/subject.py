@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from snnc.compiler.formats import find_format, import_network
+from snnc.compiler.formats import Source, find_format, import_network
 from snnc.compiler.formats.interface import NO_OPTIONS, ReadOptions
 from snnc.compiler.ir import Graph, Level
 from snnc.compiler.passes.normalise import normalised
@@ -34,7 +34,7 @@ class Subject:
     recorded: Mapping[str, float]
 
 
-def open_subject(path: Path, *, time_steps: int | None = None, reading: ReadOptions = NO_OPTIONS) -> Subject:
+def open_subject(source: Source, *, time_steps: int | None = None, reading: ReadOptions = NO_OPTIONS) -> Subject:
     """Read a trained network.
 
     Parameters
@@ -51,10 +51,10 @@ def open_subject(path: Path, *, time_steps: int | None = None, reading: ReadOpti
     OptionError
         `time_steps` is out of range.
     """
-    integer = integer_network(path, time_steps=time_steps, reading=reading)
-    imported = import_network(path, reading)
+    integer = integer_network(source, time_steps=time_steps, reading=reading)
+    imported = import_network(source, reading)
     return Subject(
         integer=integer,
         floating=normalised(imported) if imported.level < Level.INTEGER else None,
-        recorded=find_format(path).recorded(path),
+        recorded=find_format(source).recorded(source) if isinstance(source, Path) else {},
     )

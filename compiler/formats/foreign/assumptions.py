@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import types
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any, get_args, get_origin, get_type_hints
 
 from snnc.compiler.errors import OptionError
 from snnc.compiler.formats.interface import ReadOptions
 from snnc.compiler.ir import Comparison, Encoding
 
-__all__ = ["Assumption", "Assumptions", "Decoding", "Leak", "ResetKind"]
+__all__ = ["Assumption", "Assumptions", "Decoding", "Leak", "ResetKind", "as_assumptions"]
 
 
 class ResetKind(Enum):
@@ -88,12 +91,48 @@ class Assumptions(ReadOptions):
         if not 1 <= self.time_steps <= 2**16:
             raise OptionError(f"time_steps is {self.time_steps}; 1 to {2**16} are possible.")
 
+    @staticmethod
+    def of(values: Mapping[str, Any]) -> Assumptions:
+        """The options of these names, each a member of its kind or the text that stands for one.
+
+        Raises
+        ------
+        OptionError
+            There is no such option, or it has no such value.
+        """
+        kinds = get_type_hints(Assumptions)
+        unknown = [name for name in values if name not in kinds]
+        if unknown:
+            raise OptionError(
+                f"There is no option '{unknown[0]}' of networks made elsewhere; known are {', '.join(kinds)}."
+            )
+        return Assumptions(**{name: _typed(name, value, kinds[name]) for name, value in values.items()})
+
     @property
     def text(self) -> str:
         """What was said, in a line: for the record of a build."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         shown = {name: value.value if isinstance(value, Enum) else value for name, value in values.items()}
         return ", ".join(f"{name} {value}" for name, value in shown.items() if value is not None)
+
+
+def _typed(name: str, value: Any, kind: Any) -> Any:
+    """A value of an option's type."""
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        known = [member.value for member in kind]
+        if isinstance(value, kind) or value in known:
+            return kind(value)
+        raise OptionError(f"{name} is {value!r}; possible are {', '.join(known)}.")
+    wanted = get_args(kind) if get_origin(kind) is types.UnionType else (kind,)
+    allowed = (*wanted, int) if float in wanted else wanted
+    if type(value) not in allowed:
+        raise OptionError(f"{name} is {value!r}; a value of the type {wanted[0].__name__} is needed.")
+    return value
+
+
+def as_assumptions(options: ReadOptions) -> Assumptions:
+    """What a reader was told, or the defaults where it was told nothing."""
+    return options if isinstance(options, Assumptions) else Assumptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from snnc.compiler.errors import CheckpointError, OptionError
-from snnc.compiler.formats.foreign.assumptions import Assumptions
+from snnc.compiler.formats.foreign.assumptions import Assumptions, as_assumptions
 from snnc.compiler.formats.foreign.build import build
 from snnc.compiler.formats.foreign.findings import Imported
 from snnc.compiler.formats.foreign.nodes import Network, Node
@@ -48,7 +48,11 @@ def import_nir(path: Path, assumptions: Assumptions) -> Imported:
 
 
 def _read(path: Path, options: ReadOptions) -> Graph:
-    return read_nir(path, options if isinstance(options, Assumptions) else Assumptions())
+    return read_nir(path, as_assumptions(options))
+
+
+def _examine(path: Path, options: ReadOptions) -> Imported:
+    return import_nir(path, as_assumptions(options))
 
 
 def nir_network(tree: object, title: str, assumptions: Assumptions) -> Network:
@@ -60,4 +64,4 @@ def nir_network(tree: object, title: str, assumptions: Assumptions) -> Network:
     return Network(title=title, nodes=nodes, edges=edges, assumed=tuple(meaning.assumed.values()))
 
 
-NIR: Final = Format(suffix=".nir", read=_read)
+NIR: Final = Format(suffix=".nir", read=_read, examine=_examine)

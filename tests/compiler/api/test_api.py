@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 import snnc
 from snnc.compiler.errors import DataError, OptionError
+from tests.foreign import integers, written
 from tests.networks import random_chain
 
 STUDENT = "examples/students/digits-64-32-10-int4.pt"
@@ -109,3 +111,61 @@ def test_a_build_that_is_there_is_opened(network: snnc.Network, tmp_path: Path) 
     assert "digits" in again.report
     with pytest.raises(OptionError, match="time_steps is 5"):
         again.verify(time_steps=5)
+
+
+def test_a_file_made_elsewhere_is_read_with_what_it_does_not_say(tmp_path: Path) -> None:
+    nir = pytest.importorskip("nir")
+    file = written(
+        tmp_path / "net.nir",
+        {
+            "input": nir.Input({"input": np.array([5])}),
+            "fc": nir.Linear(integers(np.random.default_rng(0), 4, 5)),
+            "lif": nir.LIF(**{name: np.ones(4) * value for name, value in LIF.items()}),
+            "answer": nir.Linear(integers(np.random.default_rng(1), 3, 4)),
+            "output": nir.Output({"output": np.array([3])}),
+        },
+        [("input", "fc"), ("fc", "lif"), ("lif", "answer"), ("answer", "output")],
+    )
+    with pytest.raises(OptionError, match="length of a time step"):
+        snnc.load(file)
+    network = snnc.load(file, dt=1, reset="soft", encoding="rate", time_steps=6, weight_bits=4)
+    assert (network.time_steps, network.graph.source.encoding.value) == (6, "rate")
+    assert [finding.verdict.value for finding in network.findings] == ["exact"] * 5
+    build = network.compile(out=tmp_path / "b")
+    assert build.plan.model_hash == network.hash
+    manifest = json.loads((tmp_path / "b" / "manifest.json").read_text())
+    assert "reset soft" in manifest["source"]
+    for options, says in (
+        ({"reset": "never"}, r"reset is 'never'; possible are soft, hard, late"),
+        ({"dt": "long"}, "dt is 'long'; a value of the type float"),
+        ({"speed": 3}, "no option 'speed'.*known are dt"),
+    ):
+        with pytest.raises(OptionError, match=says):
+            snnc.load(file, **options)
+
+
+LIF = {"tau": 4, "r": 4, "v_leak": 0, "v_threshold": 1, "v_reset": 0}
+
+
+def test_our_own_files_say_everything(repository: Path) -> None:
+    with pytest.raises(OptionError, match="'dt' belongs to networks made elsewhere"):
+        snnc.load(repository / STUDENT, dt=1)
+
+
+def test_a_module_is_read_by_one_call(tmp_path: Path) -> None:
+    """The neuron is one of SpikingJelly by its name; the library is not needed."""
+    torch = pytest.importorskip("torch")
+    from tests.importers import ROWS, network, stub
+
+    row = ROWS["SpikingJelly IF, soft"]
+    net = torch.nn.Sequential(*network(row, 0, stub(row)), torch.nn.Linear(32, 10).double())
+    found = snnc.from_spikingjelly(net, torch.zeros(1, 24).double(), encoding="direct", bits=4, time_steps=3)
+    assert found.path is None
+    assert [finding.verdict.value for finding in found.findings] == ["exact"] * 5
+    assert found.input_shape == (24, 1, 1)
+    images = np.random.default_rng(0).integers(0, 256, (5, 24, 1, 1), dtype=np.uint8)
+    assert found.run(images).logits.shape == (5, 10)
+    build = found.compile(device="25k", out=tmp_path / "b")
+    assert build.plan.model_hash == found.hash
+    with pytest.raises(OptionError, match="no option 'speed'"):
+        snnc.from_spikingjelly(net, torch.zeros(1, 24).double(), speed=3)
