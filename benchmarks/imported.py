@@ -1,11 +1,12 @@
-"""Networks trained with other libraries, converted by one call: accuracy in 8 bits, and spikes against the library.
+"""Networks trained with other libraries, converted by one call: accuracy in 8 bits, spikes against the library, chips.
 
     make peers
-    SNNC_DATA=... .venv/bin/python benchmarks/imported.py [snntorch|spikingjelly]
+    SNNC_DATA=... .venv/bin/python benchmarks/imported.py [snntorch|spikingjelly|norse|sinabs] [--place]
 
-Trains a short epoch with the library itself, converts, and prints the accuracy of both on the test images. Then the
-library gets the integer network's rounded weights, biases and thresholds, in double precision, and the spikes are
-compared.
+Trains with the library itself on the whole training set (kept in build/imported/, where a second run begins), converts
+by one call, and prints the accuracy of both on all test images. Then the library gets the integer network's rounded
+weights, biases and thresholds, in double precision, and the spikes are compared. With ``--place`` the network is
+compiled, its Verilog held against the golden model on test images, and placed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,24 +28,42 @@ from snnc.compiler.ir import Encoding, Graph, IntegrateAndFire, Pooling
 from snnc.compiler.passes.normalise import normalised
 from snnc.compiler.passes.quantise import quantised
 from snnc.distill.data import load
-from snnc.distill.importers import from_snntorch, from_spikingjelly
+from snnc.distill.importers import from_norse, from_sinabs, from_snntorch, from_spikingjelly
 from snnc.sim.models import golden
 
-TRAINED = 10_000
-"""Images of the one epoch."""
 COMPARED = 200
 """Images whose spikes are compared."""
+VERIFIED = 5
+"""Images on which the Verilog is held against the golden model."""
+FOLDER = Path("build/imported")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A network: its data, its steps, how it is made, run and converted."""
+    """A network: its data, its steps, how it is made, trained, run and converted.
+
+    Attributes
+    ----------
+    run
+        The spikes of every firing layer by our name, ``(time, batch, neuron)``; under ``"answer"`` what the last node
+        gives.
+    layers
+        By our name of a firing layer, the library's names of its neurons, its weights, and its batch norm.
+    gain
+        What the library's neurons multiply their current by.
+    device
+        Where it is placed.
+    """
 
     dataset: str
     steps: int
+    epochs: int
+    device: str
     make: Callable[[], nn.Module]
     run: Callable[[nn.Module, torch.Tensor], dict[str, torch.Tensor]]
     convert: Callable[[nn.Module, torch.Tensor], Imported]
+    layers: Mapping[str, tuple[str, str, str | None]]
+    gain: float = 1.0
 
 
 def _assumptions(steps: int) -> Assumptions:
@@ -70,7 +90,8 @@ def snntorch_case() -> Case:
         utils.reset(net)
         return from_snntorch(net, x, assumptions=_assumptions(25))
 
-    return Case(dataset="mnist", steps=25, make=make, run=run, convert=convert)
+    layers = {"n2": ("2", "1", None), "n4": ("4", "3", None)}
+    return Case(dataset="mnist", steps=25, epochs=3, device="25k", make=make, run=run, convert=convert, layers=layers)
 
 
 def spikingjelly_case() -> Case:
@@ -96,10 +117,91 @@ def spikingjelly_case() -> Case:
         functional.reset_net(net)
         return from_spikingjelly(net, x, assumptions=_assumptions(4))
 
-    return Case(dataset="fashion-mnist", steps=4, make=make, run=run, convert=convert)
+    layers = {"n2": ("2", "0", "1"), "n6": ("6", "4", "5"), "n10": ("10", "9", None), "n12": ("12", "11", None)}
+    return Case(
+        dataset="fashion-mnist", steps=4, epochs=4, device="85k", make=make, run=run, convert=convert, layers=layers
+    )
 
 
-CASES = {"snntorch": snntorch_case, "spikingjelly": spikingjelly_case}
+def norse_case() -> Case:
+    """784-128-10 of ``LIFBox`` neurons, of which a step of 1 ms leaves three quarters; the last layer is summed."""
+    import norse.torch as norse
+
+    def make() -> nn.Module:
+        parameters = norse.LIFBoxParameters(tau_mem_inv=torch.tensor(250.0), v_th=torch.tensor(0.5))
+        cell = norse.LIFBoxCell(parameters, dt=0.001)
+        net: nn.Module = norse.SequentialState(nn.Flatten(), nn.Linear(784, 128), cell, nn.Linear(128, 10))
+        return net
+
+    def run(net: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        state, found = None, []
+        answers = []
+        handle = net.get_submodule("2").register_forward_hook(lambda module, given, result: found.append(result[0]))
+        for _ in range(10):
+            answer, state = net(x, state)
+            answers.append(answer)
+        handle.remove()
+        return {"n2": torch.stack(found), "answer": torch.stack(answers)}
+
+    def convert(net: nn.Module, x: torch.Tensor) -> Imported:
+        return from_norse(net, x, assumptions=_assumptions(10))
+
+    return Case(
+        dataset="mnist",
+        steps=10,
+        epochs=4,
+        device="25k",
+        make=make,
+        run=run,
+        convert=convert,
+        layers={"n2": ("2", "1", None)},
+        gain=0.25,
+    )
+
+
+def sinabs_case() -> Case:
+    """Two convolutions and sum pooling between ``IAF`` neurons that fire once a step, with sinabs's usual floor."""
+    import sinabs
+    from sinabs import activation, layers
+
+    def make() -> nn.Module:
+        def fires() -> nn.Module:
+            neuron: nn.Module = layers.IAFSqueeze(
+                batch_size=1, spike_fn=activation.SingleSpike, min_v_mem=torch.tensor(-1.0)
+            )
+            return neuron
+
+        return nn.Sequential(
+            *(nn.Conv2d(1, 8, 3, padding=1), fires(), layers.SumPool2d(2)),
+            *(nn.Conv2d(8, 16, 3, padding=1), fires(), layers.SumPool2d(2)),
+            *(nn.Flatten(), nn.Linear(16 * 7 * 7, 10), fires()),
+        )
+
+    def run(net: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        sinabs.reset_states(net)
+        for module in net.modules():
+            if isinstance(module, layers.IAFSqueeze):
+                module.batch_size = len(x)
+        # Its layers take all steps of a sample at once, the batch outermost.
+        value, found = x.repeat_interleave(6, dim=0), {}
+        for key, module in net.named_children():
+            value = module(value.to(x.dtype))  # some surrogates give single precision
+            if key in ("1", "4", "8"):
+                found[f"n{key}"] = value.reshape(len(x), 6, -1).transpose(0, 1)
+        return found
+
+    def convert(net: nn.Module, x: torch.Tensor) -> Imported:
+        sinabs.reset_states(net)
+        for module in net.modules():
+            if isinstance(module, layers.IAFSqueeze):
+                module.batch_size = 1
+        return from_sinabs(net, x, assumptions=_assumptions(6))
+
+    shapes = {"n1": ("1", "0", None), "n4": ("4", "3", None), "n8": ("8", "7", None)}
+    return Case(dataset="mnist", steps=6, epochs=2, device="85k", make=make, run=run, convert=convert, layers=shapes)
+
+
+CASES = {"snntorch": snntorch_case, "spikingjelly": spikingjelly_case, "norse": norse_case, "sinabs": sinabs_case}
 
 
 def _recorded(net: Any, steps: list[torch.Tensor], layers: dict[str, str]) -> dict[str, torch.Tensor]:
@@ -114,22 +216,49 @@ def _recorded(net: Any, steps: list[torch.Tensor], layers: dict[str, str]) -> di
     return {name: torch.stack(spikes) for name, spikes in found.items()}
 
 
+def answers(found: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """What the network answers, ``(time, batch, class)``."""
+    return list(found.values())[-1]
+
+
 def train(case: Case, net: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> None:
-    """One epoch."""
+    """All epochs, at a rate that falls."""
     optimiser = torch.optim.Adam(net.parameters(), lr=2e-3)
+    batches = -(-len(images) // 128)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=case.epochs * batches)
     net.train()
-    for batch in torch.randperm(len(images)).split(64):
-        rates = list(case.run(net, images[batch]).values())[-1].mean(0)
-        loss = nn.functional.cross_entropy(rates * 10, labels[batch])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+    for _ in range(case.epochs):
+        for batch in torch.randperm(len(images)).split(128):
+            loss = nn.functional.cross_entropy(answers(case.run(net, images[batch])).mean(0) * 10, labels[batch])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
 
 
-def give_rounded(net: Any, graph: Graph, integers: Graph, shapes: dict[str, tuple[str, str, str | None]]) -> None:
-    """Put what the integers stand for into the library's modules: `shapes` has neuron, weights and norm by our name."""
+def trained(name: str, case: Case, images: torch.Tensor, labels: torch.Tensor) -> nn.Module:
+    """The network after training; kept in `FOLDER`."""
+    torch.manual_seed(0)
+    net, path = case.make(), FOLDER / f"{name}.pt"
+    start = time.perf_counter()
+    if path.exists():
+        net.load_state_dict(torch.load(path), strict=False)
+        print(f"{name}: from {path}")
+    else:
+        train(case, net, images, labels)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Its membranes are states, and no parameters.
+        parameters = dict(net.named_parameters())
+        norms = {key: value for key, value in net.state_dict().items() if "running_" in key}
+        torch.save({key: value.detach() for key, value in parameters.items()} | norms, path)
+        print(f"{name}: trained in {time.perf_counter() - start:.0f} s")
+    return net.eval()
+
+
+def give_rounded(case: Case, net: Any, graph: Graph, integers: Graph) -> None:
+    """Put what the integers stand for into the library's modules."""
     modules = dict(net.named_modules())
-    for name, (fires, weights, norm) in shapes.items():
+    for name, (fires, weights, norm) in case.layers.items():
         (before,) = [item for item in graph.into(name) if not isinstance(item, Pooling)]
         (after,) = [item for item in integers.into(name) if not isinstance(item, Pooling)]
         source = graph.population(before.source)
@@ -139,22 +268,37 @@ def give_rounded(net: Any, graph: Graph, integers: Graph, shapes: dict[str, tupl
         old, new = graph.population(name).neuron, integers.population(name).neuron
         assert isinstance(old, IntegrateAndFire)
         assert isinstance(new, IntegrateAndFire)
-        fine = step * unit / 2**after.shift
+        # A pooled sum is the mean over its window in the graph's floats.
+        window = before.pool**2
+        fine = step * unit / window / 2**after.shift
         margin = np.rint(new.threshold - old.threshold / fine)
         threshold = (new.threshold - margin) * fine
-        bias = integers.population(name).bias * fine
-        modules[weights].weight.data = torch.from_numpy(
-            after.weight * step.reshape(-1, *[1] * (after.weight.ndim - 1))
-        ).reshape(modules[weights].weight.shape)
+        bias = integers.population(name).bias * fine / case.gain
+        rounded = after.weight * step.reshape(-1, *[1] * (after.weight.ndim - 1)) / case.gain / window
+        modules[weights].weight.data = torch.from_numpy(rounded).reshape(modules[weights].weight.shape)
         if norm is not None:
             _as_offset(modules[norm], bias)
         elif modules[weights].bias is not None:
             modules[weights].bias.data = torch.from_numpy(bias)
         spread = torch.from_numpy(threshold)
-        if hasattr(modules[fires], "v_threshold"):
-            modules[fires].v_threshold = spread.reshape(-1, 1, 1) if before.weight.ndim == 4 else spread
+        spread = spread.reshape(-1, 1, 1) if before.weight.ndim == 4 else spread
+        node = modules[fires]
+        if hasattr(node, "v_threshold"):
+            node.v_threshold = spread
+        elif hasattr(node, "spike_threshold"):
+            node.spike_threshold = nn.Parameter(spread)
+            assert new.floor is not None
+            low = torch.from_numpy(new.floor * fine)
+            node.min_v_mem = nn.Parameter(low.reshape(spread.shape))
+        elif hasattr(node, "p"):
+            node.p = type(node.p)(**{**_fields(node.p), "v_th": spread})
         else:
-            modules[fires].threshold = spread
+            node.threshold = spread
+
+
+def _fields(parameters: Any) -> dict[str, Any]:
+    names = ("tau_mem_inv", "v_leak", "v_th", "v_reset", "method", "alpha", "reset_method")
+    return {name: getattr(parameters, name) for name in names}
 
 
 def _as_offset(norm: Any, offset: np.ndarray[Any, Any]) -> None:
@@ -165,20 +309,8 @@ def _as_offset(norm: Any, offset: np.ndarray[Any, Any]) -> None:
     norm.bias.data = torch.from_numpy(offset)
 
 
-SHAPES: dict[str, dict[str, tuple[str, str, str | None]]] = {
-    "snntorch": {"n2": ("2", "1", None), "n4": ("4", "3", None)},
-    "spikingjelly": {
-        "n2": ("2", "0", "1"),
-        "n6": ("6", "4", "5"),
-        "n10": ("10", "9", None),
-        "n12": ("12", "11", None),
-    },
-}
-
-
-def main(name: str) -> None:
-    """Train, convert, compare."""
-    torch.manual_seed(0)
+def main(name: str, *, place: bool) -> None:
+    """Train, convert, compare, and place."""
     case = CASES[name]()
     data = load(case.dataset)
     images, tests = (
@@ -186,14 +318,11 @@ def main(name: str) -> None:
         for split in (data.train, data.test)
     )
     labels, truth = (torch.from_numpy(split.labels.astype(np.int64)) for split in (data.train, data.test))
-    net = case.make()
-    start = time.perf_counter()
-    train(case, net, images[:TRAINED], labels[:TRAINED])
-    net.eval()
+    net = trained(name, case, images, labels)
     with torch.no_grad():
-        counts = torch.cat([list(case.run(net, part).values())[-1].sum(0) for part in tests.split(1000)])
+        counts = torch.cat([answers(case.run(net, part)).sum(0) for part in tests.split(1000)])
     theirs = float((counts.argmax(1) == truth).double().mean())
-    print(f"{name}: trained in {time.perf_counter() - start:.0f} s; the library {theirs:.2%} of {len(tests):,}")
+    print(f"  the library {theirs:.2%} of {len(tests):,}")
     found = case.convert(net, tests[:1])
     print(f"  {found.verdict.value}: " + "; ".join(item.text for item in found.findings if item.kind != "Flatten"))
     graph = normalised(found.accepted())
@@ -206,15 +335,17 @@ def main(name: str) -> None:
     shifts = {item.target: item.shift for item in integers.projections}
     print(f"  integers, 8 bits: {ours:.2%}, {100 * (ours - theirs):+.2f} points; fraction bits {shifts}")
     net = net.double()
-    give_rounded(net, graph, integers, SHAPES[name])
+    give_rounded(case, net, graph, integers)
     with torch.no_grad():
         expected = case.run(net, tests[:COMPARED].double())
     trace = golden.run(integers, pixels[:COMPARED], time_steps=case.steps)
-    for layer, spikes in expected.items():
-        differ = int((trace.populations[layer].spikes != (spikes.numpy() > 0)).sum())
-        print(f"  {layer}: {differ} of {spikes.numel():,} spikes differ from the library with the rounded weights")
+    for layer in case.layers:
+        differ = int((trace.populations[layer].spikes != (expected[layer].numpy() > 0)).sum())
+        count = expected[layer].numel()
+        print(f"  {layer}: {differ} of {count:,} spikes differ from the library with the rounded weights")
 
 
 if __name__ == "__main__":
-    for chosen in sys.argv[1:] or CASES:
-        main(chosen)
+    arguments = [word for word in sys.argv[1:] if word != "--place"]
+    for chosen in arguments or CASES:
+        main(chosen, place="--place" in sys.argv)

@@ -207,6 +207,23 @@ class Network:
             self, device=device, out=out, lanes=lanes, objective=objective, time_steps=time_steps or self.time_steps
         )
 
+    def export(self, path: str | Path) -> None:
+        """Write the integer network in another form (``docs/networks.md``), which the end of `path` says.
+
+        Raises
+        ------
+        UnsupportedError
+            It is of no form that is written, or the form cannot say the network.
+        MissingError
+            A package is not installed that writes it.
+        BuildError
+            `path` cannot be written.
+        """
+        from snnc.compiler.build.folder import replace_file
+        from snnc.compiler.formats import find_writer
+
+        replace_file(Path(path), find_writer(Path(path))(self.graph))
+
     def evaluate(
         self,
         *,

@@ -10,7 +10,7 @@ import click
 
 from snnc.compiler.commands.assumed import assumption_options
 from snnc.compiler.errors import CheckpointError, UnsupportedError
-from snnc.compiler.formats import find_format
+from snnc.compiler.formats import find_format, read_network
 from snnc.compiler.formats.foreign.assumptions import Assumptions
 from snnc.compiler.formats.foreign.findings import Finding, Imported, Verdict
 
@@ -59,7 +59,7 @@ def imported(file: Path, options: Assumptions) -> Imported:
     kind = find_format(file)
     if kind.examine is not None:
         return kind.examine(file, options)
-    graph = kind.read(file, options)
+    graph = read_network(file, options)
     findings = tuple(
         Finding(
             node=population.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -10,17 +10,30 @@ from typing import Final, TypeAlias
 from snnc.compiler.errors import UnsupportedError
 from snnc.compiler.formats.interface import NO_OPTIONS, Format, ReadOptions
 from snnc.compiler.formats.nir import NIR
+from snnc.compiler.formats.onnx import ONNX
 from snnc.compiler.formats.random_network import RandomNetwork, random_graph
 from snnc.compiler.formats.sealed import SEALED
 from snnc.compiler.formats.student import STUDENT
 from snnc.compiler.ir import Graph
 
-__all__ = ["FORMATS", "Format", "RandomNetwork", "ReadOptions", "Source", "find_format", "import_network"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "RandomNetwork",
+    "ReadOptions",
+    "Source",
+    "find_format",
+    "find_writer",
+    "import_network",
+    "read_network",
+]
 
 Source: TypeAlias = Path | RandomNetwork | Graph
 """Where a network comes from: a file, a description, or one that is there already."""
 
-FORMATS: Final[Mapping[str, Format]] = MappingProxyType({format.suffix: format for format in (STUDENT, SEALED, NIR)})
+FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
+    {format.suffix: format for format in (STUDENT, SEALED, NIR, ONNX)}
+)
 """By the end of a file's name."""
 
 
@@ -33,9 +46,32 @@ def find_format(path: Path) -> Format:
         There is none for such files.
     """
     found = FORMATS.get(path.suffix.lower())
-    if found is None:
-        raise UnsupportedError(f"'{path}' is of no known format; snnc compiles {', '.join(FORMATS)} files.")
+    if found is None or found.read is None:
+        known = ", ".join(suffix for suffix, kind in FORMATS.items() if kind.read is not None)
+        raise UnsupportedError(f"'{path}' is of no known format; snnc compiles {known} files.")
     return found
+
+
+def find_writer(path: Path) -> Callable[[Graph], bytes]:
+    """What writes a network into a file of that name.
+
+    Raises
+    ------
+    UnsupportedError
+        Nothing does.
+    """
+    found = FORMATS.get(path.suffix.lower())
+    if found is None or found.write is None:
+        known = ", ".join(suffix for suffix, kind in FORMATS.items() if kind.write is not None)
+        raise UnsupportedError(f"'{path}' is of no format that is written; snnc exports {known} files.")
+    return found.write
+
+
+def read_network(path: Path, options: ReadOptions = NO_OPTIONS) -> Graph:
+    """The network in a file, at whatever level its format holds."""
+    read = find_format(path).read
+    assert read is not None  # find_format
+    return read(path, options)
 
 
 def import_network(source: Source, options: ReadOptions = NO_OPTIONS) -> Graph:
@@ -54,4 +90,4 @@ def import_network(source: Source, options: ReadOptions = NO_OPTIONS) -> Graph:
         case Graph():
             return source
         case _:
-            return find_format(source).read(source, options)
+            return read_network(source, options)

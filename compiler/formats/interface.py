@@ -40,9 +40,9 @@ class Format:
     suffix
         End of its files' names, in lower case, with the dot.
     read
-        The network in a file, at whatever level the format holds.
+        The network in a file, at whatever level the format holds; None where files are written only.
     write
-        Writes a network of that level; None where only others write it.
+        The bytes of a file that holds an integer network; None where it is not written so.
     examine
         As `read`, with a finding for each node; None for our own formats, which leave nothing open. A format that has
         it takes `Assumptions`.
@@ -51,7 +51,7 @@ class Format:
     """
 
     suffix: str
-    read: Callable[[Path, ReadOptions], Graph]
-    write: Callable[[Graph, Path], None] | None = None
+    read: Callable[[Path, ReadOptions], Graph] | None = None
+    write: Callable[[Graph], bytes] | None = None
     examine: Callable[[Path, ReadOptions], Imported] | None = None
     recorded: Callable[[Path], Mapping[str, float]] = _nothing

@@ -41,7 +41,7 @@ from snnc.compiler.ir import (
     verify,
 )
 
-__all__ = ["MODEL_VERSION", "load_model", "model_hash", "model_to_bytes"]
+__all__ = ["MODEL_VERSION", "load_model", "model_from_parts", "model_hash", "model_parts", "model_to_bytes"]
 
 MODEL_VERSION: Final = 1
 
@@ -64,13 +64,41 @@ def model_hash(graph: Graph) -> str:
 
 def model_to_bytes(graph: Graph) -> bytes:
     """The file ``model.npz`` of a `Level.INTEGER` graph."""
-    structure, arrays = _to_plain(graph)
-    header = json.dumps({**structure, "hash": _hash(structure, arrays)}, sort_keys=True).encode()
+    plain, arrays = model_parts(graph)
+    header = json.dumps(plain, sort_keys=True).encode()
     stored: dict[str, npt.NDArray[Any]] = {_HEADER: np.frombuffer(header, np.uint8)}
     stored |= {name: array.astype(_narrowest(array)) for name, array in arrays.items()}
     file = io.BytesIO()
     np.savez(file, allow_pickle=False, **stored)
     return file.getvalue()
+
+
+def model_parts(graph: Graph) -> tuple[dict[str, Any], dict[str, npt.NDArray[np.int64]]]:
+    """What a sealed model consists of: the header, plain values with the hash, and the arrays that it names.
+
+    Other formats carry the header beside the arrays in their own form, and give both to `model_from_parts`.
+    """
+    structure, arrays = _to_plain(graph)
+    return {**structure, "hash": _hash(structure, arrays)}, arrays
+
+
+def model_from_parts(header: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[np.int64]]) -> Graph:
+    """The network of `model_parts`.
+
+    Raises
+    ------
+    BuildError
+        It is of another version, damaged, or not what its hash was made of.
+    """
+    try:
+        _check_parts(header, dict(arrays), "It", "export it again")
+        graph = _from_plain(header, dict(arrays))
+        verify(graph)
+    except (CheckpointError, UnsupportedError) as error:
+        raise BuildError(f"It is no sound model: {error}") from None
+    except _DAMAGE:
+        raise BuildError("It is damaged; export it again.") from None
+    return graph
 
 
 def load_model(path: Path) -> Graph:
@@ -89,12 +117,7 @@ def load_model(path: Path) -> Graph:
             arrays: _Arrays = {
                 name: _read_array(archive, name, None).astype(np.int64) for name in names if name != _HEADER
             }
-        claimed = header.pop("hash")
-        for key, version in (("model_version", MODEL_VERSION), ("semantics_version", NETWORK_VERSION)):
-            if header[key] != version:
-                raise BuildError(f"'{path}' has {key} {header[key]}, this program reads {version}; {again}.")
-        if _hash(header, arrays) != claimed:
-            raise BuildError(f"'{path}' was changed: its contents do not have the hash that it states; {again}.")
+        _check_parts(header, arrays, f"'{path}'", again)
         graph = _from_plain(header, arrays)
         verify(graph)
     except FileNotFoundError:
@@ -106,6 +129,14 @@ def load_model(path: Path) -> Graph:
     except OSError as error:
         raise BuildError(f"'{path}' cannot be read: {error.strerror or error}.") from None
     return graph
+
+
+def _check_parts(header: Mapping[str, Any], arrays: _Arrays, what: str, again: str) -> None:
+    for key, version in (("model_version", MODEL_VERSION), ("semantics_version", NETWORK_VERSION)):
+        if header[key] != version:
+            raise BuildError(f"{what} has {key} {header[key]}, this program reads {version}; {again}.")
+    if _hash({key: value for key, value in header.items() if key != "hash"}, arrays) != header["hash"]:
+        raise BuildError(f"{what} was changed: its contents do not have the hash that it states; {again}.")
 
 
 def _hash(structure: Mapping[str, Any], arrays: _Arrays) -> str:

@@ -24,8 +24,7 @@ def files(repository, tmp_path):
     sealed = tmp_path / "model.npz"
     write = FORMATS[".npz"].write
     assert write is not None
-    write(integer_network(student), sealed)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["model.npz"]
+    sealed.write_bytes(write(integer_network(student)))
     return {".pt": student, ".npz": sealed}
 
 
@@ -34,7 +33,8 @@ def test_it_is_the_network_that_was_written(files):
 
 
 def test_evaluate_works_with_every_format(files, tmp_path, capsys):
-    assert files.keys() | {".nir"} == FORMATS.keys()  # that one has a test of its own below
+    read = {suffix for suffix, kind in FORMATS.items() if kind.read is not None}
+    assert files.keys() == read - {".nir"}  # that one has a test of its own below
     found = {}
     for suffix, path in files.items():
         output = tmp_path / suffix[1:]
