@@ -256,7 +256,10 @@ def trained(name: str, case: Case, images: torch.Tensor, labels: torch.Tensor) -
 
 
 def give_rounded(case: Case, net: Any, graph: Graph, integers: Graph) -> None:
-    """Put what the integers stand for into the library's modules."""
+    """Put the integers into the library's modules, over powers of two: its sums are exact then, and ties are ties.
+
+    No spike changes where a channel's weights, bias, threshold and floor have one factor; the input is whole pixels.
+    """
     modules = dict(net.named_modules())
     for name, (fires, weights, norm) in case.layers.items():
         (before,) = [item for item in graph.into(name) if not isinstance(item, Pooling)]
@@ -272,9 +275,10 @@ def give_rounded(case: Case, net: Any, graph: Graph, integers: Graph) -> None:
         window = before.pool**2
         fine = step * unit / window / 2**after.shift
         margin = np.rint(new.threshold - old.threshold / fine)
-        threshold = (new.threshold - margin) * fine
-        bias = integers.population(name).bias * fine / case.gain
-        rounded = after.weight * step.reshape(-1, *[1] * (after.weight.ndim - 1)) / case.gain / window
+        threshold = (new.threshold - margin) / 2.0**after.shift
+        scale = 2.0**-after.shift
+        bias = integers.population(name).bias * scale / case.gain
+        rounded = after.weight / case.gain
         modules[weights].weight.data = torch.from_numpy(rounded).reshape(modules[weights].weight.shape)
         if norm is not None:
             _as_offset(modules[norm], bias)
@@ -288,7 +292,7 @@ def give_rounded(case: Case, net: Any, graph: Graph, integers: Graph) -> None:
         elif hasattr(node, "spike_threshold"):
             node.spike_threshold = nn.Parameter(spread)
             assert new.floor is not None
-            low = torch.from_numpy(new.floor * fine)
+            low = torch.from_numpy(new.floor * scale)
             node.min_v_mem = nn.Parameter(low.reshape(spread.shape))
         elif hasattr(node, "p"):
             node.p = type(node.p)(**{**_fields(node.p), "v_th": spread})
@@ -337,7 +341,7 @@ def main(name: str, *, place: bool) -> None:
     net = net.double()
     give_rounded(case, net, graph, integers)
     with torch.no_grad():
-        expected = case.run(net, tests[:COMPARED].double())
+        expected = case.run(net, torch.from_numpy(data.test.images[:COMPARED].astype(np.float64)))
     trace = golden.run(integers, pixels[:COMPARED], time_steps=case.steps)
     for layer in case.layers:
         differ = int((trace.populations[layer].spikes != (expected[layer].numpy() > 0)).sum())

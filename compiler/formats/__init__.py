@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from snnc.compiler.errors import UnsupportedError
+from snnc.compiler.formats.c99 import C99
 from snnc.compiler.formats.interface import NO_OPTIONS, Format, ReadOptions
 from snnc.compiler.formats.nir import NIR
 from snnc.compiler.formats.onnx import ONNX
@@ -32,7 +33,7 @@ Source: TypeAlias = Path | RandomNetwork | Graph
 """Where a network comes from: a file, a description, or one that is there already."""
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
-    {format.suffix: format for format in (STUDENT, SEALED, NIR, ONNX)}
+    {format.suffix: format for format in (STUDENT, SEALED, NIR, ONNX, C99)}
 )
 """By the end of a file's name."""
 
