@@ -38,7 +38,7 @@ _SUMMARIES: Final[Mapping[str, str]] = MappingProxyType(
         "distill": "Train a teacher and distil it into a spiking student: student.pt.",
         "compare": "Compare distillation methods over seeds and students, at equal budget.",
         "check": "Say of each node of a network whether it can be compiled exactly, nearly, or not.",
-        "export": "Write the integer network of a student in another form: ONNX, C, sealed.",
+        "export": "Write the integer network of a student in another form: ONNX, C, NIR, sealed.",
         "compile": "Compile a student into an integer model, Verilog and memory images.",
         "verify": "Prove a build equal to its golden model in simulation.",
         "synth": "Synthesise, place and route a build, and make its bitstream.",

@@ -9,10 +9,10 @@ from typing import Any, Final
 import click
 
 from snnc.compiler.commands.assumed import assumption_options
-from snnc.compiler.errors import CheckpointError, UnsupportedError
+from snnc.compiler.errors import BuildError, CheckpointError, UnsupportedError
 from snnc.compiler.formats import find_format, read_network
 from snnc.compiler.formats.foreign.assumptions import Assumptions
-from snnc.compiler.formats.foreign.findings import Finding, Imported, Verdict
+from snnc.compiler.formats.foreign.findings import Imported, Verdict, as_it_is
 
 __all__ = ["EXIT_STATUS", "check", "imported"]
 
@@ -35,7 +35,7 @@ def check(file: Path, as_json: bool, **options: Any) -> int:
     """
     try:
         found = imported(file, Assumptions.of(options))
-    except (CheckpointError, UnsupportedError) as error:
+    except (BuildError, CheckpointError, UnsupportedError) as error:
         if as_json:
             click.echo(json.dumps({"file": str(file), "verdict": Verdict.REFUSED.value, "error": str(error)}))
         else:
@@ -59,17 +59,7 @@ def imported(file: Path, options: Assumptions) -> Imported:
     kind = find_format(file)
     if kind.examine is not None:
         return kind.examine(file, options)
-    graph = read_network(file, options)
-    findings = tuple(
-        Finding(
-            node=population.name,
-            kind=type(population.neuron).__name__,
-            verdict=Verdict.EXACT,
-            text="a layer of this contract.",
-        )
-        for population in graph.populations
-    )
-    return Imported(graph=graph, findings=findings, assumptions=())
+    return as_it_is(read_network(file, options))
 
 
 def _show(file: Path, found: Imported) -> None:

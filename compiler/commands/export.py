@@ -26,7 +26,8 @@ _OWN = ("time_steps", "weight_bits")
 @assumption_options(without=_OWN)
 def export(network: Path, file: Path, time_steps: int | None, weight_bits: int | None, **assumed: Any) -> None:
     """Write the integer network in NETWORK as FILE, whose end says the form (docs/networks.md): .onnx, which
-    onnxruntime runs; .c, one C99 file for a microcontroller; .npz, the sealed model.
+    onnxruntime runs; .c, one C99 file for a microcontroller; .nir, for other simulators;
+    .npz, the sealed model.
     """
     write = find_writer(file)
     own = {"time_steps": time_steps, "weight_bits": weight_bits}

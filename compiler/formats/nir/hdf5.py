@@ -18,7 +18,7 @@ import numpy.typing as npt
 from snnc.compiler.errors import CheckpointError
 from snnc.compiler.extras import needed
 
-__all__ = ["Tree", "read_tree"]
+__all__ = ["OWN", "Tree", "read_tree"]
 
 NODES_LIMIT: Final = 4096
 """Groups of the whole file."""
@@ -30,10 +30,15 @@ DEPTH_LIMIT: Final = 24
 _EDGES_LIMIT: Final = 2**16
 _NAME_LIMIT: Final = 200
 _DATASETS_LIMIT: Final = 16 * NODES_LIMIT
+OWN: Final = "metadata"
+_OWN_KEYS: Final = ("snnc.model", "snnc.floors")
 _FILTERS: Final = frozenset({"gzip", "lzf", None})
 
 Tree: TypeAlias = Mapping[str, Any]
-"""What a group holds, by name: `Tree`, float64 or int64 arrays, str, or a tuple of pairs of str."""
+"""What a group holds, by name: `Tree`, float64 or int64 arrays, str, or a tuple of pairs of str.
+
+The outermost one also has `OWN` where snnc wrote the file: what its metadata say.
+"""
 
 
 def read_tree(path: Path) -> Tree:
@@ -53,7 +58,9 @@ def read_tree(path: Path) -> Tree:
             reader = _Reader(h5py)
             if reader.kind(file, "node") is not h5py.Group:
                 raise CheckpointError(f"'{path}' holds no NIR graph: the group 'node' is missing.")
-            return reader.group(file["node"], "node", 0)
+            tree = reader.group(file["node"], "node", 0)
+            own = reader.own(file["node"])
+            return {**tree, OWN: own} if own else tree
 
 
 @contextlib.contextmanager
@@ -87,6 +94,23 @@ class _Reader:
             raise CheckpointError(f"'{name[:_NAME_LIMIT]}' is a link to another place or file; such are not followed.")
         return group.get(name, getclass=True)
 
+    def own(self, group: Any) -> Mapping[str, str]:
+        """The texts in the metadata of a group that snnc wrote; of others it is not looked at."""
+        if self.kind(group, OWN) is not self.h5py.Group:
+            return {}
+        found, metadata = {}, group[OWN]
+        for name in _OWN_KEYS:
+            if self.kind(metadata, name) is not self.h5py.Dataset:
+                return {}
+            dataset = metadata[name]
+            if dataset.shape != () or self.h5py.check_string_dtype(dataset.dtype) is None or dataset.external:
+                raise CheckpointError(f"'{name}' in the metadata is no text.")
+            text = dataset[()]
+            if not isinstance(text, bytes) or len(text) > TEXT_LIMIT:
+                raise CheckpointError(f"'{name}' in the metadata is too long, or no text of this form.")
+            found[name] = text.decode("utf-8", "strict")
+        return found
+
     def group(self, group: Any, where: str, depth: int) -> Tree:
         self.groups += 1
         if self.groups > 2 * NODES_LIMIT:
@@ -99,7 +123,7 @@ class _Reader:
         for name in group:
             if len(name) > _NAME_LIMIT:
                 raise CheckpointError(f"A name in '{where[-80:]}' has {len(name):,} characters.")
-            if name == "metadata":
+            if name == OWN:
                 continue
             kind, below = self.kind(group, name), f"{where}/{name}"
             if kind is self.h5py.Group:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from snnc.compiler.errors import CheckpointError, OptionError
+from snnc.compiler.errors import BuildError, CheckpointError, OptionError
 from snnc.compiler.formats.foreign.assumptions import Assumptions, as_assumptions
 from snnc.compiler.formats.foreign.build import build
-from snnc.compiler.formats.foreign.findings import Imported
+from snnc.compiler.formats.foreign.findings import Imported, as_it_is
 from snnc.compiler.formats.foreign.nodes import Network, Node
 from snnc.compiler.formats.interface import Format, ReadOptions
 from snnc.compiler.formats.nir.flatten import flattened
-from snnc.compiler.formats.nir.hdf5 import read_tree
+from snnc.compiler.formats.nir.hdf5 import OWN, read_tree
 from snnc.compiler.formats.nir.meaning import Meaning
+from snnc.compiler.formats.nir.writer import graph_of, write_nir
 from snnc.compiler.ir import Graph
 
 __all__ = ["NIR", "import_nir", "nir_network", "read_nir"]
@@ -39,11 +40,13 @@ def read_nir(path: Path, assumptions: Assumptions) -> Graph:
 
 
 def import_nir(path: Path, assumptions: Assumptions) -> Imported:
-    """The network in the file at `path`, with a finding for each node."""
+    """The network in the file at `path`, with a finding for each node; one that we wrote is as it was."""
     tree = read_tree(path)
     try:
+        if OWN in tree:
+            return as_it_is(graph_of(tree[OWN], tree["nodes"]))
         return build(nir_network(tree, path.stem, assumptions), assumptions)
-    except (CheckpointError, OptionError) as error:
+    except (BuildError, CheckpointError, OptionError) as error:
         raise type(error)(f"'{path}': {error}") from None
 
 
@@ -64,4 +67,4 @@ def nir_network(tree: object, title: str, assumptions: Assumptions) -> Network:
     return Network(title=title, nodes=nodes, edges=edges, assumed=tuple(meaning.assumed.values()))
 
 
-NIR: Final = Format(suffix=".nir", read=_read, examine=_examine)
+NIR: Final = Format(suffix=".nir", read=_read, write=write_nir, examine=_examine)
