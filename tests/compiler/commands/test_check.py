@@ -86,4 +86,4 @@ def test_compile_reads_it_and_seals_what_was_assumed(
     assert run(["compile", str(file), "--encoding", "direct", "--dry-run", "--dt", "1"]) == 0
     capsys.readouterr()
     assert run(["compile", "--random", "8-4-2", "--reset", "late", "-o", str(folder)]) == 2
-    assert "--reset belongs to .nir files" in capsys.readouterr().err
+    assert "--reset belongs to .nir and .onnx files" in capsys.readouterr().err
