@@ -28,6 +28,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "verify": "snnc.compiler.commands.verify:verify",
         "synth": "snnc.compiler.commands.synth:synth_command",
         "evaluate": "snnc.compiler.commands.evaluate:evaluate",
+        "boards": "snnc.compiler.commands.boards:boards_command",
         "demo": "snnc.compiler.commands.demo:demo_command",
     }
 )
@@ -43,6 +44,7 @@ _SUMMARIES: Final[Mapping[str, str]] = MappingProxyType(
         "verify": "Prove a build equal to its golden model in simulation.",
         "synth": "Synthesise, place and route a build, and make its bitstream.",
         "evaluate": "Measure a student: accuracy, activity, modelled energy, noise, and what ails it.",
+        "boards": "List the boards, and which of them a network fits.",
         "demo": "All of it on bundled data, in about a minute.",
     }
 )

@@ -27,6 +27,7 @@ EXTRAS: Final[Mapping[str, str]] = MappingProxyType(
         "onnx": "onnx",
         "onnxruntime": "onnx",
         "pylibfst": "waves",
+        "serial": "boards",
     }
 )
 """By the name of a module, the first extra that brings it. A family's tools name their own (`compiler.tools`)."""

@@ -19,7 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("compiler.ir",),
     ("compiler.plan", "compiler.tools", "distill.data"),
     ("sim.models", "rtl", "compiler.targets"),
-    ("compiler.formats", "compiler.build", "compiler.design"),
+    ("compiler.formats", "compiler.boards", "compiler.build", "compiler.design"),
     ("compiler.lanes", "sim.cosimulation"),
     ("compiler.backend", "compiler.passes"),
     ("compiler.pipeline",),

@@ -18,7 +18,7 @@ from snnc.compiler.plan import LOAD_BITS
 from snnc.compiler.targets import Device
 from snnc.sim.models.timing.estimate import typical_cycles
 
-__all__ = ["show_build", "show_devices"]
+__all__ = ["show_build", "show_devices", "terminal"]
 
 
 def show_build(folder: Path, design: Design) -> None:
@@ -48,7 +48,7 @@ def show_build(folder: Path, design: Design) -> None:
                 f"{where}, {weights.bits_used / weights.bits_paid:.0%} used",
                 membranes if main else "",
             )
-    console = _console()
+    console = terminal()
     console.print(table)
     sprams = f"{plan.sprams} of {device.spram_blocks} SPRAM, " if plan.sprams else ""
     console.print(
@@ -95,10 +95,10 @@ def show_devices(name: str, candidates: Sequence[tuple[Device, Design]]) -> None
             verdict,
             style="" if problem else "green",
         )
-    _console().print(table)
+    terminal().print(table)
 
 
-def _console() -> Console:
+def terminal() -> Console:
     """The terminal; a pipe or a file has no width to break lines at."""
     console = Console(highlight=False, markup=False)
     return console if console.is_terminal else Console(highlight=False, markup=False, width=160)

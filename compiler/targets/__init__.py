@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping
 
 from snnc.compiler.errors import OptionError
-from snnc.compiler.targets.base import Device, Implementation, Package, Resource, Synthesis, Target
+from snnc.compiler.targets.base import Device, Implementation, Package, Pin, Resource, Synthesis, Target
 from snnc.compiler.tools import VERILATOR, YOSYS, Tool
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Device",
     "Implementation",
     "Package",
+    "Pin",
     "Resource",
     "Synthesis",
     "Target",

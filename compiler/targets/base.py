@@ -10,7 +10,7 @@ from pathlib import Path
 from snnc.compiler.errors import FitError, OptionError
 from snnc.compiler.tools import Tool
 
-__all__ = ["Device", "Implementation", "Package", "Resource", "Synthesis", "Target"]
+__all__ = ["Device", "Implementation", "Package", "Pin", "Resource", "Synthesis", "Target"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,15 @@ class Package:
 
     name: str
     pins: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """Where a port of the top is on the package; ``pull_up`` for an input that may be left open. All are of 3.3 V."""
+
+    port: str
+    location: str
+    pull_up: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +230,10 @@ class Target(ABC):
     @abstractmethod
     def netlist_verilog(self, netlist: Path, *, folder: Path, timeout: float | None = None) -> tuple[Path, ...]:
         """The netlist as Verilog in ``folder``, and the models of the family's cells: for gate-level simulation."""
+
+    @abstractmethod
+    def constraints(self, pins: Sequence[Pin]) -> str:
+        """The file of pin constraints that says where each port is."""
 
     @abstractmethod
     def place_and_route(

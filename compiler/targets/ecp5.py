@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from snnc.compiler.targets.base import Device, Package
+from snnc.compiler.targets.base import Device, Package, Pin
 from snnc.compiler.targets.nextpnr import NextpnrTarget
 from snnc.compiler.tools import yosys_folder, yowasp_tool
 
@@ -117,6 +117,13 @@ class Ecp5(NextpnrTarget):
         # need not build what would give the old word, comparators and a further register in front of every memory.
         # Of DSP blocks Yosys has no model to simulate; the few products here are small.
         return "synth_ecp5 -no-rw-check -nodsp"
+
+    def constraints(self, pins: Sequence[Pin]) -> str:
+        lines = []
+        for pin in pins:
+            lines.append(f'LOCATE COMP "{pin.port}" SITE "{pin.location}";')
+            lines.append(f'IOBUF PORT "{pin.port}" IO_TYPE=LVCMOS33{" PULLMODE=UP" if pin.pull_up else ""};')
+        return "\n".join(lines) + "\n"
 
     def placement_options(self, device: Device, package: Package, pins: str | None, layout: str) -> Sequence[str]:
         # Without constraints every pin may be anywhere; with them, one that was forgotten is an error.

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from snnc.compiler.targets.base import Device, Package
+from snnc.compiler.targets.base import Device, Package, Pin
 from snnc.compiler.targets.nextpnr import NextpnrTarget
 from snnc.compiler.tools import yosys_folder, yowasp_tool
 
@@ -65,6 +65,10 @@ class GateMate(NextpnrTarget):
     def synthesis_command(self, device: Device) -> str:
         # nextpnr knows the trees alone, and no multiplexer of eight. The few products here are small.
         return "synth_gatemate -luttree -nomx8 -nomult"
+
+    def constraints(self, pins: Sequence[Pin]) -> str:
+        lines = (f'Net "{pin.port}" Loc = "{pin.location}"{" | PULLUP=true" if pin.pull_up else ""};\n' for pin in pins)
+        return "".join(lines)
 
     def placement_options(self, device: Device, package: Package, pins: str | None, layout: str) -> Sequence[str]:
         # Without constraints every pin may be anywhere; with them, one that was forgotten is an error.

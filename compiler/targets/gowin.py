@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from snnc.compiler.errors import FitError
-from snnc.compiler.targets.base import Device, Implementation, Package
+from snnc.compiler.targets.base import Device, Implementation, Package, Pin
 from snnc.compiler.targets.nextpnr import NextpnrTarget
 from snnc.compiler.tools import Tool, yosys_folder, yowasp_tool
 
@@ -135,6 +135,13 @@ class Gowin(NextpnrTarget):
     def synthesis_command(self, device: Device) -> str:
         # As for ECP5: no memory is read where it is written, and Yosys has no model of a DSP block to simulate.
         return f"synth_gowin -no-rw-check -nolutram -nodsp -family {_SERIES[device.name][0]}"
+
+    def constraints(self, pins: Sequence[Pin]) -> str:
+        lines = []
+        for pin in pins:
+            lines.append(f'IO_LOC "{pin.port}" {pin.location};')
+            lines.append(f'IO_PORT "{pin.port}" IO_TYPE=LVCMOS33{" PULL_MODE=UP" if pin.pull_up else ""};')
+        return "\n".join(lines) + "\n"
 
     def placement_options(self, device: Device, package: Package, pins: str | None, layout: str) -> Sequence[str]:
         _, die, part = _SERIES[device.name]

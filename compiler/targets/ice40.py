@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from snnc.compiler.targets.base import Device, Package
+from snnc.compiler.targets.base import Device, Package, Pin
 from snnc.compiler.targets.nextpnr import NextpnrTarget
 from snnc.compiler.tools import yosys_folder, yowasp_tool
 
@@ -121,6 +121,9 @@ class Ice40(NextpnrTarget):
         # Fmax by changing registers in ways that only the simulation of the netlist covers.
         speed = {"h": "hx", "l": "lp", "u": "u"}[device.name[0]]
         return f"synth_ice40 -device {speed}"
+
+    def constraints(self, pins: Sequence[Pin]) -> str:
+        return "".join(f"set_io{' -pullup yes' if pin.pull_up else ''} {pin.port} {pin.location}\n" for pin in pins)
 
     def placement_options(self, device: Device, package: Package, pins: str | None, layout: str) -> Sequence[str]:
         constraints = ("--pcf", pins) if pins else ()
