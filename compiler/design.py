@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
-from snnc.compiler.ir import Graph
+from snnc.compiler.ir import ActivityRecord, Graph
 from snnc.compiler.plan import Plan, Range
 from snnc.compiler.targets import Device
 
-__all__ = ["Bounds", "Design", "Firing", "Objective", "Options"]
+__all__ = ["ActivitySource", "Bounds", "Design", "Firing", "Objective", "Options"]
 
 
 class Objective(Enum):
@@ -24,6 +24,15 @@ class Objective(Enum):
     """The least product of cycles and logic cells: twice the logic must make it twice as fast."""
     AREA = "area"
     """The fewest logic cells."""
+
+
+class ActivitySource(Enum):
+    """By which activity lanes are chosen and cycles estimated."""
+
+    RECORDED = "recorded"
+    """What was measured of the network and stands in its file; typical values where there is nothing."""
+    ASSUMED = "assumed"
+    """Typical values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +51,8 @@ class Options:
         What is chosen where `lanes` is None.
     weight_bits
         Quantise the trained weights again, to this width.
+    activity
+        What the network is taken to do; a record stands for the one in its file.
     """
 
     time_steps: int | None = None
@@ -49,6 +60,7 @@ class Options:
     column_banks: tuple[int, ...] | None = None
     objective: Objective = Objective.LATENCY
     weight_bits: int | None = None
+    activity: ActivitySource | ActivityRecord = ActivitySource.RECORDED
 
 
 class Firing(Enum):

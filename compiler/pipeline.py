@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
 
-from snnc.compiler.design import Design, Options
+from snnc.compiler.design import ActivitySource, Design, Options
 from snnc.compiler.errors import OptionError
 from snnc.compiler.formats import ReadOptions, Source, import_network
 from snnc.compiler.formats.interface import NO_OPTIONS
-from snnc.compiler.ir import Graph, format_graph, verify
+from snnc.compiler.ir import ActivityRecord, Graph, format_graph, verify
 from snnc.compiler.lanes.fit import layout_of
 from snnc.compiler.passes.bound import bound
 from snnc.compiler.passes.lower import lower
@@ -124,7 +124,18 @@ def passes_before(name: str) -> tuple[Pass, ...]:
 
 def begin(source: Source, device: Device, options: Options, reading: ReadOptions = NO_OPTIONS) -> Design:
     """Import a network; `reading` is what its file does not say."""
-    return Design(graph=_imported(source, options.time_steps, reading), options=options, device=device)
+    graph = _imported(source, options.time_steps, reading)
+    match options.activity:
+        case ActivitySource.RECORDED:
+            pass
+        case ActivitySource.ASSUMED:
+            graph = dataclasses.replace(graph, activity=None)
+        case ActivityRecord() as record:
+            graph = dataclasses.replace(graph, activity=record)
+            verify(graph)
+        case _ as unreachable:
+            assert_never(unreachable)
+    return Design(graph=graph, options=options, device=device)
 
 
 def integer_network(

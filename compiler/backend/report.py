@@ -7,9 +7,10 @@ from typing import Any
 from snnc.compiler import __version__
 from snnc.compiler.contract import SEMANTICS_VERSION, TIMING_VERSION
 from snnc.compiler.design import Design
+from snnc.compiler.ir import Graph
 from snnc.compiler.lanes.area import total_cells
 from snnc.compiler.plan import EnginePlan, MemoryPlan, Range
-from snnc.sim.models.timing.estimate import TYPICAL_DENSITY, TYPICAL_FIRING, assumed, estimate
+from snnc.sim.models.timing.estimate import TYPICAL_DENSITY, TYPICAL_FIRING, estimate, expected
 
 __all__ = ["compile_report"]
 
@@ -17,7 +18,7 @@ __all__ = ["compile_report"]
 def compile_report(design: Design) -> dict[str, Any]:
     """The facts of a compiled design; plain values only."""
     plan, device = design.complete_plan, design.device
-    mean = estimate(plan, assumed(plan, density=TYPICAL_DENSITY, firing=TYPICAL_FIRING))
+    mean = estimate(plan, expected(design.graph))
     return {
         "versions": {"snnc": __version__, "semantics": SEMANTICS_VERSION, "timing": TIMING_VERSION},
         "network": {
@@ -34,8 +35,7 @@ def compile_report(design: Design) -> dict[str, Any]:
         "layers": [_layer(engine, mean.operations[engine.name]) for engine in plan.engines],
         "memories": [_memory(memory) for engine in plan.engines for memory in engine.memories],
         "prediction": {
-            "density": TYPICAL_DENSITY,
-            "firing": TYPICAL_FIRING,
+            "activity": _activity(design.graph),
             "time_steps": plan.time_steps,
             "cycles": round(mean.cycles, 1),
             "busiest": mean.busiest,
@@ -55,6 +55,18 @@ def compile_report(design: Design) -> dict[str, Any]:
             "cells": device.logic_cells,
         },
         "sections": [],
+    }
+
+
+def _activity(graph: Graph) -> dict[str, Any]:
+    """What the prediction takes the network to do."""
+    if (record := graph.activity) is None:
+        return {"density": TYPICAL_DENSITY, "firing": TYPICAL_FIRING}
+    spikes = {name: float(events.sum(axis=(1, 2)).mean()) for name, events in record.events.items()}
+    return {
+        "data": record.data,
+        "samples": record.samples,
+        "firing": {name: mean / graph.population(name).size for name, mean in spikes.items()},
     }
 
 

@@ -12,11 +12,12 @@ from rich.table import Table
 
 from snnc.compiler.build.folder import LOAD_IMAGE
 from snnc.compiler.design import Design
+from snnc.compiler.ir import Graph
 from snnc.compiler.lanes.area import total_cells
 from snnc.compiler.lanes.fit import lacking
 from snnc.compiler.plan import LOAD_BITS
 from snnc.compiler.targets import Device
-from snnc.sim.models.timing.estimate import typical_cycles
+from snnc.sim.models.timing.estimate import TYPICAL_DENSITY, TYPICAL_FIRING, estimate, expected
 
 __all__ = ["show_build", "show_devices", "terminal"]
 
@@ -53,8 +54,8 @@ def show_build(folder: Path, design: Design) -> None:
     sprams = f"{plan.sprams} of {device.spram_blocks} SPRAM, " if plan.sprams else ""
     console.print(
         f"{plan.blocks} of {device.block_rams} {block}, {sprams}about {total_cells(plan):,} of "
-        f"{device.logic_cells:,} {device.logic_name}s; about {typical_cycles(plan):,.0f} cycles a sample of "
-        f"{plan.time_steps} steps at the activity in report.md.",
+        f"{device.logic_cells:,} {device.logic_name}s; about {_cycles(design):,.0f} cycles a sample of "
+        f"{plan.time_steps} steps, {_activity(design.graph)}.",
     )
     if plan.loaded:
         console.print(
@@ -67,6 +68,19 @@ def show_build(folder: Path, design: Design) -> None:
     argument = shlex.quote(str(folder))
     done = f"Written to {folder}. Next: snnc verify {argument}, snnc synth {argument}."
     console.print(done, soft_wrap=True)
+
+
+def _cycles(design: Design) -> float:
+    """Estimated, of a mean sample."""
+    return estimate(design.complete_plan, expected(design.graph)).cycles
+
+
+def _activity(graph: Graph) -> str:
+    """By which activity cycles were estimated and lanes chosen."""
+    if (record := graph.activity) is not None:
+        return f"by the activity measured on {record.samples:,} samples ({record.data})"
+    active = f"{TYPICAL_DENSITY:.0%} of the inputs and {TYPICAL_FIRING:.0%} of the hidden neurons"
+    return f"by an assumed activity ({active} in a step)"
 
 
 def show_devices(name: str, candidates: Sequence[tuple[Device, Design]]) -> None:
@@ -85,7 +99,7 @@ def show_devices(name: str, candidates: Sequence[tuple[Device, Design]]) -> None
     for device, design in candidates:
         plan = design.complete_plan
         problem = lacking(plan, device)
-        verdict = f"needs {problem}" if problem else f"fits, about {typical_cycles(plan):,.0f} cycles"
+        verdict = f"needs {problem}" if problem else f"fits, about {_cycles(design):,.0f} cycles"
         table.add_row(
             device.name,
             ", ".join(engine.width for engine in plan.engines),

@@ -8,7 +8,8 @@ deviation of the rest. Max pooling has nothing to draw.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from snnc.compiler.errors import OptionError
 from snnc.compiler.ir import (
+    ActivityRecord,
     Convolution,
     Dense,
     Encoding,
@@ -43,6 +45,7 @@ from snnc.compiler.ir.architecture import (
     parse_architecture,
 )
 from snnc.compiler.ir.spreading import spread, spread_weight
+from snnc.sim.models.activity import ActivityTally
 from snnc.sim.models.synapses import WeightedSum
 
 __all__ = ["FIRING_TARGET", "RandomNetwork", "random_graph"]
@@ -126,13 +129,23 @@ def random_graph(options: RandomNetwork) -> Graph:
         runs[spec.name], known[spec.name] = drawn.spikes, drawn.population
         populations.append(drawn.population)
         projections += drawn.projections
-    return Graph(
+    graph = Graph(
         name=f"random-{options.architecture}-seed{options.seed}",
         level=Level.INTEGER,
         populations=tuple(populations),
         projections=tuple(projections),
         time_steps=options.time_steps,
     )
+    return dataclasses.replace(graph, activity=_activity(graph, list(runs.values())))
+
+
+def _activity(graph: Graph, runs: Sequence[_Run]) -> ActivityRecord:
+    """What the populations did in the run that set their thresholds, in the graph's order."""
+    tally = ActivityTally(graph, "the calibration of a random network")
+    inputs, *spikes = (run.reshape(*run.shape[:2], -1) for run in runs)
+    fired = {layer.name: run != 0 for layer, run in zip(graph.layers[:-1], spikes, strict=False)}
+    tally.add(inputs[0] if graph.source.encoding is Encoding.DIRECT else inputs, fired)
+    return tally.record()
 
 
 def _input_run(options: RandomNetwork, architecture: Architecture, bits: int, generator: np.random.Generator) -> _Run:

@@ -19,6 +19,7 @@ from snnc.compiler.contract import SEMANTICS_VERSION
 from snnc.compiler.errors import CheckpointError, UnsupportedError
 from snnc.compiler.formats.fields import Fields, capital, show
 from snnc.compiler.formats.interface import Format, ReadOptions
+from snnc.compiler.formats.recorded_activity import read_activity
 from snnc.compiler.formats.student_v1 import upgrade
 from snnc.compiler.formats.tensorfile import read_tensors
 from snnc.compiler.ir import (
@@ -153,6 +154,7 @@ def student_graph(checkpoint: Mapping[Any, Any]) -> Graph:
         projections=tuple(projections),
         time_steps=root.integer("time_steps", 1),
         classes=_classes(root, populations[-1].size),
+        activity=read_activity(root),
     )
 
 

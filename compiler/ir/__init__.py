@@ -1,5 +1,6 @@
 """Populations, projections and neuron models: what the passes transform."""
 
+from snnc.compiler.ir.activity import ActivityRecord
 from snnc.compiler.ir.graph import BatchNorm, Graph, Level, Population, format_graph, frozen
 from snnc.compiler.ir.invariants import verify
 from snnc.compiler.ir.neurons import (
@@ -29,6 +30,7 @@ from snnc.compiler.ir.projections import (
 )
 
 __all__ = [
+    "ActivityRecord",
     "Array",
     "BatchNorm",
     "Comparison",

@@ -14,6 +14,7 @@ from typing import Any, assert_never, overload
 import numpy as np
 import numpy.typing as npt
 
+from snnc.compiler.ir.activity import ActivityRecord
 from snnc.compiler.ir.neurons import Array, InputSource, IntegrateAndFire, Neuron, Readout
 from snnc.compiler.ir.projections import Convolution, Dense, Pooling, Projection
 
@@ -105,6 +106,8 @@ class Graph:
         ``T_max``: the most steps a sample may have.
     classes
         Names of the readout's neurons; empty if unknown.
+    activity
+        What it did on data; None if unknown. It is not part of what the network is: no hash knows of it.
     """
 
     name: str
@@ -113,6 +116,7 @@ class Graph:
     projections: tuple[Projection, ...]
     time_steps: int
     classes: tuple[str, ...] = ()
+    activity: ActivityRecord | None = None
 
     @property
     def input(self) -> Population:

@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from snnc.compiler.errors import CheckpointError, UnsupportedError
+from snnc.compiler.ir.activity import MOST_SAMPLES, ActivityRecord, most_digits
 from snnc.compiler.ir.graph import Graph, Level, Population
-from snnc.compiler.ir.neurons import Array, Comparison, InputSource, IntegrateAndFire, Readout
+from snnc.compiler.ir.neurons import Array, Comparison, Encoding, InputSource, IntegrateAndFire, Readout
 from snnc.compiler.ir.projections import Pooling, Projection, target_shape, weight_shape
 
 __all__ = ["verify"]
@@ -63,6 +65,8 @@ def verify(graph: Graph) -> None:
     for population in graph.layers:
         if population.name not in fed:
             raise CheckpointError(f"Layer '{population.name}' has no input.")
+    if graph.activity is not None:
+        _verify_activity(graph, graph.activity)
 
 
 def _verify_population(population: Population, level: Level) -> None:
@@ -127,6 +131,44 @@ def _verify_projection(populations: Mapping[str, Population], projection: Projec
 
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
+
+
+def _verify_activity(graph: Graph, record: ActivityRecord) -> None:
+    """What is recorded is of this network, and nothing in it is more than its neurons can do."""
+    direct = graph.source.encoding is Encoding.DIRECT
+    if not 1 <= record.samples <= MOST_SAMPLES:
+        raise _bad_activity(f"is that of {record.samples:,} samples")
+    wanted = {layer.name: layer for layer in graph.layers if isinstance(layer.neuron, IntegrateAndFire)}
+    if not direct:
+        wanted[graph.input.name] = graph.input
+    for name in [*(name for name in record.events if name not in wanted), *wanted.keys() - record.events.keys()]:
+        raise _bad_activity(f"{'lacks' if name in wanted else 'names'} '{name}'")
+    for name, events in record.events.items():
+        shape = (record.time_steps, *wanted[name].shape[1:])
+        _verify_sums(f"the spikes of '{name}'", events, shape, wanted[name].channels)
+    if (record.pixels is not None, record.digits is not None) != (direct, direct):
+        raise _bad_activity(f"has {'no' if direct else 'an'} image")
+    if record.pixels is None or record.digits is None:
+        return
+    _verify_sums("the pixels", record.pixels, graph.input.shape[1:], graph.input.channels)
+    most = most_digits(graph.source.bits)
+    _verify_sums("the digits", record.digits, graph.input.shape[1:], graph.input.channels * most)
+    # Sums of a mean in single precision.
+    if (record.digits < record.pixels * 0.999).any() or (record.digits > record.pixels * most * 1.001).any():
+        raise _bad_activity("has a pixel with more or fewer digits than it can have")
+
+
+def _verify_sums(what: str, values: npt.NDArray[np.float64], shape: tuple[int, ...], most: int) -> None:
+    """Means over samples of what up to `most` channels do at a position."""
+    if values.shape != shape or 0 in shape:
+        raise _bad_activity(f"has the shape {list(values.shape)} for {what}, not {list(shape)}")
+    low, high = float(values.min()), float(values.max())
+    if not 0 <= low <= high <= most * 1.001:  # NaN is not, either
+        raise _bad_activity(f"reaches from {low:.6g} to {high:.6g} for {what}, where 0 to {most} are possible")
+
+
+def _bad_activity(what: str) -> CheckpointError:
+    return CheckpointError(f"The recorded activity {what}; measure it again (snnc activity).")
 
 
 def _verify_array(array: Array, what: str, shape: tuple[int, ...], level: Level) -> None:

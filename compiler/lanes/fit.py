@@ -15,6 +15,7 @@ from snnc.compiler.lanes.order import paced
 from snnc.compiler.lanes.queues import deepened
 from snnc.compiler.plan import EnginePlan, InputPlan, LayoutPlan, Plan
 from snnc.compiler.targets import Device
+from snnc.sim.models.timing.estimate import expected
 
 __all__ = ["best_fit", "fitting", "lacking", "layout_of", "place_anyway"]
 
@@ -51,7 +52,7 @@ def fitting(design: Design) -> Plan | None:
     for sprams in (0, device.spram_blocks) if device.spram_blocks else (0,):
         plan = _with_blocks(design, device.block_rams, sprams)
         if not lacking(plan, device):
-            return deepened(plan, device)
+            return deepened(plan, device, expected(design.graph))
     return None
 
 

@@ -9,7 +9,7 @@ from snnc.compiler.lanes.memories import queue_memories
 from snnc.compiler.lanes.rules import queue_latency
 from snnc.compiler.plan import Plan, QueuePlan
 from snnc.compiler.targets import Device
-from snnc.sim.models.timing.estimate import typical_cycles
+from snnc.sim.models.timing.estimate import Activity, estimate
 
 __all__ = ["deepened", "deepest"]
 
@@ -17,7 +17,7 @@ SLACK: Final = 4
 """Entries beyond a step's words: sweeps that are under way hold places, too."""
 
 
-def deepened(plan: Plan, device: Device) -> Plan:
+def deepened(plan: Plan, device: Device, activity: Activity) -> Plan:
     """`plan` with queues that hold a whole step of the engine before them, as far as block RAM is left.
 
     Two engines work at the same time only while spike words have room between them: with a few places, an engine that
@@ -27,10 +27,10 @@ def deepened(plan: Plan, device: Device) -> Plan:
     """
     shallow = _shallow(plan)
     deep = deepest(plan, device)
-    cycles = typical_cycles(deep)
+    cycles = estimate(deep, activity).cycles
     while shallow:
         given_up = {at: _with_queue(deep, *at, queue) for at, queue in shallow.items()}
-        without = {at: typical_cycles(plan) for at, plan in given_up.items()}
+        without = {at: estimate(plan, activity).cycles for at, plan in given_up.items()}
         at = min(without, key=lambda at: without[at])
         if deep.blocks <= device.block_rams and without[at] > cycles:
             break

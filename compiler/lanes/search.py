@@ -16,7 +16,7 @@ from snnc.compiler.lanes.queues import deepest
 from snnc.compiler.plan import Plan
 from snnc.compiler.targets import Device
 from snnc.rtl.walkers.convolution.memories import kernel_of
-from snnc.sim.models.timing.estimate import typical, typical_cycles
+from snnc.sim.models.timing.estimate import Activity, estimate, expected
 
 __all__ = ["LANES_LIMIT", "choose_lanes", "column_banks", "could_fit"]
 
@@ -103,13 +103,13 @@ def _with(design: Design, widths: _Widths) -> Design:
     return design.with_lanes(lanes, banks)
 
 
-def _cost(plan: Plan, objective: Objective) -> float:
+def _cost(plan: Plan, objective: Objective, activity: Activity) -> float:
     """What the search makes small."""
     match objective:
         case Objective.LATENCY:
-            return typical_cycles(plan)
+            return estimate(plan, activity).cycles
         case Objective.BALANCED:
-            return typical_cycles(plan) * total_cells(plan)
+            return estimate(plan, activity).cycles * total_cells(plan)
         case Objective.AREA:
             return total_cells(plan)
         case _ as unreachable:
@@ -123,23 +123,23 @@ def _grow(
 
     `fits` remembers what other searches have placed.
     """
-    objective = design.options.objective
+    objective, activity = design.options.objective, expected(design.graph)
     begun = fitting(_with(design, start))
     if begun is None:
         return None
-    widths, plan, cost = start, begun, _cost(begun, objective)
+    widths, plan, cost = start, begun, _cost(begun, objective, activity)
     while True:
-        work = typical(plan).operations
+        work = estimate(plan, activity).operations
         busiest = sorted(range(len(choices)), key=lambda k: -work[plan.engines[k].name])
         for changed in _neighbours(widths, busiest, choices):
             if changed not in fits:
                 # Most would not be better with the deepest queues, either.
                 hoped = deepest(place_anyway(_with(design, changed)), design.device)
-                if _cost(hoped, objective) >= cost:
+                if _cost(hoped, objective, activity) >= cost:
                     continue
                 fits[changed] = _comfortable(_with(design, changed))
             found = fits[changed]
-            if found is not None and (better := _cost(found, objective)) < cost:
+            if found is not None and (better := _cost(found, objective, activity)) < cost:
                 widths, plan, cost = changed, found, better
                 break
         else:

@@ -242,8 +242,15 @@ def _relayed_input(graph: Graph) -> tuple[Graph, list[str]]:
     repeated = Pooling(source=source.name, target=relay.name, weight=ones, kernel=(1, 1), stride=(1, 1))
     moved = {projection: (dataclasses.replace(projection, source=relay.name),) for projection in heard}
     graph = _exchanged(graph, moved)
+    activity = graph.activity
+    if activity is not None:
+        events = {**activity.events, relay.name: activity.events[source.name]}
+        activity = dataclasses.replace(activity, events=events)
     graph = dataclasses.replace(
-        graph, populations=(source, relay, *graph.layers), projections=(repeated, *graph.projections)
+        graph,
+        populations=(source, relay, *graph.layers),
+        projections=(repeated, *graph.projections),
+        activity=activity,
     )
     return graph, [
         f"Layer '{relay.name}', {_by(relay.shape)} neurons, repeats the spikes of '{source.name}', which one "

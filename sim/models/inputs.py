@@ -74,9 +74,15 @@ class Samples:
 
 
 def load_samples(
-    graph: Graph, name: str, *, data: Path | None, samples: int | None = None, time_steps: int | None = None
+    graph: Graph,
+    name: str,
+    *,
+    data: Path | None,
+    samples: int | None = None,
+    time_steps: int | None = None,
+    validation: bool = False,
 ) -> Samples:
-    """Test samples of a data set that fit a network.
+    """Test samples of a data set that fit a network, or its validation samples.
 
     Parameters
     ----------
@@ -117,9 +123,9 @@ def load_samples(
             f"Samples of '{name}' have {dataset.time_steps} time steps, but the network runs for {steps}; "
             f"give --time-steps {dataset.time_steps}."
         )
-    split = dataset.test
+    split = dataset.validation if validation else dataset.test
     if not len(split):
-        raise DataError(f"'{name}' has no test samples; an accuracy needs at least one.")
+        raise DataError(f"'{name}' has no {'validation' if validation else 'test'} samples; at least one is needed.")
     return Samples(
         name=dataset.title or name,
         images=split.images[:samples],

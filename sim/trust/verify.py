@@ -24,7 +24,7 @@ from snnc.sim.cosimulation.harness import Capture
 from snnc.sim.cosimulation.simulator import prepare, simulate
 from snnc.sim.models import golden
 from snnc.sim.models.stimulus import stimulus
-from snnc.sim.models.timing.estimate import typical_cycles
+from snnc.sim.models.timing.estimate import estimate, expected
 from snnc.sim.models.timing.exact import Prediction, predict
 
 __all__ = ["Difference", "Verdict", "compare", "verify_build"]
@@ -138,8 +138,8 @@ def verify_build(
         layer.name: np.repeat(Residual.of(layer).back(), layer.size // layer.channels) for layer in graph.layers
     }
     tally = _Tally(plan)
-    expected = typical_cycles(plan) * golden.sample_count(plan.input.encoding, inputs)
-    optimised = expected > _SHORT_RUN
+    cycles = estimate(plan, expected(graph)).cycles * golden.sample_count(plan.input.encoding, inputs)
+    optimised = cycles > _SHORT_RUN
     prepare(build, optimised=optimised)  # what is timed below is simulation alone
     for samples, trace in golden.run_batches(graph, inputs, time_steps=steps, batch=_batch(plan, steps)):
         piece = golden.take(plan.input.encoding, inputs, samples)

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from snnc.compiler.plan import EnginePlan, Plan
 from snnc.rtl.engines.image.plan import ImageKind
-from snnc.sim.models.timing.digits import mean_digits
-from snnc.sim.models.timing.means import Activity, Sent, operations_per_event
+from snnc.rtl.walkers.image.estimate import slots_of_words
+from snnc.sim.models.timing.means import Activity, Sent
 
-__all__ = ["MeanSample", "fixed_operations", "walks_of_sample"]
-
-
-def fixed_operations(engine: EnginePlan, steps: int) -> int:
-    """Operations of a sample whatever its pixels."""
-    return engine.words * steps
-
-
-def walks_of_sample(engine: EnginePlan, steps: int) -> int:
-    """How often a sample takes what its source sends: the image once."""
-    return 1
+__all__ = ["MeanSample"]
 
 
 class MeanSample:
@@ -40,12 +32,14 @@ class MeanSample:
 
 def _gathering_cycles(plan: Plan, engine: EnginePlan, activity: Activity) -> float:
     """Slots before the replays: every tap takes one, and one with several digits as many."""
-    pixels = plan.input.layout.neurons
-    taps = operations_per_event(engine, engine.main) * pixels
-    digits = activity.events[plan.input.name] / pixels
-    seen = min(1.0, digits / mean_digits(plan.input.value_bits))
+    layout, image = engine.main.source_layout, activity.sources[plan.input.name]
     if isinstance(engine.kind, ImageKind) and engine.kind.multiplies:
-        digits = seen
-    blank = 1 - seen
+        slots = np.full(layout.sizes, float(layout.channels))
+    else:
+        even = np.full(layout.sizes, 1 / (layout.rows * layout.columns))
+        digits = image.at(0) * (even if image.shares is None else image.shares)
+        slots = layout.channels - image.pixels + digits
+    # Where no tap is inside, one of zeros stands in; the words of a position follow each other.
+    taken = np.maximum(slots_of_words(engine, engine.main, slots), 1)
     stepping = (1 + len(engine.passes)) * plan.time_steps
-    return max(taps * (digits + blank), engine.words * stepping) + engine.words
+    return float(np.maximum(taken, stepping).sum()) * engine.layout.groups + engine.words

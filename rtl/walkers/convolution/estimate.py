@@ -4,31 +4,58 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
+import numpy.typing as npt
+
 from snnc.compiler.plan import EnginePlan, KernelPlan, ProjectionPlan
 from snnc.rtl.walkers.convolution.plan import ConvolutionWalk
 from snnc.rtl.walkers.convolution.timing import seen
 
-__all__ = ["mean_operations", "operations_per_event"]
+__all__ = ["mean_operations", "operations_per_event", "waits_per_event"]
+
+_FloatArray = npt.NDArray[np.float64]
 
 
-def operations_per_event(engine: EnginePlan, projection: ProjectionPlan) -> float:
+def operations_per_event(engine: EnginePlan, projection: ProjectionPlan, shares: _FloatArray | None) -> float:
     """Mean over the source's neurons of the operations of one of their events."""
     walk = projection.walk
     assert isinstance(walk, ConvolutionWalk)
-    return mean_operations(engine, projection, walk.kernel, walk.pool)
+    return mean_operations(engine, projection, walk.kernel, walk.pool, shares)
 
 
-def mean_operations(engine: EnginePlan, projection: ProjectionPlan, kernel: KernelPlan, pool: int) -> float:
+def waits_per_event(engine: EnginePlan, projection: ProjectionPlan, shares: _FloatArray | None) -> float:
+    """Of events with one operation, which wait for the event before: a spike word's events reach the same word."""
+    walk, source = projection.walk, projection.source_layout
+    if not engine.waits or not walk.returns or projection.row_stride > 1 or source.lanes == 1:
+        return 0.0
+    assert isinstance(walk, ConvolutionWalk)
+    down, across = _axes(engine, projection, walk.kernel, walk.pool)
+    alone = np.outer(down, across) == 1
+    return float(alone.mean() if shares is None else (alone * shares).sum())
+
+
+def mean_operations(
+    engine: EnginePlan, projection: ProjectionPlan, kernel: KernelPlan, pool: int, shares: _FloatArray | None
+) -> float:
     """The same for any walk of a kernel over sums of ``pool x pool`` windows."""
+    down, across = _axes(engine, projection, kernel, pool)
+    mean = down.mean() * across.mean() if shares is None else down @ shares @ across
+    return float(mean) * projection.row_stride
+
+
+def _axes(
+    engine: EnginePlan, projection: ProjectionPlan, kernel: KernelPlan, pool: int
+) -> tuple[_FloatArray, _FloatArray]:
+    """Operations of an event by its row and by its column, to be multiplied."""
     sources, targets, banks = projection.source_layout.sizes, engine.layout.sizes, engine.columns_at_once(projection)
     down, across = (
-        _mean_seen(seen(kernel, axis, pool, sources[axis], targets[axis]), at_once)
+        _seen_from(seen(kernel, axis, pool, sources[axis], targets[axis]), at_once)
         for axis, at_once in enumerate((1, banks))
     )
-    return down * across * projection.row_stride
+    return down, across
 
 
 @functools.cache
-def _mean_seen(places: tuple[tuple[int, ...], ...], at_once: int) -> float:
-    """Mean operations along an axis, of which each is for so many places of the target."""
-    return sum(-(-len(targets) // at_once) for targets in places) / len(places)
+def _seen_from(places: tuple[tuple[int, ...], ...], at_once: int) -> _FloatArray:
+    """Along an axis, the operations of an event at each place, of which each is for so many places of the target."""
+    return np.array([-(-len(targets) // at_once) for targets in places], dtype=np.float64)

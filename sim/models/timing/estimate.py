@@ -6,16 +6,20 @@ plan.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from snnc.compiler.ir.neurons import Encoding
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.ir import ActivityRecord, Encoding, Graph
 from snnc.compiler.plan import Plan
 from snnc.rtl.engines import witness
 from snnc.sim.models.timing.digits import mean_digits
-from snnc.sim.models.timing.exact import Prediction
-from snnc.sim.models.timing.means import Activity, MeanTiming, Sent, operations_per_event
+from snnc.sim.models.timing.means import Activity, MeanTiming, Sent, SourceActivity
 
 __all__ = [
     "TYPICAL_DENSITY",
@@ -24,10 +28,8 @@ __all__ = [
     "Estimate",
     "assumed",
     "estimate",
-    "measured",
-    "operations_per_event",
-    "typical",
-    "typical_cycles",
+    "expected",
+    "recorded",
 ]
 
 
@@ -67,38 +69,40 @@ class Estimate:
         return self.bound / self.cycles
 
 
-def assumed(plan: Plan, *, density: float, firing: float, time_steps: int | None = None) -> Activity:
+def assumed(graph: Graph, *, density: float = TYPICAL_DENSITY, firing: float = TYPICAL_FIRING) -> Activity:
     """Activity where a fraction `density` of the inputs are events and a fraction `firing` of the neurons fire.
 
-    Pixels that are not 0 are taken to be uniform. `time_steps` is the plan's ``T_max`` unless given.
+    Pixels that are not 0 are taken to be uniform.
     """
-    events = {engine.name: engine.neurons * firing for engine in plan.engines[:-1]}
-    events[plan.input.name] = plan.input.layout.neurons * density
-    if plan.input.encoding is Encoding.DIRECT:
-        events[plan.input.name] *= mean_digits(plan.input.value_bits)
-    return Activity(events=events, time_steps=plan.time_steps if time_steps is None else time_steps)
+    sources = {layer.name: SourceActivity(steps=(layer.size * firing,)) for layer in graph.layers[:-1]}
+    events, pixels = graph.input.size * density, 0.0
+    if graph.source.encoding is Encoding.DIRECT:
+        events, pixels = events * mean_digits(graph.source.bits), graph.input.channels * density
+    sources[graph.input.name] = SourceActivity(steps=(events,), pixels=pixels)
+    return Activity(sources=sources, time_steps=graph.time_steps)
 
 
-def measured(plan: Plan, prediction: Prediction, *, time_steps: int) -> Activity:
-    """The mean activity of a predicted batch, in a chain."""
-    events = {}
-    for engine, predicted in zip(plan.engines, prediction.engines, strict=True):
-        kind = witness(engine.kind, "estimate")
-        walked = float(predicted.operations.mean()) - kind.fixed_operations(engine, time_steps)
-        (projection,) = engine.projections
-        walks = kind.walks_of_sample(engine, time_steps)
-        events[projection.source] = walked / operations_per_event(engine, projection) / walks
-    return Activity(events=events, time_steps=time_steps)
+def recorded(record: ActivityRecord, graph: Graph) -> Activity:
+    """What was measured of a network, for as many steps as it now has."""
+    sources = {name: _source(events) for name, events in record.events.items()}
+    if record.pixels is not None and record.digits is not None:
+        sources[graph.input.name] = dataclasses.replace(_source(record.digits[np.newaxis]), pixels=record.pixels)
+    return Activity(sources=sources, time_steps=graph.time_steps)
 
 
-def typical(plan: Plan) -> Estimate:
-    """A mean sample of a network of which nothing else is known."""
-    return estimate(plan, assumed(plan, density=TYPICAL_DENSITY, firing=TYPICAL_FIRING))
+def _source(events: npt.NDArray[np.float64]) -> SourceActivity:
+    """Of means ``(time, row, column)``."""
+    everywhere = events.sum(axis=0)
+    total = float(everywhere.sum())
+    return SourceActivity(
+        steps=tuple(float(step) for step in events.sum(axis=(1, 2))), shares=everywhere / total if total else None
+    )
 
 
-def typical_cycles(plan: Plan) -> float:
-    """Its cycles."""
-    return typical(plan).cycles
+@functools.lru_cache(maxsize=4)  # graphs never change, and a search for lanes asks again and again
+def expected(graph: Graph) -> Activity:
+    """What is known of a network's activity: its record, or else what is typical."""
+    return assumed(graph) if graph.activity is None else recorded(graph.activity, graph)
 
 
 def estimate(plan: Plan, activity: Activity) -> Estimate:

@@ -7,26 +7,61 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from snnc.compiler.plan import EnginePlan, ProjectionPlan
 from snnc.rtl.walkers import WALKERS, witness
 
-__all__ = ["Activity", "MeanTiming", "Sent", "operations_per_event"]
+__all__ = ["Activity", "MeanTiming", "Sent", "SourceActivity", "operations_per_event", "waits_per_event"]
+
+_FloatArray = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SourceActivity:
+    """What a population sends in a mean sample.
+
+    Attributes
+    ----------
+    steps
+        Spikes of each time step; of an image, its signed digits, once.
+    shares
+        The fraction of them at each position, ``(row, column)``; None where they are spread evenly.
+    pixels
+        Of an image: how many of its pixels are not 0, at each position, over the channels; a number where they are
+        spread evenly. 0 for spikes.
+    """
+
+    steps: tuple[float, ...]
+    shares: _FloatArray | None = None
+    pixels: _FloatArray | float = 0.0
+
+    def at(self, t: int) -> float:
+        """Events of step `t`; what was not measured is as the last step that was."""
+        return self.steps[min(t, len(self.steps) - 1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Activity:
     """How much a mean sample asks of a network.
 
     Attributes
     ----------
-    events
-        That leave each population, by its name: per time step; of pixels, signed digits per sample.
+    sources
+        What each population sends, by its name.
     time_steps
         ``T``.
     """
 
-    events: Mapping[str, float]
+    sources: Mapping[str, SourceActivity]
     time_steps: int
+
+    @property
+    def events(self) -> Mapping[str, float]:
+        """That leave each population: per time step, on average; of pixels, signed digits per sample."""
+        steps = range(self.time_steps)
+        return {name: sum(source.at(t) for t in steps) / len(steps) for name, source in self.sources.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +88,21 @@ class MeanTiming(Protocol):
         """Follow step `t`: `free` says when each engine can issue next, `sent` when each population's words come."""
 
 
-def operations_per_event(engine: EnginePlan, projection: ProjectionPlan) -> float:
-    """Mean over the source's neurons of the operations that one of their events takes."""
-    found: float = _of_walk(projection.walk.kind)(engine, projection)
+def operations_per_event(engine: EnginePlan, projection: ProjectionPlan, shares: _FloatArray | None = None) -> float:
+    """Mean over the source's neurons of the operations that one of their events takes.
+
+    `shares` weighs the positions of the source, ``(row, column)``, as `SourceActivity` has them.
+    """
+    found: float = _of_walk(projection.walk.kind).operations_per_event(engine, projection, shares)
+    return found
+
+
+def waits_per_event(engine: EnginePlan, projection: ProjectionPlan, shares: _FloatArray | None = None) -> float:
+    """Mean cycles for which an event waits, beyond its operations."""
+    found: float = _of_walk(projection.walk.kind).waits_per_event(engine, projection, shares)
     return found
 
 
 @functools.cache
 def _of_walk(kind: str) -> Any:
-    return witness(WALKERS[kind], "estimate").operations_per_event
+    return witness(WALKERS[kind], "estimate")

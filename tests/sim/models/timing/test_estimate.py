@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from snnc.compiler.ir import Encoding
+from snnc.compiler.formats import RandomNetwork
+from snnc.compiler.formats.random_network import random_graph
+from snnc.compiler.ir import ActivityRecord, Encoding
+from snnc.compiler.pipeline import passes_before, run_passes
 from snnc.compiler.plan import Plan
+from snnc.sim.models import golden
+from snnc.sim.models.activity import ActivityTally
 from snnc.sim.models.stimulus import stimulus
-from snnc.sim.models.timing.estimate import Activity, assumed, estimate, measured
+from snnc.sim.models.timing.digits import digit_count, mean_digits
+from snnc.sim.models.timing.estimate import Activity, assumed, estimate, expected, recorded
 from snnc.sim.models.timing.exact import Prediction, predict
+from snnc.sim.models.timing.means import SourceActivity
+from tests.compiler.networks import design_of
 from tests.sim.plans import make_plan
 
+DIRECT = Encoding.DIRECT
 
-def random_run(plan: Plan, *, density: float, firing: float, time_steps: int, batch: int = 200) -> Prediction:
+
+def random_run(
+    plan: Plan, *, density: float, firing: float, time_steps: int, batch: int = 200
+) -> tuple[Prediction, Activity]:
+    """What samples of a chain take, and the mean of their activity."""
     generator = np.random.default_rng(0)
-    addresses = plan.input.layout.neurons
-    if plan.input.encoding is Encoding.DIRECT:
+    addresses, direct = plan.input.layout.neurons, plan.input.encoding is DIRECT
+    if direct:
         pixels = generator.integers(1, 2**plan.input.value_bits, size=(batch, addresses))
         inputs: np.ndarray = pixels * (generator.random(pixels.shape) < density)
     else:
@@ -24,7 +39,14 @@ def random_run(plan: Plan, *, density: float, firing: float, time_steps: int, ba
     spikes = {
         engine.name: generator.random((time_steps, batch, engine.neurons)) < firing for engine in plan.engines[:-1]
     }
-    return predict(plan, stimulus(plan.input.encoding, inputs, time_steps=time_steps), spikes)
+    sources = {name: SourceActivity(steps=tuple(sent.sum(axis=2).mean(axis=1))) for name, sent in spikes.items()}
+    if direct:
+        digits = float(digit_count(inputs).sum(axis=1).mean())
+        sources["input"] = SourceActivity(steps=(digits,), pixels=float((inputs != 0).sum(axis=1).mean()))
+    else:
+        sources["input"] = SourceActivity(steps=tuple(inputs.sum(axis=2).mean(axis=1)))
+    prediction = predict(plan, stimulus(plan.input.encoding, inputs, time_steps=time_steps), spikes)
+    return prediction, Activity(sources=sources, time_steps=time_steps)
 
 
 @pytest.mark.parametrize("encoding", [Encoding.DIRECT, Encoding.EVENTS])
@@ -44,34 +66,71 @@ def test_estimate_is_near_the_mean(
     encoding: Encoding, depth: int, sizes: list[int], lanes: list[int], firing: float, time_steps: int
 ) -> None:
     plan = make_plan(sizes, lanes, encoding=encoding, depths=[depth] * len(lanes), pipelines=[2] + [1] * len(lanes))
-    prediction = random_run(plan, density=0.15, firing=firing, time_steps=time_steps)
-    for activity in (
-        measured(plan, prediction, time_steps=time_steps),
-        assumed(plan, density=0.15, firing=firing, time_steps=time_steps),
-    ):
-        estimated = estimate(plan, activity)
-        assert estimated.cycles == pytest.approx(prediction.cycles.mean(), rel=0.07)
-        assert estimated.achieved == estimated.bound / estimated.cycles
-        for engine in prediction.engines:
-            assert estimated.operations[engine.name] == pytest.approx(engine.operations.mean(), rel=0.07)
-    exact = estimate(plan, measured(plan, prediction, time_steps=time_steps))
-    assert exact.busiest == prediction.busiest.name
-    assert exact.bound == pytest.approx(prediction.busiest.operations.mean())
+    prediction, activity = random_run(plan, density=0.15, firing=firing, time_steps=time_steps)
+    estimated = estimate(plan, activity)
+    assert estimated.cycles == pytest.approx(prediction.cycles.mean(), rel=0.07)
+    assert estimated.achieved == estimated.bound / estimated.cycles
+    for engine in prediction.engines:
+        assert estimated.operations[engine.name] == pytest.approx(engine.operations.mean(), rel=1e-9)
+    assert estimated.busiest == prediction.busiest.name
 
 
 @pytest.mark.parametrize("encoding", [Encoding.DIRECT, Encoding.EVENTS])
 @pytest.mark.parametrize("time_steps", [1, 4])
 def test_one_engine_is_exact(encoding: Encoding, time_steps: int) -> None:
     plan = make_plan([50, 30], [8], encoding=encoding, pipelines=[3])
-    prediction = random_run(plan, density=0.3, firing=0, time_steps=time_steps)
-    estimated = estimate(plan, measured(plan, prediction, time_steps=time_steps))
-    assert estimated.cycles == pytest.approx(prediction.cycles.mean())
+    prediction, activity = random_run(plan, density=0.3, firing=0, time_steps=time_steps)
+    assert estimate(plan, activity).cycles == pytest.approx(prediction.cycles.mean())
 
 
 def test_assumed_activity() -> None:
-    events = make_plan([200, 40, 10], [8, 10], time_steps=7)
-    assert assumed(events, density=0.1, firing=0.5) == Activity(events={"input": 20, "engine0": 20}, time_steps=7)
-    direct = make_plan([200, 40, 10], [8, 10], encoding=Encoding.DIRECT, bits=2)
-    activity = assumed(direct, density=0.1, firing=0.5, time_steps=3)
-    assert activity.events["input"] == pytest.approx(20 * (1 + 1 + 2) / 3)  # 1 = 1, 2 = 2, 3 = 4 - 1
-    assert activity.time_steps == 3
+    graph = random_graph(RandomNetwork(architecture="200-40-10", time_steps=7))
+    activity = assumed(graph, density=0.1, firing=0.5)
+    assert activity.events == pytest.approx({"input": 20, "hidden0": 20})
+    assert activity.time_steps == 7
+    direct = random_graph(RandomNetwork(architecture="200-40-10", encoding=DIRECT, value_bits=2, time_steps=3))
+    image = assumed(direct, density=0.1).sources["input"]
+    assert image.at(0) == pytest.approx(20 * (1 + 1 + 2) / 3)  # 1 = 1, 2 = 2, 3 = 4 - 1
+    assert image.pixels == pytest.approx(20)
+    assert mean_digits(2) == pytest.approx(4 / 3)
+
+
+def uneven_inputs(encoding: Encoding, *, steps: int, samples: int) -> np.ndarray:
+    """Images of 12 x 12, or spikes, with nothing at the borders, and more of both towards the middle."""
+    generator = np.random.default_rng(3)
+    axis = np.maximum(0, np.sin(np.linspace(-0.6, np.pi + 0.6, 12)))
+    bright = np.broadcast_to(np.outer(axis, axis), (2, 12, 12)).reshape(-1)
+    if encoding is DIRECT:
+        return generator.integers(1, 16, (samples, 288)) * (generator.random((samples, 288)) < bright)
+    return generator.random((steps, samples, 288)) < bright * np.linspace(0.05, 0.6, steps)[:, None, None]
+
+
+@pytest.mark.parametrize(("target", "device"), [("ice40", "hx8k"), ("ecp5", "45k")])  # digits, and products
+@pytest.mark.parametrize("encoding", [Encoding.DIRECT, Encoding.EVENTS])
+def test_what_was_measured_gives_the_cycles(encoding: Encoding, target: str, device: str) -> None:
+    network = RandomNetwork(architecture="2x12x12-12c3-16c3s2-10", encoding=encoding, time_steps=5)
+    graph = dataclasses.replace(random_graph(network), activity=None)
+    inputs = uneven_inputs(encoding, steps=5, samples=60)
+    trace = golden.run(graph, inputs, time_steps=5)
+    spikes = {layer.name: trace.populations[layer.name].spikes for layer in graph.layers[:-1]}
+    tally = ActivityTally(graph, "made for a test")
+    tally.add(inputs, spikes)
+    graph = dataclasses.replace(graph, activity=tally.record())
+    plan = run_passes(design_of(graph, target=target, device=device), passes_before("emit")).complete_plan
+    prediction = predict(plan, stimulus(encoding, inputs, time_steps=5), spikes)
+    found = estimate(plan, expected(graph))
+    assert found.cycles == pytest.approx(prediction.cycles.mean(), rel=0.05)
+    for engine in prediction.engines[1:]:
+        assert found.operations[engine.name] == pytest.approx(engine.operations.mean(), rel=1e-3)
+    typical = estimate(plan, assumed(graph)).operations["hidden1"]
+    assert abs(typical / found.operations["hidden1"] - 1) > 0.1
+
+
+def test_steps_that_were_not_measured_are_as_the_last_one() -> None:
+    graph = random_graph(RandomNetwork(architecture="20-8-10", time_steps=6))
+    record = ActivityRecord(
+        data="", samples=1, events={"input": np.array([[[2.0]], [[4.0]]]), "hidden0": np.array([[[1.0]], [[3.0]]])}
+    )
+    source = recorded(record, graph).sources["hidden0"]
+    assert [source.at(t) for t in range(4)] == [1, 3, 3, 3]
+    assert recorded(record, graph).time_steps == 6

@@ -1,0 +1,68 @@
+"""What a student's checkpoint says that its network did (``docs/checkpoint.md``, ``activity``): read without trust."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.errors import CheckpointError
+from snnc.compiler.formats.fields import Fields, show
+from snnc.compiler.ir import ActivityRecord, frozen
+from snnc.compiler.ir.activity import MOST_SAMPLES
+
+__all__ = ["KEY", "activity_entry", "read_activity"]
+
+KEY: Final = "activity"
+
+_KEYS: Final = frozenset({"data", "samples", "events", "pixels", "digits"})
+
+_MOST_SOURCES: Final = 4097
+"""Of events: the layers that a checkpoint may have, and the input."""
+
+
+def read_activity(checkpoint: Fields) -> ActivityRecord | None:
+    """What the checkpoint says that its network did; None where it says nothing.
+
+    Whether it can be true of the network is left to `snnc.compiler.ir.verify`.
+    """
+    if checkpoint.value(KEY, optional=True) is None:
+        return None
+    fields = checkpoint.below(KEY)
+    fields.allow(_KEYS)
+    events = fields.mapping("events")
+    if len(events) > _MOST_SOURCES:
+        raise CheckpointError(f"'events' of {fields.where} has {len(events):,} sources; {_MOST_SOURCES:,} are read.")
+    pixels, digits = (
+        None if fields.value(key, optional=True) is None else _means(fields.value(key), f"'{key}' of {fields.where}", 2)
+        for key in ("pixels", "digits")
+    )
+    return ActivityRecord(
+        data=fields.text("data"),
+        samples=fields.integer("samples", 1, MOST_SAMPLES),
+        events={str(name): _means(value, f"'events' of {fields.where}", 3) for name, value in events.items()},
+        pixels=pixels,
+        digits=digits,
+    )
+
+
+def activity_entry(record: ActivityRecord) -> dict[str, Any]:
+    """The same as plain values and arrays, in single precision."""
+    entry: dict[str, Any] = {
+        "data": record.data,
+        "samples": record.samples,
+        "events": {name: events.astype(np.float32) for name, events in record.events.items()},
+    }
+    for key, values in (("pixels", record.pixels), ("digits", record.digits)):
+        if values is not None:
+            entry[key] = values.astype(np.float32)
+    return entry
+
+
+def _means(value: object, where: str, dimensions: int) -> npt.NDArray[np.float64]:
+    if not isinstance(value, np.ndarray) or value.dtype not in (np.float32, np.float64) or value.ndim != dimensions:
+        raise CheckpointError(
+            f"{where} must be made of float32 tensors of {dimensions} dimensions, not of {show(value)}."
+        )
+    return frozen(value.astype(np.float64))
