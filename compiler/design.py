@@ -12,7 +12,7 @@ from snnc.compiler.ir import ActivityRecord, Graph
 from snnc.compiler.plan import Plan, Range
 from snnc.compiler.targets import Device
 
-__all__ = ["ActivitySource", "Bounds", "Design", "Firing", "Objective", "Options"]
+__all__ = ["ActivitySource", "Bounds", "Design", "Engines", "Firing", "Objective", "Options"]
 
 
 class Objective(Enum):
@@ -35,6 +35,17 @@ class ActivitySource(Enum):
     """Typical values."""
 
 
+class Engines(Enum):
+    """Which kind of engine computes convolutions of spikes, where both could."""
+
+    SCATTER = "scatter"
+    """Each event adds to the words that it reaches."""
+    GATHER = "gather"
+    """Each word gathers the spikes below its kernel, in all layers that can."""
+    AUTO = "auto"
+    """What is better by the objective, layer after layer."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What the user asked for; None leaves the decision to the compiler.
@@ -53,6 +64,8 @@ class Options:
         Quantise the trained weights again, to this width.
     activity
         What the network is taken to do; a record stands for the one in its file.
+    engines
+        Which kind computes convolutions of spikes.
     """
 
     time_steps: int | None = None
@@ -61,6 +74,7 @@ class Options:
     objective: Objective = Objective.LATENCY
     weight_bits: int | None = None
     activity: ActivitySource | ActivityRecord = ActivitySource.RECORDED
+    engines: Engines = Engines.SCATTER
 
 
 class Firing(Enum):
@@ -115,6 +129,8 @@ class Design:
     plan
         Every decision of the hardware, for this device, these lanes and these column banks; None before the pass
         `schedule`. The pass `place` refuses one that its device does not hold.
+    gathered
+        The layers whose words gather spikes (`plan.EngineKind`), by name.
     rewrites
         What the pass `lower` put in the place of something else, a sentence each.
     files
@@ -128,6 +144,7 @@ class Design:
     lanes: tuple[int, ...] = ()
     column_banks: tuple[int, ...] = ()
     plan: Plan | None = None
+    gathered: frozenset[str] = frozenset()
     rewrites: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -142,6 +159,10 @@ class Design:
     def on(self, device: Device) -> Design:
         """The same network and lanes for another device, without a plan."""
         return dataclasses.replace(self, device=device, plan=None)
+
+    def gathering(self, layers: frozenset[str]) -> Design:
+        """The same network with these layers gathering spikes, without lanes and plan."""
+        return dataclasses.replace(self, gathered=layers, lanes=(), column_banks=(), plan=None)
 
     def with_lanes(self, lanes: tuple[int, ...], column_banks: tuple[int, ...]) -> Design:
         """The same network with other lanes and column banks, without a plan."""

@@ -12,24 +12,30 @@ from amaranth.hdl import ShapeLike, Value, signed, unsigned
 from amaranth.lib import enum
 
 from snnc.compiler.ir.neurons import Encoding
-from snnc.compiler.plan import EnginePlan, InputPlan, LayoutPlan, unsigned_bits
+from snnc.compiler.plan import EnginePlan, InputPlan, LayoutPlan, ProjectionPlan, unsigned_bits
 from snnc.rtl.views import Fields, Payload
 
 __all__ = [
     "DigitBeat",
     "EventBeat",
     "InputBeat",
+    "MapWrite",
     "Marker",
     "Operation",
     "OperationKind",
     "ResultBeat",
     "SpikeWord",
+    "Tap",
+    "TapWord",
     "digit_beat",
     "event_beat",
     "input_beat",
+    "map_write",
     "operation",
     "result_beat",
     "spike_word",
+    "tap",
+    "tap_word",
 ]
 
 
@@ -89,6 +95,41 @@ class SpikeWord(Fields):
     word: Value
     mask: Value
     marker: enum.EnumView[Marker]
+
+
+class MapWrite(Fields):
+    """The spikes of a membrane word in a step, on their way into spike maps."""
+
+    step: Value
+    word: Value
+    mask: Value
+    final: Value
+    """It is the sample's last step,"""
+    completes: Value
+    """and its row's last word: the row is complete with it."""
+
+
+class TapWord(Fields):
+    """What a word of a gathering engine sees at one kernel position."""
+
+    mask: Value
+    base: Value
+    begins: Value
+    ends: Value
+    last: Value
+
+
+class Tap(Fields):
+    """The place of a `TapWord` in the spike map, and what belongs to it."""
+
+    address: Value
+    base: Value
+    begins: Value
+    """It is the first of its word's first step."""
+    ends: Value
+    """It is the last of its step,"""
+    last: Value
+    """which is the sample's last."""
 
 
 class Operation(Fields):
@@ -151,6 +192,34 @@ def input_beat(plan: InputPlan) -> Payload[InputBeat]:
 def spike_word(engine: EnginePlan) -> Payload[SpikeWord]:
     """The spikes of the membrane word at address `word` of the engine's layout, lane 0 the lowest bit of `mask`."""
     return Payload(SpikeWord, {"word": engine.layout.address_bits, "mask": engine.lanes, "marker": Marker})
+
+
+def map_write(engine: EnginePlan, steps: int) -> Payload[MapWrite]:
+    """The spikes of the word at address `word`, in one of so many steps."""
+    return Payload(
+        MapWrite,
+        {
+            "step": unsigned_bits(steps - 1),
+            "word": engine.layout.address_bits,
+            "mask": engine.lanes,
+            "final": 1,
+            "completes": 1,
+        },
+    )
+
+
+def tap(projection: ProjectionPlan) -> Payload[Tap]:
+    """A spike word to be read at `address` of the projection's spike map; its lane 0 has the weight row `base`."""
+    return Payload(Tap, {"address": unsigned_bits(projection.queue.depth - 1), **_of_tap(projection)})
+
+
+def tap_word(projection: ProjectionPlan) -> Payload[TapWord]:
+    """A spike word that was read."""
+    return Payload(TapWord, {"mask": projection.source_layout.lanes, **_of_tap(projection)})
+
+
+def _of_tap(projection: ProjectionPlan) -> dict[str, ShapeLike]:
+    return {"base": unsigned_bits(projection.weights.depth - 1), "begins": 1, "ends": 1, "last": 1}
 
 
 def operation(engine: EnginePlan) -> Payload[Operation]:

@@ -6,12 +6,14 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from snnc.compiler.plan import LOAD_BITS, EnginePlan, MemoryKind, Plan
+from snnc.compiler.plan import LOAD_BITS, EnginePlan, MemoryKind, Plan, ProjectionPlan
 from snnc.rtl.beats import InputBeat, ResultBeat, SpikeWord, input_beat, result_beat, spike_word
 from snnc.rtl.block_queue import queue_of
 from snnc.rtl.delay import Delay
 from snnc.rtl.engines import witness
 from snnc.rtl.loader import Gate, Loader
+from snnc.rtl.replay import Replay
+from snnc.rtl.spike_map import SpikeMap
 from snnc.rtl.spike_serialiser import SpikeSerialiser
 from snnc.rtl.views import Stream
 
@@ -93,6 +95,20 @@ class Core(wiring.Component):
         for number, (listener, k) in enumerate(self.plan.listeners(plan.name)):
             projection = listener.projections[k]
             stem = listener.name if projection is listener.main else f"{listener.name}_side{k}"
+            if projection.queue.steps is not None:
+                m.submodules[f"map_{stem}"] = spike_map = SpikeMap(plan, projection.queue)
+                m.d.comb += [
+                    spike_map.i.valid.eq(source.o.valid),
+                    spike_map.i.payload.eq(source.o.payload),
+                    source.left[number].eq(spike_map.left),
+                ]
+                if listener.kind.reads_maps:
+                    connect(m, spike_map.port, getattr(engines[listener.name], f"map{k}"))
+                    continue
+                m.submodules[f"replay_{stem}"] = replay = Replay(plan, projection)
+                connect(m, spike_map.port, replay.port)
+                self._serialised(m, engines[listener.name], k, stem, projection, plan, replay.o)
+                continue
             m.submodules[f"queue_{stem}"] = queue = queue_of(words, projection.queue)
             # A spike word is never held back, and finds room in every queue.
             m.d.comb += [
@@ -107,6 +123,19 @@ class Core(wiring.Component):
                 listens = engines[listener.name]
                 m.d.comb += [delay.step.eq(listens.step), delay.sample.eq(listens.sample)]
                 spikes = delay.o
-            m.submodules[f"spikes_{stem}"] = serialiser = SpikeSerialiser(projection, words)
-            connect(m, spikes, serialiser.i)
-            connect(m, serialiser.o, getattr(engines[listener.name], f"i{k}"))
+            self._serialised(m, engines[listener.name], k, stem, projection, plan, spikes)
+
+    def _serialised(
+        self,
+        m: Module,
+        engine: _Engine,
+        k: int,
+        stem: str,
+        projection: ProjectionPlan,
+        source: EnginePlan,
+        spikes: Stream[SpikeWord],
+    ) -> None:
+        """Join an engine's projection `k` to the spike words that it walks."""
+        m.submodules[f"spikes_{stem}"] = serialiser = SpikeSerialiser(projection, spike_word(source))
+        connect(m, spikes, serialiser.i)
+        connect(m, serialiser.o, getattr(engine, f"i{k}"))

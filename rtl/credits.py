@@ -5,10 +5,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import EnginePlan
-from snnc.rtl.beats import Marker, SpikeWord, spike_word
+from snnc.rtl.beats import MapWrite, Marker, SpikeWord, map_write, spike_word
 from snnc.rtl.views import Stream
 
-__all__ = ["SpikeOutput"]
+__all__ = ["MapOutput", "SpikeOutput"]
 
 
 _FEW = 8
@@ -102,3 +102,62 @@ class SpikeOutput(wiring.Component):
         changed = Mux(returned, changed >> 1, changed)
         m.d.sync += ones.eq(Mux(left, changed >> 1, changed))
         return ~ones[-1]
+
+
+class MapOutput(wiring.Component):
+    """Sends spike words into spike maps, which hold a sample each: the next one waits until all have been read.
+
+    Parameters
+    ----------
+    plan
+        The population whose spikes they are.
+    steps
+        Of the maps.
+    maps
+        How many there are.
+
+    Members
+    -------
+    allow : Out(1)
+        A sample's first word may begin.
+    ends : In(1)
+        The last word of a sample is under way.
+    execute : In(1)
+        A word comes out, which goes out a cycle later.
+    beat : In(`beats.map_write`)
+    left : In(number of maps)
+        The sample has been read from a map.
+    o : Out(stream of `beats.map_write`)
+        Is always taken.
+    """
+
+    allow: Signal
+    ends: Signal
+    execute: Signal
+    beat: MapWrite
+    left: Signal
+    o: Stream[MapWrite]
+
+    def __init__(self, plan: EnginePlan, steps: int, maps: int) -> None:
+        beat = map_write(plan, steps)
+        super().__init__(
+            {
+                "allow": Out(1),
+                "ends": In(1),
+                "execute": In(1),
+                "beat": In(beat),
+                "left": In(maps),
+                "o": Out(stream.Signature(beat, always_ready=True)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        unread = Signal(len(self.left))
+        m.d.comb += self.allow.eq(~unread.any())
+        m.d.sync += [
+            unread.eq(Mux(self.ends, ~Const(0, len(unread)), unread & ~self.left)),
+            self.o.valid.eq(self.execute),
+            self.o.payload.eq(self.beat),
+        ]
+        return m

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from snnc.compiler.build.folder import Build, open_build, write_build
-from snnc.compiler.design import Design, Options
+from snnc.compiler.design import Design, Engines, Options
 from snnc.compiler.ir import (
     Convolution,
     Dense,
@@ -251,11 +251,13 @@ def compile_graph(
     target: str = "ice40",
     device: str | None = "hx8k",
     spram: bool = False,
+    engines: Engines = Engines.SCATTER,
 ) -> Design:
     """Compile an integer network; `spram` forces its weights into that of an UP5K."""
     options = Options(
         lanes=None if lanes is None else tuple(lanes),
         column_banks=None if column_banks is None else tuple(column_banks),
+        engines=engines,
     )
     passes = [step for step in PASSES if step.name not in ("normalise", "quantise")]
     if spram:

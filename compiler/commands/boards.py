@@ -14,7 +14,7 @@ from snnc.compiler.design import Options
 from snnc.compiler.lanes.fit import lacking
 from snnc.compiler.passes.schedule import schedule
 from snnc.compiler.pipeline import begin, passes_before, run_passes
-from snnc.sim.models.timing.estimate import typical_cycles
+from snnc.sim.models.timing.estimate import estimate, expected
 
 __all__ = ["boards_command"]
 
@@ -53,7 +53,7 @@ def _fits(student: Path, boards: list[Board]) -> dict[str, str]:
             plan = schedule(bounded.on(device)).complete_plan
             problem = lacking(plan, device)
             if not problem:
-                cycles = typical_cycles(plan)
+                cycles = estimate(plan, expected(bounded.graph)).cycles
                 microseconds = cycles / board.clock_hz * 1e6
                 found[board.name] = f"fits {name}: about {cycles:,.0f} cycles, {microseconds:,.0f} us at its clock"
                 break

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from snnc.compiler.build.folder import check_output, write_build
 from snnc.compiler.commands.assumed import assumption_options, is_foreign, reading_of
 from snnc.compiler.commands.families import target_options
-from snnc.compiler.design import Objective, Options
+from snnc.compiler.design import Engines, Objective, Options
 from snnc.compiler.errors import OptionError
 from snnc.compiler.formats import FORMATS, RandomNetwork, ReadOptions
 from snnc.compiler.formats.foreign.assumptions import Assumptions
@@ -50,6 +50,13 @@ _DRY_PASSES: Final = (IMPORT, *(step.name for step in _DEVICE_INDEPENDENT))
     "--lanes",
     metavar="N,N",
     help="Instead: neurons updated per cycle, for each layer; 48x2 for 48 channels of two columns side by side.",
+)
+@click.option(
+    "--engines",
+    type=click.Choice([item.value for item in Engines]),
+    default=Engines.SCATTER.value,
+    show_default=True,
+    help="What computes convolutions of spikes: events that are scattered, words that gather, or what is better.",
 )
 @click.option("--weight-bits", type=click.IntRange(1, 8), metavar="N", help="Quantise again, to 1 to 8 bits.")
 @click.option(
@@ -88,6 +95,7 @@ def compile_command(
     time_steps: int | None,
     objective: str,
     lanes: str | None,
+    engines: str,
     weight_bits: int | None,
     dry_run: bool,
     print_after: tuple[str, ...],
@@ -112,6 +120,7 @@ def compile_command(
         column_banks=None if widths is None else tuple(banks for _, banks in widths),
         objective=Objective(objective),
         weight_bits=weight_bits,
+        engines=Engines(engines),
     )
     source: Path | RandomNetwork
     if (student is None) == (architecture is None):

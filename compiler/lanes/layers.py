@@ -18,6 +18,7 @@ from snnc.compiler.ir import (
     Projection,
     as_convolution,
 )
+from snnc.compiler.lanes.gathering import mapped
 from snnc.compiler.lanes.knapsack import Menu
 from snnc.compiler.lanes.memories import (
     RING_WORDS,
@@ -26,6 +27,7 @@ from snnc.compiler.lanes.memories import (
     deep_memory,
     logic_cells,
     logic_memory,
+    map_memory,
     queue_memories,
     side_by_side,
     spram_memory,
@@ -78,6 +80,8 @@ class Layer:
         shallow: frozenset[Projection],
     ) -> None:
         """`shallow` are the projections in front of which a short queue will do."""
+        maps = mapped(design.graph, design.gathered)
+        gathered = population.name in design.gathered
         neuron = population.neuron
         fires = neuron if isinstance(neuron, IntegrateAndFire) else None
         self._population = population
@@ -96,6 +100,8 @@ class Layer:
                 column_banks,
                 projection in shallow,
                 "" if projection is walked[-1] else str(k),
+                gathered=gathered,
+                mapped=projection.source in maps,
             )
             for k, projection in enumerate(walked)
             for at, other in enumerate(design.graph.into(population.name))
@@ -114,6 +120,8 @@ class Layer:
             pixels=main.pixels,
             source_layout=main.source_layout,
             weighted=main.weighted,
+            gathered=gathered,
+            into_maps=population.name in maps,
         )
         self._kind: EngineMemories = _memories_of(facts)
         self._membrane = self._kind.membrane(facts)
@@ -150,7 +158,7 @@ class Layer:
                 projections,
                 staged=staged,
                 joins=facts.pixels is not None or len(projections) > 1,
-                multiplies=self._kind.multiplies(facts),
+                further=self._kind.registers(facts),
                 column_banks=facts.column_banks,
             ),
             staged=staged,
@@ -217,9 +225,16 @@ class _Input:
         column_banks: int,
         shallow: bool,
         suffix: str,
+        *,
+        gathered: bool,
+        mapped: bool,
     ) -> None:
-        """`suffix` tells side projections' memories apart from each other and from the main one's."""
+        """`suffix` tells side projections' memories apart from each other and from the main one's.
+
+        `gathered` says whether the target's words gather spikes, `mapped` whether the source's go into spike maps.
+        """
         self._shallow = shallow
+        self._mapped = mapped
         if isinstance(projection, Pooling):
             projection = as_convolution(projection)
         assert projection.bits is not None
@@ -233,7 +248,7 @@ class _Input:
         source = design.graph.population(projection.source).neuron
         direct = isinstance(source, InputSource) and source.encoding is Encoding.DIRECT
         self.pixels = source if isinstance(source, InputSource) and direct else None
-        self.walk = _walk_of(projection, pixels=direct)
+        self.walk = _walk_of(projection, pixels=direct, gathered=gathered)
         self._of_walk = _memories_of_walk(self.walk)
         self._from_port = isinstance(source, InputSource)
         steps = design.graph.time_steps
@@ -258,7 +273,10 @@ class _Input:
             digits = DigitPlan(
                 value_bits=self.pixels.bits, current=self.weighted, current_bits=self.weighted.bits, memory=current
             )
-        if self._from_port:
+        if self._mapped:
+            depth = chosen[f"{self._stem}.map"].depth
+            held = chosen[f"{self._stem}.map"]
+        elif self._from_port:
             depth = INPUT_QUEUE
         elif self._shallow:
             # Room for the spike words of a pipeline full of sweeps, so that an engine never waits for itself.
@@ -273,7 +291,9 @@ class _Input:
             shift=self._projection.shift,
             weights=weights,
             delay=self._projection.delay,
-            queue=QueuePlan(depth=depth, latency=queue_latency(held), memory=held),
+            queue=QueuePlan(
+                depth=depth, latency=queue_latency(held), memory=held, steps=self._steps if self._mapped else None
+            ),
             digits=digits,
         )
 
@@ -284,6 +304,8 @@ class _Input:
 
     def _queue(self) -> list[Choices]:
         """Where spike words wait, if they are more than a few."""
+        if self._mapped:
+            return [(map_memory(self._device, f"{self._stem}.map", self.source_layout, self._steps),)]
         if self._from_port or self._shallow:
             return []
         return [queue_memories(self._device, f"{self._stem}.queue", self.source_layout, self._whole_sample)]
@@ -308,9 +330,13 @@ class _Input:
         return tuple(side_by_side(choice, self._column_banks) for choice in choices)
 
 
-def _walk_of(projection: Dense | Convolution, *, pixels: bool) -> type[Walk]:
+def _walk_of(projection: Dense | Convolution, *, pixels: bool, gathered: bool) -> type[Walk]:
     """The kind of walk that such a projection has."""
-    return next(walk for walk in walkers.WALKERS.values() if _memories_of_walk(walk).takes(projection, pixels=pixels))
+    return next(
+        walk
+        for walk in walkers.WALKERS.values()
+        if _memories_of_walk(walk).takes(projection, pixels=pixels, gathered=gathered)
+    )
 
 
 @functools.cache

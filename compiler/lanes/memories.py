@@ -6,6 +6,7 @@ import dataclasses
 from typing import Final
 
 from snnc.compiler.plan import LayoutPlan, MemoryKind, MemoryPlan, unsigned_bits
+from snnc.compiler.plan.projections import map_depth
 from snnc.compiler.targets import Device
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "deep_memory",
     "logic_cells",
     "logic_memory",
+    "map_memory",
     "queue_memories",
     "register_memory",
     "side_by_side",
@@ -126,6 +128,12 @@ def queue_memories(device: Device, name: str, source: LayoutPlan, depth: int) ->
     assert block is not None
     registers = register_memory(name, width=width, depth=depth, bits_used=depth * width)
     return (registers, block) if depth <= _FEW_WORDS else (block,)
+
+
+def map_memory(device: Device, name: str, source: LayoutPlan, steps: int) -> MemoryPlan:
+    """A spike map of so many steps."""
+    depth = max(2, map_depth(source, steps))
+    return deep_memory(device, name, width=source.lanes, depth=depth, bits_used=steps * source.neurons)
 
 
 def logic_cells(memory: MemoryPlan) -> int:

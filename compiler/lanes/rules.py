@@ -27,11 +27,11 @@ def staged_of(membrane: MemoryPlan, *, words: int, in_turn: bool, late: bool) ->
 
 
 def pipeline_of(
-    projections: Iterable[ProjectionPlan], *, staged: bool, joins: bool, multiplies: bool, column_banks: int
+    projections: Iterable[ProjectionPlan], *, staged: bool, joins: bool, further: int, column_banks: int
 ) -> int:
-    """`EnginePlan.pipeline`."""
+    """`EnginePlan.pipeline`; `further` are the registers that a kind of engine has beside these."""
     longest = max(1 + (projection.weights.banks > 1) for projection in projections)
-    return longest + joins + staged + multiplies + (column_banks > 1)
+    return longest + joins + staged + further + (column_banks > 1)
 
 
 def forwards_of(*, staged: bool, in_turn: bool) -> bool:

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, assert_never
 
-from snnc.compiler.design import Design, Objective
+from snnc.compiler.design import Design, Engines, Objective
 from snnc.compiler.errors import OptionError, UnsupportedError
 from snnc.compiler.ir import Convolution, Dense, Encoding, Graph, Pooling, Population, Projection, as_convolution
 from snnc.compiler.lanes.area import total_cells
-from snnc.compiler.lanes.fit import best_fit, fitting, place_anyway
+from snnc.compiler.lanes.fit import best_fit, fitting, lacking, place_anyway
+from snnc.compiler.lanes.gathering import gatherable
 from snnc.compiler.lanes.order import walk_order
 from snnc.compiler.lanes.queues import deepest
 from snnc.compiler.plan import Plan
@@ -41,10 +42,26 @@ def choose_lanes(design: Design) -> Design:
     a word has as many lanes as it may. Of what fits, the search looks for the best by `Options.objective`: lanes grow
     from few, an engine's at a time, if need be at the cost of another's, while that makes the estimates better. Where
     nothing fits, or the user's lanes do not, the plan is the one of the fastest that lacks the least (`best_fit`).
+
+    Which layers gather spikes is as `Options.engines` says; where that is open, those up to one of them, if that is
+    better than none.
     """
+    for population in design.graph.layers:
+        _check_built(design.graph, population)
+    layers = () if design.options.engines is Engines.SCATTER else gatherable(design.graph)
+    if design.options.engines is not Engines.AUTO:
+        return _with_lanes(design.gathering(frozenset(layers)))
+    found = [_with_lanes(design.gathering(frozenset(layers[:count]))) for count in range(len(layers) + 1)]
+    return min(found, key=lambda one: (bool(lacking(one.complete_plan, one.device)), _cost_of(one)))
+
+
+def _cost_of(design: Design) -> float:
+    return _cost(design.complete_plan, design.options.objective, expected(design.graph))
+
+
+def _with_lanes(design: Design) -> Design:
+    """`choose_lanes`, with the layers that gather spikes decided."""
     graph, options = design.graph, design.options
-    for population in graph.layers:
-        _check_built(graph, population)
     if options.lanes is not None:
         wanted = options.column_banks or (1,) * len(options.lanes)
         _check_lanes(options.lanes, wanted, design)
@@ -217,7 +234,8 @@ def _check_lanes(lanes: tuple[int, ...], wanted: tuple[int, ...], design: Design
                 f"--lanes gives {count} for layer '{population.name}' with {population.channels} {what}; "
                 f"1 to {min(LANES_LIMIT, _ceil_power(population.channels))} are possible."
             )
-        possible = column_banks(design.graph, population, count, design.device)
+        gathers = population.name in design.gathered
+        possible = [1] if gathers else column_banks(design.graph, population, count, design.device)
         if banks not in possible:
             allowed = " or ".join(map(str, possible)) + " are" if len(possible) > 1 else "only 1 is"
             raise OptionError(
@@ -233,7 +251,7 @@ def _choices(design: Design, population: Population) -> list[_Width]:
         most = min(2 * most, LANES_LIMIT)
     # More lanes that leave the number of groups as it is are of no use.
     lanes = sorted({-(-channels // groups) for groups in range(-(-channels // most), channels + 1)})
-    _, *more = column_banks(graph, population, lanes[-1], design.device)
+    _, *more = [1] if population.name in design.gathered else column_banks(graph, population, lanes[-1], design.device)
     return [*((count, 1) for count in lanes), *((lanes[-1], banks) for banks in more)]
 
 

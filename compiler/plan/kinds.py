@@ -34,11 +34,21 @@ class EngineKind(ABC):
         """Those that no other kind has."""
 
     @abstractmethod
-    def steps_at_once(self, engine: EnginePlan) -> int | None:
-        """How many steps a word takes before the next word begins: all that the hardware has. None: one after another.
+    def steps_at_once(self, engine: EnginePlan, time_steps: int) -> int | None:
+        """How many steps a word takes before the next word begins, in a sample of so many. None: one after another.
 
         It is the order in which a bench traces the words.
         """
+
+    @property
+    def into_maps(self) -> bool:
+        """Whether its spikes go into spike maps, all steps of a word before the next word's."""
+        return False
+
+    @property
+    def reads_maps(self) -> bool:
+        """Whether it reads the spike maps of its projections by itself, in an order of its own."""
+        return False
 
     def faults(self) -> Iterator[Fault]:
         """What breaks a rule of the kind's own fields."""

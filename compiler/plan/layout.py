@@ -78,6 +78,11 @@ class LayoutPlan:
         return self.address(self.rows - 1, self.columns - 1, self.groups - 1) + 1
 
     @property
+    def word_bits(self) -> int:
+        """Width of the bit fields of an address; 0 where there is one word."""
+        return self.group_bits + self.column_bits + self.row_bits
+
+    @property
     def address_bits(self) -> int:
         """Width of an address, at least 1."""
         return unsigned_bits(self.depth - 1)

@@ -11,7 +11,12 @@ from snnc.compiler.plan.memories import MemoryKind, MemoryPlan
 from snnc.compiler.plan.ranges import Range
 from snnc.compiler.plan.walks import Walk
 
-__all__ = ["DigitPlan", "ProjectionPlan", "QueuePlan"]
+__all__ = ["DigitPlan", "ProjectionPlan", "QueuePlan", "map_depth"]
+
+
+def map_depth(source: LayoutPlan, steps: int) -> int:
+    """Words of a spike map: the address of the last word in the last step, and one."""
+    return (steps - 1 << source.word_bits) + source.depth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,16 +31,23 @@ class QueuePlan:
         Cycles from the entry of a word until it can leave: 1 from flip-flops, 2 from block RAM.
     memory
         Where they are: block RAM, or flip-flops where it is None.
+    steps
+        Of a *spike map*, which holds a whole sample: so many steps of every word of the source, at the address
+        ``{step, word}``. None: words leave in the order in which they came.
     """
 
     depth: int
     latency: int
     memory: MemoryPlan | None = None
+    steps: int | None = None
 
     def faults(self) -> Iterator[Fault]:
         yield from at_least(self, 1, "depth", "latency")
         if self.memory is not None and self.memory.depth != self.depth:
             yield Fault("memory.depth", f"is {self.memory.depth}, but the queue holds {self.depth} entries")
+        yield from at_least(self, 1, "steps")
+        if self.steps is not None and self.memory is None:
+            yield Fault("memory", "is null, but a spike map lies in block RAM")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,5 +120,9 @@ class ProjectionPlan:
     def faults(self) -> Iterator[Fault]:
         yield from at_least(self, 1, "weight_bits")
         yield from at_least(self, 0, "shift", "delay")
+        if self.queue.steps is not None and self.queue.depth < map_depth(self.source_layout, self.queue.steps):
+            yield Fault("queue.depth", f"is {self.queue.depth}, less than {self.queue.steps} steps of every word")
+        if self.queue.steps is not None and self.delay:
+            yield Fault("delay", f"is {self.delay}; behind a spike map there is none")
         if self.weights.width % self.weight_bits:
             yield Fault("weights.width", f"is {self.weights.width}, no multiple of the {self.weight_bits} weight bits")

@@ -22,12 +22,13 @@ from types import ModuleType
 from typing import Final
 
 from snnc.compiler.plan.kinds import EngineKind
+from snnc.rtl.engines.gather.plan import GatherKind
 from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.engines.scatter.plan import ScatterKind
 
 __all__ = ["ENGINES", "witness"]
 
-ENGINES: Final[Mapping[str, type[EngineKind]]] = {kind.kind: kind for kind in (ImageKind, ScatterKind)}
+ENGINES: Final[Mapping[str, type[EngineKind]]] = {kind.kind: kind for kind in (ImageKind, GatherKind, ScatterKind)}
 """By the name of the folder; a layer gets the first one that takes it."""
 
 

@@ -36,6 +36,10 @@ class LayerFacts:
         The network's input where the main projection hears pixels; else None.
     source_layout, weighted
         Of the main projection: its source's layout, and the range of its weighted sum.
+    gathered
+        Whether its words are to gather spikes.
+    into_maps
+        Whether its spikes go into spike maps.
     """
 
     device: Device
@@ -49,6 +53,8 @@ class LayerFacts:
     pixels: InputSource | None
     source_layout: LayoutPlan
     weighted: Range
+    gathered: bool
+    into_maps: bool
 
     @property
     def in_turn(self) -> bool:
@@ -73,8 +79,8 @@ class EngineMemories(Protocol):
     def own(self, facts: LayerFacts) -> Mapping[str, Choices]:
         """Further memories, by the field of the record (or of what the projection keeps) that takes them."""
 
-    def multiplies(self, facts: LayerFacts) -> bool:
-        """Whether a multiplier with a register of its own stands before the adder."""
+    def registers(self, facts: LayerFacts) -> int:
+        """Registers between issue and adder beside those that every kind may have (`rules.pipeline_of`)."""
 
     def record(self, facts: LayerFacts, chosen: Mapping[str, MemoryPlan]) -> EngineKind:
         """The record, with these of its own memories."""

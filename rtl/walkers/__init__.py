@@ -22,11 +22,14 @@ from typing import Final
 from snnc.compiler.plan.walks import Walk
 from snnc.rtl.walkers.convolution.plan import ConvolutionWalk
 from snnc.rtl.walkers.dense.plan import DenseWalk
+from snnc.rtl.walkers.gather.plan import GatherWalk
 from snnc.rtl.walkers.image.plan import ImageWalk
 
 __all__ = ["WALKERS", "witness"]
 
-WALKERS: Final[Mapping[str, type[Walk]]] = {walk.kind: walk for walk in (DenseWalk, ImageWalk, ConvolutionWalk)}
+WALKERS: Final[Mapping[str, type[Walk]]] = {
+    walk.kind: walk for walk in (DenseWalk, ImageWalk, ConvolutionWalk, GatherWalk)
+}
 """By the name of the folder; a projection gets the first one that takes it."""
 
 

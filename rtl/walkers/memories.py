@@ -15,8 +15,8 @@ __all__ = ["WalkMemories"]
 class WalkMemories(Protocol):
     """The functions of a walker's ``memories.py``; poolings come as the convolutions that they are."""
 
-    def takes(self, projection: Dense | Convolution, *, pixels: bool) -> bool:
-        """Whether it walks such a projection, of pixels or of spikes."""
+    def takes(self, projection: Dense | Convolution, *, pixels: bool, gathered: bool) -> bool:
+        """Whether it walks such a projection, of pixels or of spikes, and where they are `gathered`."""
 
     def sources(self, projection: Dense | Convolution, source: LayoutPlan) -> int:
         """Sources of weight rows: the memory holds `Walk.row_stride` rows for each."""

@@ -159,7 +159,7 @@ def _read_trace(
     engine: EnginePlan, folder: Path, samples: int, time_steps: int
 ) -> tuple[npt.NDArray[np.bool_] | None, IntArray]:
     record = _record_words(engine)
-    at_once = engine.kind.steps_at_once(engine)
+    at_once = engine.kind.steps_at_once(engine, time_steps)
     steps = time_steps if at_once is None else at_once  # in hardware, however many a sample has
     passes = len(engine.passes)
     count = samples * steps * passes * engine.words

@@ -168,7 +168,7 @@ class _Engine:
         self._spikes = recording[f"{plan.name}.spikes"]
         self._membranes = recording[f"{plan.name}.membranes"]
         # In which order the words are swept is the contract of the bench's own trace (`sim.cosimulation.harness`).
-        at_once = plan.kind.steps_at_once(plan)
+        at_once = plan.kind.steps_at_once(plan, steps)
         self._gathers = at_once is not None
         passes = len(plan.passes)
         if at_once is None:

@@ -9,7 +9,7 @@ import pytest
 
 from snnc.compiler.plan import MemoryKind
 from snnc.rtl.beats import Marker
-from snnc.rtl.credits import SpikeOutput
+from snnc.rtl.credits import MapOutput, SpikeOutput
 from tests.rtl.benches import paced, settled, simulate
 from tests.rtl.plans import engine, layout
 
@@ -75,3 +75,31 @@ def test_an_operation_may_be_issued_while_every_queue_has_room(
     assert entered > 20
     # A queue as deep as what is under way is long never fills where words leave at once.
     assert refused or stall < 0.9
+
+
+@pytest.mark.parametrize("maps", [1, 3])
+def test_a_sample_waits_until_every_map_has_been_read(maps: int) -> None:
+    unit = MapOutput(engine(layout(6, lanes=2)), 2, maps)
+    generator = random.Random(maps)
+
+    async def process(ctx: Any) -> None:
+        unread, sent = 0, None
+        for _ in range(300):
+            assert ctx.get(unit.allow) == (unread == 0)
+            ends = unread == 0 and generator.random() < 0.3
+            left = 0 if ends else generator.randrange(1 << maps) & unread
+            beat = {"step": generator.randrange(2), "word": generator.randrange(3), "mask": generator.randrange(4)}
+            executes = generator.random() < 0.5
+            ctx.set(unit.ends, ends)
+            ctx.set(unit.left, left)
+            ctx.set(unit.execute, executes)
+            ctx.set(unit.beat, {**beat, "final": 1, "completes": 0})
+            out = unit.o.payload
+            if sent is not None:
+                assert settled(ctx, step=out.step, word=out.word, mask=out.mask) == sent
+            assert ctx.get(unit.o.valid) == (sent is not None)
+            sent = beat if executes else None
+            await ctx.tick()
+            unread = (1 << maps) - 1 if ends else unread & ~left
+
+    simulate(unit, process)

@@ -10,6 +10,7 @@ ELSEWHERE = {
     "core.py": "wires alone; tests/sim/cosimulation/ runs whole cores against the golden model and the timing",
     "digit_serialiser.py": "test_serialisers.py",
     "emit.py": "tests/test_emitted.py holds its text byte for byte",
+    "engines/gather/circuit.py": "wires its units; tests/sim/trust/test_gathering.py runs it in cores",
     "engines/scatter/circuit.py": "wires sequencer, lanes and output; tests/sim/cosimulation/ runs it in cores",
     "spike_serialiser.py": "test_serialisers.py",
     "tops/shell.py": "tops/test_shell.py has its two converters; test_emitted.py its text",

@@ -46,7 +46,7 @@ class _Free:
 
     def emit(self, t: int, word: int, executed: IntArray) -> None:
         """Note the first and the last one."""
-        if word == 0:
+        if t == len(self.spans):
             self.spans.append((executed, executed))
         self.spans[t] = self.spans[t][0], executed
 

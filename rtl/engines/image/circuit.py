@@ -17,13 +17,14 @@ from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from snnc.compiler.plan import EnginePlan, InputPlan, unsigned_bits
-from snnc.rtl.beats import InputBeat, Marker, SpikeWord, input_beat, spike_word
-from snnc.rtl.credits import SpikeOutput
+from snnc.rtl.beats import InputBeat, MapWrite, Marker, SpikeWord, input_beat
+from snnc.rtl.credits import MapOutput, SpikeOutput
 from snnc.rtl.engines.image.neurons import ImageNeurons
 from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.memories import Rom, block_ram
 from snnc.rtl.neurons import at_pass
 from snnc.rtl.recoding import DigitRegister, ValueRegister
+from snnc.rtl.tables import position_fields
 from snnc.rtl.views import Fields, Payload, Stream
 from snnc.rtl.walkers.image.circuit import Walker
 
@@ -118,10 +119,12 @@ class _Tap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Issue:
-    """The weight row of the digit that is issued; whether nothing is at work on an image."""
+    """The weight row of the digit that is issued; whether nothing is at work on an image; the sample's last step."""
 
     row: Signal
     idle: Signal
+    last_step: Signal
+    """Before spike maps alone, which take all steps at once."""
 
 
 class ImageEngine(wiring.Component):
@@ -139,16 +142,16 @@ class ImageEngine(wiring.Component):
     Members
     -------
     i : In(stream of input beats)
-    o : Out(stream of spike words)
+    o : Out(stream of spike words, or of `beats.map_write`)
         A spike word is never held back: it is offered for one cycle, and the queues behind have room for it.
-    left : In(number of queues)
-        A spike word leaves the queue.
+    left : In(number of queues, or of spike maps)
+        A spike word leaves the queue; a sample has been read from the map.
 
     Signals named ``probe_*`` say what executes: `sim` reads them by these names.
     """
 
     i: Stream[InputBeat]
-    o: Stream[SpikeWord]
+    o: Stream[SpikeWord] | Stream[MapWrite]
     left: Signal
 
     def __init__(self, plan: EnginePlan, input_plan: InputPlan, behind: tuple[int, ...]) -> None:
@@ -157,18 +160,21 @@ class ImageEngine(wiring.Component):
             raise ValueError(f"Engine {plan.name!r} gathers no image")
         self._plan = plan
         self._image = plan.kind
-        self._time_steps = plan.kind.steps_at_once(plan)
+        self._time_steps = plan.kind.all_steps(plan.lanes)
         self._step_bits = unsigned_bits(self._time_steps - 1)
         self._walker = Walker(plan, input_plan)
         register = ValueRegister if plan.kind.multiplies else DigitRegister
         self._digits: DigitRegister | ValueRegister = register(plan.kind.value_bits)
         self._weights = Rom(projection.weights)
         self._neurons = ImageNeurons(plan)
-        self._output = SpikeOutput(plan, behind)
+        steps = plan.kind.map_steps
+        self._output: SpikeOutput | MapOutput = (
+            SpikeOutput(plan, behind) if steps is None else MapOutput(plan, steps, len(behind))
+        )
         super().__init__(
             {
                 "i": In(stream.Signature(input_beat(input_plan))),
-                "o": Out(stream.Signature(spike_word(plan))),
+                "o": Out(self._output.o.signature),
                 "left": In(len(behind)),
             }
         )
@@ -209,15 +215,18 @@ class ImageEngine(wiring.Component):
         ]
 
         connect(m, output.o, flipped(self.o))
-        replayed = self._stored(m, pipeline)
-        m.d.comb += [
-            output.left.eq(self.left),
-            output.execute.eq((now.fires & now.opening) | now.replay),
-            output.beat.word.eq(tag.word),
-            output.beat.mask.eq(Mux(now.replay, replayed, neurons.spikes)),
-            output.beat.marker.eq(Mux(tag.sample, Marker.SAMPLE, Marker.STEP)),
-            output.last.eq(tag.last),
-        ]
+        if isinstance(output, MapOutput):
+            self._into_maps(m, output, pipeline, issue.last_step)
+        else:
+            replayed = self._stored(m, pipeline)
+            m.d.comb += [
+                output.left.eq(self.left),
+                output.execute.eq((now.fires & now.opening) | now.replay),
+                output.beat.word.eq(tag.word),
+                output.beat.mask.eq(Mux(now.replay, replayed, neurons.spikes)),
+                output.beat.marker.eq(Mux(tag.sample, Marker.SAMPLE, Marker.STEP)),
+                output.last.eq(tag.last),
+            ]
         for name, value in {
             "probe_execute": now.digit | now.transfer | now.replay,
             "probe_sweep": now.sweep,
@@ -281,7 +290,7 @@ class ImageEngine(wiring.Component):
             digits.load.eq(fetches),
             walker.next_tap.eq(fetches & ~walker.last_tap),
             walker.next_word.eq((fetches & walker.last_tap) | issued.replay),
-            output.issue.eq(issued.transfer | issued.replay),
+            *([] if isinstance(output, MapOutput) else [output.issue.eq(issued.transfer | issued.replay)]),
             issued.factor.eq(digits.factor),
             tag.word.eq(tap.word),
             tag.last.eq(tap.last_word),
@@ -289,12 +298,26 @@ class ImageEngine(wiring.Component):
             tag.step.eq(step),
         ]
         stepping = self._steps(m, issued, step)
+        last_step = Signal(self._step_bits, name="sample_last_step")
+        loaded: Value = beat.marker != Marker.NONE
+        begins: Value = output.allow
+        if isinstance(output, MapOutput):
+            loaded = beat.marker == Marker.SAMPLE
+            opens = Signal(init=1)  # the word is a sample's first
+            begins = output.allow | ~opens
+            m.d.comb += output.ends.eq(issued.transfer & tap.last_word)
+            with m.If(issued.transfer):
+                m.d.sync += opens.eq(tap.last_word)
+            with m.If((phase == _Phase.LOAD) & self.i.valid & self.i.ready & (beat.marker == Marker.STEP)):
+                m.d.sync += last_step.eq(last_step + 1)
+            with m.If(pipeline.now.finishes & pipeline.now.closing & pipeline.done.last):
+                m.d.sync += last_step.eq(0)
 
         with m.Switch(phase):
             with m.Case(_Phase.LOAD):
                 m.d.comb += [idle.eq(1), self.i.ready.eq(~clearing)]
                 m.d.sync += ends.eq(beat.marker == Marker.SAMPLE)
-                with m.If(self.i.valid & ~clearing & (beat.marker != Marker.NONE)):
+                with m.If(self.i.valid & ~clearing & loaded):
                     m.d.sync += phase.eq(_Phase.READ)
             with m.Case(_Phase.READ):
                 m.d.sync += phase.eq(_Phase.FETCH)
@@ -312,7 +335,7 @@ class ImageEngine(wiring.Component):
                     m.d.sync += phase.eq(_Phase.TRANSFER)
             with m.Case(_Phase.TRANSFER):
                 m.d.comb += [
-                    issued.transfer.eq(~stepping & output.allow),
+                    issued.transfer.eq(~stepping & begins),
                     fetches.eq(issued.transfer & ~tap.last_word),
                 ]
                 with m.If(issued.transfer):
@@ -334,7 +357,7 @@ class ImageEngine(wiring.Component):
                         m.d.sync += [step.eq(0), phase.eq(_Phase.LOAD)]
 
         self._pixels(m, clearing, (phase == _Phase.LOAD) & self.i.valid & beat.event)
-        return _Issue(row=tap.row, idle=idle)
+        return _Issue(row=tap.row, idle=idle, last_step=last_step)
 
     def _fetched(self, m: Module, fetches: Value) -> _Tap:
         """The tap whose digits are issued, and its word; the walker is one ahead."""
@@ -398,6 +421,25 @@ class ImageEngine(wiring.Component):
             value=Mux(clearing, 0, beat.value),
         )
         m.d.comb += self._digits.value.eq(Mux(self._walker.blank, 0, pixel))
+
+    def _into_maps(self, m: Module, output: MapOutput, pipeline: _Pipeline, last_step: Signal) -> None:
+        """Send a word's spikes of every step as they come."""
+        now, layout = pipeline.now, self._plan.layout
+        group, column, _ = position_fields(pipeline.done.word, layout)
+        step = Signal(self._step_bits)
+        with m.If(now.fires):
+            m.d.sync += step.eq(Mux(now.closing, 0, step + 1))
+        m.d.comb += [
+            output.left.eq(self.left),
+            output.execute.eq(now.fires),
+            output.beat.word.eq(pipeline.done.word),
+            output.beat.step.eq(step),
+            output.beat.mask.eq(self._neurons.spikes),
+            output.beat.final.eq(step == last_step),
+            output.beat.completes.eq(
+                (step == last_step) & (group == layout.groups - 1) & (column == layout.columns - 1)
+            ),
+        ]
 
     def _stored(self, m: Module, pipeline: _Pipeline) -> Value:
         """Keep a word's spikes of all steps but the first; gives those of the word and step that are replayed."""

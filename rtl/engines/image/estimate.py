@@ -19,13 +19,15 @@ class MeanSample:
         self._engine = engine
         self._words = engine.words
         self._gathering = _gathering_cycles(plan, engine, activity)
-        self.operations = self._gathering + self._words * (activity.time_steps - 1)
+        replays = 0 if engine.kind.into_maps else activity.time_steps - 1
+        self.operations = self._gathering + self._words * replays
 
     def step(self, t: int, free: dict[str, float], sent: dict[str, Sent]) -> None:
         """Step 0 goes out while the words are gathered, the further steps like sweeps."""
         engine, words = self._engine, self._words
         begin = free[engine.name]
-        free[engine.name] += self._gathering if t == 0 else float(words)
+        later = 0.0 if engine.kind.into_maps else float(words)
+        free[engine.name] += self._gathering if t == 0 else later
         latency = engine.pipeline + engine.emission + 2
         sent[engine.name] = Sent(begin + latency, free[engine.name] + latency, 1 / words)
 

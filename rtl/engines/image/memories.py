@@ -11,7 +11,7 @@ from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.engines.memories import Choices, LayerFacts
 from snnc.rtl.walkers.image.plan import ImageWalk
 
-__all__ = ["LOADS", "REPLAYS", "membrane", "multiplies", "own", "record", "takes"]
+__all__ = ["LOADS", "REPLAYS", "membrane", "own", "record", "registers", "takes"]
 
 REPLAYS: Final = True
 LOADS: Final = False  # it has no port to load its weights through; they are few
@@ -29,11 +29,11 @@ def membrane(facts: LayerFacts) -> Choices:
 
 
 def own(facts: LayerFacts) -> Mapping[str, Choices]:
-    """The image, and the spikes of all steps but the first."""
+    """The image, and the spikes of all steps but the first, unless all of them go into maps at once."""
     assert facts.pixels is not None
     later, source, layout = facts.time_steps - 1, facts.source_layout, facts.layout
     wanted = [("pixels", facts.pixels.bits, source.depth, source.neurons * facts.pixels.bits)]
-    if later:
+    if later and not facts.into_maps:
         wanted.append(("spikes", later * layout.lanes, layout.depth, later * facts.population.size))
     return {
         what: (
@@ -45,9 +45,9 @@ def own(facts: LayerFacts) -> Mapping[str, Choices]:
     }
 
 
-def multiplies(facts: LayerFacts) -> bool:
-    """Where the device has the logic for it."""
-    return facts.device.multiplies
+def registers(facts: LayerFacts) -> int:
+    """One before the multiplier, where the device has the logic for that."""
+    return int(facts.device.multiplies)
 
 
 def record(facts: LayerFacts, chosen: Mapping[str, MemoryPlan]) -> ImageKind:
@@ -56,7 +56,8 @@ def record(facts: LayerFacts, chosen: Mapping[str, MemoryPlan]) -> ImageKind:
     return ImageKind(
         value_bits=facts.pixels.bits,
         current_bits=facts.weighted.bits,
-        multiplies=multiplies(facts),
+        multiplies=facts.device.multiplies,
         pixels=chosen["pixels"],
         spikes=chosen.get("spikes"),
+        map_steps=facts.time_steps if facts.into_maps else None,
     )

@@ -31,7 +31,10 @@ class ImageKind(EngineKind):
         The image: one pixel per word, at the address of its neuron in the source's layout.
     spikes
         Of all steps but the first, which leave at once: at a word's address, ``lanes`` bits per step, step 1 lowest.
-        None for networks of one step.
+        None for networks of one step, and with `map_steps`.
+    map_steps
+        The steps of the spike maps that its spikes go into, of each word one after another; None: into queues, step 0
+        while words are gathered and the others out of `spikes`.
     """
 
     kind: ClassVar[str] = "image"
@@ -41,16 +44,29 @@ class ImageKind(EngineKind):
     multiplies: bool
     pixels: MemoryPlan
     spikes: MemoryPlan | None
+    map_steps: int | None = None
 
     @property
     def memories(self) -> tuple[MemoryPlan, ...]:
         return (self.pixels,) if self.spikes is None else (self.pixels, self.spikes)
 
-    def steps_at_once(self, engine: EnginePlan) -> int:
-        return 1 if self.spikes is None else 1 + self.spikes.width // engine.lanes
+    @property
+    def into_maps(self) -> bool:
+        return self.map_steps is not None
+
+    def all_steps(self, lanes: int) -> int:
+        """``T_max``: the steps that every word takes, whatever a sample has."""
+        if self.map_steps is not None:
+            return self.map_steps
+        return 1 if self.spikes is None else 1 + self.spikes.width // lanes
+
+    def steps_at_once(self, engine: EnginePlan, time_steps: int) -> int:
+        return self.all_steps(engine.lanes)
 
     def faults(self) -> Iterator[Fault]:
-        yield from at_least(self, 1, "value_bits", "current_bits")
+        yield from at_least(self, 1, "value_bits", "current_bits", "map_steps")
+        if self.map_steps is not None and self.spikes is not None:
+            yield Fault("spikes", "is given, but all steps go into spike maps")
         if self.pixels.width != self.value_bits:
             yield Fault("pixels.width", f"is {self.pixels.width}, but a pixel has {self.value_bits} bits")
 

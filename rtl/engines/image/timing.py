@@ -47,12 +47,14 @@ class Timing:
         self.walkers: list[Walker] = []
         self.outputs: SpikeLink | None = None
         self._engine = engine
+        self._into_maps = engine.kind.into_maps
         self._stimulus = stimulus
-        self._all_steps = engine.kind.steps_at_once(engine)
+        self._all_steps = engine.kind.all_steps(engine.lanes)
         slots = _slots_of_pixels(engine, stimulus)
         self._groups = engine.layout.groups
         self._slots, digits, self._leading = _over_kernels(engine, slots)
-        self.operations: IntArray = self._groups * digits.sum(axis=(0, 1)) + engine.words * stimulus.time_steps
+        replayed = 0 if self._into_maps else stimulus.time_steps - 1
+        self.operations: IntArray = self._groups * digits.sum(axis=(0, 1)) + engine.words * (1 + replayed)
         empty = np.full(len(stimulus), -1, dtype=np.int64)
         self.first_issue, self.first_execute, self.last_execute = empty, empty, empty
 
@@ -64,7 +66,8 @@ class Timing:
         link = self.outputs
         assert link is not None
         engine, pipeline = self._engine, self._engine.pipeline
-        free = _first_markers(self._stimulus) + 3
+        begins = np.diff(self._stimulus.offsets) - 1 if self._into_maps else _first_markers(self._stimulus)
+        free = begins + 3
         self.first_issue = free
         steps = (1 + len(engine.passes)) * self._all_steps
         stepped = transfer = free - 1
@@ -76,12 +79,16 @@ class Timing:
                     if word == 0:
                         # The first digit, or else the first word's transfer.
                         self.first_execute = np.minimum(free + self._leading, transfer) + pipeline
-                    link.emit(0, word, transfer + 2 + pipeline + engine.emission)
+                    for t in range(self._stimulus.time_steps if self._into_maps else 1):
+                        link.emit(t, word, transfer + 2 + t * (1 + len(engine.passes)) + pipeline + engine.emission)
                     stepped = transfer + steps
                     free = transfer + 1
                     word += 1
-        link.finish(0)
         self.last_execute = transfer + pipeline
+        if self._into_maps:
+            link.finish(self._stimulus.time_steps - 1)
+            return
+        link.finish(0)
         free = stepped + pipeline + 1
         for t in range(1, self._stimulus.time_steps):
             for word in range(engine.words):

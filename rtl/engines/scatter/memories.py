@@ -10,7 +10,7 @@ from snnc.compiler.plan import MemoryPlan
 from snnc.rtl.engines.memories import Choices, LayerFacts
 from snnc.rtl.engines.scatter.plan import ScatterKind
 
-__all__ = ["LOADS", "REPLAYS", "membrane", "multiplies", "own", "record", "takes"]
+__all__ = ["LOADS", "REPLAYS", "membrane", "own", "record", "registers", "takes"]
 
 REPLAYS: Final = False
 LOADS: Final = True
@@ -50,9 +50,9 @@ def own(facts: LayerFacts) -> Mapping[str, Choices]:
     return {"current": (ring,) if block is None or layout.words <= RING_WORDS else (block, ring)}
 
 
-def multiplies(facts: LayerFacts) -> bool:
-    """It has no multiplier."""
-    return False
+def registers(facts: LayerFacts) -> int:
+    """None."""
+    return 0
 
 
 def record(facts: LayerFacts, chosen: Mapping[str, MemoryPlan]) -> ScatterKind:

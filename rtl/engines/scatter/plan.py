@@ -25,7 +25,7 @@ class ScatterKind(EngineKind):
     def memories(self) -> tuple[MemoryPlan, ...]:
         return ()
 
-    def steps_at_once(self, engine: EnginePlan) -> None:
+    def steps_at_once(self, engine: EnginePlan, time_steps: int) -> None:
         return None
 
     def faults_in(self, engine: EnginePlan) -> Iterator[Fault]:

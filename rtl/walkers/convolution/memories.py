@@ -12,9 +12,9 @@ from snnc.rtl.walkers.convolution.plan import ConvolutionWalk
 __all__ = ["kernel_of", "sources", "strides", "takes", "walk"]
 
 
-def takes(projection: Dense | Convolution, *, pixels: bool) -> bool:
+def takes(projection: Dense | Convolution, *, pixels: bool, gathered: bool) -> bool:
     """A convolution of spikes."""
-    return isinstance(projection, Convolution) and not pixels
+    return isinstance(projection, Convolution) and not pixels and not gathered
 
 
 def sources(projection: Convolution, source: LayoutPlan) -> int:

@@ -12,7 +12,7 @@ from snnc.rtl.walkers.dense.plan import DenseWalk
 __all__ = ["sources", "strides", "takes", "walk"]
 
 
-def takes(projection: Dense | Convolution, *, pixels: bool) -> bool:
+def takes(projection: Dense | Convolution, *, pixels: bool, gathered: bool) -> bool:
     """Any dense projection."""
     return isinstance(projection, Dense)
 

@@ -12,7 +12,7 @@ from snnc.rtl.walkers.image.plan import ImageWalk
 __all__ = ["sources", "strides", "takes", "walk"]
 
 
-def takes(projection: Dense | Convolution, *, pixels: bool) -> bool:
+def takes(projection: Dense | Convolution, *, pixels: bool, gathered: bool) -> bool:
     """A convolution of pixels."""
     return isinstance(projection, Convolution) and pixels
 

@@ -11,17 +11,17 @@ Cycle 0 is the handshake of a sample's first input beat.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.plan import LayoutPlan, Plan
+from snnc.compiler.plan import EnginePlan, LayoutPlan, Plan
 from snnc.rtl.engines import witness
 from snnc.sim.models.stimulus import Stimulus
-from snnc.sim.models.timing.links import Link, Outputs
+from snnc.sim.models.timing.links import Link, MapReader, Maps, Outputs, Replay
 from snnc.sim.models.timing.walking import EngineTiming
 
 __all__ = ["EnginePrediction", "Prediction", "predict"]
@@ -109,6 +109,9 @@ def predict(plan: Plan, stimulus: Stimulus, spikes: Mapping[str, npt.NDArray[Any
     }
     for source in plan.engines[:-1]:
         counts = _spikes_per_word(source.layout, spikes[source.name])
+        if source.kind.into_maps:
+            timings[source.name].outputs = _maps(plan, source, counts, spikes[source.name], timings)
+            continue
         links = []
         for listener, k in plan.listeners(source.name):
             depth = listener.projections[k].queue.depth if plan.fills(listener, listener.projections[k]) else None
@@ -132,6 +135,33 @@ def predict(plan: Plan, stimulus: Stimulus, spikes: Mapping[str, npt.NDArray[Any
     )
     last_output = predictions[-1].last_execute + 2 + plan.readout.neurons - 1
     return Prediction(cycles=last_output + 1, engines=predictions)
+
+
+def _maps(
+    plan: Plan, source: EnginePlan, counts: IntArray, spikes: npt.NDArray[Any], timings: Mapping[str, EngineTiming]
+) -> Maps:
+    """The spike maps behind an engine, and what reads them."""
+    readers: list[MapReader] = []
+    for listener, k in plan.listeners(source.name):
+        timing = timings[listener.name]
+        if listener.kind.reads_maps:
+            readers.append(_Gathered(timing, spikes))
+        else:
+            timing.walkers[k].records = False
+            readers.append(Replay(source.layout, counts, timing.walkers[k]))
+    return Maps(source.layout, len(spikes), readers)
+
+
+class _Gathered:
+    """A spike map that an engine gathers from."""
+
+    def __init__(self, timing: Any, spikes: npt.NDArray[Any]) -> None:
+        self._timing = timing
+        self._spikes = spikes
+
+    def read(self, rows: Sequence[IntArray], words: Sequence[Sequence[IntArray]]) -> None:
+        """Everything that the engine does."""
+        self._timing.gather(rows, self._spikes)
 
 
 def _spikes_per_word(layout: LayoutPlan, spikes: npt.NDArray[Any]) -> IntArray:

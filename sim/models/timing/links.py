@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.errors import UnsupportedError
+from snnc.compiler.plan import LayoutPlan
 from snnc.sim.models.timing.walking import Walker, Word
 
-__all__ = ["Link", "Outputs"]
+__all__ = ["Link", "MapReader", "Maps", "Outputs", "Replay"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
@@ -73,3 +75,69 @@ class Outputs:
             walker = link.consumer
             if link.credits is None and walker is walker.engine.main:
                 walker.engine.advance(t)
+
+
+class MapReader(Protocol):
+    """What reads a spike map."""
+
+    def read(self, rows: Sequence[IntArray], words: Sequence[Sequence[IntArray]]) -> None:
+        """A sample is complete: row ``y`` is counted from ``rows[y]`` on, word ``w`` of step ``t`` is in at
+        ``words[t][w]``.
+        """
+
+
+class Maps:
+    """All spike maps behind one engine: nothing keeps it waiting, so that they are read when it is done."""
+
+    def __init__(self, layout: LayoutPlan, steps: int, readers: Sequence[MapReader]) -> None:
+        self._layout = layout
+        self._readers = readers
+        self._words: list[list[IntArray]] = [[] for _ in range(steps)]
+
+    def granted(self) -> int:
+        """At any time."""
+        return 0
+
+    def emit(self, t: int, word: int, executed: IntArray) -> None:
+        """Word `word` of step `t` is written at `executed`."""
+        self._words[t].append(executed)
+
+    def finish(self, t: int) -> None:
+        """All words are out."""
+        row = self._layout.columns * self._layout.groups
+        # Rows are counted when they have been written in the last step.
+        rows = [entered + 1 for entered in self._words[-1][row - 1 :: row]]
+        for reader in self._readers:
+            reader.read(rows, self._words)
+
+
+class Replay:
+    """A spike map whose words go to a walker, step after step.
+
+    Parameters
+    ----------
+    layout
+        Of the source.
+    counts
+        Spikes of its words, ``(time, word, batch)``.
+    consumer
+        The walker that takes them, of an engine's only projection.
+    """
+
+    def __init__(self, layout: LayoutPlan, counts: IntArray, consumer: Walker) -> None:
+        self._row = layout.columns * layout.groups
+        self._counts = counts
+        self._consumer = consumer
+
+    def read(self, rows: Sequence[IntArray], words: Sequence[Sequence[IntArray]]) -> None:
+        """Read a word a cycle, unless one with spikes or a marker waits for the serialiser."""
+        left = np.zeros_like(rows[0])
+        for t, counts in enumerate(self._counts):
+            for word, events in enumerate(counts):
+                offered = np.maximum(left, rows[word // self._row]) + 1
+                present = events > 0 if word < len(counts) - 1 else None
+                entered = offered - self._consumer.queueing
+                taken = self._consumer.accept(
+                    Word(step=t, number=word, entered=entered, events=events, present=present)
+                )
+                left = taken if present is None else np.where(present, taken, offered)

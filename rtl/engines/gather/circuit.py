@@ -1,0 +1,213 @@
+"""A gathering engine: the hardware of a convolution that reads spike maps and writes spike maps.
+
+    taps -> spike map -> word -> byte -> weight row -> residual -> o
+
+For each word of the layer it walks the spikes below the kernel, step after step; the residuals are the adders' own
+registers, so that there are no membranes to store. `docs/timing.md` says when.
+"""
+
+import itertools
+
+from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Member, Out, connect, flipped
+
+from snnc.compiler.plan import EnginePlan, InputPlan, MemoryKind, unsigned_bits
+from snnc.rtl.beats import MapWrite, map_write
+from snnc.rtl.credits import MapOutput
+from snnc.rtl.engines.gather.neurons import GatherNeurons
+from snnc.rtl.engines.gather.plan import GatherKind
+from snnc.rtl.loader import Loading, LoadPort
+from snnc.rtl.memories import LoadedRom, Rom
+from snnc.rtl.neurons import at_pass
+from snnc.rtl.spike_map import MapPort, MapReader, Reading
+from snnc.rtl.tables import position_fields
+from snnc.rtl.tap_serialiser import TapOperation, TapSerialiser
+from snnc.rtl.views import Fields, Payload, Stream
+from snnc.rtl.walkers import witness
+from snnc.rtl.word_counter import WordCounter
+
+__all__ = ["GatherEngine", "build"]
+
+
+class _Slot(Fields):
+    """What is issued in a cycle, on its way to execution."""
+
+    add: Value
+    load: Value
+    sweep: Value
+    sweep_pass: Value
+    last: Value
+    """Of the sample's last step."""
+
+
+class GatherEngine(wiring.Component):
+    """Hardware of a population whose one projection is a convolution of the spikes in a map.
+
+    Parameters
+    ----------
+    plan
+        The population.
+    maps
+        How many spike maps take its spikes.
+
+    Members
+    -------
+    map0 : Out(MapPort)
+        Reads the spike map of its source.
+    o : Out(stream of `beats.map_write`)
+        Is always taken.
+    left : In(number of maps)
+        A sample has been read from the map.
+    load0 : In(LoadPort)
+        Fills the weights (only where they are in SPRAM).
+
+    Signals named ``probe_*`` say what executes: `sim` reads them by these names.
+    """
+
+    map0: Reading
+    load0: Loading
+    o: Stream[MapWrite]
+    left: Signal
+
+    def __init__(self, plan: EnginePlan, maps: int) -> None:
+        if not isinstance(plan.kind, GatherKind):
+            raise ValueError(f"Engine {plan.name!r} gathers no spikes")
+        self._plan = plan
+        self._kind = plan.kind
+        projection = plan.main
+        self._walker = witness(projection.walk, "circuit").Walker(plan, projection)
+        self._serialiser = TapSerialiser(plan, projection)
+        self._output = MapOutput(plan, plan.kind.steps, maps)
+        ports: dict[str, Member] = {
+            "map0": Out(MapPort(projection.source_layout, projection.queue)),
+            "o": Out(stream.Signature(map_write(plan, plan.kind.steps), always_ready=True)),
+            "left": In(maps),
+        }
+        if projection.weights.kind is MemoryKind.SPRAM:
+            ports["load0"] = In(LoadPort(projection.weights))
+        super().__init__(ports)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        plan = self._plan
+        m.submodules.walker = walker = self._walker
+        m.submodules.output = output = self._output
+        m.submodules.neurons = neurons = GatherNeurons(plan)
+        serialiser = self._taps(m)
+        now = self._pipeline(m, serialiser)
+        m.d.comb += neurons.weights.eq(self._weight_row(m, serialiser))
+
+        # --- which word and step it is follows from what has been done ---
+        m.submodules.words = words = WordCounter(plan.layout)
+        group, column, _ = position_fields(words.address, plan.layout)
+        step = Signal(unsigned_bits(self._kind.steps - 1))
+        finishes, closes = Signal(), Signal()
+        m.d.comb += [
+            finishes.eq(now.sweep & at_pass(plan, now.sweep_pass, len(plan.passes) - 1)),
+            closes.eq(finishes & now.last),
+            words.step.eq(closes),
+            neurons.add.eq(now.add),
+            neurons.load.eq(now.load),
+            neurons.sweep.eq(now.sweep),
+            neurons.sweep_pass.eq(now.sweep_pass),
+            neurons.clear.eq(closes),
+            neurons.group.eq(group),
+            neurons.next_group.eq(Mux(closes, Mux(group == plan.layout.groups - 1, 0, group + 1), group)),
+        ]
+        with m.If(finishes):
+            m.d.sync += step.eq(Mux(closes, 0, step + 1))
+
+        ends_row: Value = Const(1, 1)
+        for field, size in ((group, plan.layout.groups), (column, plan.layout.columns)):
+            ends_row = ends_row & (field == size - 1)
+        connect(m, output.o, flipped(self.o))
+        m.d.comb += [
+            output.left.eq(self.left),
+            output.ends.eq(walker.release),
+            walker.allow.eq(output.allow),
+            output.execute.eq(now.sweep & at_pass(plan, now.sweep_pass, 0)),
+            output.beat.word.eq(words.address),
+            output.beat.step.eq(step),
+            output.beat.mask.eq(neurons.spikes),
+            output.beat.final.eq(now.last),
+            output.beat.completes.eq(now.last & ends_row),
+        ]
+        for name, value in {
+            "probe_execute": now.add | now.load | now.sweep,
+            "probe_sweep": now.sweep,
+            "probe_word": words.address,
+            "probe_spikes": neurons.spikes,
+            "probe_membranes": neurons.residuals,
+        }.items():
+            signal = Signal(len(value), name=name)
+            m.d.comb += signal.eq(value)
+        return m
+
+    def _taps(self, m: Module) -> TapSerialiser:
+        """From the walker's taps to operations, through the spike map of the source."""
+        walker, serialiser, port = self._walker, self._serialiser, self.map0
+        tag = data.StructLayout({"base": len(serialiser.row), "begins": 1, "ends": 1, "last": 1})
+        reader = MapReader(len(port.address), len(port.data), tag, late=self._kind.late)
+        m.submodules.reader = reader
+        m.submodules.serialiser = serialiser
+        tap, read, word = walker.o.payload, reader.o.payload, serialiser.i.payload
+        m.d.comb += [
+            walker.rows.eq(port.rows),
+            walker.last_step.eq(port.last_step),
+            port.release.eq(walker.release),
+            port.address.eq(reader.address),
+            reader.data.eq(port.data),
+            reader.i.valid.eq(walker.o.valid),
+            walker.o.ready.eq(reader.i.ready),
+            reader.i.payload.address.eq(tap.address),
+            serialiser.i.valid.eq(reader.o.valid),
+            reader.o.ready.eq(serialiser.i.ready),
+            word.mask.eq(read.mask),
+        ]
+        for field in ("base", "begins", "ends", "last"):
+            m.d.comb += [
+                reader.i.payload.tag[field].eq(getattr(tap, field)),
+                getattr(word, field).eq(read.tag[field]),
+            ]
+        return serialiser
+
+    def _pipeline(self, m: Module, serialiser: TapSerialiser) -> _Slot:
+        """What executes: what was issued so many cycles before."""
+        layout = Payload(_Slot, {"add": 1, "load": 1, "sweep": 1, "sweep_pass": len(serialiser.sweep_pass), "last": 1})
+        slots = [layout.signal(name=f"slot{k}") for k in range(self._plan.pipeline + 1)]
+        issued = slots[0]
+        m.d.comb += [
+            issued.add.eq(serialiser.issue & (serialiser.kind == TapOperation.ADD)),
+            issued.load.eq(serialiser.issue & (serialiser.kind == TapOperation.LOAD)),
+            issued.sweep.eq(serialiser.issue & (serialiser.kind == TapOperation.SWEEP)),
+            issued.sweep_pass.eq(serialiser.sweep_pass),
+            issued.last.eq(serialiser.last),
+        ]
+        for before, after in itertools.pairwise(slots):
+            m.d.sync += after.eq(before)
+        return slots[-1]
+
+    def _weight_row(self, m: Module, serialiser: TapSerialiser) -> Value:
+        """The weights that are added when what is issued executes."""
+        plan = self._plan.main.weights
+        weights: Rom | LoadedRom
+        if plan.kind is MemoryKind.SPRAM:
+            weights = LoadedRom(plan)
+            connect(m, flipped(self.load0), weights.load)
+        else:
+            weights = Rom(plan)
+        m.submodules.weights = weights
+        row = Signal.like(weights.address, reset_less=True)
+        m.d.sync += row.eq(serialiser.row + serialiser.lane)
+        m.d.comb += weights.address.eq(row)
+        if not self._kind.late:
+            return weights.data
+        registered = Signal.like(weights.data, name="row_data", reset_less=True)
+        m.d.sync += registered.eq(weights.data)
+        return registered
+
+
+def build(plan: EnginePlan, source: InputPlan, behind: tuple[int, ...]) -> GatherEngine:
+    """The engine in front of so many spike maps."""
+    return GatherEngine(plan, len(behind))

@@ -1,0 +1,144 @@
+"""When a gathering engine works: ``docs/timing.md``, "Gathering engine", in NumPy.
+
+Nothing behind an engine keeps it waiting, so that it is followed through a whole sample at once: tap by tap, all
+samples of a batch together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.plan import EnginePlan, LayoutPlan
+from snnc.rtl.engines.gather.plan import GatherKind
+from snnc.rtl.walkers.convolution.timing import seen
+from snnc.rtl.walkers.gather.plan import GatherWalk
+from snnc.sim.models.stimulus import Stimulus
+from snnc.sim.models.timing.walking import SpikeLink, Walker
+
+__all__ = ["Timing", "events_gathered"]
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+_BYTE: Final = 8
+
+
+class Timing:
+    """A gathering engine's run over a batch.
+
+    Attributes
+    ----------
+    operations
+        Loads, additions and sweeps; shape ``(batch,)``, as all that follow.
+    first_issue, first_execute, last_execute
+        Of them; known when the engine has gathered.
+    """
+
+    def __init__(self, engine: EnginePlan, stimulus: Stimulus) -> None:
+        if not isinstance(engine.kind, GatherKind):
+            raise ValueError(f"engine {engine.name!r} gathers no spikes")
+        self.walkers: list[Walker] = []
+        self.outputs: SpikeLink | None = None
+        self._engine = engine
+        self._late = engine.kind.late
+        self._steps = stimulus.time_steps
+        empty = np.full(len(stimulus), -1, dtype=np.int64)
+        self.operations, self.first_issue, self.first_execute, self.last_execute = empty, empty, empty, empty
+
+    def run(self) -> None:
+        """It hears no input."""
+        raise ValueError(f"engine {self._engine.name!r} gathers no input")
+
+    def advance(self, t: int) -> None:
+        """Nothing keeps it waiting: it has sent the step."""
+
+    def gather(self, rows: Sequence[IntArray], spikes: npt.NDArray[np.bool_]) -> None:
+        """Gather `spikes`, ``(time, batch, neuron)``; row ``y`` of the source is counted from ``rows[y]`` on."""
+        engine, outputs = self._engine, self.outputs
+        assert outputs is not None
+        layout, passes, walk = engine.layout, len(engine.passes), engine.main.walk
+        assert isinstance(walk, GatherWalk)
+        source = engine.main.source_layout
+        events, final_byte = _per_word(source, spikes)
+        inside = [
+            [_inside(walk, axis, at, source.sizes[axis]) for at in range(layout.sizes[axis])] for axis in range(2)
+        ]
+        batch = spikes.shape[1]
+        nothing = np.zeros(batch, dtype=np.int64)
+        # When the last tap moved on: out of the position, the map's data, the register behind them, and the word;
+        # when the byte was done.
+        fetched, read, held, word_done, done = nothing - 1, nothing, nothing, nothing, nothing
+        operations = nothing
+        number = 0
+        for y in range(layout.rows):
+            # The last words wait for the whole map, which is given back with them.
+            complete = rows[inside[0][y][-1]] if y < layout.rows - 1 else rows[-1]
+            for x in range(layout.columns):
+                places = [(h, w, k) for h in inside[0][y] for w in inside[1][x] for k in range(source.groups)]
+                for _ in range(layout.groups):
+                    offered = np.maximum(fetched + 1, complete) + 1
+                    for t in range(self._steps):
+                        for at, (h, w, k) in enumerate(places):
+                            begins, ends = t == 0 and at == 0, at == len(places) - 1
+                            fetched = np.maximum(offered, read)
+                            offered = fetched + 1
+                            if self._late:
+                                read = np.maximum(fetched + 1, held)
+                                held = np.maximum(read + 1, word_done)
+                            else:
+                                read = held = np.maximum(fetched + 1, word_done)
+                            found = events[t, h, w, k]
+                            cycles = found + (begins + passes * ends)
+                            operations = operations + cycles
+                            if begins or ends:
+                                done = np.maximum(held + 1, done) + cycles
+                                last = passes if ends else np.where(found > 0, final_byte[t, h, w, k], 1)
+                                word_done = done - last
+                            else:
+                                some = found > 0
+                                done = np.where(some, np.maximum(held + 1, done) + cycles, done)
+                                word_done = np.where(some, done - final_byte[t, h, w, k], held + 1)
+                            if begins and number == 0:
+                                self.first_issue = done - cycles + 1
+                        outputs.emit(t, number, done - passes + 1 + engine.pipeline + engine.emission)
+                    number += 1
+        self.operations = operations
+        self.first_execute = self.first_issue + engine.pipeline
+        self.last_execute = done + engine.pipeline
+        outputs.finish(self._steps - 1)
+
+
+def _per_word(source: LayoutPlan, spikes: npt.NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
+    """Spikes of every spike word, and of the last of its bytes that has one; ``(time, row, column, group, batch)``."""
+    steps, batch, _ = spikes.shape
+    lanes = -(-source.lanes // _BYTE) * _BYTE
+    words = np.zeros((steps, batch, source.groups * source.lanes, source.rows, source.columns), dtype=np.int64)
+    words[:, :, : source.channels] = spikes.reshape(steps, batch, source.channels, source.rows, source.columns)
+    words = words.reshape(steps, batch, source.groups, source.lanes, source.rows, source.columns)
+    words = np.pad(words, [(0, 0)] * 3 + [(0, lanes - source.lanes)] + [(0, 0)] * 2)
+    in_bytes = words.reshape(steps, batch, source.groups, -1, _BYTE, source.rows, source.columns).sum(axis=4)
+    final = np.zeros_like(in_bytes[:, :, :, 0])
+    for k in range(in_bytes.shape[3]):
+        final = np.where(in_bytes[:, :, :, k] > 0, in_bytes[:, :, :, k], final)
+    order = (0, 3, 4, 2, 1)
+    return in_bytes.sum(axis=3).transpose(order).copy(), final.transpose(order).copy()
+
+
+def _inside(walk: GatherWalk, axis: int, at: int, size: int) -> list[int]:
+    """The places of the source that position `at` sees along an axis."""
+    kernel = walk.kernel
+    places = (at * kernel.stride[axis] + u * kernel.dilation[axis] for u in range(kernel.size[axis]))
+    return [place - kernel.padding[axis] for place in places if 0 <= place - kernel.padding[axis] < size]
+
+
+def events_gathered(engine: EnginePlan, spikes: npt.NDArray[np.bool_]) -> IntArray:
+    """How often words add a weight row, for spikes ``(time, batch, neuron)``; shape ``(batch,)``."""
+    source, target, walk = engine.main.source_layout, engine.layout, engine.main.walk
+    assert isinstance(walk, GatherWalk)
+    rows, columns = (seen(walk.kernel, axis, 1, source.sizes[axis], target.sizes[axis]) for axis in range(2))
+    reached = np.outer([len(places) for places in rows], [len(places) for places in columns]) * target.groups
+    found: IntArray = spikes.sum(axis=0, dtype=np.int64) @ np.tile(reached.reshape(-1), source.channels)
+    return found

@@ -1,0 +1,82 @@
+"""A spike map's words as a stream of spike words, step after step."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import Out
+
+from snnc.compiler.plan import EnginePlan, ProjectionPlan
+from snnc.rtl.beats import Marker, SpikeWord, spike_word
+from snnc.rtl.spike_map import MapPort, MapReader, Reading
+from snnc.rtl.tables import position_fields
+from snnc.rtl.views import Stream
+from snnc.rtl.word_counter import WordCounter
+
+__all__ = ["Replay"]
+
+
+class Replay(wiring.Component):
+    """Reads a spike map in the order of steps, then of words, each as soon as its row is complete.
+
+    A word a cycle, those without a spike and without a marker as well, which it leaves out.
+
+    Parameters
+    ----------
+    source
+        The layer whose spikes they are.
+    projection
+        That hears them, with a spike map.
+
+    Members
+    -------
+    port : Out(MapPort)
+    o : Out(stream of spike words)
+    """
+
+    port: Reading
+    o: Stream[SpikeWord]
+
+    def __init__(self, source: EnginePlan, projection: ProjectionPlan) -> None:
+        self._source = source.layout
+        super().__init__(
+            {
+                "port": Out(MapPort(source.layout, projection.queue)),
+                "o": Out(stream.Signature(spike_word(source))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        port, layout = self.port, self._source
+        m.submodules.words = words = WordCounter(layout)
+        step = Signal.like(port.last_step)
+        tag = data.StructLayout({"word": layout.address_bits, "marker": Marker})
+        m.submodules.reader = reader = MapReader(len(port.address), layout.lanes, tag, late=False)
+        given, read = reader.i.payload, reader.o.payload
+        _, _, row = position_fields(words.address, layout)
+        moves, last = Signal(), Signal()
+        m.d.comb += [
+            last.eq(step == port.last_step),
+            reader.i.valid.eq(port.rows > row),
+            moves.eq(reader.i.valid & reader.i.ready),
+            words.step.eq(moves),
+            port.release.eq(moves & words.last & last),
+            given.address.eq(Cat(words.address[: layout.word_bits], step)),
+            given.tag.word.eq(words.address),
+            given.tag.marker.eq(Mux(words.last, Mux(last, Marker.SAMPLE, Marker.STEP), Marker.NONE)),
+            port.address.eq(reader.address),
+            reader.data.eq(port.data),
+        ]
+        with m.If(moves & words.last):
+            m.d.sync += step.eq(Mux(last, 0, step + 1))
+
+        word = self.o.payload
+        shown = Signal()
+        m.d.comb += [
+            shown.eq(read.mask.any() | (read.tag.marker != Marker.NONE)),
+            self.o.valid.eq(reader.o.valid & shown),
+            reader.o.ready.eq(self.o.ready | ~shown),
+            word.word.eq(read.tag.word),
+            word.mask.eq(read.mask),
+            word.marker.eq(read.tag.marker),
+        ]
+        return m

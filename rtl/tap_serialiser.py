@@ -1,0 +1,166 @@
+"""What a gathering engine sees at its taps, as a run of its operations."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from snnc.compiler.plan import EnginePlan, ProjectionPlan, unsigned_bits
+from snnc.rtl.beats import TapWord, tap_word
+from snnc.rtl.spike_serialiser import at_most_one, lowest_set_bit
+from snnc.rtl.views import Stream
+
+__all__ = ["TapOperation", "TapSerialiser"]
+
+_BYTE = 8
+"""Lanes that are searched for a spike at a time."""
+
+
+class TapOperation(enum.Enum, shape=2):
+    """What a gathering engine does in a cycle."""
+
+    LOAD = 0
+    """Take the initial residuals."""
+    ADD = 1
+    """Add a row of weights."""
+    SWEEP = 2
+    """Take a pass of a sweep."""
+
+
+class TapSerialiser(wiring.Component):
+    """One operation a cycle: for a word's first tap a load, for each spike an addition, at a step's end all passes.
+
+    In two levels: the first register holds a spike word, and says which of its bytes have a spike; the second holds one
+    of these, or a load or a sweep. A tap of neither takes a cycle of the first alone.
+
+    Parameters
+    ----------
+    engine, projection
+        Whose taps they are.
+
+    Members
+    -------
+    i : In(stream of `beats.tap_word`)
+    issue : Out(1)
+        An operation is issued, of this `kind`:
+    row : Out(range(weight rows))
+        The weight row of an addition is the sum of `row` and `lane`.
+    lane : Out(range(source lanes))
+    sweep_pass : Out(range(passes))
+        Of a sweep.
+    last : Out(1)
+        It belongs to the sample's last step.
+    """
+
+    i: Stream[TapWord]
+    issue: Signal
+    kind: Signal
+    row: Signal
+    lane: Signal
+    sweep_pass: Signal
+    last: Signal
+
+    def __init__(self, engine: EnginePlan, projection: ProjectionPlan) -> None:
+        self._passes = len(engine.passes)
+        self._lanes = projection.source_layout.lanes
+        word = tap_word(projection)
+        super().__init__(
+            {
+                "i": In(stream.Signature(word)),
+                "issue": Out(1),
+                "kind": Out(TapOperation),
+                "row": Out(unsigned_bits(projection.weights.depth - 1)),
+                "lane": Out(unsigned_bits(self._lanes - 1)),
+                "sweep_pass": Out(unsigned_bits(self._passes - 1)),
+                "last": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        count = -(-self._lanes // _BYTE)
+        given = self.i.payload
+
+        # --- the word: what is left of it to be done, the load lowest and the sweep highest ---
+        busy = Signal()
+        mask = Signal(self._lanes, reset_less=True)
+        left = Signal(count + 2, reset_less=True)
+        single = Signal(count, reset_less=True)  # bytes of one spike at most
+        base = Signal.like(given.base, reset_less=True)
+        last = Signal(reset_less=True)
+        takes = Signal()
+        chosen, _ = lowest_set_bit(left)
+        onehot = Signal(len(left))
+        m.d.comb += [onehot.eq(chosen), self.i.ready.eq(~busy | ((left & ~onehot) == 0) & (takes | (left == 0)))]
+        bytes_given = [given.mask[k * _BYTE : (k + 1) * _BYTE] for k in range(count)]
+        with m.If(self.i.ready):
+            m.d.sync += [
+                busy.eq(self.i.valid),
+                mask.eq(given.mask),
+                left.eq(Cat(given.begins, *(part.any() for part in bytes_given), given.ends)),
+                single.eq(Cat(at_most_one(part) for part in bytes_given)),
+                base.eq(given.base),
+                last.eq(given.last),
+            ]
+        with m.Elif(takes):
+            m.d.sync += left.eq(left & ~onehot)
+
+        # --- the byte, or the load, or the sweep ---
+        valid, final = Signal(), Signal(reset_less=True)
+        kind = Signal(TapOperation, reset_less=True)
+        bits = Signal(_BYTE, reset_less=True)
+        number = Signal(unsigned_bits(count - 1), reset_less=True)
+        row, closing = Signal.like(base, reset_less=True), Signal(reset_less=True)
+        sweep_pass = Signal.like(self.sweep_pass)
+        bit, index = lowest_set_bit(bits)
+        rest = Signal(_BYTE)
+        m.d.comb += [
+            rest.eq(bits & ~bit),
+            takes.eq(~valid | final),
+            self.issue.eq(valid),
+            self.kind.eq(kind),
+            self.row.eq(row),
+            self.lane.eq(Cat(index, number)),
+            self.sweep_pass.eq(sweep_pass),
+            self.last.eq(closing),
+        ]
+        loads, sweeps = onehot[0], onehot[-1]
+        of_byte = onehot[1:-1]
+        with m.If(takes):
+            chosen_byte: Value = Cat()
+            for k in range(count):
+                part = mask[k * _BYTE : (k + 1) * _BYTE]
+                chosen_byte = (
+                    part & of_byte[k].replicate(len(part))
+                    if k == 0
+                    else chosen_byte | (part & of_byte[k].replicate(len(part)))
+                )
+            numbers = Cat(Cat(of_byte[k] for k in range(count) if k >> place & 1).any() for place in range(len(number)))
+            m.d.sync += [
+                valid.eq(busy & (left != 0)),
+                kind.eq(
+                    Mux(
+                        loads,
+                        TapOperation.LOAD,
+                        Mux(sweeps, TapOperation.SWEEP, TapOperation.ADD),
+                    )
+                ),
+                bits.eq(chosen_byte),
+                number.eq(numbers),
+                final.eq(loads | (of_byte & single).any() | (sweeps if self._passes == 1 else 0)),
+                row.eq(base),
+                closing.eq(last),
+                sweep_pass.eq(0),
+            ]
+        with m.Else():
+            m.d.sync += [
+                bits.eq(rest),
+                final.eq(
+                    Mux(
+                        kind == TapOperation.SWEEP,
+                        sweep_pass == self._passes - 2 if self._passes > 1 else 1,
+                        at_most_one(rest),
+                    )
+                ),
+                sweep_pass.eq(sweep_pass + 1),
+            ]
+        return m

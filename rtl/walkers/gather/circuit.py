@@ -1,0 +1,182 @@
+"""The position generator of a gathering walk: the taps of every word of a layer, step after step."""
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from snnc.compiler.plan import EnginePlan, ProjectionPlan, unsigned_bits
+from snnc.rtl.beats import Tap, tap
+from snnc.rtl.tables import constant_table, position_fields
+from snnc.rtl.views import Stream
+from snnc.rtl.walkers.gather.plan import GatherWalk
+from snnc.rtl.walkers.image.circuit import Window, windows
+from snnc.rtl.word_counter import WordCounter
+
+__all__ = ["Walker"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begin:
+    """The first tap of a word, its taps in either direction but the first, and the source rows that it needs."""
+
+    needs: Value
+    column: Value
+    row: Value
+    columns_left: Value
+    rows_left: Value
+    base: Value
+
+
+class Walker(wiring.Component):
+    """Visits the taps of all words in order: words by address, of each word the steps, of each step the taps by kernel
+    row, kernel column and source word.
+
+    Between two words there is a cycle in which no tap is offered: a word begins in it, or waits there until the rows
+    of the source that it sees are complete. All that a tap is made of are registers.
+
+    Parameters
+    ----------
+    engine
+        The layer.
+    projection
+        With a `GatherWalk`, behind a spike map.
+
+    Members
+    -------
+    rows : In(range(source rows + 1))
+        How many rows of the source are complete, in all steps of the sample.
+    last_step : In(range(steps))
+        The sample's last step; it counts once a row is complete.
+    allow : In(1)
+        A sample's first word may begin.
+    o : Out(stream of `beats.tap`)
+    release : Out(1)
+        The sample's last tap moves on: nothing more of it will be read.
+    """
+
+    rows: Signal
+    last_step: Signal
+    allow: Signal
+    o: Stream[Tap]
+    release: Signal
+
+    def __init__(self, engine: EnginePlan, projection: ProjectionPlan) -> None:
+        walk, source, steps = projection.walk, projection.source_layout, projection.queue.steps
+        assert isinstance(walk, GatherWalk)
+        if steps is None:
+            raise ValueError(f"Engine {engine.name!r} gathers spikes, which lie in a spike map")
+        self._layout = engine.layout
+        self._source = source
+        self._walk = walk
+        self._rows = windows(walk.kernel, 0, source.rows, engine.layout.rows)
+        self._columns = windows(walk.kernel, 1, source.columns, engine.layout.columns)
+        self._tap = tap(projection)
+        super().__init__(
+            {
+                "rows": In(range(source.rows + 1)),
+                "last_step": In(unsigned_bits(steps - 1)),
+                "allow": In(1),
+                "o": Out(stream.Signature(self._tap)),
+                "release": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        layout, source, kernel = self._layout, self._source, self._walk.kernel
+        m.submodules.words = words = WordCounter(layout)
+        group, column, row = position_fields(words.address, layout)
+        begins = self._begins(m, group, column, row)
+
+        # --- the tap; every field is a register ---
+        out = self.o.payload
+        valid, opening, first = Signal(), Signal(), Signal(init=1)
+        step = Signal(len(self.last_step))
+        source_group = Signal(unsigned_bits(source.groups - 1))
+        source_column = Signal(unsigned_bits(source.columns - 1))
+        source_row = Signal(unsigned_bits(source.rows - 1))
+        rows_left, columns_left = (
+            Signal(unsigned_bits(size - 1), name=name)
+            for size, name in zip(kernel.size, ("rows_left", "columns_left"), strict=True)
+        )
+        base, start = Signal(len(out.base)), Signal(len(out.base))
+        end_group, end_column, end_row = source_group == source.groups - 1, columns_left == 0, rows_left == 0
+        last = Signal()
+        position = Cat(
+            source_group[: source.group_bits], source_column[: source.column_bits], source_row[: source.row_bits]
+        )
+        m.d.comb += [
+            self.o.valid.eq(valid),
+            # In the map a step's words begin at a power of two.
+            out.address.eq(Cat(position, step)),
+            out.base.eq(base),
+            out.begins.eq(opening),
+            out.ends.eq(end_group & end_column & end_row),
+            last.eq(step == self.last_step),
+            out.last.eq(last),
+        ]
+
+        # --- a word begins ---
+        starts = Signal()
+        m.d.comb += starts.eq(~valid & (self.rows >= begins.needs) & (self.allow | ~first))
+        with m.If(starts):
+            m.d.sync += [
+                valid.eq(1),
+                opening.eq(1),
+                first.eq(0),
+                base.eq(begins.base),
+                start.eq(begins.base),
+            ]
+
+        # --- from tap to tap: the next source word, column, row, step, word ---
+        moves = Signal()
+        plane = self._walk.row_stride * source.channels  # weight rows of a kernel position
+        back = (source.groups - 1) * source.lanes
+        m.d.comb += moves.eq(valid & self.o.ready)
+        with m.If(moves):
+            m.d.sync += [opening.eq(0), source_group.eq(source_group + 1), base.eq(base + source.lanes)]
+            with m.If(end_group):
+                m.d.sync += [
+                    source_group.eq(0),
+                    source_column.eq(source_column + kernel.dilation[1]),
+                    columns_left.eq(columns_left - 1),
+                    base.eq(base + (plane - back)),
+                ]
+                with m.If(end_column):
+                    lines = [(kernel.size[1] - w.taps + 1) * plane - back for w in self._columns]
+                    m.d.sync += base.eq(base + constant_table(m, "line", column, lines))
+        with m.If(starts | (moves & end_group & end_column)):
+            m.d.sync += [source_column.eq(begins.column), columns_left.eq(begins.columns_left)]
+            m.d.sync += [source_row.eq(source_row + kernel.dilation[0]), rows_left.eq(rows_left - 1)]
+        with m.If(starts | (moves & out.ends)):
+            m.d.sync += [source_row.eq(begins.row), rows_left.eq(begins.rows_left)]
+        with m.If(moves & out.ends):
+            m.d.sync += [step.eq(step + 1), base.eq(start)]
+            with m.If(last):
+                m.d.sync += [step.eq(0), valid.eq(0), first.eq(words.last)]
+        m.d.comb += [words.step.eq(moves & out.ends & last), self.release.eq(words.step & words.last)]
+        return m
+
+    def _begins(self, m: Module, group: Value, column: Value, row: Value) -> _Begin:
+        """What a word begins with, from tables over its group, column and row."""
+        kernel, channels = self._walk.kernel, self._source.channels
+        rows, columns = self._rows, self._columns
+        across = self._walk.row_stride * channels  # weight rows of a kernel position
+        down = kernel.size[1] * across
+
+        def needed(window: Window) -> int:
+            return window.source + (window.taps - 1) * kernel.dilation[0] + 1
+
+        return _Begin(
+            # The map is given back with the last tap: by then its source must have written everything.
+            needs=constant_table(m, "needs", row, [*(needed(w) for w in rows[:-1]), self._source.rows]),
+            column=constant_table(m, "first_column", column, [w.source for w in columns]),
+            row=constant_table(m, "first_row", row, [w.source for w in rows]),
+            columns_left=constant_table(m, "column_taps", column, [w.taps - 1 for w in columns]),
+            rows_left=constant_table(m, "row_taps", row, [w.taps - 1 for w in rows]),
+            base=constant_table(m, "base_row", row, [w.kernel * down for w in rows])
+            + constant_table(m, "base_column", column, [w.kernel * across for w in columns])
+            + constant_table(m, "base_group", group, [k * channels for k in range(self._layout.groups)]),
+        )

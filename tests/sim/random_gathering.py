@@ -1,0 +1,115 @@
+"""Random networks of images whose convolutions gather spikes, none of them silent."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.ir import Encoding, Graph, Initial, IntegrateAndFire, Population, Reset, frozen
+from snnc.compiler.lanes.gathering import gatherable
+from snnc.sim.models import golden
+from tests.networks import Conv, Full, Pool, spatial_chain
+
+__all__ = ["GatheringCase", "gathering_case"]
+
+_T = TypeVar("_T")
+
+QUIET, LOUD = 0.03, 0.97
+SAMPLES = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GatheringCase:
+    """A network with at least one layer that can gather, its lanes, and images for samples of `time_steps`."""
+
+    graph: Graph
+    lanes: tuple[int, ...]
+    inputs: npt.NDArray[Any]
+    time_steps: int
+
+
+def gathering_case(seed: int) -> GatheringCase:
+    """The first of the networks that `seed` gives whose layers all fire."""
+    generator = np.random.default_rng((seed, 14))
+    while True:
+        graph = _network(generator)
+        if not gatherable(graph):
+            continue
+        lanes = tuple(int(generator.integers(1, min(16, layer.channels) + 1)) for layer in graph.layers)
+        density = _one_of(generator, [0.2, 0.5, 1.0])
+        shape = SAMPLES, graph.input.size
+        inputs = generator.integers(0, 2**graph.source.bits, shape) * (generator.random(shape) < density)
+        steps = int(generator.integers(1, graph.time_steps + 1))
+        trace = golden.run(graph, inputs, time_steps=steps)
+        rates = [trace.populations[layer.name].firing_rate for layer in graph.layers[:-1]]
+        if all(QUIET < rate < LOUD for rate in rates):
+            return GatheringCase(graph=graph, lanes=lanes, inputs=inputs, time_steps=steps)
+
+
+def _network(generator: np.random.Generator) -> Graph:
+    channels, height, width = (int(size) for size in generator.integers((1, 4, 4), (4, 11, 11)))
+    shape = channels, height, width
+    layers: list[Conv | Full | Pool] = []
+    for index in range(int(generator.integers(2, 5))):
+        kind = "conv" if index == 0 else _one_of(generator, ["conv", "conv", "conv", "max", "sum"])
+        if kind != "conv":
+            kernel = int(generator.integers(1, min(3, height) + 1)), int(generator.integers(1, min(3, width) + 1))
+            down, across = (
+                _one_of(generator, [s for s in (1, 2, 3) if (size - k) % s == 0])
+                for size, k in zip((height, width), kernel, strict=True)
+            )
+            stride = down, across
+            layers.append(Pool(kernel=kernel, stride=stride, largest=None if kind == "max" else 5))
+            height, width = ((size - k) // s + 1 for size, k, s in zip((height, width), kernel, stride, strict=True))
+            continue
+        groups = _one_of(generator, [g for g in (1, 1, 1, 2, 3) if index and channels % g == 0] or [1])
+        layer = Conv(
+            channels=groups * int(generator.integers(1, 24 // groups)),
+            kernel=(int(generator.integers(1, 4)), int(generator.integers(1, 4))),
+            stride=(int(generator.integers(1, 3)), int(generator.integers(1, 3))),
+            dilation=(1, _one_of(generator, [1, 1, 2])),
+            groups=groups,
+        )
+        layers.append(layer)
+        channels = layer.channels
+        extents = [d * (k - 1) + 1 for d, k in zip(layer.dilation, layer.kernel, strict=True)]
+        height, width = (
+            (size + 2 * (extent // 2) - extent) // s + 1
+            for size, extent, s in zip((height, width), extents, layer.stride, strict=True)
+        )
+    if generator.random() < 0.3:
+        layers.append(Full(shape=(int(generator.integers(4, 12)), 1, 1)))
+    layers.append(Full(shape=(int(generator.integers(2, 9)), 1, 1)))
+    graph = spatial_chain(
+        shape,
+        layers,
+        encoding=Encoding.DIRECT,
+        bits=_one_of(generator, [2, 3, 4, 8]),
+        value_bits=_one_of(generator, [1, 4, 6]),
+        shift=int(generator.integers(0, 3)),
+        reset=_one_of(generator, list(Reset)),
+        initial=_one_of(generator, list(Initial)),
+        time_steps=int(generator.integers(1, 6)),
+        seed=int(generator.integers(2**31)),
+    )
+    populations = tuple(_with_leak_and_floor(population, generator) for population in graph.populations)
+    return dataclasses.replace(graph, populations=populations)
+
+
+def _with_leak_and_floor(population: Population, generator: np.random.Generator) -> Population:
+    neuron = population.neuron
+    if not isinstance(neuron, IntegrateAndFire) or (neuron.threshold == 1).all():  # a maximum of spikes has neither
+        return population
+    leak = _one_of(generator, [None, None, 1, 2, 4])
+    floor = None
+    if generator.random() < 0.3:
+        floor = frozen(-(generator.random(population.channels) * neuron.threshold).astype(np.int64))
+    return dataclasses.replace(population, neuron=dataclasses.replace(neuron, leak_shift=leak, floor=floor))
+
+
+def _one_of(generator: np.random.Generator, values: list[_T]) -> _T:
+    return values[int(generator.integers(len(values)))]
