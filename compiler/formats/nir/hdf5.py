@@ -105,6 +105,7 @@ class _Reader:
             dataset = metadata[name]
             if dataset.shape != () or self.h5py.check_string_dtype(dataset.dtype) is None or dataset.external:
                 raise CheckpointError(f"'{name}' in the metadata is no text.")
+            self._check_lengths(dataset, f"'{name}' in the metadata", 1, TEXT_LIMIT)
             text = dataset[()]
             if not isinstance(text, bytes) or len(text) > TEXT_LIMIT:
                 raise CheckpointError(f"'{name}' in the metadata is too long, or no text of this form.")
@@ -180,9 +181,29 @@ class _Reader:
             raise CheckpointError(f"{place} announces {count:,} texts; {2 * _EDGES_LIMIT:,} are the most.")
         if dataset.shape != () and (len(dataset.shape) != 2 or dataset.shape[1] != 2):
             raise CheckpointError(f"{place} is a list of texts of the shape {list(dataset.shape)[:8]}, expected pairs.")
+        if fixed is None:
+            self._check_lengths(dataset, place, count, DEPTH_LIMIT * _NAME_LIMIT)
         if dataset.shape == ():
             return self._text(dataset[()], place)
         return tuple((self._text(a, place), self._text(b, place)) for a, b in dataset[()])
+
+    def _check_lengths(self, dataset: Any, place: str, count: int, limit: int) -> None:
+        """Refuse texts that claim to be long: HDF5 takes the memory before it looks whether they are there.
+
+        A text of no fixed length is stored as its length (4 bytes), an address and an index.
+        """
+        offset, (address, _) = dataset.id.get_offset(), dataset.file.id.get_create_plist().get_sizes()
+        if offset is None:
+            raise CheckpointError(f"{place} holds texts in pieces, or none; one piece is read.")
+        size = 4 + address + 4
+        with Path(dataset.file.filename).open("rb") as file:
+            file.seek(offset)
+            stored = file.read(count * size)
+        lengths = [int.from_bytes(stored[at : at + 4], "little") for at in range(0, len(stored), size)]
+        if len(stored) < count * size or max(lengths, default=0) > limit:
+            raise CheckpointError(
+                f"{place} announces a text of {max(lengths, default=0):,} characters; {limit:,} are the most."
+            )
 
     def _text(self, value: Any, place: str) -> str:
         text = value.decode("utf-8", "strict") if isinstance(value, bytes) else str(value)

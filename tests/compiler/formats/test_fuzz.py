@@ -78,6 +78,13 @@ def test_some(kind: str, originals: dict[str, tuple[bytes, ...]], tmp_path: Path
     run(kind, originals, range(200), tmp_path)
 
 
+def test_a_text_that_claims_to_be_long(originals: dict[str, tuple[bytes, ...]], tmp_path: Path) -> None:
+    """Found by fuzzing: HDF5 took 3.5 GiB for a name of an edge before it saw that it was not there."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert one("nir", originals, 2312, tmp_path)
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < MEMORY
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("kind", READERS)
 def test_many(kind: str, originals: dict[str, tuple[bytes, ...]], tmp_path: Path) -> None:
