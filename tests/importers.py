@@ -263,7 +263,7 @@ def _sinabs(kind: str, fraction_bits: int, *, hard: bool = False, **settings: An
 
 
 ROWS: dict[str, Row] = {
-    "snnTorch Leaky, beta 1, subtract": _snntorch(4, beta=1.0),
+    "snnTorch Leaky, beta 1, subtract": _snntorch(0, beta=1.0),
     "snnTorch Leaky, beta 0.75, subtract": _snntorch(16, beta=0.75),
     "snnTorch Leaky, beta 0.5, subtract": _snntorch(12, beta=0.5),
     "snnTorch Leaky, beta 0.75, zero": _snntorch(12, beta=0.75, reset_mechanism="zero"),

@@ -126,9 +126,12 @@ def integer_networks(draw: st.DrawFn, *, time_steps: int = STEPS) -> Graph:
         if name == "readout":
             populations.append(Population(name=name, shape=form, neuron=Readout(), bias=bias))
             break
+        reset = draw(st.sampled_from(Reset))
+        other = reset is Reset.SOFT and draw(st.booleans())
         neuron = IntegrateAndFire(
             threshold=integers(1, 10 * scale, form[:1], generator),
-            reset=draw(st.sampled_from(Reset)),
+            reset=reset,
+            subtracted=integers(1, 12 * scale, form[:1], generator) if other else None,
             initial=draw(st.sampled_from(Initial)),
             leak_shift=draw(st.sampled_from([None, 0, 1, 3, 70])),
             floor=integers(-5 * scale, 2, form[:1], generator) if draw(st.booleans()) else None,

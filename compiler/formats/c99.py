@@ -269,7 +269,10 @@ class _Writer:
         self._memory("uint8_t", f"s_{name}", (self._depths[name] + 1) * size)
         match neuron.reset:
             case Reset.SOFT:
-                after = f"{membrane}[n] -= {threshold}[c];"
+                taken = threshold
+                if neuron.subtracted is not None:
+                    taken = self._table(f"subtracted_{name}", neuron.subtracted)
+                after = f"{membrane}[n] -= {taken}[c];"
             case Reset.HARD:
                 after = f"{membrane}[n] = 0;"
             case _ as unreachable:

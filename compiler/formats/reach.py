@@ -66,6 +66,7 @@ def membrane_reach(graph: Graph, population: Population) -> int:
     reach = graph.time_steps * current
     if isinstance(population.neuron, IntegrateAndFire):
         reach += 2 * _largest(population.neuron.threshold)
+        reach += 0 if population.neuron.subtracted is None else _largest(population.neuron.subtracted)
         reach += 0 if population.neuron.floor is None else _largest(population.neuron.floor)
     if reach >= _LIMIT:
         raise FitError(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from snnc.compiler.errors import CheckpointError, UnsupportedError
 from snnc.compiler.ir.activity import MOST_SAMPLES, ActivityRecord, most_digits
 from snnc.compiler.ir.graph import Graph, Level, Population
-from snnc.compiler.ir.neurons import Array, Comparison, Encoding, InputSource, IntegrateAndFire, Readout
+from snnc.compiler.ir.neurons import Array, Comparison, Encoding, InputSource, IntegrateAndFire, Readout, Reset
 from snnc.compiler.ir.projections import Pooling, Projection, target_shape, weight_shape
 
 __all__ = ["verify"]
@@ -80,6 +80,8 @@ def _verify_population(population: Population, level: Level) -> None:
         arrays["threshold"] = population.neuron.threshold
         if population.neuron.floor is not None:
             arrays["floor"] = population.neuron.floor
+        if population.neuron.subtracted is not None:
+            arrays["subtracted amount"] = population.neuron.subtracted
     for what, array in arrays.items():
         _verify_array(array, f"the {what} of layer '{name}'", (channels,), level)
     if isinstance(population.neuron, IntegrateAndFire):
@@ -93,6 +95,12 @@ def _verify_population(population: Population, level: Level) -> None:
         if smallest < least or smallest <= 0:
             raise CheckpointError(
                 f"A threshold of layer '{name}' is {smallest}; it must be {'at least 1' if least else 'positive'}."
+            )
+        taken = population.neuron.subtracted
+        if taken is not None and (population.neuron.reset is not Reset.SOFT or taken.min() <= 0):
+            raise CheckpointError(
+                f"Layer '{name}' subtracts {taken.min()} after a spike, with a {population.neuron.reset.value} reset; "
+                "a positive amount and a soft reset are needed."
             )
     if population.norm is not None and level >= Level.NORMALISED:
         raise CheckpointError(f"Layer '{name}' still has a batch norm after normalisation.")

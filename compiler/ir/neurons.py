@@ -40,7 +40,7 @@ class Reset(Enum):
     """What a spike does to the membrane."""
 
     SOFT = "soft"
-    """Subtract the threshold."""
+    """Subtract the threshold, or another amount."""
     HARD = "hard"
     """Set to zero."""
 
@@ -94,6 +94,8 @@ class IntegrateAndFire:
         Lower clamp of the membrane per channel, applied after the reset; None for no clamp.
     comparison
         See `Comparison`; `Comparison.AT_LEAST` after quantisation.
+    subtracted
+        What a soft reset subtracts, per channel, ``> 0``; None for the threshold.
     """
 
     threshold: Array
@@ -102,6 +104,7 @@ class IntegrateAndFire:
     leak_shift: int | None = None
     floor: Array | None = None
     comparison: Comparison = Comparison.AT_LEAST
+    subtracted: Array | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -178,9 +178,10 @@ def _firing(
     bias = _per_neuron(population.bias, population)
     floor = np.full_like(bias, _NO_FLOOR) if neuron.floor is None else _per_neuron(neuron.floor, population)
     # Positions of a channel differ at the borders only: each kind of neuron is followed once.
-    kinds = np.unique(np.stack([threshold, bias, floor, current.low, current.high]), axis=1)
-    threshold, bias, floor = kinds[:3]
-    current = Interval(kinds[3], kinds[4])
+    taken = threshold if neuron.subtracted is None else _per_neuron(neuron.subtracted, population)
+    kinds = np.unique(np.stack([threshold, bias, floor, taken, current.low, current.high]), axis=1)
+    threshold, bias, floor, taken = kinds[:4]
+    current = Interval(kinds[4], kinds[5])
     initial = threshold >> 1 if neuron.initial is Initial.HALF else np.zeros_like(threshold)
     membrane = after = _point(initial)
     before = _leaked(membrane, neuron.leak_shift) + current
@@ -188,7 +189,7 @@ def _firing(
     for _ in range(steps):
         drive = _leaked(membrane, neuron.leak_shift) + current
         before = before.union(drive)
-        reached = _reset(drive, threshold, neuron.reset)
+        reached = _reset(drive, threshold, neuron.reset, taken)
         unclamped = unclamped.union(reached)
         reached = Interval(np.maximum(reached.low, floor), np.maximum(reached.high, floor))
         # Once a step adds nothing new, no later one does.
@@ -203,6 +204,7 @@ def _firing(
         floor=None if neuron.floor is None else floor,
         initial=initial,
         leak_shift=neuron.leak_shift,
+        subtracted=None if neuron.subtracted is None else taken,
     )
     lowest = kept.held(before=before.low, unclamped=unclamped.low, after=after.low)
     highest = kept.held(before=before.high, unclamped=unclamped.high, after=after.high)
@@ -220,13 +222,16 @@ def _leaked(membrane: Interval, shift: int | None) -> Interval:
     return Interval(leaked(membrane.low, shift), leaked(membrane.high, shift))
 
 
-def _reset(drive: Interval, threshold: _Integers, reset: Reset) -> Interval:
-    """``V`` for ``U`` in `drive`: the silent part below the threshold and the fired part from it on, if not empty."""
+def _reset(drive: Interval, threshold: _Integers, reset: Reset, taken: _Integers) -> Interval:
+    """``V`` for ``U`` in `drive`: the silent part below the threshold and the fired part from it on, if not empty.
+
+    `taken` is what a soft reset subtracts.
+    """
     silent, fired = drive.low < threshold, drive.high >= threshold
     match reset:
         case Reset.SOFT:
-            lowest = np.maximum(drive.low, threshold) - threshold
-            highest = drive.high - threshold
+            lowest = np.maximum(drive.low, threshold) - taken
+            highest = drive.high - taken
         case Reset.HARD:
             lowest = highest = np.zeros_like(threshold)
     low = np.where(silent, np.where(fired, np.minimum(drive.low, lowest), drive.low), lowest)

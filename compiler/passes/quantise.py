@@ -146,11 +146,21 @@ def _layer(
                 # What nothing but a drive from 0 on moves is never below 0.
                 floor = np.where(steady, 0.0, _scaled(floor, scale, shift))
                 floor = _integers(floor, f"a floor of layer '{population.name}'")
+            taken = neuron.subtracted
+            if taken is not None:
+                if not weighted:
+                    _check_whole(taken, f"The amounts that layer '{population.name}' subtracts")
+                # What only a drive moves has the rhythm of its threshold.
+                amount = np.where(
+                    steady & (neuron.leak_shift is None), threshold, np.maximum(1.0, _scaled(taken, scale, shift))
+                )
+                taken = _integers(amount, f"an amount that layer '{population.name}' subtracts")
             neuron = dataclasses.replace(
                 neuron,
                 threshold=_integers(threshold + margin, f"a threshold of layer '{population.name}'"),
                 floor=floor,
                 comparison=Comparison.AT_LEAST,
+                subtracted=taken,
             )
             if not weighted:
                 _check_whole(theta, f"The thresholds of layer '{population.name}'")
@@ -198,7 +208,7 @@ def _margin(neuron: IntegrateAndFire, steps: int) -> float:
 
 def _returned(neuron: IntegrateAndFire, margin: _Float) -> _Float:
     """What is left in the next step of a margin that a soft reset subtracted."""
-    if neuron.reset is not Reset.SOFT:
+    if neuron.reset is not Reset.SOFT or neuron.subtracted is not None:
         return np.zeros_like(margin)
     return np.rint(margin if neuron.leak_shift is None else margin * (1 - 2.0**-neuron.leak_shift))
 

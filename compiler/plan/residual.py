@@ -107,6 +107,8 @@ class Residual:
         The membrane that a sample begins with.
     leak_shift
         None for IF.
+    subtracted
+        By a soft reset; None for the threshold.
     """
 
     bias: _Integers
@@ -114,6 +116,7 @@ class Residual:
     floor: _Integers | None
     initial: _Integers
     leak_shift: int | None
+    subtracted: _Integers | None = None
 
     @staticmethod
     def of(population: Population) -> Residual:
@@ -129,6 +132,7 @@ class Residual:
             floor=None if neuron.floor is None else neuron.floor.astype(np.int64),
             initial=threshold >> 1 if neuron.initial is Initial.HALF else np.zeros_like(threshold),
             leak_shift=neuron.leak_shift,
+            subtracted=None if neuron.subtracted is None else neuron.subtracted.astype(np.int64),
         )
 
     def padded(self, count: int) -> Residual:
@@ -143,6 +147,7 @@ class Residual:
             floor=None if self.floor is None else longer(self.floor, 0),
             initial=longer(self.initial, 0),
             leak_shift=self.leak_shift,
+            subtracted=None if self.subtracted is None else longer(self.subtracted, 1),
         )
 
     def constants(self) -> Mapping[ConstantField, _Integers]:
@@ -155,7 +160,8 @@ class Residual:
         floored = onward if self.leak_shift is None else np.zeros_like(onward)
         fired = floored if self.floor is None else -self.floor
         return {
-            ConstantField.FIRED: fired,
+            # What is subtracted beyond the threshold, which the residual has lost already.
+            ConstantField.FIRED: fired if self.subtracted is None else fired + self.threshold - self.subtracted,
             ConstantField.SILENT: fired + self.threshold,
             ConstantField.FLOOR: floored if self.floor is None else self.floor + floored,
             ConstantField.BIAS: onward + 1,

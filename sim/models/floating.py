@@ -117,7 +117,8 @@ def _step(layer: Population, membrane: FloatArray, current: FloatArray) -> tuple
             spikes = membrane > threshold if above else membrane >= threshold
             match reset:
                 case Reset.SOFT:
-                    membrane = membrane - threshold * spikes
+                    taken = layer.neuron.subtracted
+                    membrane = membrane - (threshold if taken is None else _per_neuron(taken, layer)) * spikes
                 case Reset.HARD:
                     membrane = membrane * ~spikes
                 case _ as unreachable_reset:

@@ -223,6 +223,8 @@ class _Layer:
         start = np.zeros(self.size, dtype=np.int64)
         if isinstance(neuron, IntegrateAndFire):
             self._threshold = self._per_neuron(neuron.threshold)
+            taken = neuron.subtracted
+            self._subtracted = self._threshold if taken is None else self._per_neuron(taken)
             self._floor = None if neuron.floor is None else self._per_neuron(neuron.floor)
             match neuron.initial:
                 case Initial.ZERO:
@@ -248,7 +250,7 @@ class _Layer:
                 spikes = np.greater_equal(current, self._threshold, out=self.spikes[t])
                 match reset:
                     case Reset.SOFT:
-                        current -= self._threshold * spikes
+                        current -= self._subtracted * spikes
                     case Reset.HARD:
                         current *= ~spikes
                     case _ as unreachable_reset:
@@ -302,13 +304,14 @@ def _checked_inputs(graph: Graph, inputs: AnyArray, time_steps: int) -> AnyArray
 def _check_reach(layer: Population, incoming: list[WeightedSum], time_steps: int) -> None:
     """Prove that nothing overflows int64, in Python's unbounded integers and without looking at the data.
 
-    Neither leak nor reset makes a membrane larger than the current that it adds to, and a floor lifts it to the floor
-    at most.
+    Neither leak nor reset makes a membrane larger than the current that it adds to, but for an amount that it subtracts
+    beyond the membrane, where no spike follows; and a floor lifts it to the floor at most.
     """
     current = _largest(layer.bias) + sum(weighted.reach << weighted.projection.shift for weighted in incoming)
     reach = time_steps * current
     if isinstance(layer.neuron, IntegrateAndFire):
         reach += _largest(layer.neuron.threshold)
+        reach += 0 if layer.neuron.subtracted is None else _largest(layer.neuron.subtracted)
         reach += 0 if layer.neuron.floor is None else _largest(layer.neuron.floor)
     if reach >= 2**62:
         raise FitError(

@@ -91,11 +91,14 @@ def fold(firing: Firing, shape: Shape, *, exact: bool) -> Folded:
         floor = frozen(per_channel(firing.floor, shape, "floors") - origin)
     said = "IF" if shift is None else f"LIF, leak 1 - 2^-{shift}"
     said += f", {'hard' if hard else 'soft'} reset, fires at {firing.comparison.value} {_range(threshold)}"
-    back = None
+    back, taken = None, None
     if firing.reset is ResetKind.LATE:
         said += ", subtracted in the next step"
-        if kept < 1:
-            back = -(1 - kept) * threshold
+        if kept > 0:
+            # Subtracted before the leak, it is the threshold after it.
+            taken = frozen(threshold / kept)
+        else:
+            back = -threshold
             said += " through a synapse of each neuron to itself"
     return Folded(
         neuron=IntegrateAndFire(
@@ -105,6 +108,7 @@ def fold(firing: Firing, shape: Shape, *, exact: bool) -> Folded:
             leak_shift=shift,
             floor=floor,
             comparison=firing.comparison,
+            subtracted=taken,
         ),
         gain=_snapped(values["gain"]),
         bias=bias,

@@ -64,7 +64,8 @@ def _fraction_bits(graph: Graph, population: Population, assumptions: Assumption
     current += np.abs(population.bias) / unit
     leak = population.neuron.leak_shift
     steps = graph.time_steps if leak is None else min(graph.time_steps, 2**leak)
-    reach = float((current * (steps + 1) + 2 * threshold).max())
+    taken = 0.0 if population.neuron.subtracted is None else population.neuron.subtracted / unit
+    reach = float((current * (steps + 1) + 2 * threshold + taken).max())
     return max(0, min(assumptions.fraction_bits, _ACCUMULATOR_BITS - math.ceil(math.log2(reach + 1))))
 
 
@@ -124,6 +125,9 @@ def _whole(graph: Graph, population: Population, fine: int) -> Graph:
             neuron,
             threshold=frozen(np.maximum(1.0, np.rint(neuron.threshold * factor))),
             floor=None if neuron.floor is None else frozen(np.rint(neuron.floor * factor)),
+            subtracted=None
+            if neuron.subtracted is None
+            else frozen(np.maximum(1.0, np.rint(neuron.subtracted * factor))),
         )
     scaled_population = dataclasses.replace(population, neuron=neuron, bias=frozen(np.rint(population.bias * factor)))
     return dataclasses.replace(

@@ -40,7 +40,7 @@ __all__ = ["FLOORS_KEY", "HEADER_KEY", "graph_of", "write_nir"]
 HEADER_KEY: Final = "snnc.model"
 """In the metadata: the header of `snnc.compiler.ir.model.model_parts`, JSON. Its arrays are those of the nodes."""
 FLOORS_KEY: Final = "snnc.floors"
-"""In the metadata: the floors, by the array's name, JSON."""
+"""In the metadata: floors and amounts that are subtracted, by the array's name, JSON."""
 
 _OUTPUT: Final = "output"
 _EXACT_FLOAT: Final = 2**24
@@ -81,7 +81,7 @@ def write_nir(graph: Graph) -> bytes:
         raise UnsupportedError(f"'{_OUTPUT}' would name two nodes of the file; rename the layer of that name.")
     nodes[_OUTPUT] = nir.Output({"output": np.array(_shape(graph, graph.readout))})
     edges.append((graph.readout.name, _OUTPUT))
-    floors = {name: array.tolist() for name, array in arrays.items() if name.endswith(".floor")}
+    floors = {name: array.tolist() for name, array in arrays.items() if name.endswith((".floor", ".subtracted"))}
     facts = {HEADER_KEY: json.dumps(header, sort_keys=True), FLOORS_KEY: json.dumps(floors, sort_keys=True)}
     file = io.BytesIO()
     nir.write(file, nir.NIRGraph(nodes=nodes, edges=edges, metadata=_meaning(graph) | facts, type_check=False))
@@ -227,7 +227,8 @@ def _meaning(graph: Graph) -> dict[str, str]:
         facts["snnc.bits"] = str(source.bits)
     for population in graph.layers:
         if isinstance(population.neuron, IntegrateAndFire):
-            reset = "subtract the threshold" if population.neuron.reset is Reset.SOFT else "set to 0"
+            what = "an amount of its own" if population.neuron.subtracted is not None else "the threshold"
+            reset = f"subtract {what}" if population.neuron.reset is Reset.SOFT else "set to 0"
             facts[f"snnc.reset.{population.name}"] = reset
             facts[f"snnc.initial.{population.name}"] = population.neuron.initial.value
     return facts

@@ -101,7 +101,7 @@ def _own(text: str, tensors: Mapping[str, Floats]) -> Graph:
         arrays[first["bias"]] = np.zeros(first["shape"][0], np.int64)
         named = {plain["weight"] for plain in header["projections"]}
         for plain in header["populations"]:
-            named |= {plain["bias"], plain["neuron"].get("threshold"), plain["neuron"].get("floor")}
+            named |= {plain["bias"], *map(plain["neuron"].get, ("threshold", "floor", "subtracted"))}
         parts = {name: arrays[name] for name in named if name is not None}
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError):
         raise BuildError("The network of snnc in its metadata does not fit its weights; export it again.") from None

@@ -249,7 +249,9 @@ class _Writer:
                 fires = body.add("GreaterOrEqual", before, threshold)
                 match neuron.reset:
                     case Reset.SOFT:
-                        reached = body.add("Sub", before, threshold)
+                        amount = f"{population.name}.subtracted"
+                        taken = threshold if neuron.subtracted is None else self._parameter(amount, kind)
+                        reached = body.add("Sub", before, taken)
                     case Reset.HARD:
                         reached = self._initialise(f"zero_{kind.__name__}", np.zeros((1,), kind))
                     case _ as unreachable_reset:

@@ -349,4 +349,4 @@ def test_files_are_told_by_their_name(tmp_path):
     with pytest.raises(CheckpointError, match="no student checkpoint"):
         import_network(path)
     with pytest.raises(UnsupportedError, match="no known format"):
-        import_network(tmp_path / "student.onnx")
+        import_network(tmp_path / "student.txt")

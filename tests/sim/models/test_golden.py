@@ -72,7 +72,8 @@ def oracle(graph: Graph, inputs: np.ndarray, steps: int) -> dict[str, tuple[list
                     u = v + current
                     spikes.append(1 if u >= threshold else 0)
                     if u >= threshold:
-                        u = 0 if model.reset is Reset.HARD else u - threshold
+                        taken = threshold if model.subtracted is None else int(model.subtracted[c])
+                        u = 0 if model.reset is Reset.HARD else u - taken
                     if model.floor is not None and u < int(model.floor[c]):
                         u = int(model.floor[c])
                     after.append(u)
