@@ -29,6 +29,9 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "synth": "snnc.compiler.commands.synth:synth_command",
         "evaluate": "snnc.compiler.commands.evaluate:evaluate",
         "boards": "snnc.compiler.commands.boards:boards_command",
+        "build": "snnc.compiler.commands.build:build_command",
+        "flash": "snnc.compiler.commands.flash:flash_command",
+        "run": "snnc.compiler.commands.run:run_command",
         "demo": "snnc.compiler.commands.demo:demo_command",
     }
 )
@@ -45,6 +48,9 @@ _SUMMARIES: Final[Mapping[str, str]] = MappingProxyType(
         "synth": "Synthesise, place and route a build, and make its bitstream.",
         "evaluate": "Measure a student: accuracy, activity, modelled energy, noise, and what ails it.",
         "boards": "List the boards, and which of them a network fits.",
+        "build": "Compile a student for a board, down to its bitstream.",
+        "flash": "Write a build's bitstream to its board.",
+        "run": "Run samples on a board, or on its top in simulation.",
         "demo": "All of it on bundled data, in about a minute.",
     }
 )

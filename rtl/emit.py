@@ -33,6 +33,6 @@ def _without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def emit_top(plan: Plan, top: Top) -> str:
-    """RTLIL of a top alone, which instantiates the core."""
-    return str(rtlil.convert(top.build(plan), name=top.module, emit_src=False))
+def emit_top(plan: Plan, top: Top, *settings: object) -> str:
+    """RTLIL of a top alone, which instantiates the core; `settings` are those of its class."""
+    return str(rtlil.convert(top.build(plan, *settings), name=top.module, emit_src=False))

@@ -18,6 +18,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("compiler.extras",),
     ("compiler.ir",),
     ("compiler.plan", "compiler.tools", "distill.data"),
+    ("compiler.link",),
     ("sim.models", "rtl", "compiler.targets"),
     ("compiler.formats", "compiler.boards", "compiler.build", "compiler.design"),
     ("compiler.lanes", "sim.cosimulation"),

@@ -12,7 +12,7 @@ from snnc.compiler.plan import Plan
 from snnc.compiler.tools import YOSYS, run_tool
 from snnc.rtl.tops import TOPS
 
-__all__ = ["emit_verilog"]
+__all__ = ["emit_verilog", "write_verilog"]
 
 _BESIDE: Final = ("primitives.v", "core.vlt")
 """What no plan changes: memories, and why Verilator's lint may be told to be silent."""
@@ -42,6 +42,19 @@ def emit_verilog(plan: Plan) -> Mapping[str, str]:
     from snnc.rtl.emit import emit_core, emit_top
 
     designs = {"core": emit_core(plan), **{top.name: emit_top(plan, top) for top in TOPS.values()}}
+    files = {f"rtl/{design}.v": text for design, text in write_verilog(designs).items()}
+    beside = importlib.resources.files("snnc.rtl")
+    return files | {f"rtl/{name}": beside.joinpath(name).read_text(encoding="utf-8") for name in _BESIDE}
+
+
+def write_verilog(designs: Mapping[str, str]) -> Mapping[str, str]:
+    """Verilog of designs in RTLIL, by their names.
+
+    Raises
+    ------
+    ToolError
+        Yosys is missing or failed.
+    """
     with tempfile.TemporaryDirectory(prefix="snnc-") as name:
         folder = Path(name)
         for design, rtlil in designs.items():
@@ -49,6 +62,4 @@ def emit_verilog(plan: Plan) -> Mapping[str, str]:
         script = "".join(_SCRIPT.format(name=design) for design in designs)
         (folder / "write.ys").write_text(script, encoding="utf-8")
         run_tool(YOSYS, ["-s", "write.ys"], cwd=folder, log=folder / "yosys.log", timeout=300)
-        files = {f"rtl/{design}.v": (folder / f"{design}.v").read_text(encoding="utf-8") for design in designs}
-    beside = importlib.resources.files("snnc.rtl")
-    return files | {f"rtl/{name}": beside.joinpath(name).read_text(encoding="utf-8") for name in _BESIDE}
+        return {design: (folder / f"{design}.v").read_text(encoding="utf-8") for design in designs}

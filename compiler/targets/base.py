@@ -187,6 +187,8 @@ class Target(ABC):
         What `snnc.compiler.targets.TARGETS` lists it under.
     devices, default_device
         By name, and the name of the one that is taken unasked.
+    pins_suffix
+        How the name of a file of pin constraints ends.
 
     Every method writes its files beside their final place and renames them when the tool has succeeded: a failed run
     never replaces the result of a good one. Logs are kept in either case.
@@ -195,6 +197,7 @@ class Target(ABC):
     name: str
     devices: Mapping[str, Device]
     default_device: str
+    pins_suffix: str
 
     @property
     @abstractmethod

@@ -31,8 +31,8 @@ class NextpnrTarget(Target):
     ----------
     placer, packer
         nextpnr and what makes the bitstream.
-    layout_suffix, bitstream_suffix, pins_suffix
-        How the names of the placed and routed design, of the packer's result and of pin constraints end.
+    layout_suffix, bitstream_suffix
+        How the names of the placed and routed design and of the packer's result end.
     cells
         nextpnr's name of each kind of resource that a design of ours can use, by the name that people use.
     places
@@ -44,7 +44,6 @@ class NextpnrTarget(Target):
     packer: Tool
     layout_suffix: str
     bitstream_suffix: str
-    pins_suffix: str
     cells: Mapping[str, str]
     places: Mapping[str, Sequence[str]] = MappingProxyType({})
 

@@ -15,7 +15,7 @@ from snnc.compiler.plan import Plan
 if TYPE_CHECKING:
     from amaranth.lib import wiring
 
-__all__ = ["CORE", "SHELL", "TOPS", "Top"]
+__all__ = ["CORE", "SHELL", "TOPS", "UART", "Top"]
 
 CORE: Final = "snnc_core"
 """The Verilog module of the core itself, in ``core.v``."""
@@ -34,7 +34,7 @@ class Top:
     title
         What people call it.
     component
-        Where its class is, which takes the plan and the name of the core's module.
+        Where its class is, which takes the plan, the name of the core's module, and settings where it is for a board.
     """
 
     name: str
@@ -47,13 +47,17 @@ class Top:
         """Its Verilog's file name in the folder ``rtl/`` of a build."""
         return f"{self.name}.v"
 
-    def build(self, plan: Plan) -> "wiring.Component":
+    def build(self, plan: Plan, *settings: object) -> "wiring.Component":
         """The top around a plan's core; this imports Amaranth."""
         module, _, name = self.component.partition(":")
-        component: wiring.Component = getattr(importlib.import_module(module), name)(plan, CORE)
+        component: wiring.Component = getattr(importlib.import_module(module), name)(plan, CORE, *settings)
         return component
 
 
 SHELL: Final = Top(name="shell", module="snnc_shell", title="serial shell", component="snnc.rtl.tops.shell:SerialShell")
 
+UART: Final = Top(name="uart", module="snnc_uart", title="serial line", component="snnc.rtl.tops.uart.top:UartTop")
+"""For boards: it is made for the pins and the clock of one (`snnc.compiler.boards`)."""
+
 TOPS: Final[Mapping[str, Top]] = MappingProxyType({top.name: top for top in (SHELL,)})
+"""Those that every build has."""

@@ -37,7 +37,7 @@ from snnc.sim.cosimulation.patience import patience
 from snnc.sim.cosimulation.recording import Field, Recording, read_recording, recorded_fields
 from snnc.sim.models.stimulus import Stimulus
 
-__all__ = ["Executable", "build_executable", "prepare", "record", "run_bench", "simulate"]
+__all__ = ["Executable", "build_executable", "prepare", "record", "run_bench", "simulate", "store"]
 
 _BENCH: Final = "snnc.sim.cosimulation.benches.self_driving"
 _WAIVERS: Final = Path(__file__).parent / "verilator.vlt"
@@ -193,7 +193,7 @@ def build_executable(
         for file, text in generated.items():
             (work / file).write_text(text, encoding="utf-8")
         _compile(work, [source.name for source in sources] + list(generated), top, _MAKE_VARIABLES[optimised])
-        _store([work / "objects" / top], folder)
+        store([work / "objects" / top], folder)
     return executable
 
 
@@ -245,7 +245,7 @@ def _compile(work: Path, files: Sequence[str], top: str, make_variables: str) ->
             raise ToolError(f"Verilator failed: {relevant_line(text)} (log: {kept}).") from None
     if not (runtime / "verilated.o").exists():
         made = [path for module in _RUNTIME if (path := objects / f"{module}.o").exists()]
-        _store([*made, *_compiled_header(objects, variables)], runtime)
+        store([*made, *_compiled_header(objects, variables)], runtime)
 
 
 def _compiled_header(objects: Path, variables: Mapping[str, str]) -> list[Path]:
@@ -258,7 +258,7 @@ def _compiled_header(objects: Path, variables: Mapping[str, str]) -> list[Path]:
     return [] if status else [compiled]
 
 
-def _store(files: Sequence[Path], folder: Path) -> None:
+def store(files: Sequence[Path], folder: Path) -> None:
     """Copy files to a new folder of the cache, which appears whole or not at all."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

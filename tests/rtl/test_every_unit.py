@@ -14,6 +14,9 @@ ELSEWHERE = {
     "engines/scatter/circuit.py": "wires sequencer, lanes and output; tests/sim/cosimulation/ runs it in cores",
     "spike_serialiser.py": "test_serialisers.py",
     "tops/shell.py": "tops/test_shell.py has its two converters; test_emitted.py its text",
+    "tops/uart/control.py": "tests/sim/trust/test_onboard.py runs the whole top against the host's side and its faults",
+    "tops/uart/results.py": "the same",
+    "tops/uart/top.py": "the same",
     "walkers/members.py": "names of ports, which each walker's bench drives",
 }
 WITNESSES = ("plan", "memories", "images", "cells", "timing", "estimate", "bound")

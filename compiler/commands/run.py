@@ -1,0 +1,93 @@
+"""`snnc run`: samples on a board, or on its top in simulation."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from snnc.compiler.build.folder import Build, using_build
+from snnc.compiler.commands.build import FOLDER
+from snnc.compiler.commands.flash import board_result
+from snnc.compiler.commands.verify import dataset_inputs, random_inputs
+from snnc.compiler.link import Session
+from snnc.compiler.link.port import Port
+from snnc.rtl.tops import UART
+from snnc.sim.cosimulation.board import board_executable, simulated_board
+from snnc.sim.trust.onboard import answers, check_identity, checked, load
+
+__all__ = ["run_command"]
+
+_RANDOM_SAMPLES = 100
+
+
+@click.command("run")
+@click.argument("build", type=click.Path(path_type=Path))
+@click.option("--port", help="Serial port of the board, such as /dev/ttyUSB1.")
+@click.option("--simulate", is_flag=True, help="Instead: the board's top in Verilator, behind a pseudo-terminal.")
+@click.option("--dataset", metavar="NAME", help="Test samples of digits, mnist, ... Default: random inputs.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's files.")
+@click.option(
+    "--samples", type=click.IntRange(min=1), help="How many. Default: the whole test set, or 100 random ones."
+)
+@click.option("--check", is_flag=True, help="Hold every answer against the golden model.")
+def run_command(
+    build: Path,
+    port: str | None,
+    simulate: bool,
+    dataset: str | None,
+    data: Path | None,
+    samples: int | None,
+    check: bool,
+) -> None:
+    """Run samples on the board that BUILD was made for."""
+    if (port is None) == (not simulate):
+        raise click.UsageError("Give either --port PORT or --simulate.")
+    with using_build(build) as opened:
+        facts = board_result(opened)
+        steps = opened.plan.time_steps
+        labels = None
+        if dataset is None:
+            inputs = random_inputs(opened.plan, samples or _RANDOM_SAMPLES, time_steps=steps, density=0.2, seed=0)
+        else:
+            inputs, labels = dataset_inputs(opened, dataset, data=data, samples=samples, time_steps=steps)
+        with contextlib.ExitStack() as held:
+            line = Port(
+                held.enter_context(_simulated(opened, facts["clock_hz"], facts["baud"])) if port is None else port,
+                facts["baud"],
+            )
+            held.callback(line.close)
+            session = Session(line)
+            check_identity(session, opened)
+            load(session, opened)
+            found = answers(session, opened, inputs, time_steps=steps)
+            begin = time.monotonic()
+            results = list(checked(found, opened, inputs, time_steps=steps) if check else found)
+            seconds = time.monotonic() - begin
+            counters = session.counters()
+    cycles = [result.cycles for result in results]
+    mean = sum(cycles) / len(cycles)
+    click.echo(
+        f"{len(results):,} samples on {session.identity.board}"
+        + (", every answer as the golden model's." if check else ".")
+    )
+    if labels is not None:
+        right = sum(result.index == label for result, label in zip(results, labels.tolist(), strict=True))
+        click.echo(f"  accuracy       {right / len(results):.2%}")
+    clock = session.identity.clock_hz
+    spent = f"{mean:,.0f} cycles, {mean / clock * 1e6:,.1f} us at {clock / 1e6:g} MHz"
+    click.echo(f"  in the chip    {spent}, after a sample's last beat")
+    if not simulate:
+        click.echo(f"  on the wire    {seconds / len(results) * 1e3:,.2f} ms a sample")
+    damaged = ", ".join(f"{count} {name}" for name, count in counters.items())
+    click.echo(f"  link           {session.repetitions} repetitions; the board counts {damaged}")
+
+
+@contextlib.contextmanager
+def _simulated(build: Build, clock_hz: int, baud: int) -> Iterator[str]:
+    executable = board_executable([*build.core_verilog, build.path / FOLDER / UART.file])
+    with simulated_board(executable, cwd=build.path, divisor=round(clock_hz / baud)) as port:
+        yield port

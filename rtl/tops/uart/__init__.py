@@ -1,0 +1,1 @@
+"""The core behind a serial line, for a board: ``docs/link.md``."""

@@ -1,0 +1,84 @@
+"""Samples on a board, through the link: what it answers, and whether that is what the golden model says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.build.folder import LOAD_IMAGE, Build
+from snnc.compiler.errors import VerificationError
+from snnc.compiler.link import Kind, LinkError, Session
+from snnc.compiler.plan import LOAD_BITS
+from snnc.sim.cosimulation.ports import pack_inputs
+from snnc.sim.models import golden
+from snnc.sim.models.stimulus import stimulus
+
+__all__ = ["Answer", "answers", "check_identity", "checked", "load"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A board's to one sample; ``cycles`` from the sample's last beat in to its last logit out."""
+
+    index: int
+    logits: tuple[int, ...]
+    cycles: int
+
+
+def check_identity(session: Session, build: Build) -> None:
+    """Whether the board runs this build.
+
+    Raises
+    ------
+    LinkError
+        It runs another network.
+    """
+    if session.identity.model != bytes.fromhex(build.model_hash)[: len(session.identity.model)]:
+        raise LinkError(
+            f"The board runs another network (model {session.identity.model.hex()[:12]}) than '{build.path}' "
+            f"({build.model_hash[:12]}): flash this build, or give the one that is on the board."
+        )
+
+
+def load(session: Session, build: Build) -> None:
+    """Fill the core's SPRAM, where it has any."""
+    if build.plan.loaded:
+        words = Path(build.path / LOAD_IMAGE).read_text(encoding="utf-8").split()
+        size = LOAD_BITS // 8
+        session.send(Kind.LOAD, b"".join(int(word, 16).to_bytes(size, "little") for word in words), size=size)
+
+
+def answers(session: Session, build: Build, inputs: npt.NDArray[Any], *, time_steps: int) -> Iterator[Answer]:
+    """Send samples, in the shape of the golden model, one after the other."""
+    beats = stimulus(build.plan.input.encoding, inputs, time_steps=time_steps)
+    payloads = pack_inputs(build.plan, beats)
+    size = session.identity.beat_bytes
+    for number in range(len(beats)):
+        words = payloads[beats.sample(number)].astype("<u8").view(np.uint8).reshape(-1, 8)[:, :size]
+        session.send(Kind.BEATS, words.tobytes(), size=size)
+        best, cycles, logits = session.result()
+        yield Answer(index=best, logits=tuple(logits), cycles=cycles)
+
+
+def checked(found: Iterator[Answer], build: Build, inputs: npt.NDArray[Any], *, time_steps: int) -> Iterator[Answer]:
+    """The same answers, each held against the golden model.
+
+    Raises
+    ------
+    VerificationError
+        One differs.
+    """
+    trace = golden.run(build.load_graph(), inputs, time_steps=time_steps)
+    for number, answer in enumerate(found):
+        wanted = (int(trace.classes[number]), tuple(trace.logits[number].tolist()))
+        if (answer.index, answer.logits) != wanted:
+            raise VerificationError(
+                f"Sample {number}: the board answers class {answer.index} with logits {answer.logits}, the golden "
+                f"model {wanted[0]} with {wanted[1]}; flash the build again, and verify it."
+            )
+        yield answer
