@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from snnc.building import Build, open_build
     from snnc.compiler import __version__
     from snnc.compiler.errors import SnncError
+    from snnc.connecting import connect
     from snnc.modules import from_norse, from_sinabs, from_snntorch, from_spikingjelly
     from snnc.network import Network, Run, load
     from snnc.training import train
@@ -33,6 +34,7 @@ __all__ = [
     "Run",
     "SnncError",
     "__version__",
+    "connect",
     "from_norse",
     "from_sinabs",
     "from_snntorch",
@@ -53,6 +55,7 @@ _WHERE: Final[Mapping[str, str]] = MappingProxyType(
         "from_sinabs": "snnc.modules",
         "from_snntorch": "snnc.modules",
         "from_spikingjelly": "snnc.modules",
+        "connect": "snnc.connecting",
         "load": "snnc.network",
         "open_build": "snnc.building",
         "train": "snnc.training",

@@ -174,6 +174,7 @@ def _section(build: Build, result: SynthesisResult) -> Section:
         ("Fmax", f"{speeds} MHz (seed {seeds})"),
         ("median Fmax", f"{result.median_mhz:.1f} MHz"),
         ("bitstream", f"`{best.bitstream.relative_to(build.path)}` (seed {best.seed})"),
+        ("pins", "where the tools put them: for measuring alone, not to be loaded (`snnc build` has a board's)"),
     ]
     facts: dict[str, Any] = {
         "device": best.device.name,
@@ -185,6 +186,7 @@ def _section(build: Build, result: SynthesisResult) -> Section:
         "fmax_mhz": {str(run.seed): round(run.fmax or 0.0, 3) for run in result.runs},
         "median_fmax_mhz": round(result.median_mhz, 3),
         "target_mhz": best.target_mhz,
+        "pins": "any",
         "bitstream": best.bitstream.relative_to(build.path).as_posix(),
         "seconds": {
             "synthesis": round(result.seconds, 1),

@@ -115,7 +115,8 @@ class Session:
             for frame in self._answers():
                 if frame.sequence != self._sequence:
                     continue  # to a repetition of an earlier request
-                if frame.kind == Kind.REFUSED | ANSWER:
+                # A hello is never refused: that is about what an earlier host left on the line.
+                if frame.kind == Kind.REFUSED | ANSWER and kind is not Kind.HELLO:
                     raise LinkError(
                         "The board refuses a frame: it was reset, or another program uses its port; connect again."
                     )

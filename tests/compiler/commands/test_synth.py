@@ -93,6 +93,8 @@ def test_the_best_seed_is_packed_and_the_median_reported(build, monkeypatch):
     text = (build.path / "report.md").read_text()
     assert "## Synthesis" in text
     assert "10.0, 20.0, 30.0, 0.0, 10.0 MHz" in text
+    assert "not to be loaded" in text
+    assert facts["pins"] == "any"
     open_build(build.path)
 
 
