@@ -156,7 +156,8 @@ def _imported(source: Source, time_steps: int | None, reading: ReadOptions) -> G
         raise OptionError(f"--time-steps is {time_steps}; 1 to {TIME_STEPS_LIMIT} are possible.")
     graph = import_network(source, reading)
     if time_steps is not None:
-        graph = dataclasses.replace(graph, time_steps=time_steps)
+        sealed = None if graph.exit is None else graph.exit.within(time_steps)
+        graph = dataclasses.replace(graph, time_steps=time_steps, exit=sealed)
     verify(graph)
     return graph
 

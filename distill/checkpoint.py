@@ -60,6 +60,8 @@ _FORMAT = "snnc-student"
 _VERSION = 3
 _WITHOUT_CONTRACT = 2
 """The version that is the same but for the field ``contract``."""
+_WITH_EXIT = 4
+"""The version that may have the field ``exit``, which training does not look at."""
 _STATE_FORMAT = "snnc-training"
 _STATE_VERSION = 2
 _ANEW = "take that file away to start again"
@@ -203,9 +205,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     contents = _read(path, "student")
     if contents.get("format") == _FORMAT and contents.get("version") == 1:
         contents = upgrade(Fields(contents, "the checkpoint"))
-    if contents.get("format") != _FORMAT or contents.get("version") not in (_WITHOUT_CONTRACT, _VERSION):
+    if contents.get("format") != _FORMAT or contents.get("version") not in (_WITHOUT_CONTRACT, _VERSION, _WITH_EXIT):
         raise CheckpointError(
-            f"{path} is no {_FORMAT} file of version {_WITHOUT_CONTRACT} or {_VERSION}, but "
+            f"{path} is no {_FORMAT} file of version {_WITHOUT_CONTRACT} to {_WITH_EXIT}, but "
             f"{contents.get('format')!r} of version {contents.get('version')!r}; train it again with this version of "
             "snnc distill."
         )

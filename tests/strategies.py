@@ -11,6 +11,7 @@ from snnc.compiler.ir import (
     Convolution,
     Dense,
     Encoding,
+    Exit,
     Graph,
     Initial,
     InputSource,
@@ -99,9 +100,15 @@ def _reached(projection: Projection, shape: Shape) -> Shape:
     return reached
 
 
+def _exits(time_steps: int, scale: int) -> st.SearchStrategy[Exit | None]:
+    """None, or a margin that some samples have, asked after any steps."""
+    steps = st.sets(st.integers(1, time_steps - 1), min_size=1).map(lambda found: tuple(sorted(found)))
+    return st.none() | st.builds(Exit, margin=st.integers(1, 8 * scale), steps=steps)
+
+
 @st.composite
 def integer_networks(draw: st.DrawFn, *, time_steps: int = STEPS) -> Graph:
-    """Chains, branches that join, identities, loops, delays; every kind of projection and every neuron model."""
+    """Chains, branches that join, identities, loops, delays; every kind of projection and neuron model; exits."""
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     encoding = draw(st.sampled_from(Encoding))
     bits = draw(st.integers(1, 8)) if encoding is Encoding.DIRECT else 1
@@ -166,4 +173,5 @@ def integer_networks(draw: st.DrawFn, *, time_steps: int = STEPS) -> Graph:
         populations=tuple(populations),
         projections=tuple(draw(st.permutations(projections))),
         time_steps=time_steps,
+        exit=draw(_exits(time_steps, scale)) if populations[-1].size > 1 else None,
     )

@@ -27,6 +27,7 @@ from snnc.compiler.ir import (
     Convolution,
     Dense,
     Encoding,
+    Exit,
     Graph,
     Initial,
     InputSource,
@@ -41,11 +42,14 @@ from snnc.compiler.ir import (
     Shape,
     frozen,
 )
+from snnc.compiler.ir.exits import LARGEST_MARGIN
 
 __all__ = ["FORMAT", "STUDENT", "VERSION", "check_contract", "read_student", "student_graph"]
 
 FORMAT: Final = "snnc-student"
-VERSION: Final = 3
+VERSION: Final = 4
+_EXIT_VERSION: Final = 4
+"""The first that may have an exit."""
 
 INPUT_NAME: Final = "input"
 
@@ -62,6 +66,7 @@ _LEAK_LIMIT: Final = 16
 
 _CONTRACT: Final = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})")
 
+_EXIT_KEYS: Final = frozenset({"margin", "steps"})
 _LAYER_KEYS: Final = frozenset({"name", "shape", "fraction_bits", "neuron", "projections"})
 _NEURON_KEYS: Final = {
     "if": frozenset({"kind", "reset", "initial", "leak_shift"}),
@@ -130,6 +135,7 @@ def student_graph(checkpoint: Mapping[Any, Any]) -> Graph:
     elif version >= 3:  # version 2 is the same without a contract, which was 1
         check_contract(root)
     source, name = _input(root.below("input")), root.text("name")
+    time_steps = root.integer("time_steps", 1)
     layers = [Fields(layer, f"layer {position}") for position, layer in enumerate(root.sequence("layers"))]
     if not 1 <= len(layers) <= LAYERS_LIMIT:
         raise CheckpointError(f"The checkpoint has {len(layers) or 'no'} layers; 1 to {LAYERS_LIMIT} are read.")
@@ -152,9 +158,10 @@ def student_graph(checkpoint: Mapping[Any, Any]) -> Graph:
         level=Level.IMPORTED,
         populations=tuple(populations),
         projections=tuple(projections),
-        time_steps=root.integer("time_steps", 1),
+        time_steps=time_steps,
         classes=_classes(root, populations[-1].size),
         activity=read_activity(root),
+        exit=_exit(root, time_steps) if version >= _EXIT_VERSION else None,
     )
 
 
@@ -317,6 +324,19 @@ def _norm(tensors: _Tensors, name: str, outputs: int) -> BatchNorm | None:
     if variance.min() < 0 or epsilon < 0 or variance.min() + epsilon <= 0:
         raise CheckpointError(f"The batch norm of layer '{name}' has a variance that is not positive.")
     return BatchNorm(gain=gain, offset=offset, mean=mean, variance=variance, epsilon=epsilon)
+
+
+def _exit(root: Fields, time_steps: int) -> Exit | None:
+    if root.value("exit", optional=True) is None:
+        return None
+    fields = root.below("exit")
+    fields.allow(_EXIT_KEYS)
+    steps = fields.sequence("steps")
+    if not steps or not all(type(step) is int and 1 <= step < time_steps for step in steps):
+        raise CheckpointError(
+            f"'steps' of {fields.where} must be numbers of steps from 1 to {time_steps - 1}, after which it is asked."
+        )
+    return Exit(margin=fields.integer("margin", 1, LARGEST_MARGIN), steps=tuple(steps))
 
 
 def _classes(root: Fields, outputs: int) -> tuple[str, ...]:

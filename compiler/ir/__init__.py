@@ -1,6 +1,7 @@
 """Populations, projections and neuron models: what the passes transform."""
 
 from snnc.compiler.ir.activity import ActivityRecord
+from snnc.compiler.ir.exits import Exit
 from snnc.compiler.ir.graph import BatchNorm, Graph, Level, Population, format_graph, frozen
 from snnc.compiler.ir.invariants import verify
 from snnc.compiler.ir.neurons import (
@@ -37,6 +38,7 @@ __all__ = [
     "Convolution",
     "Dense",
     "Encoding",
+    "Exit",
     "Graph",
     "Initial",
     "InputSource",

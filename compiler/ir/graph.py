@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.ir.activity import ActivityRecord
+from snnc.compiler.ir.exits import Exit
 from snnc.compiler.ir.neurons import Array, InputSource, IntegrateAndFire, Neuron, Readout
 from snnc.compiler.ir.projections import Convolution, Dense, Pooling, Projection
 
@@ -108,6 +109,8 @@ class Graph:
         Names of the readout's neurons; empty if unknown.
     activity
         What it did on data; None if unknown. It is not part of what the network is: no hash knows of it.
+    exit
+        When samples end early; None: never. Its margin is one of integer logits, at every level.
     """
 
     name: str
@@ -117,6 +120,7 @@ class Graph:
     time_steps: int
     classes: tuple[str, ...] = ()
     activity: ActivityRecord | None = None
+    exit: Exit | None = None
 
     @property
     def input(self) -> Population:
@@ -169,6 +173,8 @@ def format_graph(graph: Graph) -> str:
         norm = ", batch norm" if population.norm is not None else ""
         lines.append(f"  population {population.name}  {'x'.join(map(str, population.shape))}  {model}{norm}")
     lines += [f"  {_format_projection(projection)}" for projection in graph.projections]
+    if graph.exit is not None:
+        lines.append(f"  exit at a margin of {graph.exit.margin} after step {', '.join(map(str, graph.exit.steps))}")
     return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from snnc.compiler.errors import CheckpointError, UnsupportedError
 from snnc.compiler.ir.activity import MOST_SAMPLES, ActivityRecord, most_digits
+from snnc.compiler.ir.exits import LARGEST_MARGIN, Exit
 from snnc.compiler.ir.graph import Graph, Level, Population
 from snnc.compiler.ir.neurons import Array, Comparison, Encoding, InputSource, IntegrateAndFire, Readout, Reset
 from snnc.compiler.ir.projections import Pooling, Projection, target_shape, weight_shape
@@ -47,6 +48,8 @@ def verify(graph: Graph) -> None:
         raise CheckpointError(f"'{graph.name}' needs an input population first and a readout last.")
     if graph.time_steps < 1:
         raise CheckpointError(f"'{graph.name}' runs for {graph.time_steps} time steps; at least 1 is needed.")
+    if graph.exit is not None:
+        _verify_exit(graph, graph.exit)
     for population in graph.populations:
         _verify_population(population, graph.level)
     order = {name: position for position, name in enumerate(names)}
@@ -67,6 +70,21 @@ def verify(graph: Graph) -> None:
             raise CheckpointError(f"Layer '{population.name}' has no input.")
     if graph.activity is not None:
         _verify_activity(graph, graph.activity)
+
+
+def _verify_exit(graph: Graph, sealed: Exit) -> None:
+    if not 1 <= sealed.margin <= LARGEST_MARGIN:
+        raise CheckpointError(
+            f"The exit of '{graph.name}' has a margin of {sealed.margin}; 1 to {LARGEST_MARGIN} are possible."
+        )
+    steps = sealed.steps
+    if not steps or list(steps) != sorted(set(steps)) or not 1 <= steps[0] <= steps[-1] < graph.time_steps:
+        raise CheckpointError(
+            f"The exit of '{graph.name}' is asked after the steps {list(steps)[:20]}; they must ascend, from 1 on and "
+            f"below its {graph.time_steps} time steps."
+        )
+    if graph.readout.size < 2:
+        raise CheckpointError(f"'{graph.name}' has an exit, but a single class, which no margin sets apart.")
 
 
 def _verify_population(population: Population, level: Level) -> None:

@@ -19,12 +19,13 @@ from typing import Any, Final, TypeAlias, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.contract import NETWORK_VERSION
+from snnc.compiler.contract import EXIT_NETWORK_VERSION, NETWORK_VERSION
 from snnc.compiler.errors import BuildError, CheckpointError, UnsupportedError
 from snnc.compiler.ir import (
     Convolution,
     Dense,
     Encoding,
+    Exit,
     Graph,
     Initial,
     InputSource,
@@ -59,7 +60,7 @@ _DAMAGE: Final = (
 
 @functools.lru_cache(maxsize=4)  # graphs never change, and the passes ask again and again
 def model_hash(graph: Graph) -> str:
-    """SHA-256 of `NETWORK_VERSION`, the structure and every parameter, in hexadecimal."""
+    """SHA-256 of the network's version of the contract, the structure and every parameter, in hexadecimal."""
     structure, arrays = _to_plain(graph)
     return _hash(structure, arrays)
 
@@ -134,7 +135,8 @@ def load_model(path: Path) -> Graph:
 
 
 def _check_parts(header: Mapping[str, Any], arrays: _Arrays, what: str, again: str) -> None:
-    for key, version in (("model_version", MODEL_VERSION), ("semantics_version", NETWORK_VERSION)):
+    wanted = EXIT_NETWORK_VERSION if "exit" in header else NETWORK_VERSION
+    for key, version in (("model_version", MODEL_VERSION), ("semantics_version", wanted)):
         if header[key] != version:
             raise BuildError(f"{what} has {key} {header[key]}, this program reads {version}; {again}.")
     if _hash({key: value for key, value in header.items() if key != "hash"}, arrays) != header["hash"]:
@@ -204,13 +206,15 @@ def _to_plain(graph: Graph) -> tuple[dict[str, Any], _Arrays]:
     structure = {
         "format": "snnc-model",
         "model_version": MODEL_VERSION,
-        "semantics_version": NETWORK_VERSION,
+        "semantics_version": NETWORK_VERSION if graph.exit is None else EXIT_NETWORK_VERSION,
         "name": graph.name,
         "time_steps": graph.time_steps,
         "classes": list(graph.classes),
         "populations": populations,
         "projections": projections,
     }
+    if graph.exit is not None:  # without one, the hash is that of version 1
+        structure["exit"] = {"margin": graph.exit.margin, "steps": list(graph.exit.steps)}
     return structure, arrays
 
 
@@ -284,7 +288,15 @@ def _from_plain(plain: Mapping[str, Any], arrays: _Arrays) -> Graph:
         projections=tuple(_projection_from_plain(projection, arrays) for projection in plain["projections"]),
         time_steps=plain["time_steps"],
         classes=tuple(plain["classes"]),
+        exit=_exit_from_plain(plain["exit"]) if "exit" in plain else None,
     )
+
+
+def _exit_from_plain(plain: Mapping[str, Any]) -> Exit:
+    margin, steps = plain["margin"], plain["steps"]
+    if plain.keys() != {"margin", "steps"} or not all(type(value) is int for value in (margin, *steps)):
+        raise ValueError("exit")
+    return Exit(margin=margin, steps=tuple(steps))
 
 
 def _projection_from_plain(plain: Mapping[str, Any], arrays: _Arrays) -> Projection:

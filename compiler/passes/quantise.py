@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.design import Design
-from snnc.compiler.errors import FitError, UnsupportedError
+from snnc.compiler.errors import FitError, OptionError, UnsupportedError
 from snnc.compiler.ir import (
     Array,
     Comparison,
@@ -60,6 +60,11 @@ def quantised(graph: Graph, weight_bits: int | None = None) -> Graph:
     """`quantise`, of a graph alone."""
     if graph.level is Level.INTEGER:
         return graph
+    if weight_bits is not None and graph.exit is not None:
+        raise OptionError(
+            f"The early exit of '{graph.name}' was chosen on its own logits, and --weight-bits {weight_bits} makes "
+            "others; quantise the student without an exit."
+        )
     populations, projections = [_integer_input(graph.input)], dict[int, Projection]()
     positions: dict[str, list[int]] = {population.name: [] for population in graph.populations}
     for position, projection in enumerate(graph.projections):

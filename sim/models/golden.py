@@ -18,6 +18,7 @@ from snnc.compiler.errors import DataError, FitError, OptionError
 from snnc.compiler.ir import (
     Array,
     Encoding,
+    Exit,
     Graph,
     Initial,
     InputSource,
@@ -73,20 +74,24 @@ class Trace:
     Attributes
     ----------
     populations
-        By name, all but the input, in the graph's order.
+        By name, all but the input, in the graph's order; in all steps, those after a sample's exit included: what
+        hardware had under way is held against them.
     logits
-        The readout's last membranes, shape ``(batch, class)``.
+        The readout's membranes after the last step that a sample takes, shape ``(batch, class)``.
     classes
         Index of the largest logit, the lowest on a tie; shape ``(batch,)``.
+    steps
+        Steps that each sample takes, ``(batch,)``: all, but where the network has an exit.
     synaptic_operations
-        Per projection, in the graph's order: events that take effect within the sample, times the neurons each reaches;
-        shape ``(batch,)``. A pixel of a direct input that is not 0 is one event per sample, since its current is the
-        same at every step.
+        Per projection, in the graph's order: events that take effect within the steps taken, times the neurons each
+        reaches; shape ``(batch,)``. A pixel of a direct input that is not 0 is one event per sample, since its current
+        is the same at every step.
     """
 
     populations: Mapping[str, PopulationTrace]
     logits: IntArray
     classes: IntArray
+    steps: IntArray
     synaptic_operations: tuple[IntArray, ...]
 
 
@@ -143,6 +148,7 @@ def run(
     ]
     outputs: dict[str, AnyArray] = {graph.input.name: values} | {layer.name: layer.spikes for layer in layers}
     kept = {layer.name: np.empty((time_steps, batch, layer.size), dtype=np.int64) for layer in layers if currents}
+    ending = _Ending(graph.exit, time_steps, batch, graph.readout.size)
     for t in range(time_steps):
         for layer in layers:
             current = np.broadcast_to(layer.bias, (batch, layer.size)).copy()
@@ -152,16 +158,19 @@ def run(
             if currents:
                 kept[layer.name][t] = current
             layer.step(t, current)
+        ending.after(t + 1, layers[-1].membrane)
 
-    logits = layers[-1].membrane
     return Trace(
         populations={
             layer.name: PopulationTrace(spikes=layer.spikes, membranes=layer.membranes, currents=kept.get(layer.name))
             for layer in layers
         },
-        logits=logits,
-        classes=np.argmax(logits, axis=1),
-        synaptic_operations=tuple(weighted.operations(outputs[weighted.projection.source]) for weighted in sums),
+        logits=ending.logits,
+        classes=np.argmax(ending.logits, axis=1),
+        steps=ending.steps,
+        synaptic_operations=tuple(
+            weighted.operations(outputs[weighted.projection.source], ending.steps) for weighted in sums
+        ),
     )
 
 
@@ -198,6 +207,30 @@ def take(encoding: Encoding, inputs: AnyArray, samples: slice) -> AnyArray:
 def accuracy(classes: AnyArray, labels: AnyArray) -> float:
     """Fraction of samples whose class is their label."""
     return float(np.mean(np.asarray(classes) == np.asarray(labels)))
+
+
+class _Ending:
+    """After how many steps each sample ends, and its logits there."""
+
+    def __init__(self, sealed: Exit | None, time_steps: int, batch: int, classes: int) -> None:
+        self._exit = sealed
+        self._time_steps = time_steps
+        self._open = np.ones(batch, dtype=np.bool_)
+        self.steps: IntArray = np.full(batch, time_steps, dtype=np.int64)
+        self.logits: IntArray = np.empty((batch, classes), dtype=np.int64)
+
+    def after(self, taken: int, membranes: IntArray) -> None:
+        """So many steps have been taken; `membranes` are the readout's, ``(batch, class)``."""
+        if taken == self._time_steps:
+            ends = self._open
+        elif self._exit is not None and taken in self._exit.steps:
+            ordered = np.sort(membranes, axis=1)
+            ends = self._open & (ordered[:, -1] - ordered[:, -2] >= self._exit.margin)
+        else:
+            return
+        self.steps[ends] = taken
+        self.logits[ends] = membranes[ends]
+        self._open = self._open & ~ends
 
 
 class _Layer:

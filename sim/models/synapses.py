@@ -62,11 +62,18 @@ class WeightedSum:
             self._constant = self._sum(emitted[0])
         return self._constant
 
-    def operations(self, emitted: AnyArray) -> IntArray:
-        """Events that take effect, times the neurons that each reaches; ``(time, batch, source)`` to ``(batch,)``."""
+    def operations(self, emitted: AnyArray, steps: IntArray) -> IntArray:
+        """Events that take effect, times the neurons that each reaches; ``(time, batch, source)`` to ``(batch,)``.
+
+        `steps` are those that each sample takes, ``(batch,)``.
+        """
         effective = emitted[: max(len(emitted) - self.projection.delay, 0)]
         if self.direct:
             effective = effective[:1]
+        if (steps < len(emitted)).any():
+            # What is sent in step t takes effect in step t + delay, if there is one.
+            late = np.arange(len(effective))[:, np.newaxis] + self.projection.delay >= steps
+            effective = np.where(late[..., np.newaxis], 0, effective)
         reached = _fan_out(self.projection, self._source, self._target)
         return np.count_nonzero(effective, axis=0).astype(np.int64) @ reached
 

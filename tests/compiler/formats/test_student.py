@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from snnc.compiler.errors import CheckpointError, UnsupportedError
+from snnc.compiler.errors import CheckpointError, OptionError, UnsupportedError
 from snnc.compiler.formats import import_network, student
 from snnc.compiler.formats.student import WEIGHTS_LIMIT, student_graph
 from snnc.compiler.ir import (
     Convolution,
     Dense,
     Encoding,
+    Exit,
     Initial,
     IntegrateAndFire,
     Level,
@@ -22,6 +23,8 @@ from snnc.compiler.ir import (
     verify,
 )
 from snnc.compiler.ir.model import model_hash
+from snnc.compiler.passes.normalise import normalised
+from snnc.compiler.passes.quantise import quantised
 from snnc.compiler.pipeline import integer_network
 from tests.compiler.networks import changed, checkpoint, deep_checkpoint, dense, first_version
 
@@ -135,7 +138,7 @@ def test_a_wrong_checkpoint_is_named(path, value, named):
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [
-        ("version", 4, "version 4"),
+        ("version", 5, "version 5"),
         ("contract", "2.99", "trained under version 2.99 of the integer contract"),
         ("contract", "3.0", "trained under version 3.0"),
         ("input/encoding", "latency", "'latency'"),
@@ -267,6 +270,49 @@ def test_a_student_without_a_contract_is_of_the_first(version):
     plain = checkpoint()
     older = {key: value for key, value in plain.items() if key != "contract"} | {"version": version}
     assert format_graph(student_graph(older)) == format_graph(student_graph(plain))
+
+
+EXIT = {"margin": 74, "steps": [1, 3]}
+
+
+def test_an_exit():
+    plain = checkpoint() | {"version": 4}
+    assert student_graph(plain).exit is None
+    assert student_graph(plain | {"exit": None}).exit is None
+    graph = student_graph(plain | {"exit": EXIT})
+    assert graph.exit == Exit(margin=74, steps=(1, 3))
+    assert student_graph(checkpoint() | {"exit": EXIT}).exit is None  # which version 3 does not know
+    assert integer(graph).exit == graph.exit
+    with pytest.raises(OptionError, match="--weight-bits 3 makes others"):
+        integer(graph, weight_bits=3)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        ("exit", 74, "'exit' of the checkpoint must be a dict"),
+        ("exit/margin", 0, "'margin' of 'exit' of the checkpoint must be an integer from 1"),
+        ("exit/margin", 7.5, "'margin'"),
+        ("exit/margin", 2**33, "'margin'"),
+        ("exit/margin", ..., "lacks 'margin'"),
+        ("exit/steps", [], "numbers of steps from 1 to 3"),
+        ("exit/steps", [0], "numbers of steps"),
+        ("exit/steps", [4], "numbers of steps"),
+        ("exit/steps", [True], "numbers of steps"),
+        ("exit/steps", [2, 1], "must ascend"),
+        ("exit/steps", [1, 1], "must ascend"),
+        ("exit/steps", "1", "must be a list"),
+        ("exit/most", 1, "unknown setting 'most'"),
+    ],
+)
+def test_a_wrong_exit_is_named(path, value, named):
+    plain = checkpoint() | {"version": 4, "exit": dict(EXIT)}
+    with pytest.raises((CheckpointError, UnsupportedError), match=named):
+        verify(student_graph(changed(plain, path, value)))
+
+
+def integer(graph, weight_bits=None):
+    return quantised(normalised(graph), weight_bits)
 
 
 def test_the_first_version_is_the_same_network():

@@ -31,7 +31,7 @@ def with_projection(name: str, **fields: Any) -> Graph:
 @given(graph=integer_networks())
 def test_sound_networks_pass(graph):
     verify(graph)
-    assert format_graph(graph).count("\n") == len(graph.populations) + len(graph.projections)
+    assert format_graph(graph).count("\n") == len(graph.populations) + len(graph.projections) + (graph.exit is not None)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from snnc.compiler.errors import BuildError
 from snnc.compiler.formats.random_network import RandomNetwork, random_graph
 from snnc.compiler.formats.student import student_graph
-from snnc.compiler.ir import Convolution, Encoding, IntegrateAndFire, Pooling, Projection, Reset, format_graph
+from snnc.compiler.ir import Convolution, Encoding, Exit, IntegrateAndFire, Pooling, Projection, Reset, format_graph
 from snnc.compiler.ir.model import load_model, model_hash, model_to_bytes
 from tests.compiler.networks import checkpoint
 from tests.networks import integer_chain
@@ -60,6 +60,24 @@ def test_the_hash_is_the_same_forever():
 )
 def test_everything_counts(other):
     assert model_hash(other) != model_hash(integer_chain([[[1, -2]], [[3]]], [[4]], [[5], [-6]]))
+
+
+def test_an_exit_counts_and_is_of_a_later_version(tmp_path):
+    graphs = [
+        dataclasses.replace(GRAPH, exit=sealed)
+        for sealed in (None, Exit(margin=3, steps=(1,)), Exit(margin=4, steps=(1,)), Exit(margin=3, steps=(1, 2)))
+    ]
+    assert len({model_hash(graph) for graph in graphs}) == len(graphs)
+    path = tmp_path / "model.npz"
+    path.write_bytes(model_to_bytes(graphs[3]))
+    assert load_model(path).exit == graphs[3].exit
+    versions = [header_of(graph)["semantics_version"] for graph in graphs]
+    assert versions == [1, 2, 2, 2]
+
+
+def header_of(graph):
+    with zipfile.ZipFile(io.BytesIO(model_to_bytes(graph))) as archive:
+        return json.loads(np.lib.format.read_array(archive.open("header.npy")).tobytes())
 
 
 @settings(max_examples=100)

@@ -15,6 +15,7 @@ from snnc.compiler.ir import (
     Convolution,
     Dense,
     Encoding,
+    Exit,
     Graph,
     Initial,
     InputSource,
@@ -88,6 +89,16 @@ def oracle(graph: Graph, inputs: np.ndarray, steps: int) -> dict[str, tuple[list
     return result
 
 
+def steps_taken(graph: Graph, logits: list[list[int]]) -> int:
+    """Of a sample with these logits after each step."""
+    for n, values in enumerate(logits[:-1], start=1):
+        if graph.exit is not None and n in graph.exit.steps:
+            best = values.index(max(values))
+            if all(values[best] - other >= graph.exit.margin for k, other in enumerate(values) if k != best):
+                return n
+    return len(logits)
+
+
 def random_inputs(graph: Graph, steps: int, batch: int, seed: int) -> np.ndarray:
     generator = np.random.default_rng(seed)
     if graph.source.encoding is Encoding.DIRECT:
@@ -111,7 +122,9 @@ def test_every_spike_membrane_and_current_is_the_oracles(graph: Graph, steps: in
         if name != "readout":
             np.testing.assert_array_equal(got.spikes.swapaxes(0, 1), spikes)
     assert not trace.populations["readout"].spikes.any()
-    logits = [sample[-1] for sample in expected["readout"][1]]
+    taken = [steps_taken(graph, sample) for sample in expected["readout"][1]]
+    assert trace.steps.tolist() == taken
+    logits = [sample[n - 1] for n, sample in zip(taken, expected["readout"][1], strict=True)]
     np.testing.assert_array_equal(trace.logits, logits)
     assert trace.classes.tolist() == [sample.index(max(sample)) for sample in logits]
 
@@ -122,7 +135,7 @@ def test_every_spike_membrane_and_current_is_the_oracles(graph: Graph, steps: in
                 emitted = [inputs[sample]] if direct else list(inputs[:, sample])
             else:
                 emitted = expected[projection.source][0][sample]
-            emitted = [] if projection.delay >= steps else emitted[: steps - projection.delay]
+            emitted = emitted[: max(0, taken[sample] - projection.delay)]
             reached = Counter(
                 m for n in range(graph.population(projection.target).size) for _, m in synapses(graph, projection, n)
             )
@@ -460,3 +473,34 @@ def test_only_integer_networks_run() -> None:
     graph = dataclasses.replace(chain(fire(1)), level=Level.NORMALISED)
     with pytest.raises(ValueError, match="NORMALISED"):
         golden.run(graph, np.zeros((1, 1, 1), dtype=np.int64), time_steps=1)
+
+
+def test_an_exit_by_hand() -> None:
+    """Logits whose margin grows by two a step; each step is one spike of weights 1 and -1."""
+    graph = chain(IntegrateAndFire(threshold=np.array([1])), weight=1)
+    graph = dataclasses.replace(graph, time_steps=4)
+    readout = dataclasses.replace(graph.readout, shape=(2, 1, 1), bias=np.array([0, 0]))
+    into = dataclasses.replace(graph.projections[-1], weight=np.array([[1], [-1]]))
+    graph = dataclasses.replace(
+        graph, populations=(*graph.populations[:-1], readout), projections=(*graph.projections[:-1], into)
+    )
+    spikes = np.ones((4, 1, graph.input.size), np.bool_)
+    every = golden.run(graph, spikes, time_steps=4).populations["readout"].membranes[:, 0]
+    margins = (every[:, 0] - every[:, 1]).tolist()
+    assert margins == sorted(set(margins))
+    for margin, asked, taken in (
+        (margins[1], (1, 2, 3), 2),  # a margin that is just enough
+        (margins[1] + 1, (1, 2, 3), 3),
+        (margins[1], (3,), 3),  # not asked before
+        (margins[2] + 1, (1, 2, 3), 4),  # the last step answers whatever its margin
+        (1, (1,), 1),
+    ):
+        sealed = dataclasses.replace(graph, exit=Exit(margin=margin, steps=asked))
+        trace = golden.run(sealed, spikes, time_steps=4)
+        assert trace.steps.tolist() == [taken]
+        assert trace.logits[0].tolist() == every[taken - 1].tolist()
+    tie = dataclasses.replace(
+        graph, projections=(*graph.projections[:-1], dataclasses.replace(into, weight=into.weight * 0))
+    )
+    trace = golden.run(dataclasses.replace(tie, exit=Exit(margin=1, steps=(1, 2, 3))), spikes, time_steps=4)
+    assert (trace.steps.tolist(), trace.classes.tolist()) == ([4], [0])
