@@ -2,7 +2,7 @@
 
 from typing import Any, TypeAlias
 
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Elaboratable, Module, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -11,6 +11,7 @@ from snnc.rtl.beats import InputBeat, ResultBeat, SpikeWord, input_beat, result_
 from snnc.rtl.block_queue import queue_of
 from snnc.rtl.delay import Delay
 from snnc.rtl.engines import witness
+from snnc.rtl.exits import OneSample
 from snnc.rtl.loader import Gate, Loader
 from snnc.rtl.replay import Replay
 from snnc.rtl.spike_map import SpikeMap
@@ -30,6 +31,9 @@ class Core(wiring.Component):
     the one before it. Markers travel with the events, so nothing controls them from outside. An engine's spike words go
     to the queues of all that listen to it at once, when every one has room.
 
+    Of a network with an early exit there is one sample inside at a time. Where it exits, all but the readout is reset,
+    and what is left of it at the port is dropped (`docs/timing.md`).
+
     Members
     -------
     i : In(stream of `beats.input_beat`)
@@ -47,6 +51,7 @@ class Core(wiring.Component):
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self._cancel = Signal(name="cancel")
         load = {"load": In(stream.Signature(LOAD_BITS))} if plan.loaded else {}
         super().__init__(
             {
@@ -62,15 +67,36 @@ class Core(wiring.Component):
         engines: dict[str, _Engine] = {}
         for engine in plan.engines:
             behind = tuple(other.projections[k].queue.depth for other, k in plan.listeners(engine.name))
-            built = witness(engine.kind, "circuit").build(engine, plan.input, behind)
-            engines[engine.name] = m.submodules[f"engine_{engine.name}"] = built
+            build = witness(engine.kind, "circuit").build
+            engines[engine.name] = built = build(engine, plan.input, behind, cancels=plan.exit is not None)
+            m.submodules[f"engine_{engine.name}"] = built if engine is plan.readout else self._cancelled(built)
         (first,) = (engine for engine in plan.engines if engine.main.source == plan.input.name)
         hear_input = witness(first.kind, "circuit").hear_input
-        hear_input(m, engines[first.name], first, plan.input, self._loaded(m, engines))
+        beats = self._one_sample(m, engines, self._loaded(m, engines))
+        hear_input(m, engines[first.name], first, plan.input, beats, self._cancelled)
         for engine in plan.engines:
             self._behind(m, engines, engine)
         connect(m, engines[plan.readout.name].o, flipped(self.o))
         return m
+
+    def _cancelled(self, component: Elaboratable) -> Elaboratable:
+        """`component`, reset by a cancel where there is an exit."""
+        return component if self.plan.exit is None else ResetInserter(self._cancel)(component)
+
+    def _one_sample(self, m: Module, engines: dict[str, _Engine], beats: Stream[InputBeat]) -> Stream[InputBeat]:
+        """`beats`, of one sample at a time where there is an exit."""
+        if self.plan.exit is None:
+            return beats
+        m.submodules.one_sample = one_sample = OneSample(self.plan.input)
+        readout = engines[self.plan.readout.name]
+        connect(m, beats, one_sample.i)
+        m.d.comb += [
+            self._cancel.eq(readout.exits),
+            one_sample.cancel.eq(self._cancel),
+            one_sample.finished.eq(readout.finished),
+            one_sample.clears.eq(Cat(engine.clears for engine in engines.values()).any()),
+        ]
+        return one_sample.o
 
     def _loaded(self, m: Module, engines: dict[str, _Engine]) -> Stream[InputBeat]:
         """Where the input comes from: the port, or what keeps it shut until the memories are filled."""
@@ -109,7 +135,8 @@ class Core(wiring.Component):
                 connect(m, spike_map.port, replay.port)
                 self._serialised(m, engines[listener.name], k, stem, projection, plan, replay.o)
                 continue
-            m.submodules[f"queue_{stem}"] = queue = queue_of(words, projection.queue)
+            queue = queue_of(words, projection.queue)
+            m.submodules[f"queue_{stem}"] = self._cancelled(queue)
             # A spike word is never held back, and finds room in every queue.
             m.d.comb += [
                 queue.i.valid.eq(source.o.valid),
@@ -118,7 +145,8 @@ class Core(wiring.Component):
             ]
             spikes: Stream[SpikeWord] = queue.o
             if projection.delay:
-                m.submodules[f"delay_{stem}"] = delay = Delay(plan, projection.delay)
+                delay = Delay(plan, projection.delay)
+                m.submodules[f"delay_{stem}"] = self._cancelled(delay)
                 connect(m, spikes, delay.i)
                 listens = engines[listener.name]
                 m.d.comb += [delay.step.eq(listens.step), delay.sample.eq(listens.sample)]
@@ -136,6 +164,7 @@ class Core(wiring.Component):
         spikes: Stream[SpikeWord],
     ) -> None:
         """Join an engine's projection `k` to the spike words that it walks."""
-        m.submodules[f"spikes_{stem}"] = serialiser = SpikeSerialiser(projection, spike_word(source))
+        serialiser = SpikeSerialiser(projection, spike_word(source))
+        m.submodules[f"spikes_{stem}"] = self._cancelled(serialiser)
         connect(m, spikes, serialiser.i)
         connect(m, serialiser.o, getattr(engine, f"i{k}"))

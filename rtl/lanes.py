@@ -126,7 +126,10 @@ class Lanes(wiring.Component):
         if plan.membrane.kind is MemoryKind.REGISTERS:
             spiking = plan.population.fires
             m.submodules.membrane = ring = Ring(width, plan.words, f"{plan.name}.initial" if spiking else None)
-            m.d.comb += [head.eq(ring.head), ring.tail.eq(self.total)]
+            tail: Value = self.total
+            if plan.population.exit is not None and plan.words > 1:
+                tail = Mux(self.next_word, head, tail)  # what is only looked at comes back
+            m.d.comb += [head.eq(ring.head), ring.tail.eq(tail)]
             if spiking:
                 m.d.comb += [ring.turn.eq(turns), ring.restore.eq(valid & restoring & now.last)]
             else:

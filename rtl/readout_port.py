@@ -1,6 +1,6 @@
 """The end of the core: logits and the class, one beat per class."""
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,6 +16,11 @@ class ReadoutPort(wiring.Component):
 
     A beat is offered from two cycles after `start` on, one per cycle while the receiver takes them.
 
+    Where the population has an exit it can be asked instead whether a sample ends here: it goes through the membranes
+    in the same way, a word a cycle, without offering them. Only the largest so far is kept, and whether it exceeds all
+    others by the margin: a larger one must exceed the largest before it by the margin, any other one must stay as far
+    below. Where a sample ends, the hand-out begins by itself with the answer.
+
     Members
     -------
     start : In(1)
@@ -29,6 +34,15 @@ class ReadoutPort(wiring.Component):
     finished : Out(1)
         The last beat leaves in this cycle.
     o : Out(stream of result beats)
+
+    With an exit alone:
+
+    ask : In(1)
+        As `start`, of a step that does not end the sample.
+    answered : Out(1)
+        There is an answer in this cycle, the number of classes and two cycles after `ask`.
+    exits : Out(1)
+        And it ends the sample.
     """
 
     start: Signal
@@ -37,9 +51,14 @@ class ReadoutPort(wiring.Component):
     restore: Signal
     finished: Signal
     o: Stream[ResultBeat]
+    ask: Signal
+    answered: Signal
+    exits: Signal
 
     def __init__(self, plan: EnginePlan) -> None:
         self._plan = plan
+        self._exit = plan.population.exit
+        asked = {} if self._exit is None else {"ask": In(1), "answered": Out(1), "exits": Out(1)}
         super().__init__(
             {
                 "start": In(1),
@@ -48,6 +67,7 @@ class ReadoutPort(wiring.Component):
                 "restore": Out(1),
                 "finished": Out(1),
                 "o": Out(stream.Signature(result_beat(plan))),
+                **asked,
             }
         )
 
@@ -61,14 +81,26 @@ class ReadoutPort(wiring.Component):
         index = Signal.like(beat.index, reset_less=True)
         load = Signal()
         last = Signal()
+        valid = Signal()
+        # What is asked for is held in `valid` like any beat, but goes on without being offered.
+        asking: Value = Const(0)
+        begins: Value = self.start
+        holds: Value = self.o.valid
+        ready: Value = self.o.ready
+        ends: Value = lane == plan.lanes - 1
+        if self._exit is not None:
+            asking = Signal(name="asking")
+            begins, holds, ready = self.start | self.ask | self.exits, valid, self.o.ready | asking
+            # Word 0 comes to the head again; a single one stays there.
+            ends = (ends | (asking & last)) if plan.words > 1 else (ends & ~asking)
         m.d.comb += [
-            load.eq(reading & (~self.o.valid | self.o.ready)),
+            load.eq(reading & (~holds | ready)),
             last.eq(index == plan.neurons - 1),
-            self.next_word.eq(load & (lane == plan.lanes - 1)),
-            self.restore.eq(load & last),
+            self.next_word.eq(load & ends),
+            self.restore.eq(load & last if self._exit is None else load & last & ~asking),
             self.finished.eq(self.o.valid & self.o.ready & beat.last),
         ]
-        with m.If(self.start):
+        with m.If(begins):
             m.d.sync += [reading.eq(1), lane.eq(0), index.eq(0)]
         with m.Elif(load):
             m.d.sync += [
@@ -81,10 +113,9 @@ class ReadoutPort(wiring.Component):
         value = Signal.like(beat.logit, reset_less=True)
         current = Signal.like(beat.index, reset_less=True)
         is_last = Signal(reset_less=True)
-        valid = Signal()
         with m.If(load):
             m.d.sync += [value.eq(logits[lane]), current.eq(index), is_last.eq(last), valid.eq(1)]
-        with m.Elif(self.o.ready):
+        with m.Elif(ready):
             m.d.sync += valid.eq(0)
 
         best_value = Signal.like(value)
@@ -92,12 +123,29 @@ class ReadoutPort(wiring.Component):
         better = Signal()
         m.d.comb += [
             better.eq((current == 0) | (value > best_value)),
-            self.o.valid.eq(valid),
+            self.o.valid.eq(valid if self._exit is None else valid & ~asking),
             beat.logit.eq(value),
             beat.index.eq(current),
             beat.best.eq(Mux(better, current, best_index)),
             beat.last.eq(is_last),
         ]
-        with m.If(self.o.valid & self.o.ready & better):
+        with m.If(holds & ready & better):
             m.d.sync += [best_value.eq(value), best_index.eq(current)]
+        if self._exit is not None:
+            assert isinstance(asking, Signal)
+            self._answer(m, self._exit.margin, asking, asking & valid, is_last, current == 0, best_value - value)
         return m
+
+    def _answer(
+        self, m: Module, margin: int, asking: Signal, judges: Value, last: Value, first: Value, below: Value
+    ) -> None:
+        """Judge one logit, `below` the largest before it by so much; a larger one is so by less than 0."""
+        sure, so_far = Signal(), Signal(reset_less=True)
+        m.d.comb += sure.eq(first | Mux(below < 0, below <= -margin, so_far & (below >= margin)))
+        with m.If(judges):
+            m.d.sync += so_far.eq(sure)
+        m.d.sync += [self.answered.eq(judges & last), self.exits.eq(judges & last & sure)]
+        with m.If(self.ask):
+            m.d.sync += asking.eq(1)
+        with m.Elif(judges & last):
+            m.d.sync += asking.eq(0)

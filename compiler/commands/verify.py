@@ -189,6 +189,7 @@ def _section(build: Build, verdict: Verdict, source: str) -> Section:
             "cycles a sample",
             f"{verdict.cycles_mean:.1f} ({verdict.cycles_least} to {verdict.cycles_most}), as predicted",
         ),
+        *((title, text) for title, text in _exits(verdict)),
         ("busiest layer", f"{verdict.busiest}, writing in {verdict.busy:.1%} of its cycles"),
         *((f"firing rate of {name}", f"{rate:.1%}") for name, rate in verdict.firing_rates.items()),
         ("simulation", f"{verdict.cycles_per_second:,.0f} cycles a second"),
@@ -203,11 +204,19 @@ def _section(build: Build, verdict: Verdict, source: str) -> Section:
     return Section(title=_SECTION, summary=summary, rows=rows, facts=facts)
 
 
+def _exits(verdict: Verdict) -> list[tuple[str, str]]:
+    """How steps and cycles are spread, where a sample took fewer than all."""
+    if verdict.steps.mean == verdict.time_steps:
+        return []
+    return [("spread of cycles", str(verdict.cycles)), ("steps taken", f"{verdict.steps}, of {verdict.time_steps}")]
+
+
 def _lines(verdict: Verdict) -> list[str]:
     lines = [
         f"Equal: {verdict.samples:,} samples, {verdict.spikes:,} spikes, {verdict.membranes:,} membranes, logits, "
         "classes and cycles.",
         f"  cycles a sample   {verdict.cycles_mean:.1f} ({verdict.cycles_least} to {verdict.cycles_most})",
+        *(f"  {title:17} {text}" for title, text in _exits(verdict)),
         f"  busiest layer     {verdict.busiest}, writing a membrane word in {verdict.busy:.1%} of its cycles",
         f"  simulation        {verdict.cycles_per_second:,.0f} cycles a second",
     ]

@@ -22,7 +22,12 @@ __all__ = ["gatherable", "mapped"]
 
 
 def gatherable(graph: Graph) -> tuple[str, ...]:
-    """The layers that can gather spikes all together, in the order of the graph; those before each can without it."""
+    """The layers that can gather spikes all together, in the order of the graph; those before each can without it.
+
+    None where there is an early exit: what gathers computes all steps of a word before any logit is known.
+    """
+    if graph.exit is not None:
+        return ()
     found = [layer.name for layer in graph.layers if _could(graph, layer)]
     while True:
         fits = [name for name in found if _fits(graph, name, found)]

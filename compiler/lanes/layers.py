@@ -38,6 +38,7 @@ from snnc.compiler.plan import (
     ConstantField,
     DigitPlan,
     EnginePlan,
+    ExitPlan,
     LayoutPlan,
     MemoryKind,
     MemoryPlan,
@@ -85,6 +86,8 @@ class Layer:
         neuron = population.neuron
         fires = neuron if isinstance(neuron, IntegrateAndFire) else None
         self._population = population
+        sealed = None if population is not design.graph.readout else design.graph.exit
+        self._exit = None if sealed is None else ExitPlan(margin=sealed.margin, steps=sealed.steps)
         self._passes = passes_of(
             fires=fires is not None,
             floor=fires is not None and fires.floor is not None,
@@ -185,6 +188,7 @@ class Layer:
             input_current=bounds.input_current,
             before_reset=bounds.before_reset,
             after_reset=bounds.after_reset,
+            exit=self._exit,
         )
 
     def _constant_fields(self, membrane: MemoryPlan) -> tuple[ConstantField, ...]:

@@ -15,7 +15,7 @@ from snnc.compiler.plan.kinds import EngineKind
 from snnc.compiler.plan.layout import KernelPlan, LayoutPlan
 from snnc.compiler.plan.memories import LOAD_BITS, MemoryKind, MemoryPlan
 from snnc.compiler.plan.network import PLAN_VERSION, Plan
-from snnc.compiler.plan.populations import InputPlan, PopulationPlan
+from snnc.compiler.plan.populations import ExitPlan, InputPlan, PopulationPlan
 from snnc.compiler.plan.projections import DigitPlan, ProjectionPlan, QueuePlan
 from snnc.compiler.plan.ranges import Range, signed_bits, unsigned_bits
 from snnc.compiler.plan.residual import ConstantField, SweepPass
@@ -28,6 +28,7 @@ __all__ = [
     "DigitPlan",
     "EngineKind",
     "EnginePlan",
+    "ExitPlan",
     "InputPlan",
     "KernelPlan",
     "LayoutPlan",

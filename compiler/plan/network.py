@@ -10,12 +10,12 @@ from snnc.compiler.contract import SEMANTICS_VERSION, TIMING_VERSION
 from snnc.compiler.plan.engines import EnginePlan
 from snnc.compiler.plan.faults import Fault, at_least
 from snnc.compiler.plan.memories import MemoryKind, MemoryPlan
-from snnc.compiler.plan.populations import InputPlan
+from snnc.compiler.plan.populations import ExitPlan, InputPlan
 from snnc.compiler.plan.projections import ProjectionPlan
 
 __all__ = ["PLAN_VERSION", "Plan"]
 
-PLAN_VERSION: Final = "2.0"
+PLAN_VERSION: Final = "2.1"
 """Major and minor: a file of another version is refused."""
 
 
@@ -55,6 +55,11 @@ class Plan:
     @property
     def readout(self) -> EnginePlan:
         return self.engines[-1]
+
+    @property
+    def exit(self) -> ExitPlan | None:
+        """When samples end early; None: never."""
+        return self.readout.population.exit
 
     def engine(self, name: str) -> EnginePlan:
         """The engine of a population."""
@@ -126,5 +131,7 @@ class Plan:
                 if memory.name in names:
                     yield Fault(f"engines[{k}]", f"has a second memory '{memory.name}'")
                 names.add(memory.name)
+            if self.exit is not None and (engine.kind.into_maps or engine.kind.reads_maps):
+                yield Fault(f"engines[{k}].kind", "has to do with spike maps, but samples may end early")
         if sum(engine.main.source == self.input.name for engine in self.engines) != 1:
             yield Fault("input.name", f"is '{self.input.name}', which not exactly one main projection listens to")

@@ -10,7 +10,28 @@ from snnc.compiler.plan.faults import Fault, at_least
 from snnc.compiler.plan.layout import LayoutPlan
 from snnc.compiler.plan.ranges import Range
 
-__all__ = ["InputPlan", "PopulationPlan"]
+__all__ = ["ExitPlan", "InputPlan", "PopulationPlan"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitPlan:
+    """When a sample ends early: `snnc.compiler.ir.Exit`.
+
+    Attributes
+    ----------
+    margin
+        Of the largest logit over the second largest.
+    steps
+        Numbers of steps after which the readout is asked, ascending.
+    """
+
+    margin: int
+    steps: tuple[int, ...]
+
+    def faults(self) -> Iterator[Fault]:
+        yield from at_least(self, 1, "margin")
+        if not self.steps or list(self.steps) != sorted(set(self.steps)) or self.steps[0] < 1:
+            yield Fault("steps", "must be numbers of steps from 1 on, ascending")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +52,8 @@ class PopulationPlan:
         Whether membranes are clamped from below.
     input_current, before_reset, after_reset
         Proven ranges over all neurons of ``I``, ``U`` and ``V``.
+    exit
+        Of a readout: when samples end early; None: never.
     """
 
     name: str
@@ -41,6 +64,7 @@ class PopulationPlan:
     input_current: Range
     before_reset: Range
     after_reset: Range
+    exit: ExitPlan | None = None
 
     @property
     def fires(self) -> bool:
@@ -58,6 +82,8 @@ class PopulationPlan:
             yield Fault("leak_shift", f"is {self.leak_shift}, but a readout does not leak")
         if not self.fires and self.floor:
             yield Fault("floor", "is true, but a readout has none")
+        if self.exit is not None and (self.fires or self.shape[0] < 2):
+            yield Fault("exit", "is given, but it is for readouts of two classes or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@
     One input beat per 8 bytes, big endian: the payload of the core's input port, zero-extended.
 ``results.bin``
     Per sample, 32-bit words, little endian: the logits (two's complement in `residual_bits`), the class, the cycles,
-    then per engine the operations executed and the cycles, from the sample's first handshake, of the first and last.
+    of a network with an exit the words that each engine has swept up to then, since the start of the run; then per
+    engine the operations executed and the cycles, from the sample's first handshake, of the first and last.
 ``trace_<engine>.bin``
     Per swept membrane word, in order of sample, step, pass and word (from an image engine of sample, word, step and
     pass): what the spikes are in the first pass
@@ -54,6 +55,9 @@ class EngineCapture:
         Membranes as the hardware keeps them after `EnginePlan.membrane_pass` of each step, ``(time, batch, neuron)``.
     operations
         Membrane words written per sample, ``(batch,)``.
+    swept
+        Whether a neuron's step was swept at all, ``(time, batch, neuron)``; None where all were: no sample can exit.
+        Where it was not, neither spikes nor residuals mean anything.
     first, last
         Cycle of the first and last of them, counted from the sample's first handshake, ``(batch,)``.
     """
@@ -61,16 +65,18 @@ class EngineCapture:
     spikes: npt.NDArray[np.bool_] | None
     residuals: IntArray
     operations: IntArray
+    swept: npt.NDArray[np.bool_] | None
     first: IntArray
     last: IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Capture:
-    """What the core did: `logits` ``(batch, class)``, `classes` and `cycles` ``(batch,)``, and every engine."""
+    """What the core did: `logits` ``(batch, class)``, `classes`, `steps`, `cycles` ``(batch,)``, and every engine."""
 
     logits: IntArray
     classes: IntArray
+    steps: IntArray
     cycles: IntArray
     engines: dict[str, EngineCapture]
 
@@ -90,6 +96,7 @@ def harness_verilog(plan: Plan, recorded: tuple[Field, ...] = ()) -> str:
         best_at=at["best"],
         last_at=at["last"],
         loading=load_core(plan, gaps=False),
+        exits=plan.exit is not None,
         record=RECORD,
         recorded=[field.expression for field in reversed(recorded)],
         record_padding=record_padding(recorded),
@@ -115,26 +122,55 @@ def read_capture(plan: Plan, folder: Path, *, samples: int, time_steps: int) -> 
     VerificationError
         A file is shorter or longer than the run must have made it: the core lost or invented something.
     """
-    classes = plan.readout.neurons
-    width = classes + 2 + 3 * len(plan.engines)
+    classes, own = plan.readout.neurons, plan.exit is not None
+    width = classes + 2 + (3 + own) * len(plan.engines)
     words = _read(folder / "results.bin", samples * width).reshape(samples, width).astype(np.int64)
+    steps = np.full(samples, time_steps)
+    upto: dict[str, IntArray] = {}
+    if own:
+        upto = {engine.name: words[:, classes + 2 + place] for place, engine in enumerate(plan.engines)}
+        steps = np.diff(upto[plan.readout.name], prepend=0) // plan.readout.words
     engines = {}
     for position, engine in enumerate(plan.engines):
-        at = classes + 2 + 3 * position
-        spikes, residuals = _read_trace(engine, folder, samples, time_steps)
+        at = classes + 2 + own * len(plan.engines) + 3 * position
+        all_words = _words_of_sample(engine, time_steps)
+        counts = _swept_words(upto[engine.name], steps == time_steps, all_words) if own else None
+        spikes, residuals, swept = _read_trace(engine, folder, samples, time_steps, counts)
         engines[engine.name] = EngineCapture(
             spikes=spikes,
             residuals=residuals,
             operations=words[:, at],
+            swept=swept,
             first=words[:, at + 1],
             last=words[:, at + 2],
         )
     return Capture(
         logits=_signed(words[:, :classes], plan.readout.residual_bits),
         classes=words[:, classes],
+        steps=steps,
         cycles=words[:, classes + 1],
         engines=engines,
     )
+
+
+def _words_of_sample(engine: EnginePlan, time_steps: int) -> int:
+    """Words that an engine sweeps in a sample of so many steps, all passes counted."""
+    at_once = engine.kind.steps_at_once(engine, time_steps)  # in hardware, however many a sample has
+    return engine.words * len(engine.passes) * (time_steps if at_once is None else at_once)
+
+
+def _swept_words(upto: IntArray, whole: npt.NDArray[np.bool_], words: int) -> IntArray:
+    """Words that each sample has swept, ``(batch,)``.
+
+    Of a sample that takes all its steps those are `words`, some of which may be swept after its results. Of one that
+    exits, nothing is swept after it, so that `upto` is exact.
+    """
+    counts = np.full(len(upto), words)
+    begun = 0
+    for sample, (until, full) in enumerate(zip(upto.tolist(), whole.tolist(), strict=True)):
+        counts[sample] = words if full else min(max(until - begun, 0), words)
+        begun += int(counts[sample])
+    return counts
 
 
 def _record_bits(engine: EnginePlan) -> int:
@@ -156,14 +192,20 @@ def _read(path: Path, words: int) -> npt.NDArray[np.uint32]:
 
 
 def _read_trace(
-    engine: EnginePlan, folder: Path, samples: int, time_steps: int
-) -> tuple[npt.NDArray[np.bool_] | None, IntArray]:
+    engine: EnginePlan, folder: Path, samples: int, time_steps: int, counts: IntArray | None
+) -> tuple[npt.NDArray[np.bool_] | None, IntArray, npt.NDArray[np.bool_] | None]:
+    """Spikes, residuals and what was swept at all; `counts` are the words of each sample, where that is not all."""
     record = _record_words(engine)
     at_once = engine.kind.steps_at_once(engine, time_steps)
     steps = time_steps if at_once is None else at_once  # in hardware, however many a sample has
     passes = len(engine.passes)
-    count = samples * steps * passes * engine.words
-    raw = _read(folder / f"trace_{engine.name}.bin", count * record).reshape(count, record)
+    each = _words_of_sample(engine, time_steps)
+    count = samples * each
+    # A word's place among those of samples that sweep all of theirs.
+    there = np.ones((samples, each), np.bool_) if counts is None else np.arange(each) < counts[:, np.newaxis]
+    written = int(there.sum())
+    raw = np.zeros((count, record), dtype="<u4")
+    raw[there.reshape(count)] = _read(folder / f"trace_{engine.name}.bin", written * record).reshape(written, record)
     bits = np.unpackbits(raw.view(np.uint8), axis=1, bitorder="little")
     lanes, width = engine.lanes, engine.residual_bits
     spikes = bits[:, :lanes].astype(np.bool_)
@@ -185,9 +227,13 @@ def _read_trace(
         return channels.reshape(time_steps, samples, layout.neurons)
 
     residuals = of_pass(_signed(values, width), engine.membrane_pass).astype(np.int64, copy=False)
+    swept = None
+    if counts is not None:
+        of_lanes = np.repeat(there.reshape(count, 1), lanes, axis=1)
+        swept = of_pass(of_lanes, engine.membrane_pass).astype(np.bool_, copy=False)
     if not engine.population.fires:
-        return None, residuals
-    return of_pass(spikes, 0).astype(np.bool_, copy=False), residuals
+        return None, residuals, swept
+    return of_pass(spikes, 0).astype(np.bool_, copy=False), residuals, swept
 
 
 def _signed(values: IntArray, bits: int) -> IntArray:

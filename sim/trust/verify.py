@@ -1,8 +1,10 @@
 """The verdict: is the hardware equal to the golden model, bit for bit and cycle for cycle?
 
-Compared per sample: every spike and every membrane of every population and step, the logits, the class, and the cycles
-against the performance model. The three sides know nothing of each other: the core is made from the plan, the golden
-model from the sealed network, the prediction from ``docs/timing.md``.
+Compared per sample: every spike and every membrane of every population and step, the logits, the class, the steps
+taken, and the cycles against the performance model. Of a sample that exits, an engine is compared as far as it had come
+when the cancel reached it, word for word of what it had swept, be that behind the readout's last step or ahead of it;
+the readout itself in all the steps that the sample takes. The three sides know nothing of each other: the core is made
+from the plan, the golden model from the sealed network, the prediction from ``docs/timing.md``.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from snnc.compiler.plan.residual import Residual
 from snnc.sim.cosimulation.harness import Capture
 from snnc.sim.cosimulation.simulator import prepare, simulate
 from snnc.sim.models import golden
+from snnc.sim.models.spread import Spread
 from snnc.sim.models.stimulus import stimulus
 from snnc.sim.models.timing.estimate import estimate, expected
 from snnc.sim.models.timing.exact import Prediction, predict
@@ -69,15 +72,19 @@ class Verdict:
     ----------
     samples, time_steps
         Of the run.
+    steps
+        That the samples took.
     spikes, membranes
         How many of them were compared, all equal.
+    cycles
+        Simulated cycles of the samples, each equal to its prediction.
     cycles_mean, cycles_least, cycles_most
-        Simulated cycles of a sample, each equal to its prediction.
+        The same, as older reports have it.
     busiest, busy
         The engine with the most work, and the fraction of its cycles, from its first event to its end of sample, in
         which it wrote a membrane word.
     firing_rates
-        Mean spikes per neuron and step, by layer.
+        Mean spikes per neuron and step that was compared, by layer.
     accuracy
         Of the hardware's classes, where labels were given.
     simulated_cycles, seconds
@@ -86,8 +93,10 @@ class Verdict:
 
     samples: int
     time_steps: int
+    steps: Spread
     spikes: int
     membranes: int
+    cycles: Spread
     cycles_mean: float
     cycles_least: int
     cycles_most: int
@@ -144,7 +153,8 @@ def verify_build(
     for samples, trace in golden.run_batches(graph, inputs, time_steps=steps, batch=_batch(plan, steps)):
         piece = golden.take(plan.input.encoding, inputs, samples)
         beats = stimulus(plan.input.encoding, piece, time_steps=steps)
-        prediction = predict(plan, beats, {name: layer.spikes for name, layer in trace.populations.items()})
+        spikes = {name: layer.spikes for name, layer in trace.populations.items()}
+        prediction = predict(plan, beats, spikes, steps=trace.steps)
         start = time.perf_counter()
         capture = simulate(build, beats, longest=int(prediction.cycles.max()), seed=seed, optimised=optimised)
         tally.seconds += time.perf_counter() - start
@@ -171,15 +181,20 @@ class _Tally:
         self._work = dict.fromkeys((engine.name for engine in plan.engines), 0)
         self._window = dict(self._work)
         self._fired = dict(self._work)
+        self._swept = dict(self._work)
+        self._steps: list[IntArray] = []
 
     def add(self, capture: Capture) -> None:
         """Count one more batch."""
         self._cycles.append(capture.cycles)
         self._classes.append(capture.classes)
+        self._steps.append(capture.steps)
         for name, engine in capture.engines.items():
             self._work[name] += int(engine.operations.sum())
             self._window[name] += int((engine.last - engine.first + 1).sum())
-            self._fired[name] += 0 if engine.spikes is None else int(engine.spikes.sum())
+            fired = engine.spikes if engine.spikes is None or engine.swept is None else engine.spikes & engine.swept
+            self._fired[name] += 0 if fired is None else int(fired.sum())
+            self._swept[name] += engine.residuals.size if engine.swept is None else int(engine.swept.sum())
 
     def verdict(self, steps: int, labels: npt.NDArray[Any] | None) -> Verdict:
         """Of all batches."""
@@ -190,14 +205,16 @@ class _Tally:
         return Verdict(
             samples=count,
             time_steps=steps,
-            spikes=count * steps * sum(engine.neurons for engine in hidden),
-            membranes=count * steps * sum(engine.neurons for engine in engines),
+            steps=Spread.of(np.concatenate(self._steps)),
+            spikes=sum(self._swept[engine.name] for engine in hidden),
+            membranes=sum(self._swept[engine.name] for engine in engines),
             cycles_mean=float(cycles.mean()),
             cycles_least=int(cycles.min()),
             cycles_most=int(cycles.max()),
             busiest=busiest,
             busy=self._work[busiest] / self._window[busiest],
-            firing_rates={one.name: self._fired[one.name] / (count * steps * one.neurons) for one in hidden},
+            cycles=Spread.of(cycles),
+            firing_rates={one.name: self._fired[one.name] / max(1, self._swept[one.name]) for one in hidden},
             accuracy=None if labels is None else golden.accuracy(classes, labels),
             simulated_cycles=int(cycles.sum()),
             seconds=self.seconds,
@@ -233,7 +250,8 @@ def compare(
         if got.spikes is not None:
             pairs.insert(0, ("Spike", expected.spikes, got.spikes))
         for what, model, hardware in pairs:
-            wrong = np.argwhere((model != hardware).transpose(1, 0, 2))
+            differs = model != hardware
+            wrong = np.argwhere((differs if got.swept is None else differs & got.swept).transpose(1, 0, 2))
             if len(wrong):
                 sample, step, neuron = (int(number) for number in wrong[0])
                 difference = Difference(
@@ -258,12 +276,17 @@ def compare(
             expected=int(trace.logits[sample, neuron]),
             got=int(capture.logits[sample, neuron]),
         )
-    totals: list[tuple[str, IntArray, IntArray]] = [("Class", trace.classes, capture.classes)]
+    totals: list[tuple[str, IntArray, IntArray]] = [
+        ("Number of steps", trace.steps, capture.steps),
+        ("Class", trace.classes, capture.classes),
+    ]
     if prediction is not None:
         totals.append(("Number of cycles", prediction.cycles, capture.cycles))
         for engine_prediction in prediction.engines:
-            name = engine_prediction.name
-            totals.append((f"Operations in '{name}'", engine_prediction.operations, capture.engines[name].operations))
+            name, done = engine_prediction.name, capture.engines[engine_prediction.name].operations
+            # Of a sample that exits it is not predicted how many of them have come to pass.
+            whole = trace.steps == len(trace.populations[name].spikes)
+            totals.append((f"Operations in '{name}'", np.where(whole, engine_prediction.operations, done), done))
     for what, expected_totals, got_totals in totals:
         wrong = np.argwhere(expected_totals != got_totals)
         if len(wrong):

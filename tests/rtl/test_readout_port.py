@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from typing import Any
 
 import pytest
 
-from snnc.compiler.plan import MemoryKind
+from snnc.compiler.plan import ExitPlan, MemoryKind
 from snnc.rtl.readout_port import ReadoutPort
 from tests.rtl.benches import paced, settled, simulate
 from tests.rtl.plans import engine, layout, packed
@@ -79,3 +80,59 @@ def test_a_logit_a_beat_with_the_best_class_so_far(classes: int, lanes: int, sta
                 assert left == list(range(2, 2 + classes))
 
     simulate(unit, process)
+
+
+MARGIN = 3
+
+
+@pytest.mark.parametrize("classes", [2, 5, 8])
+@pytest.mark.parametrize("lanes", [1, 2, 3, 8])
+def test_an_answer_without_a_beat_and_a_hand_out_by_itself(classes: int, lanes: int) -> None:
+    plan = engine(layout(classes, lanes=lanes), readout=True, residual_bits=BITS, membrane=MemoryKind.REGISTERS)
+    population = dataclasses.replace(plan.population, exit=ExitPlan(margin=MARGIN, steps=(1,)))
+    unit = ReadoutPort(dataclasses.replace(plan, population=population))
+    generator = random.Random(classes)
+    seen = set()
+
+    async def process(ctx: Any) -> None:
+        for sample in range(60):
+            logits = [generator.randrange(-(2 ** (BITS - 1)), 2 ** (BITS - 1)) for _ in range(classes)]
+            if sample % 3:  # near the margin, and ties
+                logits = [generator.randrange(3) for _ in range(classes)]
+                logits[generator.randrange(classes)] = max(logits) + generator.choice([0, MARGIN - 1, MARGIN])
+            first, second = sorted(logits)[:-3:-1]
+            ring = [packed((logits + [7] * (-classes % lanes))[k : k + lanes], BITS) for k in range(0, classes, lanes)]
+            before = list(ring)
+            ctx.set(unit.o.ready, sample % 2)  # of no matter while nothing is offered
+            ctx.set(unit.ask, 1)
+            await ctx.tick()
+            ctx.set(unit.ask, 0)
+            for cycle in range(1, classes + 3):
+                ctx.set(unit.head, ring[0])
+                assert not ctx.get(unit.o.valid)
+                assert not ctx.get(unit.restore)
+                assert ctx.get(unit.answered) == (cycle == classes + 2)
+                if ctx.get(unit.next_word):
+                    ring.append(ring.pop(0))
+                exits = ctx.get(unit.exits)
+                await ctx.tick()
+            assert ring == before
+            assert exits == (first - second >= MARGIN)
+            seen.add((first - second, exits))
+            found = []
+            ctx.set(unit.o.ready, 1)
+            for cycle in range(classes + 4):
+                ctx.set(unit.head, ring[0])
+                if ctx.get(unit.o.valid):
+                    payload = unit.o.payload
+                    found.append(settled(ctx, logit=payload.logit, index=payload.index, best=payload.best))
+                    assert cycle == len(found)
+                if ctx.get(unit.next_word):
+                    ring.append(ring.pop(0))
+                await ctx.tick()
+            assert [beat["logit"] for beat in found] == (logits if exits else [])
+            if exits:
+                assert found[-1]["best"] == logits.index(first)
+
+    simulate(unit, process)
+    assert {(MARGIN, 1), (MARGIN - 1, 0), (0, 0)} <= seen

@@ -13,6 +13,7 @@ from snnc.compiler.ir import (
     Convolution,
     Dense,
     Encoding,
+    Exit,
     Graph,
     Initial,
     IntegrateAndFire,
@@ -62,7 +63,19 @@ def random_case(seed: int) -> RandomCase:
         trace = golden.run(graph, inputs, time_steps=graph.time_steps)
         rates = [trace.populations[layer.name].firing_rate for layer in graph.layers[:-1]]
         if all(QUIET < rate < LOUD for rate in rates):
+            graph = _with_exit(graph, trace, np.random.default_rng([seed, 1]))
             return RandomCase(graph=graph, lanes=lanes, column_banks=banks, inputs=inputs)
+
+
+def _with_exit(graph: Graph, trace: golden.Trace, generator: np.random.Generator) -> Graph:
+    """`graph`, half of the times with an exit that some of its samples take; drawn apart from all else."""
+    if graph.time_steps == 1 or generator.random() < 0.5:
+        return graph
+    asked = sorted({int(step) for step in generator.integers(1, graph.time_steps, 3)})
+    logits = np.sort(trace.populations[graph.readout.name].membranes, axis=2)
+    margins = logits[[step - 1 for step in asked], :, -1] - logits[[step - 1 for step in asked], :, -2]
+    margin = max(1, int(np.quantile(margins, generator.random())))
+    return dataclasses.replace(graph, exit=Exit(margin=margin, steps=tuple(asked)))
 
 
 def _banks(graph: Graph, lanes: tuple[int, ...], generator: np.random.Generator) -> tuple[int, ...]:
@@ -220,6 +233,7 @@ def features(case: RandomCase) -> set[str]:
                 found |= {"dilation"} if projection.dilation != (1, 1) else set()
                 found |= {"padding"} if projection.padding != (0, 0) else set()
                 found |= {"groups"} if projection.groups > 1 else set()
+    found |= {"exit"} if graph.exit is not None else set()
     places = {population.name: place for place, population in enumerate(graph.populations)}
     if len({(projection.source, projection.target) for projection in graph.projections}) < len(graph.projections):
         found.add("two projections of one pair")

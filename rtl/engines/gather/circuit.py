@@ -208,6 +208,7 @@ class GatherEngine(wiring.Component):
         return registered
 
 
-def build(plan: EnginePlan, source: InputPlan, behind: tuple[int, ...]) -> GatherEngine:
-    """The engine in front of so many spike maps."""
+def build(plan: EnginePlan, source: InputPlan, behind: tuple[int, ...], *, cancels: bool) -> GatherEngine:
+    """The engine in front of so many spike maps. It cannot be cancelled: no plan with an exit has one."""
+    assert not cancels
     return GatherEngine(plan, len(behind))

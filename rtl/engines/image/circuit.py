@@ -9,10 +9,11 @@ nor membranes are stored: one word's are in flip-flops, and of the rest there is
 says when.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import unique
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -138,6 +139,8 @@ class ImageEngine(wiring.Component):
         The network's input.
     behind
         Depths of the queues that take the spike words.
+    cancels
+        Samples may be cancelled: `snnc.rtl.engines` says what that means.
 
     Members
     -------
@@ -146,6 +149,8 @@ class ImageEngine(wiring.Component):
         A spike word is never held back: it is offered for one cycle, and the queues behind have room for it.
     left : In(number of queues, or of spike maps)
         A spike word leaves the queue; a sample has been read from the map.
+    clears : Out(1)
+        The image is being set to zeros, and nothing may come (only where `cancels`).
 
     Signals named ``probe_*`` say what executes: `sim` reads them by these names.
     """
@@ -153,8 +158,11 @@ class ImageEngine(wiring.Component):
     i: Stream[InputBeat]
     o: Stream[SpikeWord] | Stream[MapWrite]
     left: Signal
+    clears: Signal
 
-    def __init__(self, plan: EnginePlan, input_plan: InputPlan, behind: tuple[int, ...]) -> None:
+    def __init__(
+        self, plan: EnginePlan, input_plan: InputPlan, behind: tuple[int, ...], *, cancels: bool = False
+    ) -> None:
         (projection,) = plan.projections
         if not isinstance(plan.kind, ImageKind):
             raise ValueError(f"Engine {plan.name!r} gathers no image")
@@ -171,11 +179,13 @@ class ImageEngine(wiring.Component):
         self._output: SpikeOutput | MapOutput = (
             SpikeOutput(plan, behind) if steps is None else MapOutput(plan, steps, len(behind))
         )
+        self._cancels = cancels
         super().__init__(
             {
                 "i": In(stream.Signature(input_beat(input_plan))),
                 "o": Out(self._output.o.signature),
                 "left": In(len(behind)),
+                **({"clears": Out(1)} if cancels else {}),
             }
         )
 
@@ -356,6 +366,8 @@ class ImageEngine(wiring.Component):
                     with m.If(beat.marker == Marker.SAMPLE):
                         m.d.sync += [step.eq(0), phase.eq(_Phase.LOAD)]
 
+        if self._cancels:
+            m.d.comb += self.clears.eq(clearing)
         self._pixels(m, clearing, (phase == _Phase.LOAD) & self.i.valid & beat.event)
         return _Issue(row=tap.row, idle=idle, last_step=last_step)
 
@@ -467,11 +479,18 @@ class ImageEngine(wiring.Component):
         return stored.word_select(tag.step, lanes)
 
 
-def build(plan: EnginePlan, source: InputPlan, behind: tuple[int, ...]) -> ImageEngine:
+def build(plan: EnginePlan, source: InputPlan, behind: tuple[int, ...], *, cancels: bool) -> ImageEngine:
     """The engine in front of queues of these depths."""
-    return ImageEngine(plan, source, behind)
+    return ImageEngine(plan, source, behind, cancels=cancels)
 
 
-def hear_input(m: Module, engine: ImageEngine, plan: EnginePlan, source: InputPlan, beats: Stream[InputBeat]) -> None:
-    """Join an engine to the network's input, which sends `beats`."""
+def hear_input(
+    m: Module,
+    engine: ImageEngine,
+    plan: EnginePlan,
+    source: InputPlan,
+    beats: Stream[InputBeat],
+    cancelled: Callable[[Elaboratable], Elaboratable],
+) -> None:
+    """Join an engine to the network's input, which sends `beats`. Nothing is put between."""
     connect(m, beats, engine.i)

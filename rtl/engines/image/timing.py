@@ -46,6 +46,7 @@ class Timing:
             raise ValueError(f"engine {engine.name!r} gathers no image")
         self.walkers: list[Walker] = []
         self.outputs: SpikeLink | None = None
+        self.answered: dict[int, IntArray] = {}
         self._engine = engine
         self._into_maps = engine.kind.into_maps
         self._stimulus = stimulus

@@ -6,7 +6,9 @@ The sequencer says what happens to which membrane word, at most one operation pe
 has column banks, there are lanes for each, and an operation is shared out among them.
 """
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from collections.abc import Callable
+
+from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Member, Out, connect, flipped
 
@@ -36,6 +38,8 @@ class Engine(wiring.Component):
         The population.
     behind
         Depths of the queues that take the spike words.
+    cancels
+        Samples may be cancelled: `snnc.rtl.engines` says what that means.
 
     Members
     -------
@@ -47,6 +51,11 @@ class Engine(wiring.Component):
         A spike word leaves the queue (not for a readout).
     step, sample : Out(1)
         The last operation of a step, and of a sample, is issued.
+    clears : Out(1)
+        The memories are being given what a sample begins with, and nothing may come (only where `cancels`).
+    exits, finished : Out(1)
+        A sample ends early: cancel it everywhere else. The last result beat of a sample leaves. (Only in a readout with
+        an exit.)
     load0, load1, ... : In(LoadPort)
         Fill the projections' weights (only where they are in SPRAM). No beat may come until the loader is done.
 
@@ -57,14 +66,23 @@ class Engine(wiring.Component):
     left: Signal
     step: Signal
     sample: Signal
+    clears: Signal
+    exits: Signal
+    finished: Signal
 
-    def __init__(self, plan: EnginePlan, behind: tuple[int, ...]) -> None:
+    def __init__(self, plan: EnginePlan, behind: tuple[int, ...], *, cancels: bool = False) -> None:
         if plan.main.digits is not None and len(plan.projections) > 1:
             raise ValueError(f"Engine {plan.name!r} must hear pixels alone")
         self._plan = plan
         self._behind = behind
+        self._exit = plan.population.exit
+        self._cancels = cancels
         self._sequencer = Sequencer(plan)
         ports: dict[str, Member] = {"step": Out(1), "sample": Out(1)}
+        if cancels:
+            ports |= {"clears": Out(1)}
+        if self._exit is not None:
+            ports |= {"exits": Out(1), "finished": Out(1)}
         for k, projection in enumerate(plan.projections):
             ports[f"i{k}"] = In(getattr(self._sequencer, f"i{k}").signature.flip())
             if projection.weights.kind is MemoryKind.SPRAM:
@@ -82,7 +100,9 @@ class Engine(wiring.Component):
         plan = self._plan
         depth = plan.pipeline
 
-        m.submodules.sequencer = sequencer = self._sequencer
+        sequencer = self._sequencer
+        # In a readout, which hands the logits out, this is all that a cancel resets: nothing else is under way there.
+        m.submodules.sequencer = sequencer if self._exit is None else ResetInserter(self.exits)(sequencer)
         for k in range(len(plan.projections)):
             connect(m, flipped(getattr(self, f"i{k}")), getattr(sequencer, f"i{k}"))
 
@@ -111,6 +131,9 @@ class Engine(wiring.Component):
         for k in range(depth):
             m.d.sync += [valids[k + 1].eq(valids[k]), operations[k + 1].eq(operations[k])]
 
+        if self._cancels:
+            m.d.comb += self.clears.eq(clearing)
+
         # --- the lanes ---
         chosen = depth - plan.staged
         # Constants are per channel: the word's group alone says which.
@@ -136,9 +159,21 @@ class Engine(wiring.Component):
             connect(m, port.o, flipped(self.o))
             # Nothing may touch the membranes from the end of a sample until its logits have left.
             blocked = Signal()
-            with m.If(self.sample):
+            blocks: Value = self.sample
+            opens: Value = port.finished
+            if self._exit is not None:
+                asks = self._asks(m, valid & sweeping & now.last & ~now.clear, port)
+                blocks, opens = blocks | asks, opens | (port.answered & ~port.exits)
+                # After an exit the readout clears itself, as the others do, when the logits have left.
+                exited = Signal()
+                m.d.comb += [self.exits.eq(port.exits), self.finished.eq(port.finished)]
+                with m.If(port.exits):
+                    m.d.sync += exited.eq(1)
+                with m.If(exited & port.finished):
+                    m.d.sync += [exited.eq(0), clearing.eq(1), clear_word.eq(0)]
+            with m.If(blocks):
                 m.d.sync += blocked.eq(1)
-            with m.Elif(port.finished):
+            with m.Elif(opens):
                 m.d.sync += blocked.eq(0)
             m.d.comb += [
                 sequencer.allow.eq(~clearing & ~blocked),
@@ -151,6 +186,26 @@ class Engine(wiring.Component):
 
         self._probes(m, valid & ~now.clear, sweeping, now.word, spikes, total)
         return m
+
+    def _asks(self, m: Module, swept: Value, port: ReadoutPort) -> Value:
+        """Whether the last operation of a step that is asked for is issued; `port` is asked as it executes: `swept`."""
+        assert self._exit is not None
+        sequencer, steps = self._sequencer, self._exit.steps
+        ends = sequencer.operation.marker == Marker.SAMPLE
+        # Steps of this sample that are over; those beyond the last one that is asked for need not be told apart.
+        taken = Signal(range(steps[-1] + 1))
+        with m.If(sequencer.finished & (taken != steps[-1])):
+            m.d.sync += taken.eq(taken + 1)
+        with m.If(port.exits | self.sample):
+            m.d.sync += taken.eq(0)
+        asks, asked = Signal(), Signal()
+        wanted = Cat(taken == step - 1 for step in steps).any()
+        m.d.comb += [asks.eq(sequencer.finished & ~ends & wanted), port.ask.eq(swept & asked)]
+        with m.If(asks):
+            m.d.sync += asked.eq(1)
+        with m.Elif(port.ask):
+            m.d.sync += asked.eq(0)
+        return asks
 
     def _lanes(self, m: Module, valid: Signal, issued: Operation, constants: Value) -> list[Lanes]:
         """The lanes, one set for each column bank, and what is issued to them."""
@@ -204,20 +259,32 @@ class Engine(wiring.Component):
             m.d.comb += signal.eq(value)
 
 
-def build(plan: EnginePlan, source: InputPlan, behind: tuple[int, ...]) -> Engine:
+def build(plan: EnginePlan, source: InputPlan, behind: tuple[int, ...], *, cancels: bool) -> Engine:
     """The engine in front of queues of these depths."""
-    return Engine(plan, behind)
+    return Engine(plan, behind, cancels=cancels)
 
 
-def hear_input(m: Module, engine: Engine, plan: EnginePlan, source: InputPlan, beats: Stream[InputBeat]) -> None:
-    """Join an engine to the network's input, which sends `beats`: to its main projection."""
+def hear_input(
+    m: Module,
+    engine: Engine,
+    plan: EnginePlan,
+    source: InputPlan,
+    beats: Stream[InputBeat],
+    cancelled: Callable[[Elaboratable], Elaboratable],
+) -> None:
+    """Join an engine to the network's input, which sends `beats`: to its main projection.
+
+    What is put between goes through `cancelled`.
+    """
     name, into = plan.name, getattr(engine, f"i{len(plan.projections) - 1}")
     if plan.main.digits is not None:
-        m.submodules[f"digits_{name}"] = digits = DigitSerialiser(source)
+        digits = DigitSerialiser(source)
+        m.submodules[f"digits_{name}"] = cancelled(digits)
         connect(m, beats, digits.i)
         connect(m, digits.o, into)
         return
-    m.submodules[f"queue_{name}"] = queue = queue_of(beats.payload.shape(), plan.main.queue)
+    queue = queue_of(beats.payload.shape(), plan.main.queue)
+    m.submodules[f"queue_{name}"] = cancelled(queue)
     connect(m, beats, queue.i)
     # An input beat has no lane: its words have one.
     beat, event = queue.o.payload, into.payload

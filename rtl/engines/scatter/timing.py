@@ -40,7 +40,11 @@ class Timing:
         self.free = np.zeros(batch, dtype=np.int64)
         """First cycle in which the next operation can issue."""
         self.stepped = self.free
-        """`free` at the beginning of the step."""
+        """First cycle after the last operation of the step before."""
+        self.ended = self.free
+        """The same after this step's."""
+        self.answered: dict[int, IntArray] = {}
+        """Of a readout, by the steps taken: the cycle in which it is known whether the sample ends with them."""
         self.first_issue = np.full(batch, -1, dtype=np.int64)
         self.operations = np.zeros(batch, dtype=np.int64)
         self.last_word = np.full(batch, -1, dtype=np.int64)
@@ -85,11 +89,18 @@ class Timing:
             offered = self.free
         self.operations = self.operations + source.operations
 
+    def _ask(self, taken: int) -> None:
+        """Wait for the answer whether the sample ends with so many steps, if that is asked."""
+        exit_plan = self.plan.population.exit
+        if exit_plan is not None and taken in exit_plan.steps and taken < self._stimulus.time_steps:
+            self.answered[taken] = self.free - 1 + self.plan.pipeline + self.plan.neurons + 2
+            self.free = self.answered[taken] + 1
+
     def begin(self, t: int) -> None:
         """Walk what the side projections bring to step `t`."""
         if self.begun >= t:
             return
-        self.begun, self.stepped = t, self.free
+        self.begun, self.stepped = t, self.ended
         for walker in self.walkers[:-1]:
             walker.take_turn(t)
 
@@ -149,5 +160,7 @@ class Timing:
         self.last_swept = np.ones_like(self.free, dtype=np.bool_)
         self.main.ended(self.free - 1)
         self.done = t
+        self.ended = self.free
+        self._ask(t + 1)
         if self.outputs is not None:
             self.outputs.finish(t)

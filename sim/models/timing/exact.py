@@ -38,7 +38,8 @@ class EnginePrediction:
     name
         Of the engine.
     operations
-        Accumulate, inject and sweep operations: the fewest cycles that the engine can take.
+        Accumulate, inject and sweep operations: the fewest cycles that the engine can take. As the cycles that follow,
+        they are those of all steps: what of them a sample that exits still does is not followed.
     first_issue, first_execute, last_execute
         Of its operations.
     """
@@ -87,7 +88,9 @@ class Prediction:
         return max(self.engines, key=lambda engine: int(engine.operations.sum()))
 
 
-def predict(plan: Plan, stimulus: Stimulus, spikes: Mapping[str, npt.NDArray[Any]]) -> Prediction:
+def predict(
+    plan: Plan, stimulus: Stimulus, spikes: Mapping[str, npt.NDArray[Any]], *, steps: IntArray | None = None
+) -> Prediction:
     """The cycles of every sample.
 
     Parameters
@@ -98,6 +101,8 @@ def predict(plan: Plan, stimulus: Stimulus, spikes: Mapping[str, npt.NDArray[Any
         The samples' input beats.
     spikes
         Of every spiking engine by name, ``(time, batch, neuron)``, as the golden model gives them.
+    steps
+        That each sample takes, as the golden model gives them, ``(batch,)``; by default all, in every sample.
 
     Raises
     ------
@@ -133,8 +138,12 @@ def predict(plan: Plan, stimulus: Stimulus, spikes: Mapping[str, npt.NDArray[Any
         )
         for engine in plan.engines
     )
-    last_output = predictions[-1].last_execute + 2 + plan.readout.neurons - 1
-    return Prediction(cycles=last_output + 1, engines=predictions)
+    classes = plan.readout.neurons
+    cycles = predictions[-1].last_execute + 2 + classes
+    # Up to the answer that ends it, a sample is as if it went on.
+    for taken, answered in timings[plan.readout.name].answered.items() if steps is not None else ():
+        cycles = np.where(steps == taken, answered + 2 + classes, cycles)
+    return Prediction(cycles=cycles, engines=predictions)
 
 
 def _maps(

@@ -29,6 +29,8 @@ class EngineTiming(Protocol):
         In front of it, in the order of its projections; none where nothing behind another engine is walked.
     outputs
         What listens to it; set before anything runs, None for a readout.
+    answered
+        Of a readout: by the number of steps taken, the cycle in which it is known whether the sample ends with them.
     operations
         That it does; known at the end, as all that follow.
     first_issue, first_execute, last_execute
@@ -37,6 +39,7 @@ class EngineTiming(Protocol):
 
     walkers: list[Walker]
     outputs: SpikeLink | None
+    answered: dict[int, IntArray]
     operations: IntArray
 
     @property
@@ -75,7 +78,7 @@ class EngineState(Protocol):
     free: IntArray
     """First cycle in which the next operation can issue."""
     stepped: IntArray
-    """`free` at the beginning of the step."""
+    """First cycle after the last operation of the step before."""
     last_word: IntArray
     """Of the operation issued last, where that may make the next one wait."""
     last_issue: IntArray

@@ -57,6 +57,7 @@ ALTERNATIVES = (
     # A single hidden layer has none but itself to send to, or to be heard by, past the chain.
     {"2 layers", "feedback"},
     {"2 layers", "skip"},
+    {"T = 1", "exit"},
 )
 
 

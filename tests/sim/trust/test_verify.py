@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ import pytest
 from snnc.compiler.build.folder import Build
 from snnc.compiler.commands.verify import random_inputs
 from snnc.compiler.errors import VerificationError
-from snnc.compiler.ir import Encoding, Graph, Initial, Reset
+from snnc.compiler.ir import Encoding, Exit, Graph, Initial, Reset
 from snnc.compiler.plan import MemoryKind
 from snnc.compiler.plan.residual import Residual
+from snnc.rtl.core import Core
 from snnc.sim.cosimulation.harness import Capture, EngineCapture
 from snnc.sim.models import golden
 from snnc.sim.models.stimulus import stimulus
@@ -36,9 +38,11 @@ class Corner:
     seed: int = 0
     spram: bool = False
     protocol: bool = False
+    exit: Exit | None = None
 
     def make(self, *, seed: int) -> Graph:
-        return (spatial_chain if "layers" in self.graph else random_chain)(**self.graph, seed=seed)
+        graph = (spatial_chain if "layers" in self.graph else random_chain)(**self.graph, seed=seed)
+        return dataclasses.replace(graph, exit=self.exit)
 
 
 CORNERS = {
@@ -112,6 +116,30 @@ CORNERS = {
         },
         lanes=(4, 4, 3),
         seed=9,
+    ),
+    "early exit, two words of logits": Corner(
+        graph={"sizes": (24, 20, 6), "initial": Initial.HALF},
+        lanes=(8, 3),
+        protocol=True,
+        exit=Exit(margin=12, steps=(1, 2, 3, 4, 5)),
+    ),
+    "early exit from pixels straight into the readout": Corner(
+        graph={"sizes": (30, 10), "encoding": Encoding.DIRECT, "time_steps": 3},
+        lanes=(4,),
+        seed=2,
+        protocol=True,
+        exit=Exit(margin=60, steps=(1, 2)),
+    ),
+    "early exit, an image gathered, membranes in block RAM, asked after the first step alone": Corner(
+        graph={
+            "shape": (1, 8, 8),
+            "layers": [Conv(channels=6), Conv(channels=8, stride=(2, 2)), Full(shape=(5, 1, 1))],
+            "encoding": Encoding.DIRECT,
+        },
+        lanes=(3, 4, 5),
+        seed=1,
+        protocol=True,
+        exit=Exit(margin=8, steps=(1,)),
     ),
     "weights in SPRAM": Corner(
         graph={"sizes": (40, 24, 6), "encoding": Encoding.DIRECT}, lanes=(8, 6), spram=True, protocol=True, seed=10
@@ -202,6 +230,45 @@ def test_hardware_equals_models(builds: dict[str, Build], name: str) -> None:
         verify_protocol(build, few, time_steps=build.plan.time_steps)
 
 
+def test_exits_are_taken_and_not(builds: dict[str, Build]) -> None:
+    for name, corner in CORNERS.items():
+        if corner.exit is not None:
+            verdict = verify_build(builds[name], _inputs(builds[name], corner.density))
+            assert (verdict.steps.least, verdict.steps.most) == (corner.exit.steps[0], verdict.time_steps), name
+            assert verdict.membranes < 40 * verdict.time_steps * sum(e.neurons for e in builds[name].plan.engines)
+
+
+@pytest.mark.parametrize("spared", ["Engine", "ImageEngine", "Queue", "SpikeSerialiser", "OneSample"])
+def test_what_a_cancel_leaves_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spared: str) -> None:
+    """One kind of unit is not reset, or the sample's rest not dropped."""
+    corner = CORNERS["early exit, an image gathered, membranes in block RAM, asked after the first step alone"]
+    resets = Core._cancelled
+
+    def some(core: Core, component: Any) -> Any:
+        return component if type(component).__name__ == spared else resets(core, component)
+
+    monkeypatch.setattr(Core, "_cancelled", some)
+    if spared == "OneSample":
+        monkeypatch.setattr(Core, "_one_sample", lambda core, m, engines, beats: beats)
+    build = build_graph(corner.make(seed=corner.seed), tmp_path / "broken", lanes=corner.lanes)
+    with pytest.raises(VerificationError):
+        verify_build(build, _inputs(build, corner.density))
+
+
+@pytest.mark.parametrize(("layer", "memory"), [("hidden1", "membranes"), ("hidden0", "image")])
+def test_a_memory_that_a_cancel_leaves_is_found(tmp_path: Path, layer: str, memory: str) -> None:
+    """Every register is reset, but one engine's memory is given what a sample begins with after a true reset alone."""
+    corner = CORNERS["early exit, an image gathered, membranes in block RAM, asked after the first step alone"]
+    build = build_graph(corner.make(seed=corner.seed), tmp_path / "broken", lanes=corner.lanes)
+    core = build.path / "rtl" / "core.v"
+    before, module = core.read_text().split(f"module \\snnc_core.engine_{layer} ", maxsplit=1)
+    broken, count = re.subn(r"clearing <= (\w+);", r"clearing <= \1 & (clearing | rst);", module, count=1)
+    assert count == 1, memory
+    core.write_text(f"{before}module \\snnc_core.engine_{layer} {broken}")
+    with pytest.raises(VerificationError):
+        verify_build(build, _inputs(build, corner.density))
+
+
 def test_a_readout_as_wide_as_the_bench_records(tmp_path: Path) -> None:
     graph = integer_chain([[[1, -1, 2], [3, 1, -2]]], [], [[2**30, -(2**30)]], time_steps=1)
     build = build_graph(graph, tmp_path / "build")
@@ -283,8 +350,8 @@ def test_a_flipped_bit_of_a_load_is_found(tmp_path: Path) -> None:
 
 
 def test_a_wrong_prediction_is_found(builds: dict[str, Build], monkeypatch: pytest.MonkeyPatch) -> None:
-    def late(*arguments: Any) -> performance.Prediction:
-        found = performance.predict(*arguments)
+    def late(*arguments: Any, **options: Any) -> performance.Prediction:
+        found = performance.predict(*arguments, **options)
         cycles = found.cycles.copy()
         cycles[3] += 1
         return dataclasses.replace(found, cycles=cycles)
@@ -317,13 +384,18 @@ def _perfect(build: Build) -> tuple[golden.Trace, performance.Prediction, Captur
             spikes=None if engine.name == "readout" else trace.populations[engine.name].spikes.copy(),
             residuals=trace.populations[engine.name].membranes - between[engine.name],
             operations=engine.operations.copy(),
+            swept=None,
             first=engine.first_execute,
             last=engine.last_execute,
         )
         for engine in prediction.engines
     }
     capture = Capture(
-        logits=trace.logits.copy(), classes=trace.classes.copy(), cycles=prediction.cycles.copy(), engines=engines
+        logits=trace.logits.copy(),
+        classes=trace.classes.copy(),
+        steps=trace.steps.copy(),
+        cycles=prediction.cycles.copy(),
+        engines=engines,
     )
     return trace, prediction, capture, between
 
@@ -336,6 +408,7 @@ def _perfect(build: Build) -> tuple[golden.Trace, performance.Prediction, Captur
         ("operations", "Operations in 'hidden0' of sample 2: expected"),
         ("logits", "Logit of sample 2, neuron 4: expected"),
         ("classes", "Class of sample 2: expected"),
+        ("steps", "Number of steps of sample 2: expected"),
         ("cycles", "Number of cycles of sample 2: expected"),
     ],
 )
@@ -359,6 +432,8 @@ def test_every_comparison_can_fail(builds: dict[str, Build], place: str, message
             capture.logits[2, 4] += 1
         case "classes":
             capture.classes[2] += 1
+        case "steps":
+            capture.steps[2] -= 1
         case "cycles":
             capture.cycles[2] += 1
     assert str(compare(graph, plan, trace, prediction, capture, between)).startswith(message)
