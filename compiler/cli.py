@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "build": "snnc.compiler.commands.build:build_command",
         "flash": "snnc.compiler.commands.flash:flash_command",
         "run": "snnc.compiler.commands.run:run_command",
+        "early-exit": "snnc.compiler.commands.early_exit:early_exit",
         "demo": "snnc.compiler.commands.demo:demo_command",
     }
 )
@@ -51,6 +52,7 @@ _SUMMARIES: Final[Mapping[str, str]] = MappingProxyType(
         "build": "Compile a student for a board, down to its bitstream.",
         "flash": "Write a build's bitstream to its board.",
         "run": "Run samples on a board, or on its top in simulation.",
+        "early-exit": "Let samples that are sure end early: choose their margin on training data.",
         "demo": "All of it on bundled data, in about a minute.",
     }
 )

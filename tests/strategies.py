@@ -107,7 +107,7 @@ def _exits(time_steps: int, scale: int) -> st.SearchStrategy[Exit | None]:
 
 
 @st.composite
-def integer_networks(draw: st.DrawFn, *, time_steps: int = STEPS) -> Graph:
+def integer_networks(draw: st.DrawFn, *, time_steps: int = STEPS, exits: bool = True) -> Graph:
     """Chains, branches that join, identities, loops, delays; every kind of projection and neuron model; exits."""
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     encoding = draw(st.sampled_from(Encoding))
@@ -173,5 +173,5 @@ def integer_networks(draw: st.DrawFn, *, time_steps: int = STEPS) -> Graph:
         populations=tuple(populations),
         projections=tuple(draw(st.permutations(projections))),
         time_steps=time_steps,
-        exit=draw(_exits(time_steps, scale)) if populations[-1].size > 1 else None,
+        exit=draw(_exits(time_steps, scale)) if exits and populations[-1].size > 1 else None,
     )

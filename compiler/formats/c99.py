@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from snnc.compiler import __version__
 from snnc.compiler.errors import UnsupportedError
-from snnc.compiler.formats.interface import Format
+from snnc.compiler.formats.interface import Format, refuse_exit
 from snnc.compiler.formats.reach import membrane_reach
 from snnc.compiler.ir import (
     Array,
@@ -79,6 +79,7 @@ def write_c(graph: Graph) -> bytes:
     UnsupportedError, FitError
         The network needs more than such a file gives.
     """
+    refuse_exit(graph, ".c")
     return _Writer(graph).text().encode("ascii")
 
 

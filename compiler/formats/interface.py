@@ -8,12 +8,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from snnc.compiler.errors import UnsupportedError
 from snnc.compiler.ir import Graph
 
 if TYPE_CHECKING:
     from snnc.compiler.formats.foreign.findings import Imported
 
-__all__ = ["NO_OPTIONS", "Format", "ReadOptions"]
+__all__ = ["NO_OPTIONS", "Format", "ReadOptions", "refuse_exit"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,3 +56,18 @@ class Format:
     write: Callable[[Graph], bytes] | None = None
     examine: Callable[[Path, ReadOptions], Imported] | None = None
     recorded: Callable[[Path], Mapping[str, float]] = _nothing
+
+
+def refuse_exit(graph: Graph, suffix: str) -> None:
+    """Refuse to write a network whose samples may end early into a file that runs all steps.
+
+    Raises
+    ------
+    UnsupportedError
+        The network has an exit.
+    """
+    if graph.exit is not None:
+        raise UnsupportedError(
+            f"'{graph.name}' has an early exit, which a {suffix} file does not say: all samples would take "
+            f"{graph.time_steps} steps. Export the network without the exit."
+        )

@@ -19,8 +19,9 @@ from snnc.compiler.plan.residual import Residual, leaked
 from snnc.sim.models import golden
 from snnc.sim.models.floating import FloatNetwork
 from snnc.sim.models.inputs import Samples, encoded_batches
+from snnc.sim.models.spread import Spread
 
-__all__ = ["Activity", "FloatActivity", "LayerActivity", "measure"]
+__all__ = ["Activity", "ExitActivity", "FloatActivity", "LayerActivity", "measure"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
@@ -32,11 +33,11 @@ class LayerActivity:
     Attributes
     ----------
     fired
-        Spikes of each neuron over all samples and steps, ``(neuron,)``.
+        Spikes of each neuron over all samples and the steps that they take, ``(neuron,)``.
     rate
-        Spikes per neuron and time step.
+        Spikes per neuron and time step taken.
     residual
-        Range of what a membrane memory held (`snnc.compiler.design.Bounds`).
+        Range over all steps of what a membrane memory held (`snnc.compiler.design.Bounds`).
     """
 
     fired: IntArray
@@ -66,6 +67,25 @@ class FloatActivity:
     own_disagreements: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitActivity:
+    """What an early exit did.
+
+    Attributes
+    ----------
+    accuracy
+        Of the answers that were given.
+    agreement
+        Share of samples that got the class which they would have got after all steps.
+    steps
+        That were taken.
+    """
+
+    accuracy: float
+    agreement: float
+    steps: Spread
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Activity:
     """What an integer network did.
@@ -75,15 +95,17 @@ class Activity:
     samples, time_steps
         How many.
     accuracy
-        After each step, ``(time,)``.
+        After each step, ``(time,)``, exits left out.
     confusion
-        Samples by label and answer after the last step, ``(class, class)``.
+        Samples by label and answer, ``(class, class)``.
     layers
         In the graph's order, the readout last.
     operations
         Synaptic operations of a mean sample, per projection in the graph's order (`snnc.sim.models.golden.Trace`).
     floating
         The float network's; None where there is none.
+    exit
+        What the early exit did; None where the network has none.
     """
 
     samples: int
@@ -93,6 +115,7 @@ class Activity:
     layers: tuple[LayerActivity, ...]
     operations: tuple[float, ...]
     floating: FloatActivity | None
+    exit: ExitActivity | None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -129,17 +152,23 @@ def measure(
     correct, float_correct = np.zeros(time_steps, np.int64), np.zeros(time_steps, np.int64)
     confusion = np.zeros((classes, classes), np.int64)
     operations = np.zeros(len(graph.projections), np.int64)
+    taken: list[IntArray] = []
+    agree = 0
     tallies = {layer.name: _Tally(fired=np.zeros(layer.size, np.int64)) for layer in graph.layers}
     batch = golden.batch_size(graph, time_steps=time_steps, currents=True)
     for part, inputs in encoded_batches(graph, samples, time_steps=time_steps, batch=batch):
         labels = samples.labels[part]
         trace = golden.run(graph, inputs, time_steps=time_steps, currents=True)
         correct += _correct(trace.populations[graph.readout.name].membranes, labels)
+        taken.append(trace.steps)
+        agree += int(
+            np.count_nonzero(trace.classes == trace.populations[graph.readout.name].membranes[-1].argmax(axis=1))
+        )
         np.add.at(confusion, (labels, trace.classes), 1)
         operations += [int(counts.sum()) for counts in trace.synaptic_operations]
         for layer in graph.layers:
             found, tally = trace.populations[layer.name], tallies[layer.name]
-            tally.fired += found.spikes.sum(axis=(0, 1))
+            tally.fired += _taken(found.spikes, trace.steps).sum(axis=(0, 1))
             residual = _residual(layer, found)
             tally.low.append(residual.low)
             tally.high.append(residual.high)
@@ -155,7 +184,9 @@ def measure(
         progress(len(labels))
 
     count = len(samples)
+    steps = np.concatenate(taken)
     spaces = [layer.size * count * time_steps for layer in graph.layers]
+    of_taken = [layer.size * int(steps.sum()) for layer in graph.layers]
     return Activity(
         samples=count,
         time_steps=time_steps,
@@ -167,10 +198,13 @@ def measure(
                 rate=int(tally.fired.sum()) / space,
                 residual=Range(low=min(tally.low), high=max(tally.high)),
             )
-            for tally, space in zip(tallies.values(), spaces, strict=True)
+            for tally, space in zip(tallies.values(), of_taken, strict=True)
         ),
         operations=tuple(float(total) / count for total in operations),
         floating=None if floats is None else _floating(float_correct / count, list(tallies.values())[:-1], spaces),
+        exit=None
+        if graph.exit is None
+        else ExitActivity(accuracy=int(np.trace(confusion)) / count, agreement=agree / count, steps=Spread.of(steps)),
     )
 
 
@@ -183,6 +217,13 @@ def _floating(accuracy: npt.NDArray[np.float64], tallies: list[_Tally], spaces: 
         disagreements=tuple(tally.different / space for tally, space in pairs),
         own_disagreements=tuple(tally.own_different / space for tally, space in pairs),
     )
+
+
+def _taken(spikes: npt.NDArray[np.bool_], steps: IntArray) -> npt.NDArray[np.bool_]:
+    """Spikes ``(time, batch, neuron)`` in the steps that each sample takes."""
+    if (steps == len(spikes)).all():
+        return spikes
+    return spikes & (np.arange(len(spikes))[:, np.newaxis] < steps)[..., np.newaxis]
 
 
 def _correct(logits: npt.NDArray[np.int64] | npt.NDArray[np.float64], labels: IntArray) -> npt.NDArray[np.int64]:

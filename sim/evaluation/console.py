@@ -24,6 +24,13 @@ def show_evaluation(result: Evaluation, report: Path, *, console: Console | None
         f"{result.graph.name} on {activity.samples:,} samples of {result.dataset}: "
         f"{activity.accuracy[-1]:.2%} at T = {activity.time_steps}"
     )
+    if activity.exit is not None and result.graph.exit is not None:
+        found = activity.exit
+        console.print(
+            f"With its early exit, at a margin of {result.graph.exit.margin:,}: {found.accuracy:.2%}, "
+            f"{found.agreement:.2%} as after all steps; steps: mean {found.steps.mean:.2f}, median "
+            f"{found.steps.median}, 99 % at most {found.steps.most_of_99}. Counts below are of the steps taken."
+        )
     console.print()
     console.print(_accuracy(result))
     console.print(_layers(result))

@@ -93,6 +93,7 @@ def evaluation_json(result: Evaluation) -> str:
             "integer": [float(value) for value in activity.accuracy],
             "float": None if activity.floating is None else [float(value) for value in activity.floating.accuracy],
         },
+        "exit": _exit(result),
         "confusion": activity.confusion.tolist(),
         "layers": [dataclasses.asdict(layer) for layer in work.layers],
         "operations": {
@@ -118,6 +119,19 @@ def evaluation_json(result: Evaluation) -> str:
         },
     }
     return json.dumps(facts, indent=2, allow_nan=False) + "\n"
+
+
+def _exit(result: Evaluation) -> dict[str, Any] | None:
+    sealed, found = result.graph.exit, result.activity.exit
+    if sealed is None or found is None:
+        return None
+    return {
+        "margin": sealed.margin,
+        "asked_after": list(sealed.steps),
+        "accuracy": found.accuracy,
+        "agreement": found.agreement,
+        "steps": dict(found.steps.facts),
+    }
 
 
 def _energy(energy: Energy) -> dict[str, Any]:

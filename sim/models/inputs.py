@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias, assert_never
+from typing import Any, Final, Literal, TypeAlias, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -80,9 +80,9 @@ def load_samples(
     data: Path | None,
     samples: int | None = None,
     time_steps: int | None = None,
-    validation: bool = False,
+    part: Literal["train", "validation", "test"] = "test",
 ) -> Samples:
-    """Test samples of a data set that fit a network, or its validation samples.
+    """Samples of a data set that fit a network.
 
     Parameters
     ----------
@@ -90,6 +90,8 @@ def load_samples(
         How many, from the first; by default all.
     time_steps
         Steps that will be run; by default the network's.
+    part
+        Of the data set.
 
     Raises
     ------
@@ -123,9 +125,9 @@ def load_samples(
             f"Samples of '{name}' have {dataset.time_steps} time steps, but the network runs for {steps}; "
             f"give --time-steps {dataset.time_steps}."
         )
-    split = dataset.validation if validation else dataset.test
+    split = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}[part]
     if not len(split):
-        raise DataError(f"'{name}' has no {'validation' if validation else 'test'} samples; at least one is needed.")
+        raise DataError(f"'{name}' has no {part} samples; at least one is needed.")
     return Samples(
         name=dataset.title or name,
         images=split.images[:samples],

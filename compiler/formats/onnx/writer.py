@@ -25,6 +25,7 @@ from snnc.compiler import __version__
 from snnc.compiler.contract import NETWORK_VERSION
 from snnc.compiler.errors import UnsupportedError
 from snnc.compiler.extras import needed
+from snnc.compiler.formats.interface import refuse_exit
 from snnc.compiler.formats.reach import largest_input, membrane_reach, tap_reach, weighted_reach
 from snnc.compiler.ir import (
     Convolution,
@@ -67,6 +68,7 @@ def write_onnx(graph: Graph) -> bytes:
     UnsupportedError, FitError
         The network has something that no standard operator says.
     """
+    refuse_exit(graph, ".onnx")
     with needed():
         import onnx
     return _Writer(onnx, graph).model()

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from snnc.compiler.errors import UnsupportedError
 from snnc.compiler.formats import c99
 from snnc.compiler.formats.c99 import write_c
+from snnc.compiler.formats.onnx.writer import write_onnx
 from snnc.compiler.formats.student import student_graph
-from snnc.compiler.ir import Encoding, Graph
+from snnc.compiler.ir import Encoding, Exit, Graph
 from snnc.compiler.pipeline import integer_network
 from snnc.distill.data import load
 from snnc.sim.models import golden
@@ -58,7 +59,7 @@ def logits(
 
 
 @settings(max_examples=40, deadline=None)
-@given(graph=integer_networks(), steps=st.integers(1, STEPS), seed=st.integers(0, 2**32 - 1))
+@given(graph=integer_networks(exits=False), steps=st.integers(1, STEPS), seed=st.integers(0, 2**32 - 1))
 def test_any_network_is_the_golden_model(
     graph: Graph, steps: int, seed: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -123,3 +124,10 @@ def test_a_shipped_student(name: str, dataset: str, count: int, repository: Path
     sections = {line.split()[0]: int(line.split()[1]) for line in listed.splitlines() if line.startswith(".")}
     assert constants <= sections[".rodata"] <= constants + 64 * 20  # alignment
     assert memory <= sections[".bss"] <= memory + 64 * 20
+
+
+def test_an_exit_is_refused() -> None:
+    graph = dataclasses.replace(random_chain((5, 4, 3)), exit=Exit(margin=1, steps=(1,)))
+    for write in (write_c, write_onnx):
+        with pytest.raises(UnsupportedError, match="has an early exit, which a .(c|onnx) file does not say"):
+            write(graph)

@@ -67,7 +67,7 @@ def drawn(graph: Graph, *, steps: int, batch: int, seed: int) -> np.ndarray:
 
 
 @settings(max_examples=60, deadline=None)
-@given(graph=integer_networks(), steps=st.integers(1, STEPS), seed=st.integers(0, 2**32 - 1))
+@given(graph=integer_networks(exits=False), steps=st.integers(1, STEPS), seed=st.integers(0, 2**32 - 1))
 def test_any_network_is_the_golden_model(graph: Graph, steps: int, seed: int) -> None:
     inputs = drawn(graph, steps=steps, batch=3, seed=seed)
     expected = golden.run(graph, inputs, time_steps=steps)

@@ -1,0 +1,122 @@
+"""`snnc early-exit`."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from pathlib import Path
+from typing import Final, Literal
+
+import click
+
+from snnc.compiler.build.folder import replace_file
+from snnc.compiler.contract import SEMANTICS_VERSION
+from snnc.compiler.errors import OptionError, UnsupportedError
+from snnc.compiler.formats.sealed import SEALED
+from snnc.compiler.formats.student import STUDENT
+from snnc.compiler.ir import Exit, Graph
+from snnc.compiler.pipeline import integer_network
+from snnc.sim.evaluation.exits import Answers, Exiting, answers_of, choose_margin, exiting
+from snnc.sim.models.inputs import load_samples
+
+__all__ = ["early_exit"]
+
+_EXIT_VERSION: Final = 4
+"""Of a student's file that has an exit (``docs/checkpoint.md``)."""
+
+_PARTS: Final[tuple[Literal["train", "validation"], ...]] = ("train", "validation")
+
+
+@click.command("early-exit")
+@click.argument("student", type=click.Path(path_type=Path))
+@click.option("--dataset", metavar="NAME", default="digits", show_default=True, help="Whose training samples.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's files.")
+@click.option(
+    "--samples", type=click.IntRange(min=1), default=10_000, show_default=True, help="How many of them, at most."
+)
+@click.option(
+    "--agreement",
+    type=click.FloatRange(0, 100, min_open=True),
+    default=99.9,
+    show_default=True,
+    metavar="PERCENT",
+    help="Of samples that get the class which they get after all steps.",
+)
+@click.option("--steps", metavar="N,N", help="Steps after which it is asked. Default: all but the last.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The new file.")
+def early_exit(
+    student: Path,
+    dataset: str,
+    data: Path | None,
+    samples: int,
+    agreement: float,
+    steps: str | None,
+    output: Path,
+) -> None:
+    """Let samples of STUDENT that are sure end early: choose the margin of their logits, and write it into a new file.
+
+    STUDENT is a student.pt or a sealed model.npz. The margin is chosen on training samples, by the answers after all
+    steps; validation samples say what it does to others.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    if student.suffix.lower() not in (STUDENT.suffix, SEALED.suffix) or student.suffix.lower() != output.suffix.lower():
+        raise UnsupportedError(
+            f"An exit is written into {STUDENT.suffix} and {SEALED.suffix} files, from one of the same kind: "
+            f"'{student.name}' and '{output.name}' are not."
+        )
+    graph = integer_network(student)
+    asked = _asked(graph, steps)
+    found: dict[str, Answers] = {}
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        for part in _PARTS:
+            some = load_samples(graph, dataset, data=data, samples=samples, part=part)
+            task = bar.add_task(part, total=len(some))
+            found[part] = answers_of(graph, some, progress=functools.partial(bar.advance, task))
+    sealed = choose_margin(found["train"], asked, agreement=agreement / 100)
+    _write(student, graph, sealed, output)
+    click.echo(f"Exit at a margin of {sealed.margin:,} after step {', '.join(map(str, sealed.steps))}.")
+    for name, answers in found.items():
+        click.echo(f"  {_line(name, answers.labels.size, exiting(answers, sealed), graph.time_steps)}")
+    click.echo(f"Written to {output}.")
+
+
+def _asked(graph: Graph, steps: str | None) -> tuple[int, ...]:
+    most = graph.time_steps - 1
+    if most < 1 or graph.readout.size < 2:
+        raise OptionError(
+            f"'{graph.name}' takes {graph.time_steps} step(s) and tells {graph.readout.size} class(es) apart; an early "
+            "exit needs two steps and two classes at least."
+        )
+    if steps is None:
+        return tuple(range(1, most + 1))
+    numbers = steps.split(",")
+    if not all(number.strip().isdecimal() and 1 <= int(number) <= most for number in numbers):
+        raise OptionError(f"--steps '{steps}' is not a list of numbers from 1 to {most}, such as 1,2.")
+    return tuple(sorted({int(number) for number in numbers}))
+
+
+def _line(part: str, count: int, exits: Exiting, time_steps: int) -> str:
+    return (
+        f"{count:,} samples of {part}: {exits.agreement:.2%} keep their class; accuracy {exits.accuracy:.2%} instead "
+        f"of {exits.accuracy_of_all_steps:.2%}; steps of {time_steps}: mean {exits.steps.mean:.2f}, median "
+        f"{exits.steps.median}, 99 % at most {exits.steps.most_of_99}"
+    )
+
+
+def _write(student: Path, graph: Graph, sealed: Exit, output: Path) -> None:
+    if student.suffix.lower() == SEALED.suffix:
+        assert SEALED.write is not None
+        replace_file(output, SEALED.write(dataclasses.replace(graph, exit=sealed)))
+        return
+    # torch writes its own files.
+    from snnc.distill.checkpoint import read_checkpoint, write_checkpoint
+
+    contents = read_checkpoint(student) | {
+        "version": _EXIT_VERSION,
+        "contract": SEMANTICS_VERSION,
+        "exit": {"margin": sealed.margin, "steps": list(sealed.steps)},
+    }
+    write_checkpoint(output, contents)
