@@ -129,5 +129,5 @@ def test_a_shipped_student(name: str, dataset: str, count: int, repository: Path
 def test_an_exit_is_refused() -> None:
     graph = dataclasses.replace(random_chain((5, 4, 3)), exit=Exit(margin=1, steps=(1,)))
     for write in (write_c, write_onnx):
-        with pytest.raises(UnsupportedError, match="has an early exit, which a .(c|onnx) file does not say"):
+        with pytest.raises(UnsupportedError, match=r"has an early exit, which a \.(c|onnx) file does not say"):
             write(graph)
