@@ -1,0 +1,86 @@
+"""Which layers gather, and what `Engines.AUTO` makes of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import pytest
+
+from snnc.compiler.design import Engines
+from snnc.compiler.ir import Encoding, Graph, Pooling, frozen
+from snnc.compiler.lanes.gathering import gatherable, mapped
+from snnc.sim.models.timing.estimate import estimate, expected
+from tests.networks import Conv, Full, Pool, compile_graph, spatial_chain
+
+Layer: TypeAlias = Conv | Full | Pool
+
+LAYERS: list[Layer] = [
+    Conv(channels=6),
+    Conv(channels=8, stride=(2, 2)),
+    Pool(kernel=(2, 2)),
+    Conv(channels=5),
+    Full(shape=(4, 1, 1)),
+]
+
+
+def network(layers: Sequence[Layer] | None = None, encoding: Encoding = Encoding.DIRECT) -> Graph:
+    return spatial_chain((1, 8, 8), layers or LAYERS, encoding=encoding)
+
+
+def beside(graph: Graph, source: str, target: str, *, delay: int = 0) -> Graph:
+    channels = graph.population(source).channels
+    more = Pooling(
+        source=source,
+        target=target,
+        shift=0,
+        delay=delay,
+        weight=frozen(np.ones(channels, np.int64)),
+        kernel=(1, 1),
+        stride=(1, 1),
+    )
+    return dataclasses.replace(graph, projections=(*graph.projections, more))
+
+
+def test_convolutions_and_poolings_behind_pixels_can() -> None:
+    graph = network()
+    assert gatherable(graph) == ("hidden1", "hidden2", "hidden3")
+    assert mapped(graph, frozenset(["hidden1"])) == {"hidden0", "hidden1"}
+
+
+def test_nothing_can_behind_events_or_a_dense_layer() -> None:
+    assert gatherable(network(encoding=Encoding.EVENTS)) == ()
+    dense_first: list[Layer] = [Full(shape=(3, 4, 4)), Conv(channels=4), Full(shape=(4, 1, 1))]
+    assert gatherable(network(dense_first)) == ()
+
+
+def test_what_cannot_is_scattered_with_what_is_behind_it() -> None:
+    # A layer that hears itself as well has two projections, so that neither it nor its source may write a map.
+    assert gatherable(beside(network(), "hidden2", "hidden2", delay=1)) == ()
+    # The readout hears a map alone, or none.
+    layers: list[Layer] = [*LAYERS[:4], Conv(channels=5, pool=2), Full(shape=(4, 1, 1))]
+    assert gatherable(network(layers)) == ("hidden1", "hidden2", "hidden3")
+    # The sums of windows are no taps.
+    pooled: list[Layer] = [Conv(channels=6), Conv(channels=8, pool=2), Conv(channels=4), Full(shape=(4, 1, 1))]
+    assert gatherable(network(pooled)) == ()
+
+
+def test_a_window_outside_its_source_cannot() -> None:
+    holes = Conv(channels=4, kernel=(2, 2), dilation=(4, 4), padding=(4, 4))  # six windows over two positions
+    assert gatherable(network([Conv(channels=4, stride=(4, 4)), holes, Full(shape=(4, 1, 1))])) == ()
+
+
+@pytest.mark.parametrize("device", ["25k", "85k"])
+def test_auto_is_as_good_as_either(device: str) -> None:
+    cycles = {}
+    for engines in Engines:
+        plan = compile_graph(network(), target="ecp5", device=device, engines=engines).complete_plan
+        kinds = [engine.kind.kind for engine in plan.engines]
+        cycles[engines] = estimate(plan, expected(network())).cycles
+        if engines is Engines.GATHER:
+            assert kinds == ["image", "gather", "gather", "gather", "scatter"]
+        if engines is Engines.SCATTER:
+            assert kinds == ["image", *["scatter"] * 4]
+    assert cycles[Engines.AUTO] <= min(cycles.values())
