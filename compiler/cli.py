@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "flash": "snnc.compiler.commands.flash:flash_command",
         "run": "snnc.compiler.commands.run:run_command",
         "early-exit": "snnc.compiler.commands.early_exit:early_exit",
+        "activity": "snnc.compiler.commands.activity:activity_command",
         "demo": "snnc.compiler.commands.demo:demo_command",
     }
 )
@@ -53,6 +54,7 @@ _SUMMARIES: Final[Mapping[str, str]] = MappingProxyType(
         "flash": "Write a build's bitstream to its board.",
         "run": "Run samples on a board, or on its top in simulation.",
         "early-exit": "Let samples that are sure end early: choose their margin on training data.",
+        "activity": "Measure what a student does on validation data, and record it in its file.",
         "demo": "All of it on bundled data, in about a minute.",
     }
 )

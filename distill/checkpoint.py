@@ -21,8 +21,10 @@ from torch import Tensor
 from snnc.compiler.contract import SEMANTICS_VERSION
 from snnc.compiler.errors import CheckpointError, OptionError, TrainingError
 from snnc.compiler.formats.fields import Fields
+from snnc.compiler.formats.recorded_activity import activity_entry
 from snnc.compiler.formats.student import check_contract
 from snnc.compiler.formats.student_v1 import upgrade
+from snnc.compiler.ir import ActivityRecord
 from snnc.compiler.ir.architecture import (
     Architecture,
     ProjectionKind,
@@ -43,6 +45,7 @@ from snnc.distill.teachers.onnx import read_onnx_teacher
 
 __all__ = [
     "TrainingState",
+    "activity_tensors",
     "begun_config",
     "check_same",
     "load_state",
@@ -193,6 +196,14 @@ def _converted(
     if projection.square:
         return weight
     return torch.from_numpy(convert(projection, weight.numpy(force=True), architecture.shape_of(projection.source)))
+
+
+def activity_tensors(record: ActivityRecord) -> dict[str, Any]:
+    """The checkpoint's ``activity``: plain values and tensors."""
+    entry = activity_entry(record)
+    events = {name: torch.from_numpy(values) for name, values in entry.pop("events").items()}
+    images = {key: torch.from_numpy(entry.pop(key)) for key in tuple(entry) if key in ("pixels", "digits")}
+    return {**entry, "events": events, **images}
 
 
 def write_checkpoint(path: Path, checkpoint: Mapping[str, Any]) -> None:

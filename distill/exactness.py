@@ -7,7 +7,7 @@ that what was trained is not what will be built, and the export refuses.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -254,14 +254,22 @@ class Checked:
     spikes: int
 
 
-def check_exact(checkpoint: Mapping[str, Any], student: Student, inputs: Integers, *, batch: int = 250) -> Checked:
+def check_exact(
+    checkpoint: Mapping[str, Any],
+    student: Student,
+    inputs: Integers,
+    *,
+    batch: int = 250,
+    observe: Callable[[Integers, Mapping[str, npt.NDArray[np.bool_]]], None] = lambda inputs, spikes: None,
+) -> Checked:
     """Hold a folded student, run in float64, against the integers of its checkpoint; refuse if anything differs.
 
     Parameters
     ----------
     inputs
         Integers ``[T, B, C, H, W]``.
-
+    observe
+        Called with the inputs of every batch and with the spikes of the exported network, ``[T, B, N]``.
     """
     assert student.phase is Phase.FOLDED
     layers = integer_layers(checkpoint)
@@ -283,6 +291,7 @@ def check_exact(checkpoint: Mapping[str, Any], student: Student, inputs: Integer
                         f"Layer {name!r} of the exported network differs from the trained student in {different} of "
                         f"{exported.size} values; nothing was written. This is a fault of snnc, please report it."
                     )
+            observe(part, trace.spikes)
             classes.append(trace.classes)
             spikes_in_all += sum(int(np.count_nonzero(spikes)) for spikes in trace.spikes.values())
     return Checked(classes=np.concatenate(classes), spikes=spikes_in_all)

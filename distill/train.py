@@ -5,7 +5,7 @@ Every choice (the best epoch of each stage) is made on validation data; the test
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snnc.compiler.errors import OptionError
+from snnc.compiler.formats import recorded_activity
+from snnc.compiler.formats.student import student_graph
 from snnc.compiler.ir import Encoding, InputSource
 from snnc.distill.answers import Answers, AnswerStore
 from snnc.distill.batches import Copies, Purpose, generator, shuffled
-from snnc.distill.checkpoint import TrainingState, student_checkpoint
+from snnc.distill.checkpoint import TrainingState, activity_tensors, student_checkpoint
 from snnc.distill.config import TrainingConfig
 from snnc.distill.course import TEACHER_NEEDS, Course, refuse_steps_of_an_ann
 from snnc.distill.data import Dataset, Split
@@ -36,6 +38,7 @@ from snnc.distill.optimisers import Optimiser
 from snnc.distill.standstill import answer_metrics
 from snnc.distill.students import Student
 from snnc.distill.teachers import SpikingTeacher, Teacher, as_input, build_teacher, teacher_logits
+from snnc.sim.models.activity import ActivityTally
 from snnc.sim.models.inputs import encode
 
 __all__ = ["distil_student", "find_training_device", "train_teacher"]
@@ -168,7 +171,10 @@ def _export(
     student.check_range()
     checkpoint = student_checkpoint(student, config, dataset)
     exact = student.double()
-    validated = check_exact(checkpoint, exact, _integer_inputs(checkpoint, exact, dataset, dataset.validation))
+    seen = _Seen(checkpoint, f"{dataset.name}, validation")
+    validated = check_exact(
+        checkpoint, exact, _integer_inputs(checkpoint, exact, dataset, dataset.validation), observe=seen
+    )
     tested = check_exact(checkpoint, exact, _integer_inputs(checkpoint, exact, dataset, dataset.test))
     checkpoint["metrics"] = {
         "float_validation": _accuracy(float_copy, dataset.validation),
@@ -178,10 +184,30 @@ def _export(
         "spikes_per_sample": tested.spikes / len(dataset.test),
         **answer_metrics(dataset.validation.labels, validated.classes, len(dataset.classes)),
     }
+    checkpoint[recorded_activity.KEY] = seen.entry()
     if teacher is not None:
         checkpoint["metrics"]["teacher_validation"] = _teacher_accuracy(teacher, dataset.validation, store)
         checkpoint["metrics"]["teacher_test"] = _teacher_accuracy(teacher, dataset.test, store)
     return checkpoint
+
+
+class _Seen:
+    """What the exported network does on validation data, for its file."""
+
+    def __init__(self, checkpoint: dict[str, Any], data: str) -> None:
+        arrays = {key: value.numpy() for key, value in checkpoint["state"].items()}
+        self._graph = student_graph({**checkpoint, "state": arrays})
+        self._tally = ActivityTally(self._graph, data)
+
+    def __call__(self, inputs: np.ndarray, spikes: Mapping[str, np.ndarray]) -> None:
+        """Count a batch of inputs ``[T, B, C, H, W]`` and spikes ``[T, B, N]``."""
+        direct = self._graph.source.encoding is Encoding.DIRECT
+        flat = inputs.reshape(*inputs.shape[:2], -1)
+        self._tally.add(flat[0] if direct else flat, spikes)
+
+    def entry(self) -> dict[str, Any]:
+        """Plain values and tensors."""
+        return activity_tensors(self._tally.record())
 
 
 def train_teacher(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,16 +12,25 @@ import click
 from click.core import ParameterSource
 
 from snnc.compiler.build.folder import check_output, write_build
+from snnc.compiler.commands.activity import measured
 from snnc.compiler.commands.assumed import assumption_options, is_foreign, reading_of
 from snnc.compiler.commands.families import target_options
-from snnc.compiler.design import Engines, Objective, Options
+from snnc.compiler.design import ActivitySource, Engines, Objective, Options
 from snnc.compiler.errors import OptionError
 from snnc.compiler.formats import FORMATS, RandomNetwork, ReadOptions
 from snnc.compiler.formats.foreign.assumptions import Assumptions
 from snnc.compiler.ir import Encoding
 from snnc.compiler.passes.bound import firing_warnings
 from snnc.compiler.passes.schedule import schedule
-from snnc.compiler.pipeline import IMPORT, PASS_NAMES, begin, compile_network, passes_before, run_passes
+from snnc.compiler.pipeline import (
+    IMPORT,
+    PASS_NAMES,
+    begin,
+    compile_network,
+    integer_network,
+    passes_before,
+    run_passes,
+)
 from snnc.compiler.targets import TARGETS, find_device, load_target
 
 __all__ = ["compile_command", "parse_lanes"]
@@ -60,6 +70,15 @@ _DRY_PASSES: Final = (IMPORT, *(step.name for step in _DEVICE_INDEPENDENT))
 )
 @click.option("--weight-bits", type=click.IntRange(1, 8), metavar="N", help="Quantise again, to 1 to 8 bits.")
 @click.option(
+    "--activity",
+    type=click.Choice([item.value for item in ActivitySource]),
+    default=ActivitySource.RECORDED.value,
+    show_default=True,
+    help="What lanes are chosen and cycles estimated by: what was measured and stands in the file, or typical values.",
+)
+@click.option("--dataset", metavar="NAME", help="Measure the activity anew, on validation samples of this data set.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's files.")
+@click.option(
     "--dry-run",
     is_flag=True,
     help="Write nothing; show which devices of the family (--target all: of every family) it fits.",
@@ -97,6 +116,9 @@ def compile_command(
     lanes: str | None,
     engines: str,
     weight_bits: int | None,
+    activity: str,
+    dataset: str | None,
+    data: Path | None,
     dry_run: bool,
     print_after: tuple[str, ...],
     architecture: str | None,
@@ -121,7 +143,12 @@ def compile_command(
         objective=Objective(objective),
         weight_bits=weight_bits,
         engines=Engines(engines),
+        activity=ActivitySource(activity),
     )
+    if data is not None and dataset is None:
+        raise click.UsageError("--data needs --dataset: which of the data sets in that folder?")
+    if dataset is not None and options.activity is ActivitySource.ASSUMED:
+        raise click.UsageError("--dataset measures the activity, which --activity assumed does not want: give one.")
     source: Path | RandomNetwork
     if (student is None) == (architecture is None):
         raise click.UsageError(f"Give either a network file ({', '.join(FORMATS)}) or --random ARCHITECTURE.")
@@ -150,6 +177,9 @@ def compile_command(
     if target == _ALL and not dry_run:
         raise click.UsageError("--target all goes with --dry-run: a network is compiled for one family.")
     chosen = None if target == _ALL else find_device(target, device)
+    if dataset is not None:
+        network = integer_network(source, time_steps=time_steps, weight_bits=weight_bits, reading=reading)
+        options = dataclasses.replace(options, activity=measured(network, dataset, data))
 
     def observe(name: str, text: str) -> None:
         if name in print_after:

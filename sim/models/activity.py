@@ -79,16 +79,18 @@ class ActivityTally:
 
 
 def measure_activity(
-    graph: Graph, samples: Samples, *, progress: Callable[[int], None] = lambda done: None
+    graph: Graph, samples: Samples, data: str, *, progress: Callable[[int], None] = lambda done: None
 ) -> ActivityRecord:
     """Run an integer network on samples, for all of its steps.
 
     Parameters
     ----------
+    data
+        What they are, for people.
     progress
         Called with the number of samples of every finished batch.
     """
-    tally, steps = ActivityTally(graph, samples.name), graph.time_steps
+    tally, steps = ActivityTally(graph, data), graph.time_steps
     firing = [layer.name for layer in graph.layers[:-1]]
     batch = golden.batch_size(graph, time_steps=steps, membranes=False)
     for part, inputs in encoded_batches(graph, samples, time_steps=steps, batch=batch):

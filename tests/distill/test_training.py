@@ -62,6 +62,9 @@ def test_a_seed_repeats_a_run_and_another_does_not(digits):
     assert not same(first, run(dataclasses.replace(QUICK, seed=1), digits))
     assert first["config"]["seed"] == 0
     assert set(first["metrics"]) >= {"float_validation", "float_test", "integer_validation", "integer_test"}
+    activity = first["activity"]
+    assert activity["samples"] == len(digits.validation)
+    assert activity["pixels"].sum() == pytest.approx((digits.validation.images >= 9).sum() / len(digits.validation))
 
 
 class Interrupted(Exception):

@@ -62,12 +62,12 @@ def test_it_runs_all_steps_of_all_samples() -> None:
     images = np.random.default_rng(2).integers(0, 256, (5, 2, 5, 4)).astype(np.uint8)
     samples = Samples(name="few", images=images, labels=np.zeros(5, np.int64), classes=())
     done: list[int] = []
-    record = measure_activity(graph, samples, progress=done.append)
+    record = measure_activity(graph, samples, "few", progress=done.append)
     assert sum(done) == record.samples == 5
     assert record.time_steps == 3
     verify(dataclasses.replace(graph, activity=record))
     with pytest.raises(DataError, match="no sample of few"):
-        measure_activity(graph, samples.first(0))
+        measure_activity(graph, samples.first(0), "few")
 
 
 def test_a_random_network_records_its_calibration() -> None:
