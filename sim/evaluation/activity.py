@@ -20,6 +20,7 @@ from snnc.sim.models import golden
 from snnc.sim.models.floating import FloatNetwork
 from snnc.sim.models.inputs import Samples, encoded_batches
 from snnc.sim.models.spread import Spread
+from snnc.sim.models.threads import one_blas_thread
 
 __all__ = ["Activity", "ExitActivity", "FloatActivity", "LayerActivity", "measure"]
 
@@ -156,32 +157,33 @@ def measure(
     agree = 0
     tallies = {layer.name: _Tally(fired=np.zeros(layer.size, np.int64)) for layer in graph.layers}
     batch = golden.batch_size(graph, time_steps=time_steps, currents=True)
-    for part, inputs in encoded_batches(graph, samples, time_steps=time_steps, batch=batch):
-        labels = samples.labels[part]
-        trace = golden.run(graph, inputs, time_steps=time_steps, currents=True)
-        correct += _correct(trace.populations[graph.readout.name].membranes, labels)
-        taken.append(trace.steps)
-        agree += int(
-            np.count_nonzero(trace.classes == trace.populations[graph.readout.name].membranes[-1].argmax(axis=1))
-        )
-        np.add.at(confusion, (labels, trace.classes), 1)
-        operations += [int(counts.sum()) for counts in trace.synaptic_operations]
-        for layer in graph.layers:
-            found, tally = trace.populations[layer.name], tallies[layer.name]
-            tally.fired += _taken(found.spikes, trace.steps).sum(axis=(0, 1))
-            residual = _residual(layer, found)
-            tally.low.append(residual.low)
-            tally.high.append(residual.high)
-        if floats is not None:
-            integer = {name: found.spikes for name, found in trace.populations.items()}
-            run = floats.run(inputs, time_steps=time_steps)
-            fed = floats.run(inputs, time_steps=time_steps, fed=integer)
-            float_correct += _correct(run.logits, labels)
-            for name, spikes in run.spikes.items():
-                tallies[name].floating += int(np.count_nonzero(spikes))
-                tallies[name].different += int(np.count_nonzero(spikes != integer[name]))
-                tallies[name].own_different += int(np.count_nonzero(fed.spikes[name] != integer[name]))
-        progress(len(labels))
+    with one_blas_thread():  # the float network's products, too
+        for part, inputs in encoded_batches(graph, samples, time_steps=time_steps, batch=batch):
+            labels = samples.labels[part]
+            trace = golden.run(graph, inputs, time_steps=time_steps, currents=True)
+            correct += _correct(trace.populations[graph.readout.name].membranes, labels)
+            taken.append(trace.steps)
+            agree += int(
+                np.count_nonzero(trace.classes == trace.populations[graph.readout.name].membranes[-1].argmax(axis=1))
+            )
+            np.add.at(confusion, (labels, trace.classes), 1)
+            operations += [int(counts.sum()) for counts in trace.synaptic_operations]
+            for layer in graph.layers:
+                found, tally = trace.populations[layer.name], tallies[layer.name]
+                tally.fired += _taken(found.spikes, trace.steps).sum(axis=(0, 1))
+                residual = _residual(layer, found)
+                tally.low.append(residual.low)
+                tally.high.append(residual.high)
+            if floats is not None:
+                integer = {name: found.spikes for name, found in trace.populations.items()}
+                run = floats.run(inputs, time_steps=time_steps)
+                fed = floats.run(inputs, time_steps=time_steps, fed=integer)
+                float_correct += _correct(run.logits, labels)
+                for name, spikes in run.spikes.items():
+                    tallies[name].floating += int(np.count_nonzero(spikes))
+                    tallies[name].different += int(np.count_nonzero(spikes != integer[name]))
+                    tallies[name].own_different += int(np.count_nonzero(fed.spikes[name] != integer[name]))
+            progress(len(labels))
 
     count = len(samples)
     steps = np.concatenate(taken)

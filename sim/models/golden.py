@@ -30,6 +30,7 @@ from snnc.compiler.ir import (
     verify,
 )
 from snnc.sim.models.synapses import WeightedSum
+from snnc.sim.models.threads import one_blas_thread
 
 __all__ = ["PopulationTrace", "Trace", "accuracy", "batch_size", "run", "run_batches", "sample_count", "take"]
 
@@ -149,16 +150,17 @@ def run(
     outputs: dict[str, AnyArray] = {graph.input.name: values} | {layer.name: layer.spikes for layer in layers}
     kept = {layer.name: np.empty((time_steps, batch, layer.size), dtype=np.int64) for layer in layers if currents}
     ending = _Ending(graph.exit, time_steps, batch, graph.readout.size)
-    for t in range(time_steps):
-        for layer in layers:
-            current = np.broadcast_to(layer.bias, (batch, layer.size)).copy()
-            for weighted in into[layer.name]:
-                if t >= weighted.projection.delay:
-                    current += weighted(outputs[weighted.projection.source], t - weighted.projection.delay)
-            if currents:
-                kept[layer.name][t] = current
-            layer.step(t, current)
-        ending.after(t + 1, layers[-1].membrane)
+    with one_blas_thread():
+        for t in range(time_steps):
+            for layer in layers:
+                current = np.broadcast_to(layer.bias, (batch, layer.size)).copy()
+                for weighted in into[layer.name]:
+                    if t >= weighted.projection.delay:
+                        current += weighted(outputs[weighted.projection.source], t - weighted.projection.delay)
+                if currents:
+                    kept[layer.name][t] = current
+                layer.step(t, current)
+            ending.after(t + 1, layers[-1].membrane)
 
     return Trace(
         populations={
