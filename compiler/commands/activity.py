@@ -47,7 +47,7 @@ def measured(graph: Graph, dataset: str, data: Path | None) -> ActivityRecord:
     from rich.console import Console
     from rich.progress import Progress
 
-    samples = load_samples(graph, dataset, data=data, validation=True)
+    samples = load_samples(graph, dataset, data=data, part="validation")
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("golden model", total=len(samples))
