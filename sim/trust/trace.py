@@ -94,12 +94,18 @@ def write_trace(build: Build, inputs: npt.NDArray[Any], path: Path, *, time_step
     Raises
     ------
     OptionError
-        There are too many samples to look at, or the file can have no such name.
+        There are too many samples to look at, the file can have no such name, or samples may end early.
     MissingError, ToolError
         See `snnc.compiler.errors`.
     """
     check_trace(path, golden.sample_count(build.plan.input.encoding, inputs))
     plan, graph = build.plan, build.load_graph()
+    if plan.exit is not None:
+        raise OptionError(
+            f"'{build.path}' has an early exit, which no trace can show yet: what was under way in a sample that ends "
+            "has no golden model. Compile the student without its exit for a trace; snnc verify without --trace "
+            "compares the exits themselves."
+        )
     trace = golden.run(graph, inputs, time_steps=time_steps)
     beats = stimulus(plan.input.encoding, inputs, time_steps=time_steps)
     prediction = predict(plan, beats, {name: layer.spikes for name, layer in trace.populations.items()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import re
 from pathlib import Path
@@ -13,7 +14,7 @@ from snnc.compiler import cli
 from snnc.compiler.build.folder import Build
 from snnc.compiler.commands.verify import random_inputs, tracing
 from snnc.compiler.errors import MissingError, OptionError, VerificationError
-from snnc.compiler.ir import Encoding, Initial
+from snnc.compiler.ir import Encoding, Exit, Initial
 from snnc.sim.models import golden
 from snnc.sim.models.stimulus import stimulus
 from snnc.sim.models.timing.exact import predict
@@ -141,6 +142,16 @@ def test_too_many_samples_of_an_array_are_refused(events: Build, tmp_path: Path)
     inputs = np.zeros((STEPS, 1001, 24), np.bool_)
     with pytest.raises(OptionError, match="1,001 samples"):
         write_trace(events, inputs, tmp_path / "trace.vcd", time_steps=STEPS)
+
+
+def test_a_build_with_an_early_exit_is_refused(tmp_path: Path) -> None:
+    graph = random_chain(sizes=(12, 10, 4), time_steps=STEPS, seed=0)
+    graph = dataclasses.replace(graph, exit=Exit(margin=3, steps=(1,)))
+    build = build_graph(graph, tmp_path / "build")
+    inputs = random_inputs(build.plan, 1, time_steps=STEPS, density=0.4, seed=0)
+    with pytest.raises(OptionError, match="has an early exit"):
+        write_trace(build, inputs, tmp_path / "trace.vcd", time_steps=STEPS)
+    assert not (tmp_path / "trace.vcd").exists()
 
 
 def test_a_core_that_hangs_is_traced_to_its_end(tmp_path: Path) -> None:
