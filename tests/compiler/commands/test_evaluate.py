@@ -210,7 +210,7 @@ def test_what_lies_beside_the_results_stays(capsys, student, tmp_path, monkeypat
 def test_a_network_of_flat_inputs_takes_images_of_that_many_pixels(student, tmp_path):
     graph = open_subject(student).integer
     flat = dataclasses.replace(graph.input, shape=(64, 1, 1), bias=np.zeros(64, np.int64))
-    graph = dataclasses.replace(graph, populations=(flat, *graph.populations[1:]))
+    graph = dataclasses.replace(graph, populations=(flat, *graph.populations[1:]), activity=None)
     samples = load_samples(graph, "npz", data=npz(tmp_path / "d.npz", (1, 16, 4), 10), samples=7)
     assert len(samples) == 7
     assert measure(graph, samples, time_steps=2).samples == 7

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from snnc.compiler.lanes.memories import logic_cells, queue_memories, side_by_side, spram_memory
+from snnc.compiler.lanes.memories import logic_cells, map_memory, queue_memories, side_by_side, spram_memory
 from snnc.compiler.plan import LayoutPlan, MemoryKind
 from snnc.compiler.targets import find_device
 
@@ -32,3 +32,10 @@ def test_a_parameter_is_in_every_column_bank():
     memory = spram_memory(UP5K, "m", width=16, depth=16, bits_used=1)
     assert memory is not None
     assert side_by_side(memory, 3).bits_paid == 3 * memory.bits_paid
+
+
+def test_a_spike_map_pays_for_the_spikes_of_all_its_steps():
+    layout = LayoutPlan(channels=6, rows=5, columns=4, lanes=6)
+    memory = map_memory(UP5K, "spikes", layout, 3)
+    assert memory.width == 6
+    assert memory.bits_used == 3 * 6 * 5 * 4

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from snnc.compiler.ir import Initial, IntegrateAndFire, Population
 from snnc.compiler.plan.residual import (
     ConstantField,
     Residual,
@@ -23,14 +24,17 @@ def neurons(draw: st.DrawFn) -> tuple[Residual, bool]:
     threshold = draw(st.integers(1, 40))
     floor = draw(st.none() | st.integers(-20, 0))
     leak = draw(st.none() | st.integers(0, 5))
+    soft = draw(st.booleans())
+    subtracted = draw(st.none() | st.integers(1, 60)) if soft else None
     residual = Residual(
         bias=np.array([draw(st.integers(-10, 10))]),
         threshold=np.array([threshold]),
         floor=None if floor is None else np.array([floor]),
         initial=np.array([draw(st.sampled_from([0, threshold >> 1]))]),
         leak_shift=leak,
+        subtracted=None if subtracted is None else np.array([subtracted]),
     )
-    return residual, draw(st.booleans())
+    return residual, soft
 
 
 @given(neurons(), st.lists(st.integers(-60, 60), min_size=1, max_size=8))
@@ -45,7 +49,8 @@ def test_passes_of_a_sweep_do_what_the_membrane_does(neuron: tuple[Residual, boo
         drive = (membrane if leak is None else membrane - (membrane >> leak)) + int(residual.bias[0]) + current
         x += current
         assert (x >= 0) == (drive >= residual.threshold[0])
-        reset = (drive - int(residual.threshold[0]) if soft else 0) if x >= 0 else drive
+        taken = residual.threshold if residual.subtracted is None else residual.subtracted
+        reset = (drive - int(taken[0]) if soft else 0) if x >= 0 else drive
         membrane = reset if residual.floor is None else max(reset, int(residual.floor[0]))
         held = [x]
         for which in passes:
@@ -78,6 +83,22 @@ def test_neurons_that_are_added_never_fire() -> None:
     one = Residual(bias=np.array([3]), threshold=np.array([7]), floor=None, initial=np.array([0]), leak_shift=None)
     initial = one.padded(3).constants()[ConstantField.INITIAL]
     assert initial.tolist() == [-4, -1, -1]
+    longer = Residual(
+        bias=np.array([3]),
+        threshold=np.array([7]),
+        floor=np.array([-5]),
+        initial=np.array([2]),
+        leak_shift=None,
+        subtracted=np.array([9]),
+    ).padded(2)
+    assert longer.threshold is not None
+    assert longer.floor is not None
+    assert longer.subtracted is not None
+    assert longer.bias.tolist() == [3, 0]
+    assert longer.threshold.tolist() == [7, 1]
+    assert longer.floor.tolist() == [-5, 0]
+    assert longer.initial.tolist() == [2, 0]
+    assert longer.subtracted.tolist() == [9, 1]
 
 
 @pytest.mark.parametrize("initial", [False, True])
@@ -85,3 +106,14 @@ def test_fields_follow_the_passes(initial: bool) -> None:
     passes = passes_of(fires=True, floor=True, leaks=True)
     fields = constant_fields_of(passes, initial=initial)
     assert fields == tuple(ConstantField)[: 4 + initial]
+
+
+@pytest.mark.parametrize(("initial", "begins"), [(Initial.HALF, [3, 4]), (Initial.ZERO, [0, 0])])
+def test_a_population_begins_where_its_neurons_do(initial: Initial, begins: list[int]) -> None:
+    neuron = IntegrateAndFire(threshold=np.array([7, 8]), initial=initial, floor=np.array([-3, -4]))
+    population = Population(name="hidden", shape=(2, 1, 1), bias=np.array([1, 2]), neuron=neuron)
+    residual = Residual.of(population)
+    assert residual.initial.tolist() == begins
+    assert residual.bias.tolist() == [1, 2]
+    assert residual.floor is not None
+    assert residual.floor.tolist() == [-3, -4]

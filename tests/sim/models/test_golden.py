@@ -32,6 +32,7 @@ from snnc.compiler.ir import (
 from snnc.sim.models import golden
 from snnc.sim.models import synapses as synapses_module
 from snnc.sim.models.synapses import WeightedSum
+from tests.networks import random_chain
 from tests.strategies import STEPS, integer_networks, integers
 from tests.synapses import synapses
 
@@ -504,3 +505,16 @@ def test_an_exit_by_hand() -> None:
     )
     trace = golden.run(dataclasses.replace(tie, exit=Exit(margin=1, steps=(1, 2, 3))), spikes, time_steps=4)
     assert (trace.steps.tolist(), trace.classes.tolist()) == ([4], [0])
+
+
+def test_a_stuck_neuron_fires_always_or_never_and_the_others_as_before() -> None:
+    graph = random_chain(sizes=(12, 8, 3), time_steps=4, seed=3)
+    inputs = np.random.default_rng(0).random((4, 5, 12)) < 0.6
+    name = graph.layers[0].name
+    sound = golden.run(graph, inputs, time_steps=4).populations[name].spikes
+    assert sound[..., 0].any() or sound[..., 1].any()
+    stuck = np.array([0, 0, 1, 1, -1, -1, -1, -1], np.int8)
+    spikes = golden.run(graph, inputs, time_steps=4, stuck={name: stuck}).populations[name].spikes
+    assert not spikes[..., :2].any()
+    assert spikes[..., 2:4].all()
+    np.testing.assert_array_equal(spikes[..., 4:], sound[..., 4:])
