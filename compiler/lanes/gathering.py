@@ -16,6 +16,7 @@ from snnc.compiler.ir import (
     Population,
     Projection,
     as_convolution,
+    kernel_positions,
 )
 
 __all__ = ["gatherable", "mapped"]
@@ -59,13 +60,8 @@ def _has_blank_window(graph: Graph, convolution: Convolution) -> bool:
         graph.population(convolution.source).shape[1:], graph.population(convolution.target).shape[1:], strict=True
     )
     for axis, (source, target) in enumerate(sizes):
-        stride, padding, dilation = (
-            pair[axis] for pair in (convolution.stride, convolution.padding, convolution.dilation)
-        )
-        seen = [
-            [at * stride + tap * dilation - padding for tap in range(convolution.kernel[axis])] for at in range(target)
-        ]
-        if not all(any(0 <= place < source for place in places) for places in seen):
+        seen = kernel_positions(convolution, axis, target)
+        if not ((seen >= 0) & (seen < source)).any(axis=1).all():
             return True
     return False
 
