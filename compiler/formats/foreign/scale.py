@@ -9,19 +9,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from snnc.compiler.formats.foreign.assumptions import Assumptions
+from snnc.compiler.formats.reach import largest_input
 from snnc.compiler.ir import (
     Comparison,
     Dense,
-    Encoding,
     Graph,
-    InputSource,
     IntegrateAndFire,
     Pooling,
     Population,
     Projection,
     Readout,
     frozen,
-    window,
 )
 
 __all__ = ["with_fractions", "with_whole_pools"]
@@ -58,7 +56,7 @@ def _fraction_bits(graph: Graph, population: Population, assumptions: Assumption
     for item, row, inputs in zip(weighted, rows, fan, strict=True):
         per_neuron = row.reshape(channels, -1, inputs).sum(axis=2).max(axis=1)
         # Rounding adds half a step to each weight.
-        current += (per_neuron / step + inputs / 2) * _largest(graph, item)
+        current += (per_neuron / step + inputs / 2) * largest_input(graph, item)
     unit = step / _levels(graph, weighted)
     threshold = population.neuron.threshold / unit
     current += np.abs(population.bias) / unit
@@ -69,21 +67,9 @@ def _fraction_bits(graph: Graph, population: Population, assumptions: Assumption
     return max(0, min(assumptions.fraction_bits, _ACCUMULATOR_BITS - math.ceil(math.log2(reach + 1))))
 
 
-def _largest(graph: Graph, projection: Projection) -> int:
-    return window(projection) * (_top(graph, projection))
-
-
 def _levels(graph: Graph, weighted: Sequence[Projection]) -> int:
     """What an input of 1 is divided by: ``1 / unit`` of ``docs/semantics.md``, section 4."""
-    return max(window(projection) * _top(graph, projection) for projection in weighted)
-
-
-def _top(graph: Graph, projection: Projection) -> int:
-    match graph.population(projection.source).neuron:
-        case InputSource(encoding=Encoding.DIRECT, bits=bits):
-            return int(2**bits - 1)
-        case _:
-            return 1
+    return max(largest_input(graph, projection) for projection in weighted)
 
 
 def with_whole_pools(graph: Graph, assumptions: Assumptions) -> Graph:
