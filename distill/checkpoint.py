@@ -22,7 +22,7 @@ from snnc.compiler.contract import SEMANTICS_VERSION
 from snnc.compiler.errors import CheckpointError, OptionError, TrainingError
 from snnc.compiler.formats.fields import Fields
 from snnc.compiler.formats.recorded_activity import activity_entry
-from snnc.compiler.formats.student import check_contract
+from snnc.compiler.formats.student import EXIT_VERSION, check_contract
 from snnc.compiler.formats.student_v1 import upgrade
 from snnc.compiler.ir import ActivityRecord
 from snnc.compiler.ir.architecture import (
@@ -63,8 +63,6 @@ _FORMAT = "snnc-student"
 _VERSION = 3
 _WITHOUT_CONTRACT = 2
 """The version that is the same but for the field ``contract``."""
-_WITH_EXIT = 4
-"""The version that may have the field ``exit``, which training does not look at."""
 _STATE_FORMAT = "snnc-training"
 _STATE_VERSION = 2
 _ANEW = "take that file away to start again"
@@ -216,9 +214,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     contents = _read(path, "student")
     if contents.get("format") == _FORMAT and contents.get("version") == 1:
         contents = upgrade(Fields(contents, "the checkpoint"))
-    if contents.get("format") != _FORMAT or contents.get("version") not in (_WITHOUT_CONTRACT, _VERSION, _WITH_EXIT):
+    if contents.get("format") != _FORMAT or contents.get("version") not in (_WITHOUT_CONTRACT, _VERSION, EXIT_VERSION):
         raise CheckpointError(
-            f"{path} is no {_FORMAT} file of version {_WITHOUT_CONTRACT} to {_WITH_EXIT}, but "
+            f"{path} is no {_FORMAT} file of version {_WITHOUT_CONTRACT} to {EXIT_VERSION}, but "
             f"{contents.get('format')!r} of version {contents.get('version')!r}; train it again with this version of "
             "snnc distill."
         )

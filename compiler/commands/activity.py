@@ -44,12 +44,10 @@ def activity_command(student: Path, dataset: str, data: Path | None, output: Pat
 
 def measured(graph: Graph, dataset: str, data: Path | None) -> ActivityRecord:
     """What an integer network does on the validation samples of a data set."""
-    from rich.console import Console
-    from rich.progress import Progress
+    from snnc.compiler.commands.console import progress_bar
 
     samples = load_samples(graph, dataset, data=data, part="validation")
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("golden model", total=len(samples))
         return measure_activity(
             graph, samples, f"{dataset}, validation", progress=lambda done: bar.update(task, advance=done)

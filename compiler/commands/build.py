@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
 from snnc.compiler.backend.verilog import write_verilog
 from snnc.compiler.boards import BOARDS, Board, find_board
 from snnc.compiler.build.folder import Build, check_output, using_build, write_build
 from snnc.compiler.build.report import Section
 from snnc.compiler.build.results import results_folder, write_result
+from snnc.compiler.commands.console import progress_bar
 from snnc.compiler.design import Options
 from snnc.compiler.errors import FitError
 from snnc.compiler.pipeline import compile_network
@@ -50,8 +49,7 @@ def build_command(
     chip = board.device(device)
     path = Path("build") / student.stem if output is None else output
     check_output(path)
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("compiling", total=4)
         design = compile_network(student, room_for_the_top(chip), Options())
         write_build(path, design.files, source=str(student))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from snnc.compiler.build.folder import LOAD_IMAGE
@@ -19,7 +20,7 @@ from snnc.compiler.plan import LOAD_BITS
 from snnc.compiler.targets import Device
 from snnc.sim.models.timing.estimate import TYPICAL_DENSITY, TYPICAL_FIRING, estimate, expected
 
-__all__ = ["show_build", "show_devices", "terminal"]
+__all__ = ["progress_bar", "show_build", "show_devices", "terminal"]
 
 
 def show_build(folder: Path, design: Design) -> None:
@@ -116,3 +117,9 @@ def terminal() -> Console:
     """The terminal; a pipe or a file has no width to break lines at."""
     console = Console(highlight=False, markup=False)
     return console if console.is_terminal else Console(highlight=False, markup=False, width=160)
+
+
+def progress_bar() -> Progress:
+    """Bars on standard error that are gone when the work is done; nothing where that is no terminal."""
+    console = Console(stderr=True)
+    return Progress(console=console, transient=True, disable=not console.is_terminal)

@@ -13,16 +13,13 @@ from snnc.compiler.build.folder import replace_file
 from snnc.compiler.contract import SEMANTICS_VERSION
 from snnc.compiler.errors import OptionError, UnsupportedError
 from snnc.compiler.formats.sealed import SEALED
-from snnc.compiler.formats.student import STUDENT
+from snnc.compiler.formats.student import EXIT_VERSION, STUDENT
 from snnc.compiler.ir import Exit, Graph
 from snnc.compiler.pipeline import integer_network
 from snnc.sim.evaluation.exits import Answers, Exiting, answers_of, choose_margin, exiting
 from snnc.sim.models.inputs import load_samples
 
 __all__ = ["early_exit"]
-
-_EXIT_VERSION: Final = 4
-"""Of a student's file that has an exit (``docs/checkpoint.md``)."""
 
 _PARTS: Final[tuple[Literal["train", "validation"], ...]] = ("train", "validation")
 
@@ -58,8 +55,7 @@ def early_exit(
     STUDENT is a student.pt or a sealed model.npz. The margin is chosen on training samples, by the answers after all
     steps; validation samples say what it does to others.
     """
-    from rich.console import Console
-    from rich.progress import Progress
+    from snnc.compiler.commands.console import progress_bar
 
     if student.suffix.lower() not in (STUDENT.suffix, SEALED.suffix) or student.suffix.lower() != output.suffix.lower():
         raise UnsupportedError(
@@ -69,8 +65,7 @@ def early_exit(
     graph = integer_network(student)
     asked = _asked(graph, steps)
     found: dict[str, Answers] = {}
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar() as bar:
         for part in _PARTS:
             some = load_samples(graph, dataset, data=data, samples=samples, part=part)
             task = bar.add_task(part, total=len(some))
@@ -115,7 +110,7 @@ def _write(student: Path, graph: Graph, sealed: Exit, output: Path) -> None:
     from snnc.distill.checkpoint import read_checkpoint, write_checkpoint
 
     contents = read_checkpoint(student) | {
-        "version": _EXIT_VERSION,
+        "version": EXIT_VERSION,
         "contract": SEMANTICS_VERSION,
         "exit": {"margin": sealed.margin, "steps": list(sealed.steps)},
     }

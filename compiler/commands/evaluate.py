@@ -100,8 +100,7 @@ def run(
     reading: ReadOptions = NO_OPTIONS,
 ) -> Evaluation:
     """Evaluate a network and write the results into the folder `output`."""
-    from rich.console import Console
-    from rich.progress import Progress
+    from snnc.compiler.commands.console import progress_bar
 
     require("matplotlib")  # the report has plots, and comes last
     table = load_costs(costs)
@@ -114,8 +113,7 @@ def run(
     # Before the work, of which nothing is left where it cannot be written.
     _make_folder(output)
 
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("golden model", total=len(tests))
         activity = measure(
             graph,

@@ -105,15 +105,13 @@ def run(
     seed: int = 0,
 ) -> Verdict:
     """Verify a build, protocol included; the result goes into its folder ``verify/`` and into its report."""
-    from rich.console import Console
-    from rich.progress import Progress
+    from snnc.compiler.commands.console import progress_bar
 
     direct = build.plan.input.encoding is Encoding.DIRECT
     count = len(inputs) if direct else inputs.shape[1]
-    console = Console(stderr=True)
     with (
         results_folder(build, FOLDER, section=_SECTION) as folder,
-        Progress(console=console, transient=True, disable=not console.is_terminal) as bar,
+        progress_bar() as bar,
     ):
         task = bar.add_task("compiling and simulating", total=count)
         verdict = verify_build(

@@ -44,11 +44,11 @@ from snnc.compiler.ir import (
 )
 from snnc.compiler.ir.exits import LARGEST_MARGIN
 
-__all__ = ["FORMAT", "STUDENT", "VERSION", "check_contract", "read_student", "student_graph"]
+__all__ = ["EXIT_VERSION", "FORMAT", "STUDENT", "VERSION", "check_contract", "read_student", "student_graph"]
 
 FORMAT: Final = "snnc-student"
 VERSION: Final = 4
-_EXIT_VERSION: Final = 4
+EXIT_VERSION: Final = 4
 """The first that may have an exit."""
 
 INPUT_NAME: Final = "input"
@@ -161,7 +161,7 @@ def student_graph(checkpoint: Mapping[Any, Any]) -> Graph:
         time_steps=time_steps,
         classes=_classes(root, populations[-1].size),
         activity=read_activity(root),
-        exit=_exit(root, time_steps) if version >= _EXIT_VERSION else None,
+        exit=_exit(root, time_steps) if version >= EXIT_VERSION else None,
     )
 
 
