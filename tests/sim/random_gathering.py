@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.ir import Encoding, Graph, Initial, IntegrateAndFire, Population, Reset, frozen
+from snnc.compiler.ir import Encoding, Graph, Initial, Reset
 from snnc.compiler.lanes.gathering import gatherable
 from snnc.sim.models import golden
 from tests.networks import Conv, Full, Pool, spatial_chain
+from tests.sim.random_spatial import one_of, with_leak_and_floor
 
 __all__ = ["GatheringCase", "gathering_case"]
-
-_T = TypeVar("_T")
 
 QUIET, LOUD = 0.03, 0.97
 SAMPLES = 10
@@ -40,7 +39,7 @@ def gathering_case(seed: int) -> GatheringCase:
         if not gatherable(graph):
             continue
         lanes = tuple(int(generator.integers(1, min(16, layer.channels) + 1)) for layer in graph.layers)
-        density = _one_of(generator, [0.2, 0.5, 1.0])
+        density = one_of(generator, [0.2, 0.5, 1.0])
         shape = SAMPLES, graph.input.size
         inputs = generator.integers(0, 2**graph.source.bits, shape) * (generator.random(shape) < density)
         steps = int(generator.integers(1, graph.time_steps + 1))
@@ -55,23 +54,23 @@ def _network(generator: np.random.Generator) -> Graph:
     shape = channels, height, width
     layers: list[Conv | Full | Pool] = []
     for index in range(int(generator.integers(2, 5))):
-        kind = "conv" if index == 0 else _one_of(generator, ["conv", "conv", "conv", "max", "sum"])
+        kind = "conv" if index == 0 else one_of(generator, ["conv", "conv", "conv", "max", "sum"])
         if kind != "conv":
             kernel = int(generator.integers(1, min(3, height) + 1)), int(generator.integers(1, min(3, width) + 1))
             down, across = (
-                _one_of(generator, [s for s in (1, 2, 3) if (size - k) % s == 0])
+                one_of(generator, [s for s in (1, 2, 3) if (size - k) % s == 0])
                 for size, k in zip((height, width), kernel, strict=True)
             )
             stride = down, across
             layers.append(Pool(kernel=kernel, stride=stride, largest=None if kind == "max" else 5))
             height, width = ((size - k) // s + 1 for size, k, s in zip((height, width), kernel, stride, strict=True))
             continue
-        groups = _one_of(generator, [g for g in (1, 1, 1, 2, 3) if index and channels % g == 0] or [1])
+        groups = one_of(generator, [g for g in (1, 1, 1, 2, 3) if index and channels % g == 0] or [1])
         layer = Conv(
             channels=groups * int(generator.integers(1, 24 // groups)),
             kernel=(int(generator.integers(1, 4)), int(generator.integers(1, 4))),
             stride=(int(generator.integers(1, 3)), int(generator.integers(1, 3))),
-            dilation=(1, _one_of(generator, [1, 1, 2])),
+            dilation=(1, one_of(generator, [1, 1, 2])),
             groups=groups,
         )
         layers.append(layer)
@@ -88,28 +87,13 @@ def _network(generator: np.random.Generator) -> Graph:
         shape,
         layers,
         encoding=Encoding.DIRECT,
-        bits=_one_of(generator, [2, 3, 4, 8]),
-        value_bits=_one_of(generator, [1, 4, 6]),
+        bits=one_of(generator, [2, 3, 4, 8]),
+        value_bits=one_of(generator, [1, 4, 6]),
         shift=int(generator.integers(0, 3)),
-        reset=_one_of(generator, list(Reset)),
-        initial=_one_of(generator, list(Initial)),
+        reset=one_of(generator, list(Reset)),
+        initial=one_of(generator, list(Initial)),
         time_steps=int(generator.integers(1, 6)),
         seed=int(generator.integers(2**31)),
     )
-    populations = tuple(_with_leak_and_floor(population, generator) for population in graph.populations)
+    populations = tuple(with_leak_and_floor(population, generator) for population in graph.populations)
     return dataclasses.replace(graph, populations=populations)
-
-
-def _with_leak_and_floor(population: Population, generator: np.random.Generator) -> Population:
-    neuron = population.neuron
-    if not isinstance(neuron, IntegrateAndFire) or (neuron.threshold == 1).all():  # a maximum of spikes has neither
-        return population
-    leak = _one_of(generator, [None, None, 1, 2, 4])
-    floor = None
-    if generator.random() < 0.3:
-        floor = frozen(-(generator.random(population.channels) * neuron.threshold).astype(np.int64))
-    return dataclasses.replace(population, neuron=dataclasses.replace(neuron, leak_shift=leak, floor=floor))
-
-
-def _one_of(generator: np.random.Generator, values: list[_T]) -> _T:
-    return values[int(generator.integers(len(values)))]

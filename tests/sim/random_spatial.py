@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,9 @@ from snnc.compiler.targets import find_device
 from snnc.sim.models import golden
 from tests.networks import Conv, Full, Pool, spatial_chain
 
-__all__ = ["BANKED", "RandomCase", "features", "random_case"]
+__all__ = ["BANKED", "RandomCase", "features", "one_of", "random_case", "with_leak_and_floor"]
+
+_T = TypeVar("_T")
 
 QUIET, LOUD = 0.05, 0.95
 """Mean firing rates of every layer lie between these: a network that is silent, or never is, would prove little."""
@@ -82,7 +84,7 @@ def _banks(graph: Graph, lanes: tuple[int, ...], generator: np.random.Generator)
     """Column banks of each layer, of those that are possible."""
     device = find_device(*BANKED)
     return tuple(
-        _one_of(generator, column_banks(graph, layer, count, device))
+        one_of(generator, column_banks(graph, layer, count, device))
         for layer, count in zip(graph.layers, lanes, strict=True)
     )
 
@@ -90,11 +92,11 @@ def _banks(graph: Graph, lanes: tuple[int, ...], generator: np.random.Generator)
 def _network(generator: np.random.Generator) -> Graph:
     channels, height, width = (int(size) for size in generator.integers((1, 3, 3), (4, 10, 10)))
     shape = channels, height, width
-    encoding = _one_of(generator, list(Encoding))
+    encoding = one_of(generator, list(Encoding))
     layers: list[Conv | Full | Pool] = []
     for index in range(int(generator.integers(1, 4))):
         first_of_pixels = index == 0 and encoding is Encoding.DIRECT
-        kind = _one_of(generator, ["conv"] * 4 + ["dense"] + ([] if first_of_pixels else ["max", "sum"]))
+        kind = one_of(generator, ["conv"] * 4 + ["dense"] + ([] if first_of_pixels else ["max", "sum"]))
         if kind in ("max", "sum"):
             kernel = int(generator.integers(1, min(3, height) + 1)), int(generator.integers(1, min(3, width) + 1))
             stride = _divisor(generator, height - kernel[0]), _divisor(generator, width - kernel[1])
@@ -103,7 +105,7 @@ def _network(generator: np.random.Generator) -> Graph:
             width = (width - kernel[1]) // stride[1] + 1
             continue
         pools = [q for q in (1, 1, 2, 3) if height % q == 0 and width % q == 0]
-        pool = 1 if first_of_pixels else _one_of(generator, pools)
+        pool = 1 if first_of_pixels else one_of(generator, pools)
         height, width = height // pool, width // pool
         if kind == "dense":
             channels, height, width = (int(size) for size in generator.integers((2, 1, 1), (20, 3, 3)))
@@ -115,17 +117,17 @@ def _network(generator: np.random.Generator) -> Graph:
         assert layer.padding is not None
         sizes = zip((height, width), layer.kernel, layer.dilation, layer.padding, layer.stride, strict=True)
         height, width = ((size + 2 * p - d * (k - 1) - 1) // s + 1 for size, k, d, p, s in sizes)
-    pool = _one_of(generator, [q for q in (1, 2) if height % q == 0 and width % q == 0])
+    pool = one_of(generator, [q for q in (1, 2) if height % q == 0 and width % q == 0])
     layers.append(Full(shape=(int(generator.integers(2, 9)), 1, 1), pool=pool))
     return spatial_chain(
         shape,
         layers,
         encoding=encoding,
-        bits=_one_of(generator, [2, 3, 4, 8]),
-        value_bits=_one_of(generator, [1, 4, 6]),
+        bits=one_of(generator, [2, 3, 4, 8]),
+        value_bits=one_of(generator, [1, 4, 6]),
         shift=int(generator.integers(0, 3)),
-        reset=_one_of(generator, list(Reset)),
-        initial=_one_of(generator, list(Initial)),
+        reset=one_of(generator, list(Reset)),
+        initial=one_of(generator, list(Initial)),
         time_steps=int(generator.integers(1, 6)),
         seed=int(generator.integers(2**31)),
     )
@@ -133,27 +135,28 @@ def _network(generator: np.random.Generator) -> Graph:
 
 def _decorated(graph: Graph, generator: np.random.Generator) -> Graph:
     """`graph` with leaks, floors, and projections beside its chain."""
-    populations = tuple(_with_leak_and_floor(population, generator) for population in graph.populations)
+    populations = tuple(with_leak_and_floor(population, generator) for population in graph.populations)
     projections = list(graph.projections)
     places = {population.name: place for place, population in enumerate(populations)}
     pixels = graph.source.encoding is Encoding.DIRECT
     for _ in range(int(generator.integers(0, 4))):
-        source, target = _one_of(generator, list(populations[1:-1])), _one_of(generator, list(populations[1:]))
+        source, target = one_of(generator, list(populations[1:-1])), one_of(generator, list(populations[1:]))
         # What hears pixels hears nothing else; a maximum of spikes is one of them alone.
         if (pixels and places[target.name] == 1) or _is_maximum(target, projections):
             continue
         least = 0 if places[source.name] < places[target.name] else 1
-        delay = least + _one_of(generator, [0, 0, 0, 1, 2])
+        delay = least + one_of(generator, [0, 0, 0, 1, 2])
         found = _beside(source, target, delay, generator, readout=target is populations[-1])
         projections += [] if found is None else [found]
     return dataclasses.replace(graph, populations=populations, projections=tuple(projections))
 
 
-def _with_leak_and_floor(population: Population, generator: np.random.Generator) -> Population:
+def with_leak_and_floor(population: Population, generator: np.random.Generator) -> Population:
+    """Neurons that may leak and have a floor."""
     neuron = population.neuron
     if not isinstance(neuron, IntegrateAndFire) or (neuron.threshold == 1).all():  # a maximum of spikes has neither
         return population
-    leak = _one_of(generator, [None, None, 1, 2, 4])
+    leak = one_of(generator, [None, None, 1, 2, 4])
     floor = None
     if generator.random() < 0.3:
         floor = frozen(-(generator.random(population.channels) * neuron.threshold).astype(np.int64))
@@ -178,12 +181,12 @@ def _beside(
         kinds.append("convolution")
         if source.channels == target.channels:
             kinds += ["identity"] * 2
-    match _one_of(generator, kinds) if kinds else None:
+    match one_of(generator, kinds) if kinds else None:
         case "dense":
             weight = generator.integers(-3, 4, (target.size, source.size))
             return Dense(**common, shift=shift, bits=3, weight=frozen(weight))
         case "convolution":
-            size = _one_of(generator, [1, 3])
+            size = one_of(generator, [1, 3])
             weight = generator.integers(-7, 8, (target.channels, source.channels, size, size))
             return Convolution(**common, shift=shift, bits=4, weight=frozen(weight), padding=(size // 2, size // 2))
         case "identity":
@@ -197,7 +200,7 @@ def _convolution(generator: np.random.Generator, channels: int, size: tuple[int,
     extents = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
     lowest = [max(0, -(-(extent - have) // 2)) for extent, have in zip(extents, size, strict=True)]
     padding = [int(generator.integers(low, extent)) for low, extent in zip(lowest, extents, strict=True)]
-    groups = _one_of(generator, [g for g in (1, 1, 1, 2, 3, channels) if channels % g == 0])
+    groups = one_of(generator, [g for g in (1, 1, 1, 2, 3, channels) if channels % g == 0])
     return Conv(
         channels=groups * int(generator.integers(1, 1 + max(1, 10 // groups))),
         kernel=kernel,
@@ -210,7 +213,7 @@ def _convolution(generator: np.random.Generator, channels: int, size: tuple[int,
 
 
 def _inputs(graph: Graph, generator: np.random.Generator) -> npt.NDArray[Any]:
-    density = _one_of(generator, [0.1, 0.3, 0.6, 1.0])
+    density = one_of(generator, [0.1, 0.3, 0.6, 1.0])
     if graph.source.encoding is Encoding.DIRECT:
         values = generator.integers(1, 2**graph.source.bits, (SAMPLES, graph.input.size))
         return values * (generator.random(values.shape) < density)
@@ -264,8 +267,9 @@ def _pair(generator: np.random.Generator, high: int) -> tuple[int, int]:
 
 
 def _divisor(generator: np.random.Generator, rest: int) -> int:
-    return _one_of(generator, [n for n in range(1, rest + 1) if rest % n == 0]) if rest else 1
+    return one_of(generator, [n for n in range(1, rest + 1) if rest % n == 0]) if rest else 1
 
 
-def _one_of(generator: np.random.Generator, choices: list[Any]) -> Any:
+def one_of(generator: np.random.Generator, choices: list[_T]) -> _T:
+    """One of the choices."""
     return choices[int(generator.integers(len(choices)))]
