@@ -1,12 +1,11 @@
-"""Networks trained with other libraries, converted by one call: accuracy in 8 bits, spikes against the library, chips.
+"""Networks trained with other libraries, converted by one call: accuracy in 8 bits and spikes against the library.
 
     make peers
-    SNNC_DATA=... .venv/bin/python benchmarks/imported.py [snntorch|spikingjelly|norse|sinabs] [--place]
+    SNNC_DATA=... .venv/bin/python benchmarks/imported.py [snntorch|spikingjelly|norse|sinabs]
 
 Trains with the library itself on the whole training set (kept in build/imported/, where a second run begins), converts
 by one call, and prints the accuracy of both on all test images. Then the library gets the integer network's rounded
-weights, biases and thresholds, in double precision, and the spikes are compared. With ``--place`` the network is
-compiled, its Verilog held against the golden model on test images, and placed.
+weights, biases and thresholds, in double precision, and the spikes are compared.
 """
 
 from __future__ import annotations
@@ -51,14 +50,11 @@ class Case:
         By our name of a firing layer, the library's names of its neurons, its weights, and its batch norm.
     gain
         What the library's neurons multiply their current by.
-    device
-        Where it is placed.
     """
 
     dataset: str
     steps: int
     epochs: int
-    device: str
     make: Callable[[], nn.Module]
     run: Callable[[nn.Module, torch.Tensor], dict[str, torch.Tensor]]
     convert: Callable[[nn.Module, torch.Tensor], Imported]
@@ -91,7 +87,7 @@ def snntorch_case() -> Case:
         return from_snntorch(net, x, assumptions=_assumptions(25))
 
     layers = {"n2": ("2", "1", None), "n4": ("4", "3", None)}
-    return Case(dataset="mnist", steps=25, epochs=3, device="25k", make=make, run=run, convert=convert, layers=layers)
+    return Case(dataset="mnist", steps=25, epochs=3, make=make, run=run, convert=convert, layers=layers)
 
 
 def spikingjelly_case() -> Case:
@@ -118,9 +114,7 @@ def spikingjelly_case() -> Case:
         return from_spikingjelly(net, x, assumptions=_assumptions(4))
 
     layers = {"n2": ("2", "0", "1"), "n6": ("6", "4", "5"), "n10": ("10", "9", None), "n12": ("12", "11", None)}
-    return Case(
-        dataset="fashion-mnist", steps=4, epochs=4, device="85k", make=make, run=run, convert=convert, layers=layers
-    )
+    return Case(dataset="fashion-mnist", steps=4, epochs=4, make=make, run=run, convert=convert, layers=layers)
 
 
 def norse_case() -> Case:
@@ -150,7 +144,6 @@ def norse_case() -> Case:
         dataset="mnist",
         steps=10,
         epochs=4,
-        device="25k",
         make=make,
         run=run,
         convert=convert,
@@ -198,7 +191,7 @@ def sinabs_case() -> Case:
         return from_sinabs(net, x, assumptions=_assumptions(6))
 
     shapes = {"n1": ("1", "0", None), "n4": ("4", "3", None), "n8": ("8", "7", None)}
-    return Case(dataset="mnist", steps=6, epochs=2, device="85k", make=make, run=run, convert=convert, layers=shapes)
+    return Case(dataset="mnist", steps=6, epochs=2, make=make, run=run, convert=convert, layers=shapes)
 
 
 CASES = {"snntorch": snntorch_case, "spikingjelly": spikingjelly_case, "norse": norse_case, "sinabs": sinabs_case}
@@ -313,8 +306,8 @@ def _as_offset(norm: Any, offset: np.ndarray[Any, Any]) -> None:
     norm.bias.data = torch.from_numpy(offset)
 
 
-def main(name: str, *, place: bool) -> None:
-    """Train, convert, compare, and place."""
+def main(name: str) -> None:
+    """Train, convert and compare."""
     case = CASES[name]()
     data = load(case.dataset)
     images, tests = (
@@ -350,6 +343,5 @@ def main(name: str, *, place: bool) -> None:
 
 
 if __name__ == "__main__":
-    arguments = [word for word in sys.argv[1:] if word != "--place"]
-    for chosen in arguments or CASES:
-        main(chosen, place="--place" in sys.argv)
+    for chosen in sys.argv[1:] or CASES:
+        main(chosen)
