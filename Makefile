@@ -40,7 +40,7 @@ lint: $(stamp)
 	@$(bin)/mypy
 
 quick: lint
-	@$(bin)/python -m pytest -m "not nightly and not heavy" $(PYTEST_ARGS)
+	@$(bin)/python -m pytest -m "not nightly and not heavy" -n auto --dist worksteal $(PYTEST_ARGS)
 
 # pytest comes last and says the last word: its closing line is the summary.
 test: lint
