@@ -2,32 +2,67 @@
 
 from __future__ import annotations
 
-from snnc.compiler.plan import EnginePlan, Plan
-from snnc.sim.models.timing.means import Activity, Sent, operations_per_event
+import functools
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.plan import EnginePlan, KernelPlan, Plan
+from snnc.rtl.walkers.convolution.estimate import sums_below
+from snnc.rtl.walkers.gather.plan import GatherWalk
+from snnc.sim.models.timing.means import Activity, Sent
 
 __all__ = ["MeanSample"]
 
+_Floats = npt.NDArray[np.float64]
+
 
 class MeanSample:
-    """`snnc.sim.models.timing.means.MeanTiming`: everything happens in what counts as step 0."""
+    """`snnc.sim.models.timing.means.MeanTiming`: everything happens in what counts as step 0, row after row."""
 
     def __init__(self, plan: Plan, engine: EnginePlan, activity: Activity) -> None:
         self._engine = engine
-        steps, (projection,) = activity.time_steps, engine.projections
-        source = activity.sources[projection.source]
-        events = sum(source.at(t) for t in range(steps))
-        each = operations_per_event(engine, projection, source.shares)
-        self.operations = engine.words * (1 + steps * len(engine.passes)) + each * events
+        walk, sizes = engine.main.walk, engine.main.source_layout.sizes
+        assert isinstance(walk, GatherWalk)
+        self._needed = _needed(walk.kernel, sizes[0], engine.layout.rows)
+        added, idle = (sums_below(engine, engine.main, walk.kernel, values) for values in _taps(engine, activity))
+        fixed = 1 + activity.time_steps * len(engine.passes)
+        self.operations = float((fixed + added).sum()) * engine.layout.groups
+        self._rows = (fixed + added + idle).sum(axis=1) * engine.layout.groups
 
     def step(self, t: int, free: dict[str, float], sent: dict[str, Sent]) -> None:
-        """It keeps a row behind its source; what is behind it replays the steps after the first when all are there."""
-        engine, rows = self._engine, self._engine.layout.rows
+        """A row begins when the rows that it sees are complete."""
+        engine = self._engine
         if t == 0:
-            come = sent[engine.main.source]
-            row = (come.last - come.first) / engine.main.source_layout.rows
-            begin = max(free[engine.name], come.first + row)
-            free[engine.name] = max(begin + self.operations, come.last + self.operations / rows)
-            self._begun = begin
-        latency = engine.pipeline + 6
-        end = free[engine.name] + latency
-        sent[engine.name] = Sent(self._begun + latency if t == 0 else end, end, 1 / engine.words)
+            come, now, rows = sent[engine.main.source].rows, free[engine.name], []
+            for needed, cycles in zip(self._needed, self._rows, strict=True):
+                now = max(now, come[needed]) + float(cycles)
+                rows.append(now + engine.pipeline + 6)
+            free[engine.name] = now
+            self._sent = Sent(rows[0], rows[-1], 1 / len(rows), tuple(rows))
+        sent[engine.name] = self._sent
+
+
+def _taps(engine: EnginePlan, activity: Activity) -> tuple[_Floats, _Floats]:
+    """Spikes of a sample at each position of the source, and the cycles in which one of its words has none to add.
+
+    Such a word takes a cycle, which shows where the word before it had one spike at most; with spikes that are
+    independent of each other.
+    """
+    layout, source = engine.main.source_layout, activity.sources[engine.main.source]
+    even = np.full(layout.sizes, 1 / (layout.rows * layout.columns))
+    added, idle = np.zeros(layout.sizes), np.zeros(layout.sizes)
+    for t in range(activity.time_steps):
+        spikes = source.at(t) * (even if source.shares is None else source.shares)
+        of_word = spikes / layout.groups
+        added += spikes
+        idle += layout.groups * np.exp(-2 * of_word) * (1 + of_word)
+    return added, idle
+
+
+@functools.cache
+def _needed(kernel: KernelPlan, source: int, target: int) -> tuple[int, ...]:
+    """The last row of the source that each row of the target waits for."""
+    reach = (kernel.size[0] - 1) * kernel.dilation[0] - kernel.padding[0]
+    seen = [min(at * kernel.stride[0] + reach, source - 1) for at in range(target - 1)]
+    return (*seen, source - 1)

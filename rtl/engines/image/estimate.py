@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from snnc.compiler.plan import EnginePlan, Plan
 from snnc.rtl.engines.image.plan import ImageKind
@@ -18,22 +19,33 @@ class MeanSample:
     def __init__(self, plan: Plan, engine: EnginePlan, activity: Activity) -> None:
         self._engine = engine
         self._words = engine.words
-        self._gathering = _gathering_cycles(plan, engine, activity)
-        replays = 0 if engine.kind.into_maps else activity.time_steps - 1
-        self.operations = self._gathering + self._words * replays
+        self._rows = _gathering_cycles(plan, engine, activity)
+        self._gathering = float(self._rows.sum())
+        self._replays = 0 if engine.kind.into_maps else activity.time_steps - 1
+        self.operations = self._gathering + self._words * self._replays
+        # A beat for each pixel; in front of maps one for the end of each further step, too.
+        pixels = float(np.broadcast_to(activity.sources[plan.input.name].pixels, engine.main.source_layout.sizes).sum())
+        self._intake = max(0.0, pixels - 1) + activity.time_steps - 1 - self._replays
 
     def step(self, t: int, free: dict[str, float], sent: dict[str, Sent]) -> None:
         """Step 0 goes out while the words are gathered, the further steps like sweeps."""
         engine, words = self._engine, self._words
-        begin = free[engine.name]
-        later = 0.0 if engine.kind.into_maps else float(words)
-        free[engine.name] += self._gathering if t == 0 else later
         latency = engine.pipeline + engine.emission + 2
+        if engine.kind.into_maps:
+            if t == 0:
+                begin = free[engine.name] + self._intake
+                rows = begin + latency + np.cumsum(self._rows)
+                self._sent = Sent(float(rows[0]), float(rows[-1]), 1 / len(rows), tuple(rows))
+                free[engine.name] = begin + self._gathering
+            sent[engine.name] = self._sent
+            return
+        begin = free[engine.name] + (self._intake if t == 0 else 0.0)
+        free[engine.name] = begin + (self._gathering if t == 0 else float(words))
         sent[engine.name] = Sent(begin + latency, free[engine.name] + latency, 1 / words)
 
 
-def _gathering_cycles(plan: Plan, engine: EnginePlan, activity: Activity) -> float:
-    """Slots before the replays: every tap takes one, and one with several digits as many."""
+def _gathering_cycles(plan: Plan, engine: EnginePlan, activity: Activity) -> npt.NDArray[np.float64]:
+    """Slots before the replays, row by row: every tap takes one, and one with several digits as many."""
     layout, image = engine.main.source_layout, activity.sources[plan.input.name]
     if isinstance(engine.kind, ImageKind) and engine.kind.multiplies:
         slots = np.full(layout.sizes, float(layout.channels))
@@ -44,4 +56,5 @@ def _gathering_cycles(plan: Plan, engine: EnginePlan, activity: Activity) -> flo
     # Where no tap is inside, one of zeros stands in; the words of a position follow each other.
     taken = np.maximum(slots_of_words(engine, engine.main, slots), 1)
     stepping = (1 + len(engine.passes)) * plan.time_steps
-    return float(np.maximum(taken, stepping).sum()) * engine.layout.groups + engine.words
+    found: npt.NDArray[np.float64] = (np.maximum(taken, stepping) + 1).sum(axis=1) * engine.layout.groups
+    return found

@@ -11,7 +11,7 @@ from snnc.compiler.plan import EnginePlan, KernelPlan, ProjectionPlan
 from snnc.rtl.walkers.convolution.plan import ConvolutionWalk
 from snnc.rtl.walkers.convolution.timing import seen
 
-__all__ = ["mean_operations", "operations_per_event", "waits_per_event"]
+__all__ = ["mean_operations", "operations_per_event", "sums_below", "waits_per_event"]
 
 _FloatArray = npt.NDArray[np.float64]
 
@@ -41,6 +41,23 @@ def mean_operations(
     down, across = _axes(engine, projection, kernel, pool)
     mean = down.mean() * across.mean() if shares is None else down @ shares @ across
     return float(mean) * projection.row_stride
+
+
+def sums_below(engine: EnginePlan, projection: ProjectionPlan, kernel: KernelPlan, values: _FloatArray) -> _FloatArray:
+    """Sums of the source's `values`, ``(row, column)``, under the kernel at each position of the target."""
+    sources, targets = projection.source_layout.sizes, engine.layout.sizes
+    down, across = (_under(seen(kernel, axis, 1, sources[axis], targets[axis]), targets[axis]) for axis in (0, 1))
+    found: _FloatArray = down @ values @ across.T
+    return found
+
+
+@functools.cache
+def _under(places: tuple[tuple[int, ...], ...], targets: int) -> _FloatArray:
+    """Along an axis, 1 where a place of the target sees one of the source, ``(target, source)``."""
+    sees = np.zeros((targets, len(places)))
+    for source, seeing in enumerate(places):
+        sees[list(seeing), source] = 1
+    return sees
 
 
 def _axes(

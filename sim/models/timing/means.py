@@ -66,11 +66,15 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """When a step's first and last spike word are offered, and what share of its events comes with the last."""
+    """When a step's first and last spike word are offered, and what share of its events comes with the last.
+
+    Of words that go into spike maps all together, `rows` says when each row is complete in all steps.
+    """
 
     first: float
     last: float
     share: float
+    rows: tuple[float, ...] = ()
 
 
 class MeanTiming(Protocol):

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from snnc.compiler.design import Engines, Options
 from snnc.compiler.formats import RandomNetwork
 from snnc.compiler.formats.random_network import random_graph
 from snnc.compiler.ir import ActivityRecord, Encoding
@@ -124,6 +125,28 @@ def test_what_was_measured_gives_the_cycles(encoding: Encoding, target: str, dev
         assert found.operations[engine.name] == pytest.approx(engine.operations.mean(), rel=1e-3)
     typical = estimate(plan, assumed(graph)).operations["hidden1"]
     assert abs(typical / found.operations["hidden1"] - 1) > 0.1
+
+
+@pytest.mark.parametrize(("target", "device"), [("ice40", "hx8k"), ("ecp5", "45k")])
+@pytest.mark.parametrize("lanes", [None, (12, 8, 6, 5), (6, 4, 4, 5)])  # narrow words are often blank
+def test_words_that_gather_follow_each_other_by_rows(target: str, device: str, lanes: tuple[int, ...] | None) -> None:
+    network = RandomNetwork(architecture="2x12x12-12c3-16c3s2-12c3-5", encoding=DIRECT, time_steps=4)
+    graph = random_graph(network)
+    inputs = uneven_inputs(DIRECT, steps=4, samples=40)
+    trace = golden.run(graph, inputs, time_steps=4)
+    spikes = {layer.name: trace.populations[layer.name].spikes for layer in graph.layers[:-1]}
+    tally = ActivityTally(graph, "made for a test")
+    tally.add(inputs, spikes)
+    graph = dataclasses.replace(graph, activity=tally.record())
+    design = design_of(graph, target=target, device=device)
+    design = dataclasses.replace(design, options=Options(engines=Engines.GATHER, lanes=lanes))
+    plan = run_passes(design, passes_before("emit")).complete_plan
+    assert [engine.kind.kind for engine in plan.engines] == ["image", "gather", "gather", "scatter"]
+    prediction = predict(plan, stimulus(DIRECT, inputs, time_steps=4), spikes)
+    found = estimate(plan, expected(graph))
+    assert found.cycles == pytest.approx(prediction.cycles.mean(), rel=0.05)
+    for engine in prediction.engines[1:]:
+        assert found.operations[engine.name] == pytest.approx(engine.operations.mean(), rel=1e-3)
 
 
 def test_steps_that_were_not_measured_are_as_the_last_one() -> None:
