@@ -23,7 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("compiler.formats", "compiler.boards", "compiler.build", "compiler.design"),
     ("compiler.lanes", "sim.cosimulation"),
     ("compiler.backend", "compiler.passes"),
-    ("compiler.pipeline",),
+    ("compiler.calibration", "compiler.pipeline"),
     ("sim.evaluation", "sim.trust", "distill"),
     ("compiler.cli",),
     ("compiler.commands",),

@@ -30,7 +30,7 @@ from snnc.compiler.ir import (
     Reset,
 )
 
-__all__ = ["FloatNetwork", "FloatTrace"]
+__all__ = ["FloatNetwork", "FloatSum", "FloatTrace", "seen_by"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -60,7 +60,7 @@ class FloatNetwork:
             raise ValueError(f"'{graph.name}' is at level {graph.level.name}, not NORMALISED.")
         self.graph = graph
         self._sums = {
-            population.name: [_Sum(graph, projection) for projection in graph.into(population.name)]
+            population.name: [FloatSum(graph, projection) for projection in graph.into(population.name)]
             for population in graph.layers
         }
 
@@ -84,7 +84,7 @@ class FloatNetwork:
         for layer in graph.layers[:-1]:
             outputs[layer.name] = np.zeros((time_steps, batch, layer.size), np.bool_)
         logits = np.empty((time_steps, batch, graph.readout.size))
-        constants: dict[_Sum, FloatArray] = {}
+        constants: dict[FloatSum, FloatArray] = {}
         for t in range(time_steps):
             for layer in graph.layers:
                 current = np.broadcast_to(_per_neuron(layer.bias, layer), (batch, layer.size)).copy()
@@ -147,8 +147,8 @@ def _start(layer: Population, batch: int) -> FloatArray:
     return np.broadcast_to(start, (batch, layer.size))
 
 
-class _Sum:
-    """``g * unit * W * s`` of one projection."""
+class FloatSum:
+    """``g * unit * W * s`` of one projection, in real units."""
 
     def __init__(self, graph: Graph, projection: Projection) -> None:
         self.projection = projection
@@ -166,31 +166,53 @@ class _Sum:
         """``(batch, source)`` to ``(batch, target)``."""
         maps = values.reshape(len(values), *self._source).astype(np.float64)
         match self.projection:
-            case Dense(pool=pool):
-                return _window_sums(maps, (pool, pool), (pool, pool)).reshape(len(values), -1) @ self._weight.T
-            case Convolution(pool=pool) as projection:
-                return self._convolved(_window_sums(maps, (pool, pool), (pool, pool)), projection)
+            case Dense() as dense:
+                return seen_by(dense, maps)[0] @ self._weight.T
+            case Convolution() as convolution:
+                return self._convolved(seen_by(convolution, maps), convolution.groups, len(values))
             case Pooling(kernel=kernel, stride=stride):
                 return (_window_sums(maps, kernel, stride) * self._weight[:, None, None]).reshape(len(values), -1)
             case _ as unreachable:
                 assert_never(unreachable)
 
-    def _convolved(self, maps: FloatArray, projection: Convolution) -> FloatArray:
-        batch, channels = maps.shape[:2]
+    def _convolved(self, seen: FloatArray, groups: int, batch: int) -> FloatArray:
         outputs, rows, columns = self._target
-        (above, left), groups = projection.padding, projection.groups
-        padded = np.pad(maps, ((0, 0), (0, 0), (above, above), (left, left)))
-        extent = [d * (k - 1) + 1 for d, k in zip(projection.dilation, projection.kernel, strict=True)]
-        windows = np.lib.stride_tricks.sliding_window_view(padded, extent, axis=(2, 3))
-        windows = windows[
-            :, :, :: projection.stride[0], :: projection.stride[1], :: projection.dilation[0], :: projection.dilation[1]
-        ]
-        # (batch, group, channel, row, column, kernel row, kernel column) to (group, position, synapse)
-        grouped = windows.reshape(batch, groups, channels // groups, rows, columns, *projection.kernel)
-        seen = grouped.transpose(1, 0, 3, 4, 2, 5, 6).reshape(groups, batch * rows * columns, -1)
         product = seen @ self._weight.reshape(groups, outputs // groups, -1).transpose(0, 2, 1)
         maps_out = product.reshape(groups, batch, rows * columns, -1).transpose(1, 0, 3, 2)
         return np.ascontiguousarray(maps_out).reshape(batch, -1)
+
+
+def seen_by(projection: Dense | Convolution, maps: FloatArray) -> FloatArray:
+    """What the weights of each output channel see of a batch, in the order in which a channel's weights lie.
+
+    Parameters
+    ----------
+    maps
+        Of the source, ``(batch, channel, height, width)``.
+
+    Returns
+    -------
+    ``(group, batch and position, synapse)``; a dense projection has one group and one position.
+    """
+    pool = (projection.pool, projection.pool)
+    pooled = _window_sums(maps, pool, pool)
+    batch, channels = pooled.shape[:2]
+    match projection:
+        case Dense():
+            return pooled.reshape(1, batch, -1)
+        case Convolution(groups=groups):
+            (above, left) = projection.padding
+            padded = np.pad(pooled, ((0, 0), (0, 0), (above, above), (left, left)))
+            extent = [d * (k - 1) + 1 for d, k in zip(projection.dilation, projection.kernel, strict=True)]
+            windows = np.lib.stride_tricks.sliding_window_view(padded, extent, axis=(2, 3))
+            (down, right), (apart_rows, apart_columns) = projection.stride, projection.dilation
+            windows = windows[:, :, ::down, ::right, ::apart_rows, ::apart_columns]
+            rows, columns = windows.shape[2:4]
+            # (batch, group, channel, row, column, kernel row, kernel column) to (group, position, synapse)
+            grouped = windows.reshape(batch, groups, channels // groups, rows, columns, *projection.kernel)
+            return grouped.transpose(1, 0, 3, 4, 2, 5, 6).reshape(groups, batch * rows * columns, -1)
+        case _ as unreachable:
+            assert_never(unreachable)
 
 
 def _window_sums(maps: FloatArray, kernel: tuple[int, int], stride: tuple[int, int]) -> FloatArray:
