@@ -340,6 +340,24 @@ def test_what_fires_above_its_threshold_has_a_margin(leak, margin, left, reset):
     assert returned.tolist() == [left if reset is Reset.SOFT else 0] * 6
 
 
+@pytest.mark.parametrize("leak", [None, 2])
+def test_what_a_neuron_that_only_a_drive_moves_subtracts(leak):
+    """Without a leak it has the rhythm of its threshold; a leaking one keeps its ratio of the threshold, at least 1."""
+    plain = changed(checkpoint(norm=False, steps=False), "state/hidden0.0.weight", np.zeros((6, 12), np.float32))
+    design = normalise(design_of(student_graph(plain)))
+    hidden = design.graph.layers[0]
+    ratio = np.array([0.25, 0.5, 0.75, 1.0, 1.5, 1e-9])
+    neuron = dataclasses.replace(
+        hidden.neuron, leak_shift=leak, reset=Reset.SOFT, subtracted=hidden.neuron.threshold * ratio
+    )
+    populations = (design.graph.input, dataclasses.replace(hidden, neuron=neuron), design.graph.readout)
+    graph = dataclasses.replace(design.graph, populations=populations)
+    found = quantise(dataclasses.replace(design, graph=graph)).graph.layers[0].neuron
+    wanted = found.threshold if leak is None else np.maximum(1, np.rint(found.threshold * ratio))
+    assert found.subtracted is not None
+    assert found.subtracted.tolist() == wanted.tolist()
+
+
 def test_zero_weights_have_no_step_of_their_own():
     plain = changed(checkpoint(steps=False), "state/hidden0.0.weight", np.zeros((6, 12), np.float32))
     with np.errstate(all="raise"):
