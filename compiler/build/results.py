@@ -17,9 +17,12 @@ from snnc.compiler.build.locks import locked
 from snnc.compiler.build.report import Section, update_report, withdraw_section
 from snnc.compiler.errors import BuildError, SnncError
 
-__all__ = ["RESULT", "results_folder", "write_result"]
+__all__ = ["RESULT", "RESULT_VERSION", "results_folder", "write_result"]
 
 RESULT: Final = "result.json"
+
+RESULT_VERSION: Final = 1
+"""Of its layout: what it has beside ``version`` are the facts of the command's section of the report."""
 
 
 @contextlib.contextmanager
@@ -68,5 +71,5 @@ def write_result(build: Build, folder: Path, section: Section) -> None:
         It cannot be written, or the build is no longer the one that was opened.
     """
     build.check_unchanged()
-    replace_file(folder / RESULT, json.dumps(section.facts, indent=2) + "\n")
+    replace_file(folder / RESULT, json.dumps({"version": RESULT_VERSION, **section.facts}, indent=2) + "\n")
     update_report(build.path, section)

@@ -173,6 +173,7 @@ def _section(build: Build, result: SynthesisResult) -> Section:
         *((resource.name, f"{resource.used:,} of {resource.available:,}") for resource in used),
         ("Fmax", f"{speeds} MHz (seed {seeds})"),
         ("median Fmax", f"{result.median_mhz:.1f} MHz"),
+        *_limits(best),
         ("bitstream", f"`{best.bitstream.relative_to(build.path)}` (seed {best.seed})"),
         ("pins", "where the tools put them: for measuring alone, not to be loaded (`snnc build` has a board's)"),
     ]
@@ -185,6 +186,7 @@ def _section(build: Build, result: SynthesisResult) -> Section:
         },
         "fmax_mhz": {str(run.seed): round(run.fmax or 0.0, 3) for run in result.runs},
         "median_fmax_mhz": round(result.median_mhz, 3),
+        "critical_path": {str(run.seed): run.critical and run.critical.facts for run in result.runs},
         "target_mhz": best.target_mhz,
         "pins": "any",
         "bitstream": best.bitstream.relative_to(build.path).as_posix(),
@@ -196,3 +198,16 @@ def _section(build: Build, result: SynthesisResult) -> Section:
     }
     summary = f"Placed and routed with its {SHELL.title} on {best.device.title}, package {best.package.name}."
     return Section(title=_SECTION, summary=summary, rows=rows, facts=facts)
+
+
+def _limits(run: Implementation) -> list[tuple[str, str]]:
+    """What limits a run's clock, as rows."""
+    path = run.critical
+    if path is None:
+        return []
+    levels = f"{path.levels} level{'s' if path.levels != 1 else ''}"
+    delays = f"{levels}, {path.logic_ns:.1f} ns logic, {path.routing_ns:.1f} ns routing"
+    return [
+        ("critical path", f"{path.source.text} to {path.sink.text} ({path.sink.port}): {delays} (seed {run.seed})"),
+        ("through", ", ".join(unit or "top" for unit in path.through)),
+    ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snnc.compiler.errors import FitError, OptionError
+from snnc.compiler.targets.critical import CriticalPath
 from snnc.compiler.tools import Tool
 
 __all__ = ["Device", "Implementation", "Package", "Pin", "Resource", "Synthesis", "Target"]
@@ -148,6 +149,8 @@ class Implementation:
         Per clock (the name of its net): the highest frequency at which every path meets its set-up time.
     target_mhz
         The frequency that placement aimed at.
+    critical
+        What limits the slowest clock; None where the tools do not say.
     layout, report, log
         The tools' files: the placed and routed design, the timing report, the log.
     bitstream
@@ -162,6 +165,7 @@ class Implementation:
     resources: tuple[Resource, ...]
     fmax_mhz: Mapping[str, float]
     target_mhz: float
+    critical: CriticalPath | None = None
     layout: Path
     report: Path
     log: Path

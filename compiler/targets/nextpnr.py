@@ -19,6 +19,7 @@ from typing import Any
 
 from snnc.compiler.errors import OptionError, ToolError
 from snnc.compiler.targets.base import Device, Implementation, Package, Resource, Synthesis, Target, check_fits
+from snnc.compiler.targets.critical import clock_name, critical_path
 from snnc.compiler.tools import YOSYS, Tool, run_tool
 
 __all__ = ["NextpnrTarget"]
@@ -188,6 +189,7 @@ class NextpnrTarget(Target):
             resources=resources,
             fmax_mhz=_fmax(found),
             target_mhz=target_mhz,
+            critical=critical_path(found, _modules(netlist), netlist.stem),
             layout=layout,
             report=report,
             log=log,
@@ -247,13 +249,17 @@ def _read_command(source: Path, folder: Path) -> str:
 def _ports(netlist: Path) -> list[str]:
     """The bits of the ports of a netlist, as constraints name them: ``clk``, ``data[0]``."""
     # Yosys writes the one module that is left as the top among the models of cells, which have no module to be in.
-    modules = json.loads(netlist.read_text(encoding="utf-8"))["modules"]
-    ports: Mapping[str, Any] = modules[netlist.stem]["ports"]
+    ports: Mapping[str, Any] = _modules(netlist)[netlist.stem]["ports"]
     return [
         name if len(port["bits"]) == 1 else f"{name}[{bit}]"
         for name, port in ports.items()
         for bit in range(len(port["bits"]))
     ]
+
+
+def _modules(netlist: Path) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(netlist.read_text(encoding="utf-8"))["modules"]
+    return found
 
 
 def _printed_use(log: Path) -> dict[str, int]:
@@ -263,8 +269,4 @@ def _printed_use(log: Path) -> dict[str, int]:
 
 
 def _fmax(report: Mapping[str, Any]) -> dict[str, float]:
-    """Per clock. nextpnr adds where it went: ``clk$SB_IO_IN_$glb_clk``, ``$glbnet$clk$TRELLIS_IO_IN``."""
-    found = {}
-    for name, entry in report["fmax"].items():
-        found[re.sub(r"^\$(glbnet|iopadmap)\$", "", name).split("$")[0]] = entry["achieved"]
-    return found
+    return {clock_name(net): entry["achieved"] for net, entry in report["fmax"].items()}

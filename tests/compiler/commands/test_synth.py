@@ -10,12 +10,14 @@ import pytest
 from snnc.compiler import cli
 from snnc.compiler.backend import emit
 from snnc.compiler.build.folder import open_build, write_build
+from snnc.compiler.build.results import RESULT_VERSION
 from snnc.compiler.commands import synth
 from snnc.compiler.commands.demo import summary
 from snnc.compiler.commands.synth import parse_seeds, synthesise_build
 from snnc.compiler.errors import OptionError, ToolError
 from snnc.compiler.targets import load_target
 from snnc.compiler.targets.base import Implementation, Resource, Synthesis
+from snnc.compiler.targets.critical import CriticalPath, PathEnd
 from tests.compiler.networks import random_design
 
 DESIGN = random_design((12, 6, 3))
@@ -41,6 +43,17 @@ def build(pristine, tmp_path):
         source="a test",
     )
     return open_build(path)
+
+
+CRITICAL = CriticalPath(
+    clock="clk",
+    source=PathEnd(unit="engine_hidden0.sequencer", signal="turn", port="O"),
+    sink=PathEnd(unit="", signal=None, port="CEN"),
+    through=("engine_hidden0.sequencer", "queue_readout", ""),
+    levels=1,
+    logic_ns=7.25,
+    routing_ns=17.5,
+)
 
 
 class FakeTarget:
@@ -70,6 +83,7 @@ class FakeTarget:
             resources=(Resource(name="LC", used=100, available=5280), Resource(name="EBR", used=2, available=30)),
             fmax_mhz={"clk": 10.0 * (seed % 4)},
             target_mhz=mhz or 40.0,
+            critical=CRITICAL if seed == 3 else None,
             layout=folder / "n.asc",
             report=folder / "n.report.json",
             log=folder / "n.log",
@@ -95,6 +109,11 @@ def test_the_best_seed_is_packed_and_the_median_reported(build, monkeypatch):
     assert "10.0, 20.0, 30.0, 0.0, 10.0 MHz" in text
     assert "not to be loaded" in text
     assert facts["pins"] == "any"
+    assert facts["version"] == RESULT_VERSION
+    assert facts["critical_path"] == {"1": None, "2": None, "3": CRITICAL.facts, "4": None, "5": None}
+    limit = "engine_hidden0.sequencer turn to top unnamed logic (CEN): 1 level, 7.2 ns logic, 17.5 ns routing (seed 3)"
+    assert limit in text
+    assert "engine_hidden0.sequencer, queue_readout, top" in text
     open_build(build.path)
 
 
@@ -140,6 +159,10 @@ def test_through_the_real_tools(build, capsys):
     assert 0 < facts["resources"]["LC"]["used"] < 2000
     assert facts["resources"]["EBR"]["used"] <= build.plan.blocks
     assert facts["median_fmax_mhz"] > 20
+    (path,) = facts["critical_path"].values()
+    assert path["logic_ns"] + path["routing_ns"] == pytest.approx(1000 / facts["median_fmax_mhz"], abs=0.01)
+    assert path["source"]["unit"].split(".")[0] in out
+    assert path["source"]["signal"]
     assert facts["bitstream"] in out
     assert list((build.path / "synth").glob("*.log"))
     open_build(build.path)

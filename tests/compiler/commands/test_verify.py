@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from snnc.compiler import cli
+from snnc.compiler.build.results import RESULT_VERSION
 from snnc.sim.evaluation.activity import measure
 from snnc.sim.models.inputs import load_samples
 from tests.networks import build_graph, random_chain
@@ -34,6 +35,7 @@ def test_events_of_ones_own_are_those_that_evaluate_takes(made, capsys):
     captured = capsys.readouterr()
     assert captured.out.startswith(f"Equal: {COUNT} samples, ")
     result = json.loads((build.path / "verify" / "result.json").read_text())
+    assert result["version"] == RESULT_VERSION
     graph = build.load_graph()
     activity = measure(graph, load_samples(graph, "npz", data=data), time_steps=STEPS)
     assert result["accuracy"] == activity.accuracy[-1]
