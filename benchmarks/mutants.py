@@ -8,8 +8,8 @@ A mutant is the source with one expression changed: a comparison or a sign turne
 operator, a number that is one more. Which ones are drawn follows from the seed and the source alone. A copy of the tree
 is changed, in a temporary folder, and its tests run there; what survives is printed, to be killed or explained.
 
-Of seed 0, two survive. One changes a type alone (bound). And fit searches with one block RAM less than it says: memories
-take several at once, so that the tests' network gets the same plan.
+Of seed 0, two survive. One changes a type alone (bound). And fit searches with one block RAM less than it says:
+memories take several at once, so that the tests' network gets the same plan.
 """
 
 from __future__ import annotations
