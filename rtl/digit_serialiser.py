@@ -1,13 +1,12 @@
 """Integer values to signed digits."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import InputPlan
 from snnc.rtl.beats import DigitBeat, InputBeat, Marker, digit_beat, input_beat
-from snnc.rtl.recoding import signed_digits
-from snnc.rtl.spike_serialiser import lowest_set_bit
+from snnc.rtl.recoding import DigitRegister
 from snnc.rtl.views import Stream
 
 __all__ = ["DigitSerialiser"]
@@ -41,38 +40,23 @@ class DigitSerialiser(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        positions = self._plan.value_bits + 1
         busy = Signal()
         address = Signal.like(self.i.payload.address, reset_less=True)
         marker = Signal(Marker, reset_less=True)
-        digits = Signal(positions, reset_less=True)
-        negative = Signal(positions, reset_less=True)
-
-        onehot, index = lowest_set_bit(digits)
-        rest = Signal(positions)
-        m.d.comb += rest.eq(digits & ~onehot)
-        final = ~rest.any()
-
+        m.submodules.digits = digits = DigitRegister(self._plan.value_bits)
         m.d.comb += [
+            digits.value.eq(Mux(self.i.payload.event, self.i.payload.value, 0)),
+            digits.load.eq(self.i.valid & self.i.ready),
+            digits.take.eq(self.o.ready),
             self.o.valid.eq(busy),
             self.o.payload.address.eq(address),
-            self.o.payload.event.eq(digits.any()),
-            self.o.payload.shift.eq(index),
-            self.o.payload.negative.eq((negative & onehot).any()),
-            self.i.ready.eq(~busy | (self.o.ready & final)),
+            self.o.payload.event.eq(digits.event),
+            self.o.payload.shift.eq(digits.factor),
+            self.o.payload.negative.eq(digits.negative),
+            self.i.ready.eq(~busy | (self.o.ready & digits.final)),
         ]
-        with m.If(final):
+        with m.If(digits.final):
             m.d.comb += self.o.payload.marker.eq(marker)
-
-        found, below = signed_digits(self.i.payload.value)
         with m.If(self.i.ready):
-            m.d.sync += [
-                busy.eq(self.i.valid),
-                address.eq(self.i.payload.address),
-                marker.eq(self.i.payload.marker),
-                digits.eq(found & self.i.payload.event.replicate(positions)),
-                negative.eq(below),
-            ]
-        with m.Elif(self.o.ready):
-            m.d.sync += digits.eq(rest)
+            m.d.sync += [busy.eq(self.i.valid), address.eq(self.i.payload.address), marker.eq(self.i.payload.marker)]
         return m

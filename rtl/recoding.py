@@ -38,11 +38,11 @@ class DigitRegister(wiring.Component):
     -------
     value : In(bits)
     load : In(1)
-        Take `value`; wins over `take`.
+        Take `value`; not before the last digit of the one before is shown.
     take : In(1)
-        Go on to the next digit.
+        Go on to the next digit; the last one stays.
     event : Out(1)
-        There is a digit: the value is not 0.
+        There are digits: the value is not 0.
     final : Out(1)
         There is no further one.
     factor : Out(range(bits + 1))
@@ -74,24 +74,34 @@ class DigitRegister(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         positions = len(self.value) + 1
-        digits = Signal(positions, reset_less=True)
-        negative = Signal(positions, reset_less=True)
-        # What decides about the next cycle comes from a register: the mask's logic ends there.
-        final = Signal(reset_less=True)
-        onehot, index = lowest_set_bit(digits)
-        found, below = signed_digits(self.value)
-        following = Signal(positions)
+        # All that is shown is a register: the search for a digit is that for the next one.
+        rest = Signal(positions, reset_less=True)
+        below = Signal(positions, reset_less=True)
+        event, negative = Signal(reset_less=True), Signal(reset_less=True)
+        factor = Signal.like(self.factor, reset_less=True)
+        final = Signal(init=1)
         m.d.comb += [
-            following.eq(Mux(self.load, found, digits & ~onehot)),
-            self.event.eq(digits.any()),
+            self.event.eq(event),
             self.final.eq(final),
-            self.factor.eq(index),
-            self.negative.eq((negative & onehot).any()),
+            self.factor.eq(factor),
+            self.negative.eq(negative),
         ]
-        with m.If(self.load | self.take):
-            m.d.sync += [digits.eq(following), final.eq(at_most_one(following))]
+
+        # The lowest digit stands where the value's lowest 1 does, and is the only one where that is the only 1: neither
+        # has to wait for the recoding's sum. After the last digit comes a value, or nothing.
+        found, signs = signed_digits(self.value)
+        left = Signal(positions)
+        m.d.comb += left.eq(Mux(final, self.value, rest))
+        onehot, index = lowest_set_bit(left)
+        with m.If(self.load | (self.take & ~final)):
+            m.d.sync += [
+                factor.eq(index),
+                negative.eq((Mux(final, signs, below) & onehot).any()),
+                rest.eq(Mux(final, found, rest) & ~onehot),
+                final.eq(at_most_one(left)),
+            ]
         with m.If(self.load):
-            m.d.sync += negative.eq(below)
+            m.d.sync += [event.eq(self.value.any()), below.eq(signs)]
         return m
 
 

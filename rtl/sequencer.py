@@ -66,7 +66,8 @@ class Sequencer(wiring.Component):
         last = len(walkers) - 1
         direct = plan.main.digits is not None
         m.submodules.words = words = WordCounter(plan.layout)
-        turn = Signal(unsigned_bits(last))
+        # What there is one of needs no register: synthesis cannot know that it would stay 0.
+        turn = Signal(unsigned_bits(last)) if last else Const(0, 1)
         may = Signal()
         for k, walker in enumerate(walkers):
             m.submodules[f"walker{k}"] = walker
@@ -86,7 +87,8 @@ class Sequencer(wiring.Component):
             ends.eq((marker != Marker.NONE) & (turn == last)),
         ]
         # What ends a step: an injection, if any, and the passes of a sweep, the first of which gives spikes.
-        injecting, sweep_pass = Signal(init=direct), Signal(unsigned_bits(len(plan.passes) - 1))
+        injecting = Signal(init=1) if direct else Const(0, 1)
+        sweep_pass = Signal(unsigned_bits(len(plan.passes) - 1)) if len(plan.passes) > 1 else Const(0, 1)
         spikes = ~injecting & (sweep_pass == 0)
 
         op = self.operation
@@ -114,15 +116,18 @@ class Sequencer(wiring.Component):
         finished = self.finished
         m.d.comb += finished.eq(works & words.last & ~injecting & (sweep_pass == len(plan.passes) - 1))
         with m.If(works & words.last):
-            m.d.sync += injecting.eq(finished & direct)
-            with m.If(~injecting):
-                m.d.sync += sweep_pass.eq(Mux(finished, 0, sweep_pass + 1))
+            if direct:
+                m.d.sync += injecting.eq(finished)
+            if len(plan.passes) > 1:
+                with m.If(~injecting):
+                    m.d.sync += sweep_pass.eq(Mux(finished, 0, sweep_pass + 1))
         hands_over = Signal()
         m.d.comb += hands_over.eq((marker != Marker.NONE) & ~ends & self.allow)
         for k, walker in enumerate(walkers):
             m.d.comb += walker.done.eq(finished if k == last else hands_over & (turn == k))
-        with m.If(hands_over | finished):
-            m.d.sync += turn.eq(Mux(finished, 0, turn + 1))
+        if last:
+            with m.If(hands_over | finished):
+                m.d.sync += turn.eq(Mux(finished, 0, turn + 1))
         return m
 
     def _conflict(self, m: Module) -> Value:

@@ -79,15 +79,11 @@ class SpikeSerialiser(wiring.Component):
         lanes = self._plan.source_layout.lanes
         busy = Signal()
         word = Signal.like(self.i.payload.word, reset_less=True)
-        mask = Signal(lanes, reset_less=True)
         marker = Signal(Marker, reset_less=True)
-        # What the handshakes depend on is kept in registers: the mask's logic ends here.
         event = Signal(reset_less=True)
+        index = Signal.like(self.o.payload.lane, reset_less=True)
+        rest = Signal(lanes, reset_less=True)  # without the bit of `index`
         final = Signal(reset_less=True)
-
-        onehot, index = lowest_set_bit(mask)
-        rest = Signal(lanes)
-        m.d.comb += rest.eq(mask & ~onehot)
 
         m.d.comb += [
             self.o.valid.eq(busy),
@@ -102,11 +98,14 @@ class SpikeSerialiser(wiring.Component):
             m.d.sync += [
                 busy.eq(self.i.valid),
                 word.eq(self.i.payload.word),
-                mask.eq(self.i.payload.mask),
                 marker.eq(self.i.payload.marker),
                 event.eq(self.i.payload.mask.any()),
-                final.eq(at_most_one(self.i.payload.mask)),
             ]
-        with m.Elif(self.o.ready):
-            m.d.sync += [mask.eq(rest), final.eq(at_most_one(rest))]
+        # All that is offered is a register: the search for a bit is that for the next one. Where the next word's bits
+        # would follow is known early; whether they do, late, and that only lets the registers change.
+        left = Signal(lanes)
+        m.d.comb += left.eq(Mux(~busy | final, self.i.payload.mask, rest))
+        onehot, found = lowest_set_bit(left)
+        with m.If(~busy | self.o.ready):
+            m.d.sync += [index.eq(found), rest.eq(left & ~onehot), final.eq(at_most_one(left))]
         return m

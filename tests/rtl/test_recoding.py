@@ -63,9 +63,13 @@ def test_a_register_shows_one_digit_after_the_other(bits: int, idle: float) -> N
                     assert ctx.get(register.event)
                     assert ctx.get(register.final) == (k == len(expected) - 1)
                     await ctx.tick()
-            # Beyond the last one, as with the value 0: no digit, and no further one.
+            # The last one stays; the value 0 has none.
+            ctx.set(register.take, 1)
+            await ctx.tick()
             ctx.set(register.take, 0)
-            assert (ctx.get(register.event), ctx.get(register.final)) == (0, 1)
+            assert (ctx.get(register.event), ctx.get(register.final)) == (bool(expected), 1)
+            if expected:
+                assert (ctx.get(register.factor), ctx.get(register.negative)) == expected[-1]
 
     register = DigitRegister(bits)
     simulate(register, process)
