@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,18 +14,30 @@ from snnc.compiler.backend.verilog import write_verilog
 from snnc.compiler.boards import BOARDS, Board, find_board
 from snnc.compiler.build.folder import Build, check_output, using_build, write_build
 from snnc.compiler.build.report import Section
-from snnc.compiler.build.results import results_folder, write_result
+from snnc.compiler.build.results import RESULT, results_folder, write_result
 from snnc.compiler.commands.console import progress_bar
 from snnc.compiler.design import Options
-from snnc.compiler.errors import FitError
+from snnc.compiler.errors import BuildError, FitError
 from snnc.compiler.pipeline import compile_network
 from snnc.compiler.targets import Device, Implementation, Pin, load_target
 from snnc.rtl.tops import UART
 
-__all__ = ["FOLDER", "MARGIN", "TOP_BLOCKS", "board_pins", "build_command", "room_for_the_top", "top_for"]
+__all__ = [
+    "FOLDER",
+    "MARGIN",
+    "TOP_BLOCKS",
+    "board_pins",
+    "board_result",
+    "build_command",
+    "place_top",
+    "room_for_the_top",
+    "synthesise_top",
+    "top_for",
+]
 
 FOLDER: Final = "board"
 _SECTION: Final = "Board"
+_PINS: Final = "pins"
 
 MARGIN: Final = 1.1
 """What the routed design must reach, in terms of the board's clock."""
@@ -55,29 +68,12 @@ def build_command(
         write_build(path, design.files, source=str(student))
         with using_build(path) as build, results_folder(build, FOLDER, section=_SECTION) as folder:
             bar.update(task, advance=1, description="synthesis")
-            top = folder / UART.file
-            top.write_text(top_for(build, board), encoding="utf-8")
-            target = load_target(board.target)
-            sources = [*build.core_verilog, top]
-            synthesis = target.synthesise(
-                sources, top=UART.module, device=chip, folder=folder, base=build.path, timeout=timeout
-            )
-            pins = folder / f"pins.{target.pins_suffix}"
-            pins.write_text(target.constraints(board_pins(board)), encoding="utf-8")
+            netlist = synthesise_top(build, board, chip, folder, timeout=timeout)
             bar.update(task, advance=1, description="placing and routing")
-            placed = target.place_and_route(
-                synthesis.netlist,
-                device=chip,
-                folder=folder,
-                package=board.package,
-                pins=pins,
-                seed=seed,
-                mhz=board.clock_hz * MARGIN / 1e6,
-                timeout=timeout,
-            )
+            placed = place_top(netlist, board, chip, seed=seed, timeout=timeout)
             _check_clock(board, placed)
             bar.update(task, advance=1, description="packing")
-            packed = target.pack(placed, folder=folder, timeout=timeout)
+            packed = load_target(board.target).pack(placed, folder=folder, timeout=timeout)
             section = _section(build, board, packed)
             write_result(build, folder, section)
     click.echo(section.summary.replace("`", ""))
@@ -94,6 +90,38 @@ def room_for_the_top(device: Device) -> Device:
         device,
         block_rams=device.block_rams - TOP_BLOCKS,
         logic_cells=device.logic_cells - round(_TOP_CELLS * device.logic_scale),
+    )
+
+
+def synthesise_top(build: Build, board: Board, chip: Device, folder: Path, *, timeout: float | None = None) -> Path:
+    """The netlist of a board's top around a build's core; the top itself and the board's pins are written beside it."""
+    target = load_target(board.target)
+    top = folder / UART.file
+    top.write_text(top_for(build, board), encoding="utf-8")
+    pins = folder / f"{_PINS}.{target.pins_suffix}"
+    pins.write_text(target.constraints(board_pins(board)), encoding="utf-8")
+    sources = [*build.core_verilog, top]
+    synthesis = target.synthesise(
+        sources, top=UART.module, device=chip, folder=folder, base=build.path, timeout=timeout
+    )
+    return synthesis.netlist
+
+
+def place_top(
+    netlist: Path, board: Board, chip: Device, *, seed: int = 1, timeout: float | None = None
+) -> Implementation:
+    """Place and route the netlist of a board's top, with the board's pins, for its clock and the margin."""
+    target = load_target(board.target)
+    return target.place_and_route(
+        netlist,
+        device=chip,
+        folder=netlist.parent,
+        package=board.package,
+        pins=netlist.with_name(f"{_PINS}.{target.pins_suffix}"),
+        seed=seed,
+        mhz=board.clock_hz * MARGIN / 1e6,
+        keep_routed=True,
+        timeout=timeout,
     )
 
 
@@ -130,6 +158,33 @@ def board_pins(board: Board) -> tuple[Pin, ...]:
     )
 
 
+def board_result(build: Build) -> dict[str, Any]:
+    """What `snnc build` left in a build.
+
+    Raises
+    ------
+    BuildError
+        It was not built for a board, or its bitstream is not the one that was made.
+    """
+    path = build.path / FOLDER / RESULT
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        bitstream = build.path / facts["bitstream"]
+        if not bitstream.resolve().is_relative_to(build.path.resolve()):
+            raise ValueError(bitstream)
+        digest = hashlib.sha256(bitstream.read_bytes()).hexdigest()
+        same = (digest, build.model_hash) == (facts["sha256"], facts["model_hash"])
+        find_board(facts["board"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise BuildError(
+            f"'{build.path}' was built for no board: a bitstream of snnc synth has its pins where the tool put them, "
+            "and must not be loaded. Build it with snnc build STUDENT --board NAME."
+        ) from None
+    if not same:
+        raise BuildError(f"'{bitstream}' is not the bitstream that was made for this build; build it again.")
+    return facts
+
+
 def _check_clock(board: Board, placed: Implementation) -> None:
     wanted = board.clock_hz * MARGIN / 1e6
     if (placed.fmax or 0.0) < wanted:
@@ -160,6 +215,7 @@ def _section(build: Build, board: Board, packed: Implementation) -> Section:
         "fmax_mhz": round(reached, 3),
         "seed": packed.seed,
         "resources": {item.name: {"used": item.used, "available": item.available} for item in packed.resources},
+        "routed": packed.routed.relative_to(build.path).as_posix() if packed.routed else None,
         "bitstream": bitstream,
         "sha256": hashlib.sha256(packed.bitstream.read_bytes()).hexdigest(),
     }

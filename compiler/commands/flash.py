@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shlex
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import click
 
 from snnc.compiler.boards import find_board
 from snnc.compiler.build.folder import Build, using_build
-from snnc.compiler.build.results import RESULT
-from snnc.compiler.commands.build import FOLDER
-from snnc.compiler.errors import BuildError, ToolError
+from snnc.compiler.commands.build import board_result
+from snnc.compiler.commands.levels import verdicts
+from snnc.compiler.errors import ToolError
 
-__all__ = ["board_result", "flash_command"]
+__all__ = ["flash_command"]
 
 
 @click.command("flash")
@@ -47,33 +44,9 @@ def flash_command(build: Path, dry_run: bool) -> None:
             raise ToolError(f"{command[0]} failed; what it says is above. Is the board plugged in, and may you use it?")
 
 
-def board_result(build: Build) -> dict[str, Any]:
-    """What `snnc build` left in a build.
-
-    Raises
-    ------
-    BuildError
-        It was not built for a board, or its bitstream is not the one that was made.
-    """
-    path = build.path / FOLDER / RESULT
-    try:
-        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        bitstream = build.path / facts["bitstream"]
-        if not bitstream.resolve().is_relative_to(build.path.resolve()):
-            raise ValueError(bitstream)
-        digest = hashlib.sha256(bitstream.read_bytes()).hexdigest()
-        same = (digest, build.model_hash) == (facts["sha256"], facts["model_hash"])
-        find_board(facts["board"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise BuildError(
-            f"'{build.path}' was built for no board: a bitstream of snnc synth has its pins where the tool put them, "
-            "and must not be loaded. Build it with snnc build STUDENT --board NAME."
-        ) from None
-    if not same:
-        raise BuildError(f"'{bitstream}' is not the bitstream that was made for this build; build it again.")
-    return facts
-
-
 def _verified(build: Build) -> str:
-    done = (build.path / "verify" / RESULT).exists()
-    return "Verified against the golden model in simulation." if done else "Not verified yet: snnc verify."
+    """Down to what the build is known to equal its golden model."""
+    found = [f"{level.called} ({samples:,} samples)" for level, samples in verdicts(build)]
+    if not found:
+        return "Not verified yet: snnc verify."
+    return f"Equal to the golden model in simulation: {', '.join(found)}."

@@ -10,8 +10,7 @@ from pathlib import Path
 import click
 
 from snnc.compiler.build.folder import Build, using_build
-from snnc.compiler.commands.build import FOLDER
-from snnc.compiler.commands.flash import board_result
+from snnc.compiler.commands.build import FOLDER, board_result
 from snnc.compiler.commands.verify import dataset_inputs, random_inputs
 from snnc.compiler.link import Session
 from snnc.compiler.link.port import Port

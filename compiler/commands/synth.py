@@ -58,7 +58,7 @@ class SynthesisResult:
 @click.option("--package", help="Housing of the device; by default its first.")
 @click.option("--mhz", type=click.FloatRange(1, 1000), help="Clock that placement aims at.")
 @click.option("--timeout", type=click.FloatRange(1), metavar="SECONDS", help="For each tool.")
-@click.option("--check", type=click.IntRange(1, 1000), metavar="N", help="Simulate the netlist too, with N samples.")
+@click.option("--check", type=click.IntRange(1, 1000), metavar="N", help="Then verify --level gates, N samples.")
 def synth_command(
     build: Path, seeds: str, package: str | None, mhz: float | None, timeout: float | None, check: int | None
 ) -> None:
@@ -67,8 +67,8 @@ def synth_command(
     with using_build(build) as opened:
         result = synthesise_build(opened, seeds=wanted, package=package, mhz=mhz, timeout=timeout)
         if check is not None:
-            bits = check_netlist(opened, check, timeout=timeout)
-            click.echo(f"The netlist equals the golden model: {check} random samples, {bits:,} result bits.")
+            logits = check_netlist(opened, check, timeout=timeout)
+            click.echo(f"The netlist equals the golden model: {check} random samples, {logits:,} logits.")
         section = _section(opened, result)
     click.echo(section.summary.replace("`", "").replace("**", ""))
     for name, value in section.rows:
@@ -76,7 +76,7 @@ def synth_command(
 
 
 def check_netlist(build: Build, samples: int, *, timeout: float | None = None) -> int:
-    """Simulate the netlist of a synthesised build on random inputs; the number of result bits that were compared.
+    """Simulate the netlist of a synthesised build on random inputs; the number of logits that were compared.
 
     Raises
     ------
@@ -84,13 +84,16 @@ def check_netlist(build: Build, samples: int, *, timeout: float | None = None) -
         The netlist differs from the golden model: synthesis, or a memory's contents, went wrong.
     """
     # Simulation is not needed for anything else here.
+    from snnc.compiler.commands.levels import Level, check_level
     from snnc.compiler.commands.verify import random_inputs
-    from snnc.sim.trust.netlist import verify_netlist
 
-    folder, steps = build.path / FOLDER, build.plan.time_steps
-    netlist = load_target(build.plan.target).netlist_verilog(folder / f"{TOP}.json", folder=folder, timeout=timeout)
+    steps = build.plan.time_steps
     inputs = random_inputs(build.plan, samples, time_steps=steps, density=0.2, seed=0)
-    return verify_netlist(build, netlist, inputs, time_steps=steps)
+    facts = check_level(
+        build, Level.GATES, inputs, time_steps=steps, source="random inputs", shell=True, timeout=timeout
+    )
+    logits: int = facts["logits"]
+    return logits
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

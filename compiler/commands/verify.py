@@ -31,7 +31,8 @@ FOLDER = "verify"
 _SECTION = "Verification"
 
 RANDOM_SAMPLES = 100
-"""Where nobody says how many."""
+BELOW = 20
+"""Where nobody says how many; and below the Verilog, since a netlist takes long."""
 
 _MOST_CYCLES_BY_HAND = 40_000
 """Of the samples that Python drives cycle by cycle, nine times over; two at least, so that one follows another."""
@@ -46,8 +47,17 @@ _MOST_CYCLES_BY_HAND = 40_000
 @click.option(
     "--samples",
     type=click.IntRange(min=1),
-    help=f"How many. Default: {RANDOM_SAMPLES} random ones, or the whole test set; {SAMPLES} with --trace.",
+    help=f"How many. Default: {RANDOM_SAMPLES} random ones, or the whole test set; {SAMPLES} with --trace, "
+    f"{BELOW} below rtl.",
 )
+@click.option(
+    "--level",
+    type=click.Choice(["rtl", "gates", "routed", "bitstream"]),
+    default="rtl",
+    show_default=True,
+    help="What is simulated: the Verilog, or what snnc build or snnc synth made of it.",
+)
+@click.option("--timeout", type=click.FloatRange(1), metavar="SECONDS", help="For each tool that a level needs.")
 @click.option("--time-steps", type=click.IntRange(min=1), help="Steps of every sample. Default: the compiled T_max.")
 @click.option("--density", type=click.FloatRange(0, 1), default=0.15, show_default=True, help="Of random inputs.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of random inputs and gaps.")
@@ -66,6 +76,8 @@ def verify(
     density: float,
     seed: int,
     trace: Path | None,
+    level: str,
+    timeout: float | None,
 ) -> None:
     """Prove BUILD equal to its golden model in Verilator: every spike and membrane, logits, class and cycles."""
     with using_build(build) as opened:
@@ -82,11 +94,25 @@ def verify(
         if trace is not None:
             samples = SAMPLES if samples is None else samples
             check_trace(trace, samples)
+        if level != "rtl":
+            if trace is not None:
+                raise click.UsageError("--trace is of the Verilog: it goes with --level rtl alone.")
+            samples = BELOW if samples is None else samples
         labels = None
         if dataset is None:
             inputs = random_inputs(opened.plan, samples or RANDOM_SAMPLES, time_steps=steps, density=density, seed=seed)
         else:
             inputs, labels = dataset_inputs(opened, dataset, data=data, samples=samples, time_steps=steps, seed=seed)
+        if level != "rtl":
+            from snnc.compiler.commands.levels import Level, check_level
+
+            source = dataset or "random inputs"
+            facts = check_level(opened, Level(level), inputs, time_steps=steps, source=source, timeout=timeout)
+            click.echo(
+                f"Equal: the {Level(level).called} gives the golden model's class and logits on "
+                f"{facts['samples']:,} samples ({source})."
+            )
+            return
         with tracing(opened, inputs, trace, time_steps=steps, seed=seed) as traced:
             verdict = run(opened, inputs, labels=labels, time_steps=steps, source=dataset or "random inputs", seed=seed)
     if traced is not None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from snnc.compiler.errors import FitError, OptionError
+from snnc.compiler.errors import FitError, OptionError, ToolError
 from snnc.compiler.targets.critical import CriticalPath
 from snnc.compiler.tools import Tool
 
@@ -153,6 +153,8 @@ class Implementation:
         What limits the slowest clock; None where the tools do not say.
     layout, report, log
         The tools' files: the placed and routed design, the timing report, the log.
+    routed
+        The netlist as it was placed and routed, in the family's own cells; None where it was not asked for.
     bitstream
         What goes into the FPGA; None until packed.
     seconds
@@ -169,6 +171,7 @@ class Implementation:
     layout: Path
     report: Path
     log: Path
+    routed: Path | None = None
     bitstream: Path | None = None
     seconds: float
 
@@ -238,6 +241,36 @@ class Target(ABC):
     def netlist_verilog(self, netlist: Path, *, folder: Path, timeout: float | None = None) -> tuple[Path, ...]:
         """The netlist as Verilog in ``folder``, and the models of the family's cells: for gate-level simulation."""
 
+    def routed_verilog(self, routed: Path, *, top: str, folder: Path, timeout: float | None = None) -> tuple[Path, ...]:
+        """The same of the netlist as it was routed; its module is called `top`.
+
+        Raises
+        ------
+        ToolError
+            The family cannot yet be simulated so.
+        """
+        raise ToolError(f"A routed netlist of {self.name} cannot be simulated yet: nobody has models of its cells.")
+
+    def bitstream_verilog(
+        self,
+        bitstream: Path,
+        *,
+        top: str,
+        device: Device,
+        package: str,
+        pins: Sequence[Pin],
+        folder: Path,
+        timeout: float | None = None,
+    ) -> tuple[Path, ...]:
+        """The same of a bitstream alone: what is on the chip, with the ports where `pins` says.
+
+        Raises
+        ------
+        ToolError
+            The family's bitstreams cannot be taken apart yet, or the tool for it is missing.
+        """
+        raise ToolError(f"A bitstream of {self.name} cannot be taken apart yet: no tool gives its design back.")
+
     @abstractmethod
     def constraints(self, pins: Sequence[Pin]) -> str:
         """The file of pin constraints that says where each port is."""
@@ -253,10 +286,13 @@ class Target(ABC):
         pins: Path | None = None,
         seed: int = 1,
         mhz: float | None = None,
+        keep_routed: bool = False,
         options: Sequence[str] = (),
         timeout: float | None = None,
     ) -> Implementation:
         """Place and route a netlist. A design that misses ``mhz`` is a result like any other; its Fmax says so.
+
+        With `keep_routed` the netlist as it was routed is a result too, where the tools can write it.
 
         Raises
         ------

@@ -16,11 +16,21 @@ from pathlib import Path
 
 from snnc.compiler.targets.base import Device, Package, Pin
 from snnc.compiler.targets.nextpnr import NextpnrTarget
+from snnc.compiler.targets.routed import Cell, RoutedCells
 from snnc.compiler.tools import yosys_folder, yowasp_tool
 
 __all__ = ["DEVICES", "TARGET", "Ecp5"]
 
 _BLOCK_RAM_MODEL = Path(__file__).with_name("ecp5_dp16kd.v")
+_SLICE_MODEL = Path(__file__).with_name("ecp5_slice.v")
+
+_MODELS: Mapping[str, str] = {
+    "TRELLIS_COMB": "snnc_trellis_comb",
+    "TRELLIS_FF": "snnc_trellis_ff",
+    "DCCA": "snnc_dcca",
+    "DP16KD": "snnc_dp16kd",
+}
+"""By nextpnr's name of a cell, the module that is its model."""
 
 
 def _device(
@@ -138,8 +148,28 @@ class Ecp5(NextpnrTarget):
         # Yosys's file has an empty module DP16KD.
         return ["chtype -map DP16KD snnc_dp16kd"], [_without_includes(folder / "cells.v"), _BLOCK_RAM_MODEL]
 
+    def routed_cells(self, folder: Path) -> RoutedCells:
+        return RoutedCells(
+            model=_model,
+            open_level=_open_level,
+            pads={"TRELLIS_IO": ("B", "O", "I")},
+            files=[_SLICE_MODEL, _BLOCK_RAM_MODEL],
+        )
+
 
 TARGET = Ecp5()
+
+
+def _model(cell: Cell) -> str:
+    kind: str = cell["type"]
+    if kind == "TRELLIS_COMB" and cell["connections"].get("FXA"):
+        return "snnc_trellis_comb_wide"
+    return _MODELS.get(kind, kind)
+
+
+def _open_level(kind: str, port: str) -> str:
+    # Open wires are pulled up; the set or reset of a flip-flop alone is then switched off.
+    return "0" if kind == "TRELLIS_FF" and port == "LSR" else "1"
 
 
 def _without_includes(target: Path) -> Path:

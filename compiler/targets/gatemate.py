@@ -55,6 +55,7 @@ class GateMate(NextpnrTarget):
     layout_suffix = "config"
     bitstream_suffix = "bit"
     pins_suffix = "ccf"
+    writes_netlist = False  # nextpnr 0.11 writes beyond its memory when it is asked for one after routing
     cells: Mapping[str, str] = {
         "CPE_LT": "CPE_LT",
         "FF": "CPE_FF",

@@ -130,6 +130,7 @@ class Gowin(NextpnrTarget):
         "DSP": "MULT18X18",
         "IO": "IOB",
     }
+    layout_is_netlist = True
     places: Mapping[str, Sequence[str]] = {"LUT4": ("ALU",)}  # a bit of a carry chain
 
     def synthesis_command(self, device: Device) -> str:

@@ -6,14 +6,29 @@ are those that nextpnr can place on, from Project IceStorm's package tables.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
+from snnc.compiler.errors import ToolError
 from snnc.compiler.targets.base import Device, Package, Pin
 from snnc.compiler.targets.nextpnr import NextpnrTarget
-from snnc.compiler.tools import yosys_folder, yowasp_tool
+from snnc.compiler.targets.routed import RoutedCells
+from snnc.compiler.tools import native_tool, run_tool, yosys_folder, yowasp_tool
 
 __all__ = ["DEVICES", "TARGET", "Ice40"]
+
+_LOGIC_MODEL: Final = Path(__file__).with_name("ice40_lc.v")
+
+_TO_VERILOG: Final = native_tool("icebox_vlog", package="fpga-icestorm")
+
+_MODELS: Final[Mapping[str, str]] = {
+    "ICESTORM_LC": "snnc_ice40_lc",
+    "ICESTORM_RAM": "SB_RAM40_4K",
+    "ICESTORM_SPRAM": "SB_SPRAM256KA",
+}
+"""By nextpnr's name of a cell, the module that is its model where Yosys's has another name, or can't be used."""
 
 
 def _device(
@@ -132,5 +147,62 @@ class Ice40(NextpnrTarget):
     def cell_models(self, folder: Path) -> tuple[Sequence[str], Sequence[Path]]:
         return (), (yosys_folder() / "ice40" / "cells_sim.v",)
 
+    def routed_cells(self, folder: Path) -> RoutedCells:
+        return RoutedCells(
+            model=lambda cell: _MODELS.get(cell["type"], cell["type"]),
+            open_level=lambda kind, port: "1" if port in ("CEN", "RCLKE", "WCLKE") else "0",
+            pads={"SB_IO": ("PACKAGE_PIN", "D_IN_0", "D_OUT_0")},
+            joined=("ICESTORM_RAM", "ICESTORM_SPRAM"),
+            # Nothing here uses the falling edge, of which Yosys has cells of their own.
+            commands=["setparam -unset NEG_CLK_R -unset NEG_CLK_W t:SB_RAM40_4K"],
+            files=[_LOGIC_MODEL, _cells(folder)],
+        )
+
+    def bitstream_verilog(
+        self,
+        bitstream: Path,
+        *,
+        top: str,
+        device: Device,
+        package: str,
+        pins: Sequence[Pin],
+        folder: Path,
+        timeout: float | None = None,
+    ) -> tuple[Path, ...]:
+        _TO_VERILOG.command()  # raises where it is missing, before anything is done
+        folder.mkdir(parents=True, exist_ok=True)
+        source, layout, places = (folder / f"bitstream.{kind}" for kind in ("bin", "asc", "pcf"))
+        source.write_bytes(bitstream.read_bytes())
+        log = folder / "unpack.log"
+        run_tool(self.packer, ["-u", source.name, layout.name], cwd=folder, log=log, produces=[layout], timeout=timeout)
+        places.write_text("".join(f"set_io {pin.port} {pin.location}\n" for pin in pins), encoding="utf-8")
+        arguments = ["-s", "-p", places.name, "-d", package, "-n", top, layout.name]
+        written = run_tool(_TO_VERILOG, arguments, cwd=folder, log=folder / "icebox.log", timeout=timeout)
+        netlist = folder / "netlist.v"
+        netlist.write_text(_declared_once(written.output), encoding="utf-8")
+        return netlist, _cells(folder)
+
 
 TARGET = Ice40()
+
+
+def _declared_once(text: str) -> str:
+    """icebox_vlog's Verilog without the second declarations of ports, which Verilator refuses."""
+    head = re.search(r"^module \w+ \((?P<ports>[^)]*)\);", text, re.MULTILINE)
+    if head is None:
+        raise ToolError("icebox_vlog has written no module: the bitstream is empty, or of another device.")
+    ports = {port.split()[-1] for port in head["ports"].split(",") if port.strip()}
+
+    def others(match: re.Match[str]) -> str:
+        names = [name for name in re.split(r",\s*", match["names"]) if name.split()[0] not in ports]
+        return f"{match['kind']} {', '.join(names)};" if names else ""
+
+    return re.sub(r"^(?P<kind>wire|reg) (?P<names>[^;]*);$", others, text, flags=re.MULTILINE)
+
+
+def _cells(folder: Path) -> Path:
+    """Yosys's models without levels of open inputs, which Verilator does not take."""
+    target = folder / "cells.v"
+    text = (yosys_folder() / "ice40" / "cells_sim.v").read_text(encoding="utf-8")
+    target.write_text("`define NO_ICE40_DEFAULT_ASSIGNMENTS\n" + text, encoding="utf-8")
+    return target

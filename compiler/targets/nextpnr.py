@@ -20,6 +20,7 @@ from typing import Any
 from snnc.compiler.errors import OptionError, ToolError
 from snnc.compiler.targets.base import Device, Implementation, Package, Resource, Synthesis, Target, check_fits
 from snnc.compiler.targets.critical import clock_name, critical_path
+from snnc.compiler.targets.routed import RoutedCells, readable
 from snnc.compiler.tools import YOSYS, Tool, run_tool
 
 __all__ = ["NextpnrTarget"]
@@ -39,6 +40,10 @@ class NextpnrTarget(Target):
     places
         Kinds of cells that sit in the place of one of another kind, by that kind: nextpnr's log counts them with it,
         its report apart.
+    layout_is_netlist
+        Whether the placed and routed design is nextpnr's own netlist, which others write where it is asked for.
+    writes_netlist
+        Whether nextpnr can write one at all.
     """
 
     placer: Tool
@@ -47,6 +52,8 @@ class NextpnrTarget(Target):
     bitstream_suffix: str
     cells: Mapping[str, str]
     places: Mapping[str, Sequence[str]] = MappingProxyType({})
+    layout_is_netlist: bool = False
+    writes_netlist: bool = True
 
     @property
     def tools(self) -> Sequence[Tool]:
@@ -63,6 +70,10 @@ class NextpnrTarget(Target):
     @abstractmethod
     def cell_models(self, folder: Path) -> tuple[Sequence[str], Sequence[Path]]:
         """Yosys commands that prepare a netlist, and its cells' models; a file that has to be made goes to `folder`."""
+
+    def routed_cells(self, folder: Path) -> RoutedCells | None:
+        """How the cells that nextpnr places are simulated, None where nobody has said so; files made go to `folder`."""
+        return None
 
     def packing_options(self, implementation: Implementation, layout: str, bitstream: str) -> Sequence[str]:
         """What the packer is told."""
@@ -122,14 +133,26 @@ class NextpnrTarget(Target):
         return Synthesis(netlist=netlist, log=result.log, cells=cells, seconds=result.seconds)
 
     def netlist_verilog(self, netlist: Path, *, folder: Path, timeout: float | None = None) -> tuple[Path, ...]:
+        commands, models = self.cell_models(folder)
+        return self._as_verilog(netlist, commands, folder, timeout), *models
+
+    def routed_verilog(self, routed: Path, *, top: str, folder: Path, timeout: float | None = None) -> tuple[Path, ...]:
+        cells = self.routed_cells(folder)
+        if cells is None:
+            return super().routed_verilog(routed, top=top, folder=folder, timeout=timeout)
+        design = readable(_read_json(routed, self.placer.title, routed), top=top, cells=cells)
+        netlist = folder / f"{top}.json"
+        netlist.write_text(json.dumps(design), encoding="utf-8")
+        return self._as_verilog(netlist, cells.commands, folder, timeout), *cells.files
+
+    def _as_verilog(self, netlist: Path, commands: Sequence[str], folder: Path, timeout: float | None) -> Path:
         verilog, script = folder / "netlist.v", folder / "netlist.ys"
         part = _part(verilog)
-        commands, models = self.cell_models(folder)
         lines = [f'read_json "{_relative(netlist, folder)}"', *commands, f'write_verilog -noattr "{part.name}"']
         script.write_text("\n".join(lines) + "\n", encoding="utf-8")
         run_tool(YOSYS, ["-s", script.name], cwd=folder, log=folder / "netlist.log", produces=[part], timeout=timeout)
         part.replace(verilog)
-        return verilog, *models
+        return verilog
 
     def place_and_route(
         self,
@@ -141,37 +164,40 @@ class NextpnrTarget(Target):
         pins: Path | None = None,
         seed: int = 1,
         mhz: float | None = None,
+        keep_routed: bool = False,
         options: Sequence[str] = (),
         timeout: float | None = None,
     ) -> Implementation:
         housing = device.package(package)
+        keep_routed = keep_routed and self.writes_netlist
         target_mhz = device.default_mhz if mhz is None else mhz
         folder.mkdir(parents=True, exist_ok=True)
         stem = f"{netlist.stem}.seed{seed}"
         layout, report, log = (folder / f"{stem}.{kind}" for kind in (self.layout_suffix, "report.json", "nextpnr.log"))
-        layout_part, report_part = _part(layout), _part(report)
+        routed = layout if self.layout_is_netlist else folder / f"{stem}.routed.json"
+        made = tuple(dict.fromkeys((layout, report, *((routed,) if keep_routed else ()))))
         if pins is None and (text := self.free_pins(_ports(netlist), housing)) is not None:
             pins = folder / f"{stem}.{self.pins_suffix}"
             pins.write_text(text, encoding="utf-8")
         arguments = [
-            *self.placement_options(device, housing, _relative(pins, folder) if pins else None, layout_part.name),
+            *self.placement_options(device, housing, _relative(pins, folder) if pins else None, _part(layout).name),
             *("--json", _relative(netlist, folder)),
-            *("--report", report_part.name),
+            *("--report", _part(report).name),
+            *(("--write", _part(routed).name) if keep_routed and routed != layout else ()),
             *("--seed", str(seed)),
             *("--freq", f"{target_mhz:g}"),
             "--timing-allow-fail",  # the Fmax that was reached is the result, not whether it is the one hoped for
             *options,
         ]
         try:
-            result = run_tool(
-                self.placer, arguments, cwd=folder, log=log, produces=[layout_part, report_part], timeout=timeout
-            )
+            parts = [_part(path) for path in made]
+            result = run_tool(self.placer, arguments, cwd=folder, log=log, produces=parts, timeout=timeout)
         except ToolError:
             # A design that is too large ends in "no BELs remaining"; the utilisation printed before it says what of.
             if log.exists():
                 check_fits(device, self._resources(_printed_use(log), device, housing))
             raise
-        found = _read_json(report_part, self.placer.title, log)
+        found = _read_json(_part(report), self.placer.title, log)
         # The report counts a cell under its own kind, the log under the place that it takes: GateMate's adder is two
         # CPE_LT, its large block RAM two RAM_HALF. The report alone has what was inserted for routing.
         printed = _printed_use(log)
@@ -180,8 +206,8 @@ class NextpnrTarget(Target):
             use[kind] = max(use[kind], found["utilization"][kind]["used"] + sum(use[other] for other in others))
         resources = self._resources(use, device, housing)
         check_fits(device, resources)
-        layout_part.replace(layout)
-        report_part.replace(report)
+        for path in made:
+            _part(path).replace(path)
         return Implementation(
             device=device,
             package=housing,
@@ -193,6 +219,7 @@ class NextpnrTarget(Target):
             layout=layout,
             report=report,
             log=log,
+            routed=routed if keep_routed else None,
             seconds=result.seconds,
         )
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from snnc.compiler.tools.cache import cache_folder
 from snnc.compiler.tools.room import check_room
 from snnc.compiler.tools.run import ToolResult, relevant_line, run_to_end, run_tool, tool_pool
-from snnc.compiler.tools.tool import Tool, tool_versions, yowasp_tool
+from snnc.compiler.tools.tool import Tool, native_tool, tool_versions, yowasp_tool
 from snnc.compiler.tools.verilator import VERILATOR, verilator_environment
 from snnc.compiler.tools.yosys import YOSYS, yosys_folder
 
@@ -25,6 +25,7 @@ __all__ = [
     "ToolResult",
     "cache_folder",
     "check_room",
+    "native_tool",
     "relevant_line",
     "run_to_end",
     "run_tool",

@@ -15,7 +15,7 @@ from snnc.compiler.errors import ToolError
 from snnc.compiler.extras import install_command
 from snnc.compiler.tools.cache import yowasp_environment
 
-__all__ = ["Tool", "tool_versions", "yowasp_tool"]
+__all__ = ["NativeTool", "Tool", "native_tool", "tool_versions", "yowasp_tool"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +99,32 @@ class Tool:
         return [sys.executable, "-P", "-c", self.launch]
 
 
+class NativeTool(Tool):
+    """A program that no wheel has: what asks for it takes the one on the PATH, or where its variable says."""
+
+    def command(self) -> list[str]:
+        if self.native_name:
+            return [str(self.native())]
+        found = shutil.which(self.title)
+        if found is None:
+            raise ToolError(
+                f"{self.title} is missing, and no wheel has it: install it with 'apt-get install {self.distribution}' "
+                f"or its like, or name it in {self.variable}."
+            )
+        return [found]
+
+
+def native_tool(title: str, *, package: str) -> NativeTool:
+    """A program of one of Debian's packages."""
+    return NativeTool(
+        title=title,
+        module="",
+        distribution=package,
+        variable=f"SNNC_{title.upper().replace('-', '_')}",
+        launch="",
+    )
+
+
 def yowasp_tool(title: str, *, module: str, extra: str | None = None) -> Tool:
     """nextpnr or a packer from the wheels that hold it as WebAssembly, of which one has all of a family's."""
     name = title.upper().replace("-", "_")
@@ -120,6 +146,9 @@ def tool_versions(tools: Iterable[Tool]) -> dict[str, str]:
         name = tool.title.lower()
         if native := tool.native_name:
             versions[name] = f"{native} ({tool.variable})"
+            continue
+        if isinstance(tool, NativeTool):
+            versions[name] = shutil.which(tool.title) or "missing"
             continue
         try:
             versions[name] = f"{tool.distribution} {importlib.metadata.version(tool.distribution)}"

@@ -28,12 +28,13 @@ _PROGRAM: Final = "board"
 _ARGUMENTS: Final = (
     *("--cc", "--exe", "--build", "-O3", "--x-initial", "unique", "--top-module", UART.module, "-o", _PROGRAM),
     *("-Wno-fatal", "--Mdir", "objects"),
-    # The wheel was configured without a compiler at hand: see snnc.sim.cosimulation.simulator.
-    *("-MAKEFLAGS", "VM_PARALLEL_BUILDS=0 OPT_FAST=-O2"),
 )
+# The wheel was configured without a compiler at hand: see snnc.sim.cosimulation.simulator.
+_MAKE_FLAGS: Final = {True: "VM_PARALLEL_BUILDS=0 OPT_FAST=-O2", False: "VM_PARALLEL_BUILDS=0 OPT_FAST=-O0"}
+"""By whether the simulation is optimised."""
 
 
-def board_executable(sources: Sequence[Path], *, late: int = 0) -> Path:
+def board_executable(sources: Sequence[Path], *, late: int = 0, optimised: bool = True) -> Path:
     """Compile a board's top, or find it in the cache.
 
     Parameters
@@ -43,13 +44,16 @@ def board_executable(sources: Sequence[Path], *, late: int = 0) -> Path:
     late
         Make the start as bad as it can be: read-only memories give 0 for so many cycles, and every register of the
         core starts at random, those with a reset value too.
+    optimised
+        Worth it for many samples: of a netlist of thousands of cells it takes minutes.
     """
     texts = {path.name: path.read_text(encoding="utf-8") for path in sources}
     if late:
         texts = {name: _bad_start(name, text, late) for name, text in texts.items()}
     driver = _DRIVER.read_text(encoding="utf-8")
+    arguments = [*_ARGUMENTS, "-MAKEFLAGS", _MAKE_FLAGS[optimised]]
     key = hashlib.sha256()
-    for part in (*texts.values(), driver, *_ARGUMENTS, *tool_versions([VERILATOR]).values()):
+    for part in (*texts.values(), driver, *arguments, *tool_versions([VERILATOR]).values()):
         key.update(part.encode() + b"\0")
     folder = cache_folder() / "simulation" / key.hexdigest()[:32]
     if (folder / _PROGRAM).exists():
@@ -61,7 +65,7 @@ def board_executable(sources: Sequence[Path], *, late: int = 0) -> Path:
         (work / _WAIVERS.name).write_text(_WAIVERS.read_text(encoding="utf-8"), encoding="utf-8")
         (work / _DRIVER.name).write_text(driver, encoding="utf-8")
         made = work / "objects" / _PROGRAM
-        arguments = [*_ARGUMENTS, _WAIVERS.name, *texts, _DRIVER.name]
+        arguments += [_WAIVERS.name, *texts, _DRIVER.name]
         run_tool(VERILATOR, arguments, cwd=work, log=cache_folder() / "logs" / "board.log", produces=[made])
         store([made], folder)
     return folder / _PROGRAM

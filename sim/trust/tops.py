@@ -1,0 +1,67 @@
+"""A board's whole top as the tools have left it: does it still give the golden model's answers?
+
+What is simulated is a netlist, that of synthesis, that which was routed, or the one that a bitstream holds, with the
+board's own pins and clock, and a host at its serial line. Nothing of the plan is left in it but what it does: so this
+comes after `snnc.sim.trust.verify`, not in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from snnc.compiler.build.folder import Build
+from snnc.compiler.errors import VerificationError
+from snnc.compiler.link import LinkError, Session
+from snnc.compiler.link.port import Port
+from snnc.sim.cosimulation.board import board_executable, simulated_board
+from snnc.sim.trust.onboard import answers, check_identity, checked, load
+
+__all__ = ["verify_top"]
+
+_TIMEOUT = 10.0
+_TRIES = 6
+"""Seconds for an answer, since a netlist takes many times as long as the Verilog that it was made of; and how often."""
+
+
+def verify_top(
+    build: Build,
+    netlist: Sequence[Path],
+    inputs: npt.NDArray[Any],
+    *,
+    time_steps: int,
+    clock_hz: int,
+    baud: int,
+) -> int:
+    """Send samples to a board's top in simulation; returns how many answers, class and logits, were right.
+
+    Parameters
+    ----------
+    netlist
+        Verilog of the top and of its cells.
+    inputs
+        As `snnc.sim.models.golden.run` takes them.
+    clock_hz, baud
+        Of the board: what the top was made for.
+
+    Raises
+    ------
+    VerificationError
+        An answer differs, or none comes.
+    """
+    executable = board_executable(netlist, optimised=False)
+    with simulated_board(executable, cwd=build.path, divisor=round(clock_hz / baud)) as name:
+        line = Port(name, baud)
+        try:
+            session = Session(line, timeout=_TIMEOUT, tries=_TRIES)
+            check_identity(session, build)
+            load(session, build)
+            found = answers(session, build, inputs, time_steps=time_steps)
+            return sum(1 for _ in checked(found, build, inputs, time_steps=time_steps))
+        except LinkError as error:
+            raise VerificationError(f"The top does not answer as a board of this build would: {error}") from None
+        finally:
+            line.close()
