@@ -170,6 +170,52 @@ class Network:
         steps = self.time_steps if time_steps is None else time_steps
         return encode_array(self.graph, x, time_steps=steps)
 
+    def quantise(
+        self,
+        x: npt.ArrayLike,
+        labels: npt.ArrayLike | None = None,
+        *,
+        weight_bits: int = 4,
+        fraction_bits: int = 8,
+        samples: int = 512,
+        epochs: int = 0,
+        rate: float = 0.02,
+    ) -> Network:
+        """The trained network in other integers, chosen by what it does on samples (``docs/networks.md``).
+
+        Parameters
+        ----------
+        x
+            Training samples, as `run` takes them.
+        labels
+            Their classes, by which epochs are judged; by default those that the trained network gives.
+        weight_bits, fraction_bits
+            Of weights; of membranes, at most.
+        samples
+            To calibrate on, from the first of `x`.
+        epochs
+            Of training afterwards, by the network in floats, on nine tenths of `x`; the last tenth judges.
+
+        Raises
+        ------
+        OptionError
+            This network was read from integers.
+        MissingError
+            torch is not installed, and there are epochs.
+        """
+        from snnc.quantising import requantised
+
+        return requantised(
+            self,
+            np.asarray(x),
+            None if labels is None else np.asarray(labels),
+            weight_bits=weight_bits,
+            fraction_bits=fraction_bits,
+            samples=samples,
+            epochs=epochs,
+            rate=rate,
+        )
+
     def compile(
         self,
         *,

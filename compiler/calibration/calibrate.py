@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from snnc.compiler.calibration.layers import (
     Emitted,
+    alone,
     corrected_bias,
     corrected_thresholds,
     fewest_fraction_bits,
@@ -135,10 +136,25 @@ class _Calibration:
         trace = golden.run(quantised(graph), self._inputs, time_steps=graph.time_steps, membranes=False)
         return {graph.input.name: self._given} | {name: found.spikes for name, found in trace.populations.items()}
 
+    def _runner(self, name: str, heard: Emitted) -> Callable[[Graph], Emitted]:
+        """Runs a network as far as one layer goes, whose sources emit what is `heard`."""
+
+        def run(graph: Graph) -> Emitted:
+            own = alone(graph, name)
+            if own is None:
+                return self._emitted(graph)
+            network, source = own
+            given = self._inputs if source == graph.input.name else heard[source]
+            trace = golden.run(quantised(network), given, time_steps=graph.time_steps, membranes=False)
+            return {name: trace.populations[name].spikes}
+
+        return run
+
     def _layer(self, graph: Graph, name: str) -> tuple[Graph, LayerReport]:
         settings, population = self._settings, graph.population(name)
         firing = isinstance(population.neuron, IntegrateAndFire)
         heard = self._emitted(graph)
+        run = self._runner(name, heard)
         graph, clipped = self._with_integers(graph, name, heard)
         bias = 0.0
         if settings.biases:
@@ -149,10 +165,10 @@ class _Calibration:
         if firing:
             graph = shifted(graph, name, widest_shift(graph, name, settings.fraction_bits))
             if settings.thresholds:
-                graph, factors = corrected_thresholds(graph, name, run=self._emitted, reference=self._reference)
-            few = fewest_fraction_bits(graph, name, run=self._emitted, tolerance=settings.tolerance)
+                graph, factors = corrected_thresholds(graph, name, run=run, reference=self._reference)
+            few = fewest_fraction_bits(graph, name, run=run, tolerance=settings.tolerance)
             graph = shifted(graph, name, few)
-            differing = float(np.mean(self._emitted(graph)[name] != self._reference[name]))
+            differing = float(np.mean(run(graph)[name] != self._reference[name]))
         return graph, LayerReport(
             name=name,
             clipped=clipped,

@@ -13,12 +13,31 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.errors import FitError
-from snnc.compiler.ir import Convolution, Dense, Graph, IntegrateAndFire, Pooling, Population, frozen
+from snnc.compiler.ir import (
+    Convolution,
+    Dense,
+    Encoding,
+    Graph,
+    InputSource,
+    IntegrateAndFire,
+    Pooling,
+    Population,
+    Readout,
+    frozen,
+)
 from snnc.compiler.passes.bound import WIDTH_LIMIT, layer_bounds
 from snnc.compiler.passes.quantise import quantised
 from snnc.sim.models.floating import FloatSum
 
-__all__ = ["Emitted", "corrected_bias", "corrected_thresholds", "fewest_fraction_bits", "shifted", "widest_shift"]
+__all__ = [
+    "Emitted",
+    "alone",
+    "corrected_bias",
+    "corrected_thresholds",
+    "fewest_fraction_bits",
+    "shifted",
+    "widest_shift",
+]
 
 Emitted: TypeAlias = Mapping[str, npt.NDArray[Any]]
 """What every population gives at every step, ``(time, batch, address)``."""
@@ -118,6 +137,28 @@ def fewest_fraction_bits(graph: Graph, name: str, *, run: Runner, tolerance: flo
         if np.mean(run(shifted(graph, name, shift))[name] != wanted) <= tolerance:
             return shift
     return most
+
+
+def alone(graph: Graph, name: str) -> tuple[Graph, str] | None:
+    """A layer that hears one other population without a delay, and perhaps itself: as a network of its own, which hears
+    that population's spikes from outside, and the name of that population. None of any other layer."""
+    population, into = graph.population(name), graph.into(name)
+    heard = [item for item in into if item.source != name]
+    if len(heard) != 1 or heard[0].delay:
+        return None
+    source = graph.population(heard[0].source)
+    if not isinstance(source.neuron, InputSource):
+        events = InputSource(encoding=Encoding.EVENTS, bits=1)
+        source = dataclasses.replace(source, neuron=events, bias=frozen(np.zeros(source.channels)))
+    last = Population(
+        name=f"{name}_answer", shape=population.shape, neuron=Readout(), bias=frozen(np.zeros(population.channels))
+    )
+    ones = frozen(np.ones(population.channels))
+    answer = Pooling(source=name, target=last.name, weight=ones, kernel=(1, 1), stride=(1, 1))
+    own = dataclasses.replace(
+        graph, populations=(source, population, last), projections=(*into, answer), classes=(), activity=None
+    )
+    return own, source.name
 
 
 def shifted(graph: Graph, name: str, shift: int) -> Graph:

@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 
 from snnc.compiler.calibration import CalibrationSettings, Rounding, Scales, calibrate
-from snnc.compiler.calibration.layers import corrected_bias, corrected_thresholds, fewest_fraction_bits, shifted
+from snnc.compiler.calibration.layers import alone, corrected_bias, corrected_thresholds, fewest_fraction_bits, shifted
 from snnc.compiler.errors import OptionError
+from snnc.compiler.formats.random_network import RandomNetwork, random_graph
 from snnc.compiler.formats.student import read_student
-from snnc.compiler.ir import Dense, Exit, Graph, IntegrateAndFire, Level, Pooling, frozen, verify
+from snnc.compiler.ir import Dense, Encoding, Exit, Graph, IntegrateAndFire, Level, Pooling, frozen, verify
 from snnc.compiler.passes.normalise import normalised
 from snnc.compiler.passes.quantise import quantised
 from snnc.sim.models import golden
 from snnc.sim.models.floating import FloatNetwork
 from snnc.sim.models.inputs import encode, load_samples
+from tests.sim.models.test_floating import as_float
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +161,22 @@ def test_what_cannot_be_calibrated(student: Graph, samples: np.ndarray) -> None:
         calibrate(dataclasses.replace(student, exit=Exit(margin=3, steps=(1,))), samples, CalibrationSettings())
     with pytest.raises(OptionError, match="weight_bits is 9; 1 to 8"):
         CalibrationSettings(weight_bits=9)
+
+
+def test_a_layer_alone_does_what_it_does_in_its_network() -> None:
+    """Heard from outside, the spikes of the layer before are those that it hears within; others are run whole."""
+    drawn = random_graph(RandomNetwork(architecture="2x8x8-4c3-m2-6c3-10", encoding=Encoding.DIRECT, seed=4))
+    graph = dataclasses.replace(drawn, activity=None)
+    floats = as_float(graph)
+    inputs = np.random.default_rng(0).integers(0, 2**graph.source.bits, (5, graph.input.size))
+    trace = golden.run(quantised(floats, 4), inputs, time_steps=graph.time_steps)
+    for layer in floats.layers[:-1]:
+        found = alone(floats, layer.name)
+        assert found is not None
+        network, source = found
+        given = inputs if source == "input" else trace.populations[source].spikes
+        own = golden.run(quantised(network, 4), given, time_steps=graph.time_steps)
+        assert np.array_equal(own.populations[layer.name].spikes, trace.populations[layer.name].spikes)
+    name = floats.layers[-2].name
+    skip = dataclasses.replace(floats.into(name)[0], source=floats.layers[-3].name, delay=1)
+    assert alone(dataclasses.replace(floats, projections=(*floats.projections, skip)), name) is None

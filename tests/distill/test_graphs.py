@@ -1,0 +1,75 @@
+"""Networks of any graph in torch: equal to the float model in real numbers, and to the golden model in integers."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import torch
+from hypothesis import assume, given, reject, settings
+
+from snnc.compiler.calibration import CalibrationSettings, calibrate
+from snnc.compiler.errors import FitError, UnsupportedError
+from snnc.compiler.ir import Comparison, Graph, IntegrateAndFire, Pooling, Reset, frozen
+from snnc.compiler.passes.quantise import quantised
+from snnc.distill.graphs import GraphLayer, GraphNetwork
+from snnc.sim.models import golden
+from snnc.sim.models.floating import FloatNetwork
+from snnc.sim.models.inputs import encoded_batches
+from tests.sim.evaluation.subjects import random_samples
+from tests.sim.models.test_floating import as_float, without_rounding
+from tests.strategies import STEPS, integer_networks
+
+
+def calibrated(graph: Graph, *, bits: int = 5, above: bool = False) -> tuple[Graph, np.ndarray]:
+    """A random network, quantised after training, and inputs for it."""
+    floats = as_float(without_rounding(dataclasses.replace(graph, exit=None)))
+    populations = []
+    for item in floats.populations:
+        neuron = item.neuron
+        if isinstance(neuron, IntegrateAndFire) and any(not isinstance(p, Pooling) for p in floats.into(item.name)):
+            late = (
+                frozen(np.asarray(neuron.threshold * 1.25, np.float64))
+                if above and neuron.reset is Reset.SOFT
+                else None
+            )
+            neuron = dataclasses.replace(
+                neuron, comparison=Comparison.ABOVE if above else neuron.comparison, leak_shift=2, subtracted=late
+            )
+        populations.append(dataclasses.replace(item, neuron=neuron))
+    floats = dataclasses.replace(floats, populations=tuple(populations))
+    ((_, inputs),) = encoded_batches(floats, random_samples(floats, 4), time_steps=STEPS, batch=4)
+    plain = CalibrationSettings(weight_bits=bits, fraction_bits=3, thresholds=False)
+    try:
+        found = calibrate(floats, inputs, plain).graph
+        quantised(found)
+    except (FitError, UnsupportedError):
+        reject()
+    return found, inputs
+
+
+@settings(max_examples=25, deadline=None)
+@given(integer_networks())
+def test_in_real_numbers_it_is_the_float_model(graph: Graph) -> None:
+    assume(all(isinstance(p, Pooling) or p.pool in (1, 2, 4) for p in graph.projections))
+    found, inputs = calibrated(graph, above=True)
+    logits = GraphNetwork(found, rounded=False)(torch.from_numpy(inputs.astype(np.float64)))
+    expected = FloatNetwork(found).run(inputs, time_steps=found.time_steps).logits[-1]
+    assert np.allclose(logits.detach().numpy(), expected)
+
+
+@settings(max_examples=25, deadline=None)
+@given(integer_networks())
+def test_in_integers_it_is_the_golden_model(graph: Graph) -> None:
+    assume(all(isinstance(p, Pooling) or p.pool in (1, 2, 4) for p in graph.projections))
+    for above in (False, True):
+        found, inputs = calibrated(graph, above=above)
+        network = GraphNetwork(found, rounded=True)
+        logits = network(torch.from_numpy(inputs.astype(np.float64)))
+        integers = quantised(found)
+        assume(all(p.weight.reshape(len(p.weight), -1).any(axis=1).all() for p in integers.projections))
+        expected = golden.run(integers, inputs, time_steps=found.time_steps).logits
+        readout = network.layers[found.readout.name]
+        assert isinstance(readout, GraphLayer)
+        unit = readout.constants(torch.float64).scale.flatten()[0]
+        assert np.array_equal(np.rint((logits / unit).detach().numpy()), expected)
