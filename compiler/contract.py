@@ -6,20 +6,20 @@ and a build of another version is refused.
 
 `NETWORK_VERSION` is that of sections 1 to 3 of ``docs/semantics.md``, what an integer network computes. Sealed models
 and their hashes carry it alone: version 2 turns some trained students into other integers (section 4), and the integers
-that version 1 made mean what they meant. Networks with an early exit, which version 1 did not have, carry
-`EXIT_NETWORK_VERSION`.
+that version 1 made mean what they meant. Networks with an early exit and those for streams, which version 1 did not
+have, carry `LATER_NETWORK_VERSION`.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["EXIT_NETWORK_VERSION", "NETWORK_VERSION", "SEMANTICS_VERSION", "TIMING_VERSION"]
+__all__ = ["LATER_NETWORK_VERSION", "NETWORK_VERSION", "SEMANTICS_VERSION", "TIMING_VERSION"]
 
-SEMANTICS_VERSION: Final = "2.1"
+SEMANTICS_VERSION: Final = "2.2"
 
-TIMING_VERSION: Final = "2.1"
+TIMING_VERSION: Final = "2.2"
 
 NETWORK_VERSION: Final = 1
 
-EXIT_NETWORK_VERSION: Final = 2
+LATER_NETWORK_VERSION: Final = 2

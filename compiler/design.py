@@ -66,6 +66,8 @@ class Options:
         What the network is taken to do; a record stands for the one in its file.
     engines
         Which kind computes convolutions of spikes.
+    stream
+        The hardware is for streams without an end (`Graph.stream`); a sealed model may say so by itself.
     """
 
     time_steps: int | None = None
@@ -75,6 +77,7 @@ class Options:
     weight_bits: int | None = None
     activity: ActivitySource | ActivityRecord = ActivitySource.RECORDED
     engines: Engines = Engines.SCATTER
+    stream: bool = False
 
 
 class Firing(Enum):

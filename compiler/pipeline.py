@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from snnc.compiler.design import ActivitySource, Design, Options
+from snnc.compiler.design import ActivitySource, Design, Engines, Options
 from snnc.compiler.errors import OptionError
 from snnc.compiler.formats import ReadOptions, Source, import_network
 from snnc.compiler.formats.interface import NO_OPTIONS
@@ -125,6 +125,13 @@ def passes_before(name: str) -> tuple[Pass, ...]:
 def begin(source: Source, device: Device, options: Options, reading: ReadOptions = NO_OPTIONS) -> Design:
     """Import a network; `reading` is what its file does not say."""
     graph = _imported(source, options.time_steps, reading)
+    if options.stream:
+        graph = dataclasses.replace(graph, stream=True)
+        verify(graph)
+    if graph.stream and options.engines is Engines.GATHER:
+        raise OptionError(
+            "--engines gather takes all steps of a word at once, and a stream has no last one; leave it out."
+        )
     match options.activity:
         case ActivitySource.RECORDED:
             pass

@@ -47,8 +47,8 @@ class Marker(enum.Enum, shape=2):
     STEP = 1
     SAMPLE = 2
     """The sample, and with it its last step."""
-    CANCEL = 3
-    """Reserved."""
+    ANSWER = 3
+    """A step, after which a stream's readout hands out its logits; to all other engines as `STEP`."""
 
 
 @unique

@@ -8,7 +8,7 @@ from snnc.compiler.ir.neurons import Reset
 from snnc.compiler.plan import ConstantField, EnginePlan, SweepPass
 from snnc.rtl.beats import Marker, Operation, OperationKind
 
-__all__ = ["at_pass", "ends_sample", "swept"]
+__all__ = ["answers", "at_pass", "ends_sample", "swept"]
 
 
 def at_pass(plan: EnginePlan, sweep_pass: Value, index: int) -> Value:
@@ -20,6 +20,14 @@ def ends_sample(plan: EnginePlan, operation: Operation) -> Value:
     """Whether an operation is the last that a sample has for its word."""
     sweeps = (operation.kind == OperationKind.SWEEP) & (operation.marker == Marker.SAMPLE)
     return sweeps & at_pass(plan, operation.sweep_pass, len(plan.passes) - 1)
+
+
+def answers(plan: EnginePlan, operation: Operation) -> Value:
+    """Whether an operation is the last before a readout's logits are handed out, for its word."""
+    last = ends_sample(plan, operation)
+    if not plan.population.stream:
+        return last
+    return last | ((operation.kind == OperationKind.SWEEP) & (operation.marker == Marker.ANSWER))
 
 
 def swept(

@@ -68,6 +68,11 @@ _DRY_PASSES: Final = (IMPORT, *(step.name for step in _DEVICE_INDEPENDENT))
     show_default=True,
     help="What computes convolutions of spikes: events that are scattered, words that gather, or what is better.",
 )
+@click.option(
+    "--stream",
+    is_flag=True,
+    help="For streams without an end: widths are proven for ever, and marker 3 hands out the logits (docs/core.md).",
+)
 @click.option("--weight-bits", type=click.IntRange(1, 8), metavar="N", help="Quantise again, to 1 to 8 bits.")
 @click.option(
     "--activity",
@@ -115,6 +120,7 @@ def compile_command(
     objective: str,
     lanes: str | None,
     engines: str,
+    stream: bool,
     weight_bits: int | None,
     activity: str,
     dataset: str | None,
@@ -144,6 +150,7 @@ def compile_command(
         weight_bits=weight_bits,
         engines=Engines(engines),
         activity=ActivitySource(activity),
+        stream=stream,
     )
     if data is not None and dataset is None:
         raise click.UsageError("--data needs --dataset: which of the data sets in that folder?")

@@ -59,13 +59,18 @@ class Format:
 
 
 def refuse_exit(graph: Graph, suffix: str) -> None:
-    """Refuse to write a network whose samples may end early into a file that runs all steps.
+    """Refuse to write a network whose samples may end early, or never, into a file that runs all steps.
 
     Raises
     ------
     UnsupportedError
-        The network has an exit.
+        The network has an exit, or is for streams.
     """
+    if graph.stream:
+        raise UnsupportedError(
+            f"'{graph.name}' is for streams without an end, which a {suffix} file does not say: it takes samples of "
+            f"{graph.time_steps} steps. Export the student that it was compiled from."
+        )
     if graph.exit is not None:
         raise UnsupportedError(
             f"'{graph.name}' has an early exit, which a {suffix} file does not say: all samples would take "

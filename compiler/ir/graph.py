@@ -111,6 +111,9 @@ class Graph:
         What it did on data; None if unknown. It is not part of what the network is: no hash knows of it.
     exit
         When samples end early; None: never. Its margin is one of integer logits, at every level.
+    stream
+        Whether it may be run without an end, and hands out its logits in the middle. ``T_max`` is then the most steps
+        from one answer to the next.
     """
 
     name: str
@@ -121,6 +124,7 @@ class Graph:
     classes: tuple[str, ...] = ()
     activity: ActivityRecord | None = None
     exit: Exit | None = None
+    stream: bool = False
 
     @property
     def input(self) -> Population:
@@ -175,6 +179,8 @@ def format_graph(graph: Graph) -> str:
     lines += [f"  {_format_projection(projection)}" for projection in graph.projections]
     if graph.exit is not None:
         lines.append(f"  exit at a margin of {graph.exit.margin} after step {', '.join(map(str, graph.exit.steps))}")
+    if graph.stream:
+        lines.append("  a stream without an end")
     return "\n".join(lines)
 
 

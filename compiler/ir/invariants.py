@@ -50,6 +50,8 @@ def verify(graph: Graph) -> None:
         raise CheckpointError(f"'{graph.name}' runs for {graph.time_steps} time steps; at least 1 is needed.")
     if graph.exit is not None:
         _verify_exit(graph, graph.exit)
+    if graph.stream:
+        _verify_stream(graph)
     for population in graph.populations:
         _verify_population(population, graph.level)
     order = {name: position for position, name in enumerate(names)}
@@ -85,6 +87,19 @@ def _verify_exit(graph: Graph, sealed: Exit) -> None:
         )
     if graph.readout.size < 2:
         raise CheckpointError(f"'{graph.name}' has an exit, but a single class, which no margin sets apart.")
+
+
+def _verify_stream(graph: Graph) -> None:
+    if graph.exit is not None:
+        raise UnsupportedError(
+            f"'{graph.name}' has an early exit, which ends samples; a stream has none to end. Use the network without "
+            "its exit."
+        )
+    if graph.source.encoding is not Encoding.EVENTS:
+        raise UnsupportedError(
+            f"'{graph.name}' takes images ({graph.source.encoding.value} encoding), which are samples by themselves; a "
+            "stream is one of events (--encoding events)."
+        )
 
 
 def _verify_population(population: Population, level: Level) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Final, TypeAlias, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.contract import EXIT_NETWORK_VERSION, NETWORK_VERSION
+from snnc.compiler.contract import LATER_NETWORK_VERSION, NETWORK_VERSION
 from snnc.compiler.errors import BuildError, CheckpointError, UnsupportedError
 from snnc.compiler.ir import (
     Convolution,
@@ -135,7 +135,7 @@ def load_model(path: Path) -> Graph:
 
 
 def _check_parts(header: Mapping[str, Any], arrays: _Arrays, what: str, again: str) -> None:
-    wanted = EXIT_NETWORK_VERSION if "exit" in header else NETWORK_VERSION
+    wanted = LATER_NETWORK_VERSION if header.keys() & {"exit", "stream"} else NETWORK_VERSION
     for key, version in (("model_version", MODEL_VERSION), ("semantics_version", wanted)):
         if header[key] != version:
             raise BuildError(f"{what} has {key} {header[key]}, this program reads {version}; {again}.")
@@ -206,7 +206,7 @@ def _to_plain(graph: Graph) -> tuple[dict[str, Any], _Arrays]:
     structure = {
         "format": "snnc-model",
         "model_version": MODEL_VERSION,
-        "semantics_version": NETWORK_VERSION if graph.exit is None else EXIT_NETWORK_VERSION,
+        "semantics_version": LATER_NETWORK_VERSION if graph.stream or graph.exit is not None else NETWORK_VERSION,
         "name": graph.name,
         "time_steps": graph.time_steps,
         "classes": list(graph.classes),
@@ -215,6 +215,8 @@ def _to_plain(graph: Graph) -> tuple[dict[str, Any], _Arrays]:
     }
     if graph.exit is not None:  # without one, the hash is that of version 1
         structure["exit"] = {"margin": graph.exit.margin, "steps": list(graph.exit.steps)}
+    if graph.stream:
+        structure["stream"] = True
     return structure, arrays
 
 
@@ -289,6 +291,7 @@ def _from_plain(plain: Mapping[str, Any], arrays: _Arrays) -> Graph:
         time_steps=plain["time_steps"],
         classes=tuple(plain["classes"]),
         exit=_exit_from_plain(plain["exit"]) if "exit" in plain else None,
+        stream=_stream_from_plain(plain["stream"]) if "stream" in plain else False,
     )
 
 
@@ -297,6 +300,12 @@ def _exit_from_plain(plain: Mapping[str, Any]) -> Exit:
     if plain.keys() != {"margin", "steps"} or not all(type(value) is int for value in (margin, *steps)):
         raise ValueError("exit")
     return Exit(margin=margin, steps=tuple(steps))
+
+
+def _stream_from_plain(plain: Any) -> bool:
+    if plain is not True:
+        raise ValueError("stream")
+    return True
 
 
 def _projection_from_plain(plain: Mapping[str, Any], arrays: _Arrays) -> Projection:

@@ -25,9 +25,10 @@ __all__ = ["gatherable", "mapped"]
 def gatherable(graph: Graph) -> tuple[str, ...]:
     """The layers that can gather spikes all together, in the order of the graph; those before each can without it.
 
-    None where there is an early exit: what gathers computes all steps of a word before any logit is known.
+    None where there is an early exit, or no end at all: what gathers computes all steps of a word before any logit is
+    known.
     """
-    if graph.exit is not None:
+    if graph.exit is not None or graph.stream:
         return ()
     found = [layer.name for layer in graph.layers if _could(graph, layer)]
     while True:

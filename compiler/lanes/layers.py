@@ -88,6 +88,7 @@ class Layer:
         self._population = population
         sealed = None if population is not design.graph.readout else design.graph.exit
         self._exit = None if sealed is None else ExitPlan(margin=sealed.margin, steps=sealed.steps)
+        self._stream = design.graph.stream and population is design.graph.readout
         self._passes = passes_of(
             fires=fires is not None,
             floor=fires is not None and fires.floor is not None,
@@ -189,6 +190,7 @@ class Layer:
             before_reset=bounds.before_reset,
             after_reset=bounds.after_reset,
             exit=self._exit,
+            stream=self._stream,
         )
 
     def _constant_fields(self, membrane: MemoryPlan) -> tuple[ConstantField, ...]:

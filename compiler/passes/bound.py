@@ -1,4 +1,8 @@
-"""Nothing overflows: the ranges of every current and membrane, proven by interval arithmetic."""
+"""Nothing overflows: the ranges of every current and membrane, proven by interval arithmetic.
+
+A sample has at most ``T_max`` steps, which are followed one by one. A stream has no end: its membranes are proven to
+stay in an interval that no step leaves (`_invariant`), or the network is refused by the layer's name.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +67,8 @@ class Interval:
 def bound(design: Design) -> Design:
     """Prove the ranges of ``I``, ``U``, ``V`` and of the stored residual for at most ``T_max`` steps.
 
-    Invariant: no sample of at most ``T_max`` steps leaves the ranges, and every accumulator fits `WIDTH_LIMIT`.
+    Invariant: no sample of at most ``T_max`` steps leaves the ranges, nor a stream that is answered as often, and every
+    accumulator fits `WIDTH_LIMIT`.
     """
     graph = design.graph
     assert graph.level is Level.INTEGER
@@ -71,9 +76,10 @@ def bound(design: Design) -> Design:
     for population, found in zip(graph.layers, bounds, strict=True):
         bits = max(found.residual.bits, found.before_reset.bits)
         if bits > WIDTH_LIMIT:
+            endless = graph.stream and isinstance(population.neuron, IntegrateAndFire)
+            over = "in a stream" if endless else f"over {graph.time_steps} time steps"
             raise FitError(
-                f"The membranes of layer '{population.name}' need {bits} bits over {graph.time_steps} time steps; "
-                f"{WIDTH_LIMIT} are the most.",
+                f"The membranes of layer '{population.name}' need {bits} bits {over}; {WIDTH_LIMIT} are the most.",
                 "Use fewer time steps (--time-steps), fewer weight bits, or fewer fraction_bits in the student (its "
                 "layer's shift; docs/checkpoint.md).",
             )
@@ -110,7 +116,8 @@ def layer_bounds(graph: Graph, population: Population) -> Bounds:
         current += Interval(interval.low << projection.shift, interval.high << projection.shift)
     match population.neuron:
         case IntegrateAndFire() as neuron:
-            before, after, residual, firing = _firing(population, neuron, current, graph.time_steps)
+            steps = None if graph.stream else graph.time_steps
+            before, after, residual, firing = _firing(population, neuron, current, steps)
         case Readout():
             total = Interval(current.low * graph.time_steps, current.high * graph.time_steps)
             before = current.union(total)
@@ -168,11 +175,11 @@ def _taps(projection: Convolution, axis: int, size: int, count: int) -> _Integer
 
 
 def _firing(
-    population: Population, neuron: IntegrateAndFire, current: Interval, steps: int
+    population: Population, neuron: IntegrateAndFire, current: Interval, steps: int | None
 ) -> tuple[Interval, Interval, Interval, Firing]:
     """Ranges of ``U``, ``V`` and the residual, the union over all steps of what one step can make of the last one's.
 
-    And whether neurons fire at all.
+    And whether neurons fire at all. Without a number of `steps` there is no end to them.
     """
     threshold = _per_neuron(neuron.threshold, population)
     bias = _per_neuron(population.bias, population)
@@ -186,7 +193,10 @@ def _firing(
     membrane = after = _point(initial)
     before = _leaked(membrane, neuron.leak_shift) + current
     unclamped = after
-    for _ in range(steps):
+    if steps is None:
+        floors = None if neuron.floor is None else floor
+        membrane = after = _invariant(population.name, neuron, current, threshold, taken, floors, initial)
+    for _ in range(1 if steps is None else steps):
         drive = _leaked(membrane, neuron.leak_shift) + current
         before = before.union(drive)
         reached = _reset(drive, threshold, neuron.reset, taken)
@@ -194,6 +204,8 @@ def _firing(
         reached = Interval(np.maximum(reached.low, floor), np.maximum(reached.high, floor))
         # Once a step adds nothing new, no later one does.
         settled = bool((reached.low >= after.low).all() and (reached.high <= after.high).all())
+        if steps is None and not settled:
+            raise AssertionError(f"a step leaves the interval that was to hold layer {population.name!r}")
         after = after.union(reached)
         membrane = after
         if settled:
@@ -215,6 +227,68 @@ def _firing(
     elif (before.low >= threshold).all():
         firing = Firing.ALWAYS
     return before, after, residual, firing
+
+
+def _invariant(
+    name: str,
+    neuron: IntegrateAndFire,
+    current: Interval,
+    threshold: _Integers,
+    taken: _Integers,
+    floor: _Integers | None,
+    initial: _Integers,
+) -> Interval:
+    """Membranes that no step leaves: from ``V`` inside, whatever comes, to ``V`` inside.
+
+    With a leak of ``k`` bits, ``leak(V) + I <= V`` as soon as ``V >> k >= I``, so that nothing rises above ``I << k``,
+    and ``leak(V) + I >= V`` as soon as ``V >> k <= I``. Without one, a neuron that does not fire is below its
+    threshold; one that fires is set to 0, or loses `taken`, which must be all that a step can add; and what falls must
+    meet a floor.
+
+    Raises
+    ------
+    FitError
+        There are none; the message says what would help.
+    """
+    hard = neuron.reset is Reset.HARD
+    left = np.zeros_like(taken) if hard else taken
+    # A leak that takes nothing of what `WIDTH_LIMIT` holds is none.
+    shift = neuron.leak_shift if neuron.leak_shift is not None and neuron.leak_shift < WIDTH_LIMIT else None
+    if current.summary().bits > WIDTH_LIMIT:
+        raise _unbounded(name, f"need {current.summary().bits} bits after a single step", "Fewer weight bits")
+    high = np.maximum(np.maximum(initial, threshold - 1), 0)
+    excess = current.high - left
+    if not hard:
+        if shift is not None:
+            high = np.maximum(high, np.maximum(excess, 0) << shift)
+        elif (excess > 0).any():
+            at = int(excess.argmax())
+            raise _unbounded(
+                name,
+                f"grow by {int(excess[at])} in a step that fires: as much as its input of {int(current.high[at])} "
+                f"exceeds the {int(taken[at])} that a spike takes away",
+                "A leak (--leak-shift) or a hard reset (--reset hard)",
+            )
+    low = np.minimum(np.minimum(initial, 0), threshold - left)
+    if shift is not None:
+        low = np.minimum(low, (np.minimum(current.low + 1, 1) << shift) - 1)
+    elif floor is None and (current.low < 0).any():
+        raise _unbounded(
+            name,
+            f"fall by {-int(current.low.min())} in every step",
+            "A leak (--leak-shift) or a floor of its membranes",
+        )
+    if floor is not None:
+        held = np.where((shift is not None) | (current.low >= 0), np.maximum(low, floor), floor)
+        low, high = np.minimum(held, initial), np.maximum(high, floor)
+    return Interval(low, high)
+
+
+def _unbounded(name: str, what: str, help_by: str) -> FitError:
+    return FitError(
+        f"Layer '{name}' has no widths for a stream without an end: its membranes may {what}.",
+        f"{help_by} would hold them; train the network with it.",
+    )
 
 
 def _leaked(membrane: Interval, shift: int | None) -> Interval:

@@ -9,6 +9,7 @@ from snnc.compiler.errors import FitError
 from snnc.compiler.lanes.fit import best_fit, lacking
 from snnc.compiler.lanes.memories import spram_memory
 from snnc.compiler.lanes.search import could_fit
+from snnc.compiler.lanes.streams import check_stream
 from snnc.compiler.plan import MemoryKind, MemoryPlan
 from snnc.compiler.targets import TARGETS, Device, load_target
 
@@ -18,8 +19,8 @@ __all__ = ["place"]
 def place(design: Design) -> Design:
     """Check the plan against the device; lanes that came without one get theirs here.
 
-    Invariant: the plan fits the device's block RAMs and SPRAM, and by estimate its logic cells. Raises `FitError` with
-    the numbers otherwise.
+    Invariant: the plan fits the device's block RAMs and SPRAM, and by estimate its logic cells; in a stream no queue
+    overflows. Raises `FitError` with the numbers otherwise.
     """
     plan = best_fit(design) if design.plan is None else design.plan
     problem = lacking(plan, design.device)
@@ -34,6 +35,8 @@ def place(design: Design) -> Design:
             f"'{weights.name}' with {weights.bits_used:,} bits{_in_spram(weights, design.device)}.",
             f"Use fewer weight bits (--weight-bits), fewer neurons, fewer lanes (--lanes), or {_elsewhere(design)}.",
         )
+    if plan.stream:
+        check_stream(plan)
     return dataclasses.replace(design, plan=plan)
 
 

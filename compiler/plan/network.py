@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from snnc.compiler.contract import SEMANTICS_VERSION, TIMING_VERSION
+from snnc.compiler.ir.neurons import Encoding
 from snnc.compiler.plan.engines import EnginePlan
 from snnc.compiler.plan.faults import Fault, at_least
 from snnc.compiler.plan.memories import MemoryKind, MemoryPlan
@@ -15,7 +16,7 @@ from snnc.compiler.plan.projections import ProjectionPlan
 
 __all__ = ["PLAN_VERSION", "Plan"]
 
-PLAN_VERSION: Final = "2.1"
+PLAN_VERSION: Final = "2.2"
 """Major and minor: a file of another version is refused."""
 
 
@@ -34,7 +35,7 @@ class Plan:
     target, device
         FPGA family and chip.
     time_steps
-        ``T_max``.
+        ``T_max``; of a stream, the most steps from one answer to the next.
     input
         The input port.
     engines
@@ -61,6 +62,11 @@ class Plan:
         """When samples end early; None: never."""
         return self.readout.population.exit
 
+    @property
+    def stream(self) -> bool:
+        """Whether it may be run without an end."""
+        return self.readout.population.stream
+
     def engine(self, name: str) -> EnginePlan:
         """The engine of a population."""
         return next(engine for engine in self.engines if engine.name == name)
@@ -75,9 +81,14 @@ class Plan:
         )
 
     def fills(self, engine: EnginePlan, projection: ProjectionPlan) -> bool:
-        """Whether the queue of a projection into `engine` may fill within a sample, so that its source must wait."""
+        """Whether the queue of a projection into `engine` may fill within a sample, so that its source must wait.
+
+        In a stream all main ones may; the others have room for what comes (`snnc.compiler.lanes.streams`).
+        """
         if projection.source == self.input.name:
             return True
+        if self.stream:
+            return projection is engine.main
         steps = self.time_steps
         if projection.source == engine.name:  # what is sent in a step has left before the step that is `delay` later
             steps = min(steps, projection.delay)
@@ -131,7 +142,10 @@ class Plan:
                 if memory.name in names:
                     yield Fault(f"engines[{k}]", f"has a second memory '{memory.name}'")
                 names.add(memory.name)
-            if self.exit is not None and (engine.kind.into_maps or engine.kind.reads_maps):
-                yield Fault(f"engines[{k}].kind", "has to do with spike maps, but samples may end early")
+            if (self.exit is not None or self.stream) and (engine.kind.into_maps or engine.kind.reads_maps):
+                ends = "a stream does not end" if self.stream else "samples may end early"
+                yield Fault(f"engines[{k}].kind", f"has to do with spike maps, but {ends}")
+        if self.stream and self.input.encoding is not Encoding.EVENTS:
+            yield Fault("input.encoding", f"is '{self.input.encoding.value}', but a stream is one of events")
         if sum(engine.main.source == self.input.name for engine in self.engines) != 1:
             yield Fault("input.name", f"is '{self.input.name}', which not exactly one main projection listens to")

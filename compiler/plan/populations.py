@@ -54,6 +54,8 @@ class PopulationPlan:
         Proven ranges over all neurons of ``I``, ``U`` and ``V``.
     exit
         Of a readout: when samples end early; None: never.
+    stream
+        Of a readout: it hands out its logits in the middle of a stream, too, and starts its sum again.
     """
 
     name: str
@@ -65,6 +67,7 @@ class PopulationPlan:
     before_reset: Range
     after_reset: Range
     exit: ExitPlan | None = None
+    stream: bool = False
 
     @property
     def fires(self) -> bool:
@@ -84,6 +87,8 @@ class PopulationPlan:
             yield Fault("floor", "is true, but a readout has none")
         if self.exit is not None and (self.fires or self.shape[0] < 2):
             yield Fault("exit", "is given, but it is for readouts of two classes or more")
+        if self.stream and (self.fires or self.exit is not None):
+            yield Fault("stream", "is true, but it is for readouts without an exit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,8 @@
     pass): what the spikes are in the first pass
     (`lanes` bits), then the membranes as the hardware keeps them (`lanes` fields of `residual_bits`), zero-extended to
     whole 32-bit words, little endian.
+``answers.bin``
+    Of a network for streams, per answer in the middle of one: the logits, the class and the cycles, as above.
 ``record.bin``
     Where it was asked for (`snnc.sim.cosimulation.recording`).
 
@@ -28,17 +30,30 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.errors import VerificationError
-from snnc.compiler.plan import EnginePlan, Plan
+from snnc.compiler.plan import EnginePlan, LayoutPlan, Plan
 from snnc.sim.cosimulation.loading import load_core
 from snnc.sim.cosimulation.ports import input_widths, offsets, pack_inputs, result_widths
 from snnc.sim.cosimulation.recording import RECORD, Field, record_padding
 from snnc.sim.models.stimulus import Stimulus
 
-__all__ = ["HARNESS_TOP", "Capture", "EngineCapture", "harness_verilog", "read_capture", "write_stimulus"]
+__all__ = [
+    "HARNESS_TOP",
+    "AnswerCapture",
+    "Capture",
+    "EngineCapture",
+    "Swept",
+    "harness_verilog",
+    "read_answers",
+    "read_capture",
+    "read_ends",
+    "write_stimulus",
+]
 
 HARNESS_TOP = "snnc_harness"
 REST = 8
 """Cycles without an operation, beyond a pipeline's, after which no more will come until the next input."""
+
+_ANSWERS = "answers.bin"
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
@@ -81,6 +96,15 @@ class Capture:
     engines: dict[str, EngineCapture]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AnswerCapture:
+    """Answers of streams: `logits` ``(batch, answer, class)``, `classes` and `cycles` ``(batch, answer)``."""
+
+    logits: IntArray
+    classes: IntArray
+    cycles: IntArray
+
+
 def harness_verilog(plan: Plan, recorded: tuple[Field, ...] = ()) -> str:
     """The bench for `plan`, top `HARNESS_TOP`; it records every cycle's `recorded` fields, if there are any."""
     inputs, results = input_widths(plan), result_widths(plan)
@@ -97,6 +121,8 @@ def harness_verilog(plan: Plan, recorded: tuple[Field, ...] = ()) -> str:
         last_at=at["last"],
         loading=load_core(plan, gaps=False),
         exits=plan.exit is not None,
+        stream=plan.stream,
+        answers=_ANSWERS,
         record=RECORD,
         recorded=[field.expression for field in reversed(recorded)],
         record_padding=record_padding(recorded),
@@ -153,6 +179,64 @@ def read_capture(plan: Plan, folder: Path, *, samples: int, time_steps: int) -> 
     )
 
 
+def read_answers(plan: Plan, folder: Path, *, samples: int, answers: int) -> AnswerCapture:
+    """Read what the bench wrote of the answers in the middle of streams, so many in each.
+
+    Raises
+    ------
+    VerificationError
+        There are more of them, or fewer.
+    """
+    width = plan.readout.neurons + 2
+    words = _read(folder / _ANSWERS, samples * answers * width)
+    return _answers(plan, words.reshape(samples, answers, width))
+
+
+def read_ends(plan: Plan, folder: Path, *, samples: int) -> AnswerCapture:
+    """Read what the bench wrote of the answers that end streams, one each; raises as `read_answers`."""
+    width = plan.readout.neurons + 2 + 3 * len(plan.engines)
+    words = _read(folder / "results.bin", samples * width)
+    return _answers(plan, words.reshape(samples, 1, width))
+
+
+def _answers(plan: Plan, words: npt.NDArray[np.uint32]) -> AnswerCapture:
+    """Of the words of answers, ``(batch, answer, word)``."""
+    classes, values = plan.readout.neurons, words.astype(np.int64)
+    return AnswerCapture(
+        logits=_signed(values[..., :classes], plan.readout.residual_bits),
+        classes=values[..., classes],
+        cycles=values[..., classes + 1],
+    )
+
+
+class Swept:
+    """What an engine that events reach swept in one long sample, a few steps at a time."""
+
+    def __init__(self, engine: EnginePlan, folder: Path, *, time_steps: int) -> None:
+        """Raises `VerificationError` if the engine swept more words, or fewer."""
+        self._engine = engine
+        record = _record_words(engine)
+        each = engine.words * len(engine.passes)
+        path = folder / f"trace_{engine.name}.bin"
+        _check_size(path, time_steps * each * record)
+        self._raw = np.memmap(path, dtype="<u4", mode="r", shape=(time_steps, each, record))
+
+    def steps(self, which: slice) -> tuple[npt.NDArray[np.bool_], IntArray]:
+        """Spikes and residuals of some steps, ``(time, neuron)``; a readout's spikes mean nothing."""
+        raw = np.array(self._raw[which])
+        engine, layout = self._engine, self._engine.layout
+        spikes, residuals = _fields(engine, raw.reshape(-1, raw.shape[-1]))
+
+        def of_pass(array: npt.NDArray[np.generic], number: int) -> npt.NDArray[np.generic]:
+            words = array.reshape(len(raw), len(engine.passes), engine.words, engine.lanes)[:, number]
+            return _neurons(layout, words.reshape(len(raw), 1, -1))[:, 0]
+
+        return (
+            of_pass(spikes, 0).astype(np.bool_, copy=False),
+            of_pass(residuals, engine.membrane_pass).astype(np.int64, copy=False),
+        )
+
+
 def _words_of_sample(engine: EnginePlan, time_steps: int) -> int:
     """Words that an engine sweeps in a sample of so many steps, all passes counted."""
     at_once = engine.kind.steps_at_once(engine, time_steps)  # in hardware, however many a sample has
@@ -183,12 +267,35 @@ def _record_words(engine: EnginePlan) -> int:
 
 
 def _read(path: Path, words: int) -> npt.NDArray[np.uint32]:
+    _check_size(path, words)
+    return np.fromfile(path, dtype="<u4")
+
+
+def _check_size(path: Path, words: int) -> None:
     found = path.stat().st_size if path.exists() else 0
     if found != words * 4:
         raise VerificationError(
             f"The hardware wrote {found} bytes to {path.name} where {words * 4} were due: it lost or invented a word."
         )
-    return np.fromfile(path, dtype="<u4")
+
+
+def _fields(engine: EnginePlan, raw: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.bool_], IntArray]:
+    """Spikes and residuals of some records, ``(record, lane)``."""
+    bits = np.unpackbits(raw.view(np.uint8), axis=1, bitorder="little")
+    lanes, width = engine.lanes, engine.residual_bits
+    spikes = bits[:, :lanes].astype(np.bool_)
+    fields = bits[:, lanes : lanes * (1 + width)].reshape(len(raw), lanes, width)
+    values = np.zeros((len(raw), lanes), dtype=np.int64)
+    for position in range(width):
+        values += fields[:, :, position].astype(np.int64) << position
+    return spikes, _signed(values, width)
+
+
+def _neurons(layout: LayoutPlan, words: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """``(time, batch, word and lane)`` to ``(time, batch, neuron)``."""
+    steps, samples, _ = words.shape
+    placed = words.reshape(steps, samples, layout.rows, layout.columns, layout.groups * layout.lanes)
+    return placed[..., : layout.channels].transpose(0, 1, 4, 2, 3).reshape(steps, samples, layout.neurons)
 
 
 def _read_trace(
@@ -206,15 +313,8 @@ def _read_trace(
     written = int(there.sum())
     raw = np.zeros((count, record), dtype="<u4")
     raw[there.reshape(count)] = _read(folder / f"trace_{engine.name}.bin", written * record).reshape(written, record)
-    bits = np.unpackbits(raw.view(np.uint8), axis=1, bitorder="little")
-    lanes, width = engine.lanes, engine.residual_bits
-    spikes = bits[:, :lanes].astype(np.bool_)
-    fields = bits[:, lanes : lanes * (1 + width)].reshape(count, lanes, width)
-    values = np.zeros((count, lanes), dtype=np.int64)
-    for position in range(width):
-        values += fields[:, :, position].astype(np.int64) << position
-
-    layout = engine.layout
+    lanes = engine.lanes
+    spikes, values = _fields(engine, raw)
 
     def of_pass(array: npt.NDArray[np.generic], number: int) -> npt.NDArray[np.generic]:
         """One pass's records in the order of words, each of `lanes` channels of one position, to neurons."""
@@ -222,11 +322,9 @@ def _read_trace(
             array = array.reshape(samples, engine.words, steps, passes, lanes)[:, :, :time_steps, number].swapaxes(1, 2)
         else:
             array = array.reshape(samples, steps, passes, engine.words, lanes)[:, :, number]
-        words = array.reshape(samples, time_steps, layout.rows, layout.columns, layout.groups * lanes)
-        channels = words[..., : layout.channels].transpose(1, 0, 4, 2, 3)
-        return channels.reshape(time_steps, samples, layout.neurons)
+        return _neurons(engine.layout, array.reshape(samples, time_steps, -1).swapaxes(0, 1))
 
-    residuals = of_pass(_signed(values, width), engine.membrane_pass).astype(np.int64, copy=False)
+    residuals = of_pass(values, engine.membrane_pass).astype(np.int64, copy=False)
     swept = None
     if counts is not None:
         of_lanes = np.repeat(there.reshape(count, 1), lanes, axis=1)

@@ -37,7 +37,7 @@ from snnc.sim.cosimulation.patience import patience
 from snnc.sim.cosimulation.recording import Field, Recording, read_recording, recorded_fields
 from snnc.sim.models.stimulus import Stimulus
 
-__all__ = ["Executable", "build_executable", "prepare", "record", "run_bench", "simulate", "store"]
+__all__ = ["Executable", "build_executable", "prepare", "record", "run_bench", "simulate", "simulated", "store"]
 
 _BENCH: Final = "snnc.sim.cosimulation.benches.self_driving"
 _WAIVERS: Final = Path(__file__).parent / "verilator.vlt"
@@ -113,11 +113,20 @@ def simulate(
     VerificationError
         The core hangs, or does not give what a run must give.
     """
+    with simulated(build, stimulus, longest=longest, overlap=overlap, seed=seed, optimised=optimised) as work:
+        return read_capture(build.plan, work, samples=len(stimulus), time_steps=stimulus.time_steps)
+
+
+@contextlib.contextmanager
+def simulated(
+    build: Build, stimulus: Stimulus, *, longest: int, overlap: bool = False, seed: int = 1, optimised: bool = True
+) -> Iterator[Path]:
+    """The folder of what the bench wrote, for as long as the block lasts; the parameters are those of `simulate`."""
     executable = prepare(build, optimised=optimised)
     with tempfile.TemporaryDirectory(prefix="snnc-") as name:
         work = Path(name)
         _drive(executable, build, stimulus, work, longest=longest, overlap=overlap, seed=seed)
-        return read_capture(build.plan, work, samples=len(stimulus), time_steps=stimulus.time_steps)
+        yield work
 
 
 def record(build: Build, stimulus: Stimulus, *, longest: int, seed: int = 1) -> Recording:

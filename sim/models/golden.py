@@ -20,15 +20,12 @@ from snnc.compiler.ir import (
     Encoding,
     Exit,
     Graph,
-    Initial,
-    InputSource,
     IntegrateAndFire,
     Level,
     Population,
-    Readout,
-    Reset,
     verify,
 )
+from snnc.sim.models.neurons import Layer
 from snnc.sim.models.synapses import WeightedSum
 from snnc.sim.models.threads import one_blas_thread
 
@@ -144,7 +141,7 @@ def run(
     batch = values.shape[1]
     faults = stuck or {}
     layers = [
-        _Layer(population, time_steps, batch, keep=membranes, stuck=faults.get(population.name))
+        Layer(population, time_steps, batch, keep=membranes, stuck=faults.get(population.name))
         for population in graph.layers
     ]
     outputs: dict[str, AnyArray] = {graph.input.name: values} | {layer.name: layer.spikes for layer in layers}
@@ -233,74 +230,6 @@ class _Ending:
         self.steps[ends] = taken
         self.logits[ends] = membranes[ends]
         self._open = self._open & ~ends
-
-
-class _Layer:
-    """A population with a membrane: its parameters per neuron, its state and its record."""
-
-    def __init__(
-        self,
-        population: Population,
-        time_steps: int,
-        batch: int,
-        *,
-        keep: bool,
-        stuck: npt.NDArray[np.int8] | None = None,
-    ) -> None:
-        neuron = population.neuron
-        assert not isinstance(neuron, InputSource)
-        self.name, self.size, self.neuron = population.name, population.size, neuron
-        self._repeat = population.size // population.channels
-        self.bias = self._per_neuron(population.bias)
-        self.membranes: IntArray = np.empty((time_steps if keep else 0, batch, self.size), dtype=np.int64)
-        self.spikes: BoolArray = np.zeros((time_steps, batch, self.size), dtype=np.bool_)
-        self._stuck = stuck
-        start = np.zeros(self.size, dtype=np.int64)
-        if isinstance(neuron, IntegrateAndFire):
-            self._threshold = self._per_neuron(neuron.threshold)
-            taken = neuron.subtracted
-            self._subtracted = self._threshold if taken is None else self._per_neuron(taken)
-            self._floor = None if neuron.floor is None else self._per_neuron(neuron.floor)
-            match neuron.initial:
-                case Initial.ZERO:
-                    pass
-                case Initial.HALF:
-                    start = self._threshold >> 1
-                case _ as unreachable:
-                    assert_never(unreachable)
-        self.membrane: IntArray = np.broadcast_to(start, (batch, self.size))
-
-    def _per_neuron(self, channels: Array) -> IntArray:
-        return np.repeat(channels.astype(np.int64), self._repeat)
-
-    def step(self, t: int, current: IntArray) -> None:
-        """One time step for the batch; `current` is ``(batch, neuron)``, and becomes the membrane."""
-        match self.neuron:
-            case IntegrateAndFire(leak_shift=leak, reset=reset):
-                current += self.membrane
-                if leak is not None:
-                    # 62 bits bound every membrane, so that a longer shift gives the same 0 or -1; C leaves shifts
-                    # beyond 63 open.
-                    current -= self.membrane >> min(leak, 62)
-                spikes = np.greater_equal(current, self._threshold, out=self.spikes[t])
-                match reset:
-                    case Reset.SOFT:
-                        current -= self._subtracted * spikes
-                    case Reset.HARD:
-                        current *= ~spikes
-                    case _ as unreachable_reset:
-                        assert_never(unreachable_reset)
-                if self._floor is not None:
-                    np.maximum(current, self._floor, out=current)
-                if self._stuck is not None:
-                    np.copyto(spikes, self._stuck == 1, where=self._stuck >= 0)
-            case Readout():
-                current += self.membrane
-            case _ as unreachable:
-                assert_never(unreachable)
-        self.membrane = current
-        if len(self.membranes):
-            self.membranes[t] = current
 
 
 def _check_network(graph: Graph, time_steps: int) -> None:

@@ -8,7 +8,8 @@ without an event is one beat that carries nothing but its marker.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, TypeAlias, assert_never
 
@@ -17,7 +18,7 @@ import numpy.typing as npt
 
 from snnc.compiler.ir import Encoding
 
-__all__ = ["Marker", "Stimulus", "from_images", "from_spikes", "stimulus"]
+__all__ = ["Marker", "Stimulus", "asking", "from_images", "from_spikes", "stimulus"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
@@ -29,6 +30,8 @@ class Marker(IntEnum):
     STEP = 1
     SAMPLE = 2
     """The sample's last step."""
+    ANSWER = 3
+    """A step of a stream after which the logits are handed out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,6 +52,8 @@ class Stimulus:
         Sample ``i`` is the beats ``offsets[i]`` up to ``offsets[i + 1]``; shape ``(batch + 1,)``.
     time_steps
         Of every sample.
+    answers
+        Numbers of steps after which the logits of a stream are handed out in its middle, in every sample.
     """
 
     address: IntArray
@@ -57,6 +62,7 @@ class Stimulus:
     marker: npt.NDArray[np.uint8]
     offsets: IntArray
     time_steps: int
+    answers: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -98,6 +104,17 @@ def from_spikes(spikes: npt.NDArray[Any]) -> Stimulus:
     ordered = spikes.transpose(1, 0, 2)
     _, _, address = np.nonzero(ordered)
     return _lay_out(np.count_nonzero(ordered, axis=2), address, np.ones_like(address))
+
+
+def asking(stimulus: Stimulus, answers: Collection[int]) -> Stimulus:
+    """The same beats of streams that are asked for an answer after these numbers of steps, before their last."""
+    wanted = frozenset(answers)
+    if wanted and not 1 <= min(wanted) <= max(wanted) < stimulus.time_steps:
+        raise ValueError(f"answers must be within the stream, after 1 to {stimulus.time_steps - 1} steps")
+    marker = stimulus.marker.copy()
+    ends = np.flatnonzero(marker != Marker.NONE).reshape(len(stimulus), stimulus.time_steps)
+    marker[ends[:, np.array(sorted(wanted), dtype=np.int64) - 1]] = Marker.ANSWER
+    return replace(stimulus, marker=marker, answers=wanted)
 
 
 def _lay_out(counts: IntArray, address: IntArray, value: npt.NDArray[Any]) -> Stimulus:

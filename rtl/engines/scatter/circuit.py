@@ -21,7 +21,7 @@ from snnc.rtl.digit_serialiser import DigitSerialiser
 from snnc.rtl.lanes import Lanes
 from snnc.rtl.loader import LoadPort
 from snnc.rtl.memories import constant_word
-from snnc.rtl.neurons import at_pass, ends_sample
+from snnc.rtl.neurons import answers, at_pass
 from snnc.rtl.readout_port import ReadoutPort
 from snnc.rtl.sequencer import Sequencer
 from snnc.rtl.views import Stream
@@ -157,9 +157,11 @@ class Engine(wiring.Component):
             spikes, total = lanes.spikes, lanes.total
             m.submodules.port = port = ReadoutPort(plan)
             connect(m, port.o, flipped(self.o))
-            # Nothing may touch the membranes from the end of a sample until its logits have left.
+            # Nothing may touch the membranes from the end of a sample, or an answer, until its logits have left.
             blocked = Signal()
             blocks: Value = self.sample
+            if plan.population.stream:
+                blocks = blocks | (sequencer.finished & (sequencer.operation.marker == Marker.ANSWER))
             opens: Value = port.finished
             if self._exit is not None:
                 asks = self._asks(m, valid & sweeping & now.last & ~now.clear, port)
@@ -178,7 +180,7 @@ class Engine(wiring.Component):
             m.d.comb += [
                 sequencer.allow.eq(~clearing & ~blocked),
                 sequencer.allow_spikes.eq(1),
-                port.start.eq(valid & ends_sample(plan, now) & now.last & ~now.clear),
+                port.start.eq(valid & answers(plan, now) & now.last & ~now.clear),
                 port.head.eq(lanes.head),
                 lanes.next_word.eq(port.next_word),
                 lanes.restore.eq(port.restore),

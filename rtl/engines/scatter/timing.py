@@ -44,7 +44,9 @@ class Timing:
         self.ended = self.free
         """The same after this step's."""
         self.answered: dict[int, IntArray] = {}
-        """Of a readout, by the steps taken: the cycle in which it is known whether the sample ends with them."""
+        """Of a readout, by the steps taken: the cycle in which it is known whether the sample ends with them, or in
+        which the last logit of an answer leaves.
+        """
         self.first_issue = np.full(batch, -1, dtype=np.int64)
         self.operations = np.zeros(batch, dtype=np.int64)
         self.last_word = np.full(batch, -1, dtype=np.int64)
@@ -90,7 +92,12 @@ class Timing:
         self.operations = self.operations + source.operations
 
     def _ask(self, taken: int) -> None:
-        """Wait for the answer whether the sample ends with so many steps, if that is asked."""
+        """Wait for the answer whether the sample ends with so many steps, or for the logits, if that is asked."""
+        if taken in self._stimulus.answers and not self.plan.population.fires:
+            # The walker waits for the hand-out.
+            self.answered[taken] = self.free - 1 + self.plan.pipeline + 1 + self.plan.neurons
+            self.free = self.answered[taken] + 1
+            return
         exit_plan = self.plan.population.exit
         if exit_plan is not None and taken in exit_plan.steps and taken < self._stimulus.time_steps:
             self.answered[taken] = self.free - 1 + self.plan.pipeline + self.plan.neurons + 2

@@ -12,7 +12,7 @@ Cycle 0 is the handshake of a sample's first input beat.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -67,10 +67,14 @@ class Prediction:
         shape ``(batch,)``.
     engines
         In the plan's order.
+    answers
+        Of a stream: by the number of steps taken, the cycle that ends with the last logit of that answer, counted as
+        `cycles`, ``(batch,)``.
     """
 
     cycles: IntArray
     engines: tuple[EnginePrediction, ...]
+    answers: Mapping[int, IntArray] = field(default_factory=dict)
 
     @property
     def bound(self) -> IntArray:
@@ -143,7 +147,8 @@ def predict(
     # Up to the answer that ends it, a sample is as if it went on.
     for taken, answered in timings[plan.readout.name].answered.items() if steps is not None else ():
         cycles = np.where(steps == taken, answered + 2 + classes, cycles)
-    return Prediction(cycles=cycles, engines=predictions)
+    handed = {taken: at + 1 for taken, at in timings[plan.readout.name].answered.items() if taken in stimulus.answers}
+    return Prediction(cycles=cycles, engines=predictions, answers=handed)
 
 
 def _maps(

@@ -30,7 +30,8 @@ class EngineTiming(Protocol):
     outputs
         What listens to it; set before anything runs, None for a readout.
     answered
-        Of a readout: by the number of steps taken, the cycle in which it is known whether the sample ends with them.
+        Of a readout: by the number of steps taken, the cycle in which it is known whether the sample ends with them; or
+        of a stream, that in which the last of the logits leaves.
     operations
         That it does; known at the end, as all that follow.
     first_issue, first_execute, last_execute

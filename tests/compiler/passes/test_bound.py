@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from snnc.compiler.design import Firing
 from snnc.compiler.errors import FitError
@@ -17,6 +18,7 @@ from snnc.compiler.ir import Encoding, Graph, Initial, IntegrateAndFire, Pooling
 from snnc.compiler.passes.bound import bound, firing_warnings, layer_bounds
 from snnc.compiler.plan import Range, signed_bits
 from snnc.sim.models import golden
+from snnc.sim.models.stepper import Stepper
 from tests.compiler.networks import design_of
 from tests.networks import integer_chain
 from tests.strategies import integer_networks
@@ -305,3 +307,96 @@ def test_signed_bits(low, high):
     bits = signed_bits(low, high)
     assert -(2 ** (bits - 1)) <= low <= high < 2 ** (bits - 1)
     assert bits == 1 or not (-(2 ** (bits - 2)) <= low and high < 2 ** (bits - 2))
+
+
+@st.composite
+def driven(draw: st.DrawFn) -> tuple[Graph, np.ndarray]:
+    """A chain with one of the neurons that a stream allows, and a stream for it."""
+    reset = draw(st.sampled_from(list(Reset)))
+    size, inputs = draw(st.integers(1, 3)), draw(st.integers(1, 4))
+    weight = draw(arrays(np.int64, (size, inputs), elements=st.integers(-7, 7)))
+    threshold = draw(arrays(np.int64, size, elements=st.integers(1, 30)))
+    bias = draw(arrays(np.int64, size, elements=st.integers(-9, 9)))
+    graph = integer_chain(
+        [weight, np.ones((2, size))],
+        [threshold],
+        [bias, np.zeros(2)],
+        reset=reset,
+        initial=draw(st.sampled_from(list(Initial))),
+        shift=draw(st.integers(0, 2)),
+        time_steps=50,
+    )
+    neuron = graph.layers[0].neuron
+    assert isinstance(neuron, IntegrateAndFire)
+    floor = draw(st.none() | arrays(np.int64, size, elements=st.integers(-40, 5)))
+    neuron = dataclasses.replace(
+        neuron,
+        leak_shift=draw(st.none() | st.integers(0, 5)),
+        floor=floor,
+        subtracted=None if reset is Reset.HARD else draw(st.none() | st.just(threshold + 3)),
+    )
+    hidden = dataclasses.replace(graph.layers[0], neuron=neuron)
+    stream = dataclasses.replace(graph, populations=(graph.input, hidden, graph.readout), stream=True)
+    # Long stretches of one pattern drive membranes to their ends.
+    patterns = draw(arrays(np.bool_, (6, inputs)))
+    return stream, np.repeat(patterns, 50, axis=0)
+
+
+@settings(deadline=None)
+@given(driven())
+def test_a_stream_never_leaves_its_ranges(case: tuple[Graph, np.ndarray]) -> None:
+    graph, events = case
+    hidden = graph.layers[0]
+    try:
+        found = layer_bounds(graph, hidden)
+    except FitError:
+        return
+    asked = np.arange(1, len(events) + 1) % graph.time_steps == 0
+    piece = Stepper(graph).run(events, asked)
+    membranes = piece.membranes[hidden.name]
+    assert found.after_reset.low <= membranes.min()
+    assert membranes.max() <= found.after_reset.high
+
+
+def stream_of(
+    leak: int | None = None, *, floor: int | None = None, reset: Reset = Reset.SOFT, weight: int = 3
+) -> Graph:
+    """One input, one neuron of threshold 10 that it excites by `weight`, or inhibits."""
+    graph = integer_chain([[[weight]], [[1]]], [[10]], reset=reset, time_steps=4)
+    neuron = graph.layers[0].neuron
+    assert isinstance(neuron, IntegrateAndFire)
+    neuron = dataclasses.replace(neuron, leak_shift=leak, floor=None if floor is None else np.array([floor]))
+    hidden = dataclasses.replace(graph.layers[0], neuron=neuron)
+    return dataclasses.replace(graph, populations=(graph.input, hidden, graph.readout), stream=True)
+
+
+@pytest.mark.parametrize(
+    ("graph", "low", "high"),
+    [
+        (stream_of(), 0, 9),  # a spike takes away more than a step can add
+        (stream_of(weight=-3, leak=2), -9, 9),  # falls to where the leak gives back 3, less its rounding
+        (stream_of(weight=-3, floor=-5), -5, 9),
+        (stream_of(weight=15, leak=2), 0, 20),  # a spike leaves 5 of a step's 15, and the leak of 20 takes 5
+        (stream_of(weight=15, reset=Reset.HARD), 0, 9),
+    ],
+)
+def test_the_ranges_of_a_stream(graph: Graph, low: int, high: int) -> None:
+    assert layer_bounds(graph, graph.layers[0]).after_reset == Range(low=low, high=high)
+
+
+@pytest.mark.parametrize(
+    ("graph", "said"),
+    [
+        (stream_of(weight=-3), r"may fall by 3 in every step\. A leak \(--leak-shift\) or a floor"),
+        (stream_of(weight=-3, reset=Reset.HARD), r"may fall by 3 in every step"),
+        (stream_of(weight=15), r"its input of 15 exceeds the 10 .* A leak \(--leak-shift\) or a hard reset"),
+        (stream_of(weight=15, leak=40), "exceeds the 10"),  # a leak of nothing
+    ],
+)
+def test_a_stream_without_widths_is_refused_by_name(graph: Graph, said: str) -> None:
+    with pytest.raises(FitError, match=f"Layer 'hidden0' has no widths for a stream without an end: .*{said}"):
+        layer_bounds(graph, graph.layers[0])
+
+
+def test_a_readout_holds_what_comes_between_two_answers() -> None:
+    assert layer_bounds(stream_of(), stream_of().readout).after_reset == Range(low=0, high=4)

@@ -1,0 +1,92 @@
+"""The neurons of the golden model: ``docs/semantics.md`` section 2 for the populations of a batch, step by step."""
+
+from __future__ import annotations
+
+from typing import TypeAlias, assert_never
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.ir import Array, Initial, InputSource, IntegrateAndFire, Population, Readout, Reset
+
+__all__ = ["Layer"]
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+
+
+class Layer:
+    """A population with a membrane: its parameters per neuron, its state and its record."""
+
+    def __init__(
+        self,
+        population: Population,
+        time_steps: int,
+        batch: int,
+        *,
+        keep: bool,
+        stuck: npt.NDArray[np.int8] | None = None,
+    ) -> None:
+        neuron = population.neuron
+        assert not isinstance(neuron, InputSource)
+        self.name, self.size, self.neuron = population.name, population.size, neuron
+        self._repeat = population.size // population.channels
+        self.bias = self._per_neuron(population.bias)
+        self.membranes: IntArray = np.empty((time_steps if keep else 0, batch, self.size), dtype=np.int64)
+        self.spikes: BoolArray = np.zeros((time_steps, batch, self.size), dtype=np.bool_)
+        self._stuck = stuck
+        start = np.zeros(self.size, dtype=np.int64)
+        if isinstance(neuron, IntegrateAndFire):
+            self._threshold = self._per_neuron(neuron.threshold)
+            taken = neuron.subtracted
+            self._subtracted = self._threshold if taken is None else self._per_neuron(taken)
+            self._floor = None if neuron.floor is None else self._per_neuron(neuron.floor)
+            match neuron.initial:
+                case Initial.ZERO:
+                    pass
+                case Initial.HALF:
+                    start = self._threshold >> 1
+                case _ as unreachable:
+                    assert_never(unreachable)
+        self._start = start
+        self.membrane: IntArray = np.broadcast_to(start, (batch, self.size))
+
+    def record(self, spikes: BoolArray, membranes: IntArray) -> None:
+        """Keep the further steps, from number 0 on, in these ``(time, batch, neuron)``."""
+        self.spikes, self.membranes = spikes, membranes
+
+    def restart(self) -> None:
+        """Go on from what a sample begins with."""
+        self.membrane = np.broadcast_to(self._start, self.membrane.shape)
+
+    def _per_neuron(self, channels: Array) -> IntArray:
+        return np.repeat(channels.astype(np.int64), self._repeat)
+
+    def step(self, t: int, current: IntArray) -> None:
+        """One time step for the batch; `current` is ``(batch, neuron)``, and becomes the membrane."""
+        match self.neuron:
+            case IntegrateAndFire(leak_shift=leak, reset=reset):
+                current += self.membrane
+                if leak is not None:
+                    # 62 bits bound every membrane, so that a longer shift gives the same 0 or -1; C leaves shifts
+                    # beyond 63 open.
+                    current -= self.membrane >> min(leak, 62)
+                spikes = np.greater_equal(current, self._threshold, out=self.spikes[t])
+                match reset:
+                    case Reset.SOFT:
+                        current -= self._subtracted * spikes
+                    case Reset.HARD:
+                        current *= ~spikes
+                    case _ as unreachable_reset:
+                        assert_never(unreachable_reset)
+                if self._floor is not None:
+                    np.maximum(current, self._floor, out=current)
+                if self._stuck is not None:
+                    np.copyto(spikes, self._stuck == 1, where=self._stuck >= 0)
+            case Readout():
+                current += self.membrane
+            case _ as unreachable:
+                assert_never(unreachable)
+        self.membrane = current
+        if len(self.membranes):
+            self.membranes[t] = current
