@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from snnc.connecting import connect
     from snnc.modules import from_norse, from_sinabs, from_snntorch, from_spikingjelly
     from snnc.network import Network, Run, load
+    from snnc.streaming import Stream
     from snnc.training import train
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Network",
     "Run",
     "SnncError",
+    "Stream",
     "__version__",
     "connect",
     "from_norse",
@@ -50,6 +52,7 @@ _WHERE: Final[Mapping[str, str]] = MappingProxyType(
         "Network": "snnc.network",
         "Run": "snnc.network",
         "SnncError": "snnc.compiler.errors",
+        "Stream": "snnc.streaming",
         "__version__": "snnc.compiler",
         "from_norse": "snnc.modules",
         "from_sinabs": "snnc.modules",

@@ -19,6 +19,7 @@ from snnc.compiler.targets import TARGETS, Device, load_target
 if TYPE_CHECKING:
     from snnc.compiler.commands.synth import SynthesisResult
     from snnc.network import Network
+    from snnc.sim.trust.streams import StreamVerdict
     from snnc.sim.trust.verify import Verdict
 
 __all__ = ["Build", "compile_into", "open_build"]
@@ -95,6 +96,30 @@ class Build:
             with tracing(opened, inputs, file, time_steps=steps, seed=seed):
                 return run(opened, inputs, labels=known, time_steps=steps, source=source, seed=seed)
 
+    def verify_stream(self, x: npt.ArrayLike, *, every: int | None = None, seed: int = 0) -> StreamVerdict:
+        """Prove the Verilog of a network for streams equal to the golden model over one stream, of whatever length.
+
+        Parameters
+        ----------
+        x
+            Events of its steps, as `Stream.feed` takes them.
+        every
+            Steps between two answers; by default the compiled ``T_max``.
+
+        Raises
+        ------
+        VerificationError
+            They differ; the message is the first difference.
+        DataError, OptionError, ToolError
+            See `snnc.compiler.errors`.
+        """
+        from snnc.compiler.commands.streaming import run_stream
+        from snnc.streaming import stream_events
+
+        with folder.using_build(self.path) as opened:
+            events = stream_events(opened.load_graph(), x)
+            return run_stream(opened, events, every=every, source="an array", seed=seed)
+
     def synthesise(
         self, *, seeds: Iterable[int] = (1,), package: str | None = None, mhz: float | None = None, check: int = 0
     ) -> SynthesisResult:
@@ -153,6 +178,7 @@ def compile_into(
     lanes: Sequence[int] | str | None,
     objective: str,
     time_steps: int,
+    stream: bool,
 ) -> Build:
     """`Network.compile`."""
     from snnc.compiler.commands.compile import parse_lanes
@@ -167,6 +193,7 @@ def compile_into(
         column_banks=None if widths is None else tuple(banks for _, banks in widths),
         objective=Objective(objective),
         weight_bits=network.weight_bits,
+        stream=stream,
     )
     name = network.name if network.path is None else network.path.stem
     path = Path("build") / name if out is None else Path(out)

@@ -26,6 +26,7 @@ from snnc.sim.models.inputs import encode
 if TYPE_CHECKING:
     from snnc.building import Build
     from snnc.sim.evaluation.evaluation import Evaluation
+    from snnc.streaming import Stream
 
 __all__ = ["Network", "Run", "load"]
 
@@ -155,6 +156,19 @@ class Network:
             membranes=MappingProxyType({name: joined(name, "membranes") for name in names}),
         )
 
+    def stream(self) -> Stream:
+        """Hear a stream without an end, step by step: exactly what hardware gives that was compiled with ``stream``.
+
+        Raises
+        ------
+        UnsupportedError, FitError
+            The network takes no events, or the membranes of a layer have no widths for it; the message says what would
+            help.
+        """
+        from snnc.streaming import Stream
+
+        return Stream(self.graph)
+
     def encode(self, x: npt.ArrayLike, *, time_steps: int | None = None) -> npt.NDArray[Any]:
         """What reaches the network: `docs/semantics.md` section 3.
 
@@ -224,6 +238,7 @@ class Network:
         lanes: Sequence[int] | str | None = None,
         objective: str = "latency",
         time_steps: int | None = None,
+        stream: bool = False,
     ) -> Build:
         """Compile for a device, into a build folder.
 
@@ -239,6 +254,8 @@ class Network:
             ``"latency"``, ``"balanced"`` or ``"area"``.
         time_steps
             ``T_max`` of the hardware; by default that of the network.
+        stream
+            Hardware for streams without an end, which are answered at least every ``T_max`` steps.
 
         Raises
         ------
@@ -250,7 +267,13 @@ class Network:
         from snnc.building import compile_into
 
         return compile_into(
-            self, device=device, out=out, lanes=lanes, objective=objective, time_steps=time_steps or self.time_steps
+            self,
+            device=device,
+            out=out,
+            lanes=lanes,
+            objective=objective,
+            time_steps=time_steps or self.time_steps,
+            stream=stream,
         )
 
     def export(self, path: str | Path) -> None:

@@ -9,7 +9,7 @@
           images/            contents of memories, for $readmemh; paths in the Verilog are relative to BUILD
           tb/                a bench that the user may edit
           report.md, .json   for people; `verify` and `synth` fill in their sections
-          verify/, synth/    results of those commands
+          verify/, stream/, synth/    results of those commands
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from snnc.compiler.build.folder import Build, using_build
 from snnc.compiler.build.report import Section
 from snnc.compiler.build.results import results_folder, write_result
+from snnc.compiler.commands.streaming import STREAM_STEPS, random_stream, read_stream, run_stream, stream_lines
 from snnc.compiler.errors import OptionError, VerificationError
 from snnc.compiler.ir import Encoding
 from snnc.compiler.passes.bound import firing_warnings
@@ -58,6 +59,18 @@ _MOST_CYCLES_BY_HAND = 40_000
     help="What is simulated: the Verilog, or what snnc build or snnc synth made of it.",
 )
 @click.option("--timeout", type=click.FloatRange(1), metavar="SECONDS", help="For each tool that a level needs.")
+    "--stream",
+    type=click.IntRange(min=1),
+    metavar="STEPS",
+    help=f"Of a build for streams: steps of a random one. Default: {STREAM_STEPS:,}, beside the samples.",
+)
+@click.option(
+    "--recording",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Instead: the events of FILE.npy, uint8 (time, address) of 0 and 1.",
+)
+@click.option("--every", type=click.IntRange(min=1), help="Steps between two answers of it. Default: the T_max.")
 @click.option("--time-steps", type=click.IntRange(min=1), help="Steps of every sample. Default: the compiled T_max.")
 @click.option("--density", type=click.FloatRange(0, 1), default=0.15, show_default=True, help="Of random inputs.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of random inputs and gaps.")
@@ -72,6 +85,9 @@ def verify(
     dataset: str | None,
     data: Path | None,
     samples: int | None,
+    stream: int | None,
+    recording: Path | None,
+    every: int | None,
     time_steps: int | None,
     density: float,
     seed: int,
@@ -87,6 +103,13 @@ def verify(
                 f"--time-steps is {steps}, but the network was compiled for at most {opened.plan.time_steps}; "
                 f"compile it again with --time-steps {steps}."
             )
+        if not opened.plan.stream and (stream, recording, every) != (None, None, None):
+            raise OptionError(
+                f"--stream, --recording and --every are for builds for streams; '{build}' takes samples with an end: "
+                "compile the network with --stream."
+            )
+        if stream is not None and recording is not None:
+            raise click.UsageError("--stream makes random events and --recording reads some: give one.")
         for warning in firing_warnings(opened.load_graph()):
             click.echo(warning, err=True)
         if data is not None and dataset is None:
@@ -115,9 +138,19 @@ def verify(
             return
         with tracing(opened, inputs, trace, time_steps=steps, seed=seed) as traced:
             verdict = run(opened, inputs, labels=labels, time_steps=steps, source=dataset or "random inputs", seed=seed)
+        streamed = None
+        if opened.plan.stream:
+            graph = opened.load_graph()
+            events = (
+                random_stream(graph, stream or STREAM_STEPS, density=density, seed=seed)
+                if recording is None
+                else read_stream(graph, recording)
+            )
+            source = "random events" if recording is None else recording.name
+            streamed = run_stream(opened, events, every=every, source=source, seed=seed)
     if traced is not None:
         click.echo(traced)
-    for line in _lines(verdict):
+    for line in [*_lines(verdict), *([] if streamed is None else stream_lines(streamed))]:
         click.echo(line)
 
 

@@ -12,18 +12,21 @@ heard in training.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from snnc.compiler.errors import DataError
 from snnc.distill.data.archives import open_archive
 from snnc.distill.data.dataset import Dataset, Split, check_labels, folders
 from snnc.distill.data.send_on_delta import SendOnDelta, thresholds_of
 
-__all__ = ["load_watch"]
+__all__ = ["Recording", "load_watch", "watch_recordings"]
 
 _FILE: Final = "watch.npz"
 _CHANNELS: Final = 6
@@ -35,8 +38,50 @@ _VALIDATION: Final = (7,)
 _NAME_LIMIT: Final = 64
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Recording:
+    """What one person did: `events` ``[time, 12]`` of 0 and 1, one sample of the watch a step; its `label`."""
+
+    person: int
+    label: int
+    events: npt.NDArray[np.uint8]
+
+
 def load_watch(name: str, root: str | Path | None) -> Dataset:
     """The recordings in windows of events ``(128, 12, 1, 1)``."""
+    recordings, classes = _recordings(name, root)
+
+    def split(*people: int) -> Split:
+        chosen = [recording for recording in recordings if recording.person in people]
+        windows = [_windows(recording.events) for recording in chosen]
+        labels = [np.full(len(w), recording.label) for w, recording in zip(windows, chosen, strict=True)]
+        return Split(images=np.concatenate(windows), labels=np.concatenate(labels))
+
+    return Dataset(
+        name=name,
+        title="watch, events of 7 exercises, split by person",
+        shape=(2 * _CHANNELS, 1, 1),
+        time_steps=_WINDOW,
+        classes=classes,
+        train=split(*_TRAINING),
+        validation=split(*_VALIDATION),
+        test=split(*_others(recordings)),
+    )
+
+
+def watch_recordings(root: str | Path | None = None) -> tuple[Recording, ...]:
+    """The whole recordings of the test people, as the events that the windows of `load_watch` are cut from."""
+    recordings, _ = _recordings("watch", root)
+    return tuple(recording for recording in recordings if recording.person in _others(recordings))
+
+
+def _others(recordings: Sequence[Recording]) -> tuple[int, ...]:
+    """The people who are neither for training nor for validation."""
+    return tuple(sorted({recording.person for recording in recordings} - {*_TRAINING, *_VALIDATION}))
+
+
+def _recordings(name: str, root: str | Path | None) -> tuple[tuple[Recording, ...], tuple[str, ...]]:
+    """All of them, and the names of the classes."""
     places = folders(name, root)
     path = next((folder / _FILE for folder in places if (folder / _FILE).is_file()), None)
     if path is None:
@@ -60,37 +105,23 @@ def load_watch(name: str, root: str | Path | None) -> Dataset:
     if len(person) != count or len(stored) != count:
         raise DataError(f"{path}: person and label must say one number for each of {count} recordings; fetch it again.")
     labels = check_labels(stored, len(classes), path=path, name=name)
-    recordings = [signal[start:end] for start, end in pairwise(offset)]
     heard = np.isin(person, _TRAINING)
     parts = {"train": heard, "validation": np.isin(person, _VALIDATION)}
     parts["test"] = ~(parts["train"] | parts["validation"])
     for part, members in parts.items():
         if not members.any():
             raise DataError(f"{path} holds no recording of the people of the {part} part; fetch the original file.")
-    encoders = SendOnDelta(
-        thresholds=thresholds_of(np.concatenate([r for r, one in zip(recordings, heard, strict=True) if one]), _SHARE)
+    signals = [signal[start:end] for start, end in pairwise(offset)]
+    training = np.concatenate([one for one, is_heard in zip(signals, heard, strict=True) if is_heard])
+    encoders = SendOnDelta(thresholds=thresholds_of(training, _SHARE))
+    recordings = tuple(
+        Recording(person=int(who), label=int(label), events=encoders.encode(one)[0])
+        for one, who, label in zip(signals, person, labels, strict=True)
     )
-    windows = [_windows(encoders.encode(recording)[0]) for recording in recordings]
-    splits = {
-        part: Split(
-            images=np.concatenate([w for w, one in zip(windows, members, strict=True) if one]),
-            labels=np.concatenate(
-                [np.full(len(w), at) for w, at, one in zip(windows, labels, members, strict=True) if one]
-            ),
-        )
-        for part, members in parts.items()
-    }
-    return Dataset(
-        name=name,
-        title="watch, events of 7 exercises, split by person",
-        shape=(2 * _CHANNELS, 1, 1),
-        time_steps=_WINDOW,
-        classes=classes,
-        **splits,
-    )
+    return recordings, classes
 
 
-def _windows(events: np.ndarray) -> np.ndarray:
+def _windows(events: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Windows ``[N, T, 2 channel, 1, 1]`` of one recording's events ``[time, 2 channel]``."""
     starts = range(0, len(events) - _WINDOW + 1, _STRIDE)
     return np.stack([events[start : start + _WINDOW] for start in starts])[..., None, None]

@@ -12,6 +12,7 @@ from snnc.compiler.errors import DataError
 from snnc.distill.data import load
 from snnc.distill.data.saccades import FIELD, TIME_STEPS, see
 from snnc.distill.data.send_on_delta import SendOnDelta, thresholds_of
+from snnc.distill.data.watch import watch_recordings
 
 
 def recordings(**changes: Any) -> dict[str, Any]:
@@ -85,3 +86,12 @@ def test_a_seed_says_what_the_camera_sees():
     assert not np.array_equal(see(image, seed=1), see(image, seed=2))
     found = hashlib.sha256(see(image, seed=1).tobytes()).hexdigest()
     assert found.startswith("ba7e5e9beb83")  # the same on every machine
+
+
+def test_whole_recordings_are_those_that_the_windows_are_cut_from(tmp_path):
+    np.savez(tmp_path / "watch.npz", **recordings())
+    whole = watch_recordings(tmp_path)
+    assert [(one.person, one.label, len(one.events)) for one in whole[:2]] == [(8, 0, 136), (8, 1, 200)]
+    assert len(whole) == 6
+    watch = load("watch", tmp_path)
+    np.testing.assert_array_equal(watch.test.images[2, :, :, 0, 0], whole[1].events[64:192])

@@ -13,10 +13,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snnc.compiler.errors import BuildError
+from snnc.compiler.errors import BuildError, UnsupportedError
 from snnc.compiler.formats.random_network import RandomNetwork, random_graph
 from snnc.compiler.formats.student import student_graph
-from snnc.compiler.ir import Convolution, Encoding, Exit, IntegrateAndFire, Pooling, Projection, Reset, format_graph
+from snnc.compiler.ir import (
+    Convolution,
+    Encoding,
+    Exit,
+    IntegrateAndFire,
+    Pooling,
+    Projection,
+    Reset,
+    format_graph,
+    verify,
+)
 from snnc.compiler.ir.model import load_model, model_hash, model_to_bytes
 from tests.compiler.networks import checkpoint
 from tests.networks import integer_chain
@@ -182,3 +192,13 @@ def test_a_bomb_is_refused(tmp_path):
         archive.writestr("header.npy", bytes(10_000_000))
     with pytest.raises(BuildError, match="damaged"):
         load_model(path)
+
+
+def test_a_network_for_streams_says_so(tmp_path):
+    graph = dataclasses.replace(integer_chain([[[1, -2]], [[3], [1]]], [[4]], [[5], [-6, 0]]), stream=True)
+    path = tmp_path / "model.npz"
+    path.write_bytes(model_to_bytes(graph))
+    assert load_model(path).stream
+    assert model_hash(graph) != model_hash(dataclasses.replace(graph, stream=False))
+    with pytest.raises(UnsupportedError, match="has an early exit, which ends samples"):
+        verify(dataclasses.replace(graph, exit=Exit(margin=1, steps=(1,))))

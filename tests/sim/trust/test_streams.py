@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import snnc
 from snnc.compiler.errors import FitError, OptionError, VerificationError
 from snnc.compiler.formats.random_network import RandomNetwork, random_graph
 from snnc.compiler.ir import Encoding, Graph, IntegrateAndFire, Readout, Reset
@@ -125,3 +126,28 @@ def test_networks_made_for_streams_here_are_bounded() -> None:
         for layer in streaming(random_chain((24, 9, 3)), hard=hard).layers[:-1]:
             assert isinstance(layer.neuron, IntegrateAndFire)
             assert layer.neuron.reset is (Reset.HARD if hard else Reset.SOFT)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("person", [8, 9, 10])
+def test_a_whole_recording_of_each_test_person(person: int, tmp_path: Path, data_folder: Path | None) -> None:
+    """A decision every half second, of a network that was trained on windows of other people."""
+    from snnc.distill.data.watch import watch_recordings
+
+    if data_folder is None or not (data_folder / "watch" / "watch.npz").exists():
+        pytest.skip("SNNC_DATA does not hold the recordings")
+    network = snnc.train(
+        "watch",
+        data=data_folder,
+        architecture="12-32R-7",
+        leak_shift=4,
+        epochs=3,
+        teacher_epochs=0,
+        loss="cross-entropy",
+        out=tmp_path / "watch.pt",
+    )
+    recording = next(one for one in watch_recordings(data_folder) if one.person == person)
+    build = network.compile(out=tmp_path / "build", stream=True)
+    verdict = build.verify_stream(recording.events, every=25)
+    assert verdict.steps == len(recording.events) > 1000
+    assert verdict.answers == -(-verdict.steps // 25)
