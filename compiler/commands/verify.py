@@ -59,6 +59,7 @@ _MOST_CYCLES_BY_HAND = 40_000
     help="What is simulated: the Verilog, or what snnc build or snnc synth made of it.",
 )
 @click.option("--timeout", type=click.FloatRange(1), metavar="SECONDS", help="For each tool that a level needs.")
+@click.option(
     "--stream",
     type=click.IntRange(min=1),
     metavar="STEPS",

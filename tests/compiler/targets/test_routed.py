@@ -13,7 +13,7 @@ from snnc.compiler.targets.ice40 import _declared_once
 from snnc.compiler.targets.routed import RoutedCells, readable
 
 CELLS = RoutedCells(
-    model=lambda cell: {"LC": "model_of_lc"}.get(cell["type"], cell["type"]),
+    model=lambda cell: "model_of_lc" if cell["type"] == "LC" else str(cell["type"]),
     open_level=lambda kind, port: "1" if port == "CEN" else "0",
     pads={"PAD": ("PIN", "IN", "OUT")},
     joined=("RAM",),
