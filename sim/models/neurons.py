@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias, assert_never
+from typing import Any, TypeAlias, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -13,16 +13,21 @@ __all__ = ["Layer"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
+AnyArray: TypeAlias = npt.NDArray[Any]
 
 
 class Layer:
-    """A population with a membrane: its parameters per neuron, its state and its record."""
+    """A population with a membrane: its parameters per neuron, its state and its record.
+
+    It computes in integers of `kind`, in which nothing that it meets may overflow; the record is of 64 bits.
+    """
 
     def __init__(
         self,
         population: Population,
         time_steps: int,
         batch: int,
+        kind: type[np.signedinteger[Any]] = np.int64,
         *,
         keep: bool,
         stuck: npt.NDArray[np.int8] | None = None,
@@ -30,12 +35,12 @@ class Layer:
         neuron = population.neuron
         assert not isinstance(neuron, InputSource)
         self.name, self.size, self.neuron = population.name, population.size, neuron
-        self._repeat = population.size // population.channels
+        self._repeat, self._kind = population.size // population.channels, kind
         self.bias = self._per_neuron(population.bias)
         self.membranes: IntArray = np.empty((time_steps if keep else 0, batch, self.size), dtype=np.int64)
         self.spikes: BoolArray = np.zeros((time_steps, batch, self.size), dtype=np.bool_)
         self._stuck = stuck
-        start = np.zeros(self.size, dtype=np.int64)
+        start = np.zeros(self.size, dtype=kind)
         if isinstance(neuron, IntegrateAndFire):
             self._threshold = self._per_neuron(neuron.threshold)
             taken = neuron.subtracted
@@ -49,7 +54,7 @@ class Layer:
                 case _ as unreachable:
                     assert_never(unreachable)
         self._start = start
-        self.membrane: IntArray = np.broadcast_to(start, (batch, self.size))
+        self.membrane: AnyArray = np.broadcast_to(start, (batch, self.size))
 
     def record(self, spikes: BoolArray, membranes: IntArray) -> None:
         """Keep the further steps, from number 0 on, in these ``(time, batch, neuron)``."""
@@ -59,18 +64,18 @@ class Layer:
         """Go on from what a sample begins with."""
         self.membrane = np.broadcast_to(self._start, self.membrane.shape)
 
-    def _per_neuron(self, channels: Array) -> IntArray:
-        return np.repeat(channels.astype(np.int64), self._repeat)
+    def _per_neuron(self, channels: Array) -> AnyArray:
+        return np.repeat(channels.astype(self._kind), self._repeat)
 
-    def step(self, t: int, current: IntArray) -> None:
+    def step(self, t: int, current: AnyArray) -> None:
         """One time step for the batch; `current` is ``(batch, neuron)``, and becomes the membrane."""
         match self.neuron:
             case IntegrateAndFire(leak_shift=leak, reset=reset):
                 current += self.membrane
                 if leak is not None:
-                    # 62 bits bound every membrane, so that a longer shift gives the same 0 or -1; C leaves shifts
-                    # beyond 63 open.
-                    current -= self.membrane >> min(leak, 62)
+                    # No membrane reaches the last two bits, so that a longer shift gives the same 0 or -1; C leaves
+                    # shifts by a number's width and more open.
+                    current -= self.membrane >> min(leak, 8 * current.itemsize - 2)
                 spikes = np.greater_equal(current, self._threshold, out=self.spikes[t])
                 match reset:
                     case Reset.SOFT:

@@ -73,7 +73,7 @@ class Stepper:
     @property
     def logits(self) -> IntArray:
         """What an answer would be now, ``(class,)``."""
-        return self._layers[-1].membrane[0].copy()
+        return self._layers[-1].membrane[0].astype(np.int64)
 
     def answer(self) -> IntArray:
         """The logits ``(class,)``; the readout starts again, and everything else goes on."""

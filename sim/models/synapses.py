@@ -27,7 +27,7 @@ _EXACT: Final[tuple[tuple[type[np.generic], int], ...]] = (
 )
 """Arithmetic for weighted sums, fastest first, with the magnitude below which every partial sum is exact in it."""
 
-_PIECE: Final = 2**21
+_PIECE: Final = 2**17
 """Numbers that a convolution copies beside each other at a time: few enough for a cache, enough for a fast product."""
 
 
@@ -52,14 +52,17 @@ class WeightedSum:
                 f"The weighted sums from '{projection.source}' to '{projection.target}' can reach {self.reach}; "
                 "the golden model is exact below 2^62. Use fewer input bits."
             )
-        self._constant: IntArray | None = None
+        self._constant: AnyArray | None = None
 
-    def __call__(self, emitted: AnyArray, t: int) -> IntArray:
-        """The sum for what the source emitted at step `t`; ``(time, batch, source)`` to ``(batch, target)``."""
+    def __call__(self, emitted: AnyArray, t: int, kind: type[np.signedinteger[Any]] = np.int64) -> AnyArray:
+        """The sum for what the source emitted at step `t`; ``(time, batch, source)`` to ``(batch, target)``.
+
+        It comes in integers of `kind`, in which ``reach << shift`` has to be exact.
+        """
         if not self.direct:
-            return self._sum(emitted[t])
+            return self._sum(emitted[t], kind)
         if self._constant is None:
-            self._constant = self._sum(emitted[0])
+            self._constant = self._sum(emitted[0], kind)
         return self._constant
 
     def operations(self, emitted: AnyArray, steps: IntArray) -> IntArray:
@@ -77,17 +80,17 @@ class WeightedSum:
         reached = _fan_out(self.projection, self._source, self._target)
         return np.count_nonzero(effective, axis=0).astype(np.int64) @ reached
 
-    def _sum(self, values: AnyArray) -> IntArray:
+    def _sum(self, values: AnyArray, kind: type[np.signedinteger[Any]]) -> AnyArray:
         maps = values.reshape(len(values), *self._source)
         match self.projection:
             case Dense(pool=pool):
                 pooled = self._pooled(maps, pool)
-                result = (pooled.reshape(len(values), len(self.weight)) @ self.weight).astype(np.int64)
+                result = (pooled.reshape(len(values), len(self.weight)) @ self.weight).astype(kind)
             case Convolution(pool=pool) as projection:
-                result = self._convolved(self._pooled(maps, pool), projection)
+                result = self._convolved(self._pooled(maps, pool), projection, kind)
             case Pooling(kernel=kernel, stride=stride):
-                sums = _window_sums(maps, kernel, stride, np.dtype(np.int64))
-                result = (sums * self.weight[:, None, None]).reshape(len(values), math.prod(self._target))
+                sums = _window_sums(maps, kernel, stride, np.dtype(kind))
+                result = (sums * self.weight[:, None, None].astype(kind)).reshape(len(values), math.prod(self._target))
             case _ as unreachable:
                 assert_never(unreachable)
         if self.projection.shift:
@@ -99,13 +102,13 @@ class WeightedSum:
             return maps.astype(self.weight.dtype)
         return _window_sums(maps, (pool, pool), (pool, pool), self.weight.dtype)
 
-    def _convolved(self, maps: AnyArray, projection: Convolution) -> IntArray:
+    def _convolved(self, maps: AnyArray, projection: Convolution, kind: type[np.signedinteger[Any]]) -> AnyArray:
         """``(batch, channel, height, width)`` to ``(batch, target)``."""
         batch, channels, height, width = maps.shape
         outputs, rows, columns = self._target
         (kernel_rows, kernel_columns), groups = projection.kernel, projection.groups
         (above, left), (down, right) = projection.padding, projection.stride
-        result = np.empty((batch, groups, outputs // groups, rows * columns), np.int64)
+        result = np.empty((batch, groups, outputs // groups, rows * columns), kind)
         piece = max(1, _PIECE // (channels * kernel_rows * kernel_columns * rows * columns))
         for start in range(0, batch, piece):
             some = maps[start : start + piece]

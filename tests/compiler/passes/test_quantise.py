@@ -346,6 +346,7 @@ def test_what_a_neuron_that_only_a_drive_moves_subtracts(leak):
     plain = changed(checkpoint(norm=False, steps=False), "state/hidden0.0.weight", np.zeros((6, 12), np.float32))
     design = normalise(design_of(student_graph(plain)))
     hidden = design.graph.layers[0]
+    assert isinstance(hidden.neuron, IntegrateAndFire)
     ratio = np.array([0.25, 0.5, 0.75, 1.0, 1.5, 1e-9])
     neuron = dataclasses.replace(
         hidden.neuron, leak_shift=leak, reset=Reset.SOFT, subtracted=hidden.neuron.threshold * ratio
@@ -353,6 +354,7 @@ def test_what_a_neuron_that_only_a_drive_moves_subtracts(leak):
     populations = (design.graph.input, dataclasses.replace(hidden, neuron=neuron), design.graph.readout)
     graph = dataclasses.replace(design.graph, populations=populations)
     found = quantise(dataclasses.replace(design, graph=graph)).graph.layers[0].neuron
+    assert isinstance(found, IntegrateAndFire)
     wanted = found.threshold if leak is None else np.maximum(1, np.rint(found.threshold * ratio))
     assert found.subtracted is not None
     assert found.subtracted.tolist() == wanted.tolist()

@@ -252,6 +252,22 @@ def test_arithmetic_is_the_fastest_that_is_exact() -> None:
         assert WeightedSum(graph, first).weight.dtype == kind
 
 
+@pytest.mark.parametrize("bits", [21, 22, 23, 24, 25])
+@pytest.mark.parametrize("threshold", [1, 2**29, 2**31, 2**33])
+def test_membranes_are_exact_around_32_bits(bits: int, threshold: int) -> None:
+    """Only what a whole run proves to stay below 2^30 is computed in 32 bits."""
+    graph = chain(fire(threshold), encoding=Encoding.DIRECT, bits=bits, weight=127)
+    current = 127 * (2**bits - 1)
+    trace = golden.run(graph, np.array([[2**bits - 1]]), time_steps=4)
+    membrane, expected = 0, []
+    for _ in range(4):
+        membrane += current
+        membrane -= threshold if membrane >= threshold else 0
+        expected.append(membrane)
+    assert trace.populations["hidden"].membranes.reshape(-1).tolist() == expected
+    assert trace.populations["hidden"].membranes.dtype == np.int64
+
+
 def chain_of(projection: Projection, shape: Shape, neuron: IntegrateAndFire, **fields) -> Graph:
     """Events of a shape through one projection into a population of one channel, which the readout hears as it is."""
     reached = target_shape(projection, shape)
