@@ -6,9 +6,9 @@ sample of ``t + 1`` steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from snnc.sim.models import golden
 from snnc.sim.models.floating import FloatNetwork
 from snnc.sim.models.inputs import Samples, encoded_batches
 from snnc.sim.models.spread import Spread
-from snnc.sim.models.threads import one_blas_thread
+from snnc.sim.models.threads import in_order
 
 __all__ = ["Activity", "ExitActivity", "FloatActivity", "LayerActivity", "measure"]
 
@@ -120,15 +120,45 @@ class Activity:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class _Tally:
-    """Sums of one layer over the batches so far."""
+class _LayerCounts:
+    """Of one layer; the last three of a float network beside it."""
 
     fired: IntArray
+    low: int
+    high: int
     floating: int = 0
     different: int = 0
     own_different: int = 0
-    low: list[int] = field(default_factory=list)
-    high: list[int] = field(default_factory=list)
+
+    def add(self, other: _LayerCounts) -> None:
+        self.fired += other.fired
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+        self.floating += other.floating
+        self.different += other.different
+        self.own_different += other.own_different
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Counts:
+    """What a batch comes to, and then what several come to."""
+
+    steps: list[IntArray]
+    correct: IntArray
+    float_correct: IntArray
+    confusion: IntArray
+    agree: int
+    operations: IntArray
+    layers: dict[str, _LayerCounts]
+
+    def add(self, other: _Counts) -> None:
+        self.steps += other.steps
+        self.correct += other.correct
+        self.float_correct += other.float_correct
+        self.confusion += other.confusion
+        self.agree += other.agree
+        self.operations += other.operations
+        for name, layer in self.layers.items():
+            layer.add(other.layers[name])
 
 
 def measure(
@@ -139,7 +169,7 @@ def measure(
     floating: Graph | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Activity:
-    """Run the golden model, and the float network beside it, over all samples.
+    """Run the golden model, and the float network beside it, over all samples, on all cores.
 
     Parameters
     ----------
@@ -149,75 +179,94 @@ def measure(
         Called with the number of samples of every finished batch.
     """
     floats = None if floating is None else FloatNetwork(floating)
-    classes = graph.readout.size
-    correct, float_correct = np.zeros(time_steps, np.int64), np.zeros(time_steps, np.int64)
-    confusion = np.zeros((classes, classes), np.int64)
-    operations = np.zeros(len(graph.projections), np.int64)
-    taken: list[IntArray] = []
-    agree = 0
-    tallies = {layer.name: _Tally(fired=np.zeros(layer.size, np.int64)) for layer in graph.layers}
+
+    def counted(item: tuple[slice, npt.NDArray[Any]]) -> _Counts:
+        part, inputs = item
+        return _counts(graph, floats, inputs, samples.labels[part], time_steps)
+
     batch = golden.batch_size(graph, time_steps=time_steps, currents=True)
-    with one_blas_thread():  # the float network's products, too
-        for part, inputs in encoded_batches(graph, samples, time_steps=time_steps, batch=batch):
-            labels = samples.labels[part]
-            trace = golden.run(graph, inputs, time_steps=time_steps, currents=True)
-            correct += _correct(trace.populations[graph.readout.name].membranes, labels)
-            taken.append(trace.steps)
-            agree += int(
-                np.count_nonzero(trace.classes == trace.populations[graph.readout.name].membranes[-1].argmax(axis=1))
-            )
-            np.add.at(confusion, (labels, trace.classes), 1)
-            operations += [int(counts.sum()) for counts in trace.synaptic_operations]
-            for layer in graph.layers:
-                found, tally = trace.populations[layer.name], tallies[layer.name]
-                tally.fired += _taken(found.spikes, trace.steps).sum(axis=(0, 1))
-                residual = _residual(layer, found)
-                tally.low.append(residual.low)
-                tally.high.append(residual.high)
-            if floats is not None:
-                integer = {name: found.spikes for name, found in trace.populations.items()}
-                run = floats.run(inputs, time_steps=time_steps)
-                fed = floats.run(inputs, time_steps=time_steps, fed=integer)
-                float_correct += _correct(run.logits, labels)
-                for name, spikes in run.spikes.items():
-                    tallies[name].floating += int(np.count_nonzero(spikes))
-                    tallies[name].different += int(np.count_nonzero(spikes != integer[name]))
-                    tallies[name].own_different += int(np.count_nonzero(fed.spikes[name] != integer[name]))
-            progress(len(labels))
+    total: _Counts | None = None
+    for found in in_order(counted, encoded_batches(graph, samples, time_steps=time_steps, batch=batch)):
+        done = len(found.steps[0])
+        if total is None:
+            total = found
+        else:
+            total.add(found)
+        progress(done)
+    assert total is not None  # there are always samples
 
     count = len(samples)
-    steps = np.concatenate(taken)
+    steps = np.concatenate(total.steps)
     spaces = [layer.size * count * time_steps for layer in graph.layers]
     of_taken = [layer.size * int(steps.sum()) for layer in graph.layers]
+    layers = [total.layers[layer.name] for layer in graph.layers]
     return Activity(
         samples=count,
         time_steps=time_steps,
-        accuracy=correct / count,
-        confusion=confusion,
+        accuracy=total.correct / count,
+        confusion=total.confusion,
         layers=tuple(
             LayerActivity(
-                fired=tally.fired,
-                rate=int(tally.fired.sum()) / space,
-                residual=Range(low=min(tally.low), high=max(tally.high)),
+                fired=layer.fired, rate=int(layer.fired.sum()) / space, residual=Range(low=layer.low, high=layer.high)
             )
-            for tally, space in zip(tallies.values(), of_taken, strict=True)
+            for layer, space in zip(layers, of_taken, strict=True)
         ),
-        operations=tuple(float(total) / count for total in operations),
-        floating=None if floats is None else _floating(float_correct / count, list(tallies.values())[:-1], spaces),
+        operations=tuple(float(operations) / count for operations in total.operations),
+        floating=None if floats is None else _floating(total.float_correct / count, layers[:-1], spaces),
         exit=None
         if graph.exit is None
-        else ExitActivity(accuracy=int(np.trace(confusion)) / count, agreement=agree / count, steps=Spread.of(steps)),
+        else ExitActivity(
+            accuracy=int(np.trace(total.confusion)) / count, agreement=total.agree / count, steps=Spread.of(steps)
+        ),
     )
 
 
-def _floating(accuracy: npt.NDArray[np.float64], tallies: list[_Tally], spaces: list[int]) -> FloatActivity:
+def _counts(
+    graph: Graph, floats: FloatNetwork | None, inputs: npt.NDArray[Any], labels: IntArray, time_steps: int
+) -> _Counts:
+    """Of one batch."""
+    trace = golden.run(graph, inputs, time_steps=time_steps, currents=True)
+    classes = graph.readout.size
+    logits = trace.populations[graph.readout.name].membranes
+    confusion = np.zeros((classes, classes), np.int64)
+    np.add.at(confusion, (labels, trace.classes), 1)
+    layers: dict[str, _LayerCounts] = {}
+    for layer in graph.layers:
+        found = trace.populations[layer.name]
+        residual = _residual(layer, found)
+        fired = _taken(found.spikes, trace.steps).sum(axis=(0, 1))
+        layers[layer.name] = _LayerCounts(fired=fired, low=residual.low, high=residual.high)
+    float_correct = np.zeros(time_steps, np.int64)
+    if floats is not None:
+        integer = {name: found.spikes for name, found in trace.populations.items()}
+        run = floats.run(inputs, time_steps=time_steps)
+        fed = floats.run(inputs, time_steps=time_steps, fed=integer)
+        float_correct = _correct(run.logits, labels)
+        for name, spikes in run.spikes.items():
+            layers[name].floating = int(np.count_nonzero(spikes))
+            layers[name].different = int(np.count_nonzero(spikes != integer[name]))
+            layers[name].own_different = int(np.count_nonzero(fed.spikes[name] != integer[name]))
+    return _Counts(
+        steps=[trace.steps],
+        correct=_correct(logits, labels),
+        float_correct=float_correct,
+        confusion=confusion,
+        agree=int(np.count_nonzero(trace.classes == logits[-1].argmax(axis=1))),
+        operations=np.array([int(counts.sum()) for counts in trace.synaptic_operations], np.int64),
+        layers=layers,
+    )
+
+
+def _floating(
+    accuracy: npt.NDArray[np.float64], layers: Sequence[_LayerCounts], spaces: Sequence[int]
+) -> FloatActivity:
     """Of the firing layers: `spaces` are their neurons times samples and steps."""
-    pairs = list(zip(tallies, spaces, strict=False))
+    pairs = list(zip(layers, spaces, strict=False))
     return FloatActivity(
         accuracy=accuracy,
-        rates=tuple(tally.floating / space for tally, space in pairs),
-        disagreements=tuple(tally.different / space for tally, space in pairs),
-        own_disagreements=tuple(tally.own_different / space for tally, space in pairs),
+        rates=tuple(layer.floating / space for layer, space in pairs),
+        disagreements=tuple(layer.different / space for layer, space in pairs),
+        own_disagreements=tuple(layer.own_different / space for layer, space in pairs),
     )
 
 

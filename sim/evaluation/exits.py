@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from snnc.compiler.ir import Exit, Graph
 from snnc.sim.models import golden
 from snnc.sim.models.inputs import Samples, encoded_batches
 from snnc.sim.models.spread import Spread
+from snnc.sim.models.threads import in_order
 
 __all__ = ["Answers", "Exiting", "answers_of", "choose_margin", "exiting"]
 
@@ -65,15 +66,18 @@ class Exiting:
 def answers_of(graph: Graph, samples: Samples, *, progress: Callable[[int], None] = lambda done: None) -> Answers:
     """Run an integer network, whose exit is of no account, over samples; `progress` gets the number of each batch."""
     graph = dataclasses.replace(graph, exit=None)
+
+    def logits_of(item: tuple[slice, npt.NDArray[Any]]) -> npt.NDArray[np.int64]:
+        _, inputs = item
+        return golden.run(graph, inputs, time_steps=graph.time_steps).populations[graph.readout.name].membranes
+
     classes, margins = [], []
     batch = golden.batch_size(graph, time_steps=graph.time_steps)
-    for part, inputs in encoded_batches(graph, samples, time_steps=graph.time_steps, batch=batch):
-        trace = golden.run(graph, inputs, time_steps=graph.time_steps)
-        logits = trace.populations[graph.readout.name].membranes
+    for logits in in_order(logits_of, encoded_batches(graph, samples, time_steps=graph.time_steps, batch=batch)):
         ordered = np.sort(logits, axis=2)
         classes.append(logits.argmax(axis=2))
         margins.append(ordered[:, :, -1] - ordered[:, :, -2])
-        progress(part.stop - part.start)
+        progress(logits.shape[1])
     return Answers(
         classes=np.concatenate(classes, axis=1), margins=np.concatenate(margins, axis=1), labels=samples.labels
     )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 import numpy as np
+import numpy.typing as npt
 
 from snnc.compiler.errors import OptionError
 from snnc.compiler.ir import Graph
 from snnc.sim.evaluation.noise import NOISES, Faulty, HardwareNoise, Noise, PixelNoise
 from snnc.sim.models import golden
 from snnc.sim.models.inputs import Pixels, Samples, encoded_batches
+from snnc.sim.models.threads import in_order
 
 __all__ = ["Immunity", "Level", "left_out", "noise_names", "noisy", "noisy_accuracy", "sweep", "sweep_length"]
 
@@ -164,9 +166,13 @@ def noisy(images: Pixels, noise: PixelNoise, level: float, generator: np.random.
 
 
 def _accuracy(faulty: Faulty, samples: Samples, time_steps: int) -> float:
-    graph, correct = faulty.graph, 0
-    batch = golden.batch_size(graph, time_steps=time_steps, membranes=False)
-    for part, inputs in encoded_batches(graph, samples, time_steps=time_steps, batch=batch):
+    graph = faulty.graph
+
+    def correct(item: tuple[slice, npt.NDArray[Any]]) -> int:
+        part, inputs = item
         trace = golden.run(graph, inputs, time_steps=time_steps, membranes=False, stuck=faulty.stuck)
-        correct += int(np.count_nonzero(trace.classes == samples.labels[part]))
-    return correct / len(samples)
+        return int(np.count_nonzero(trace.classes == samples.labels[part]))
+
+    batch = golden.batch_size(graph, time_steps=time_steps, membranes=False)
+    batches = encoded_batches(graph, samples, time_steps=time_steps, batch=batch)
+    return sum(in_order(correct, batches)) / len(samples)

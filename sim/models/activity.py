@@ -12,6 +12,7 @@ from snnc.compiler.errors import DataError
 from snnc.compiler.ir import ActivityRecord, Encoding, Graph, frozen
 from snnc.sim.models import golden
 from snnc.sim.models.inputs import Samples, encoded_batches
+from snnc.sim.models.threads import in_order
 from snnc.sim.models.timing.digits import digit_count
 
 __all__ = ["ActivityTally", "measure_activity"]
@@ -93,8 +94,12 @@ def measure_activity(
     tally, steps = ActivityTally(graph, data), graph.time_steps
     firing = [layer.name for layer in graph.layers[:-1]]
     batch = golden.batch_size(graph, time_steps=steps, membranes=False)
-    for part, inputs in encoded_batches(graph, samples, time_steps=steps, batch=batch):
-        trace = golden.run(graph, inputs, time_steps=steps, membranes=False)
+
+    def ran(item: tuple[slice, npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], golden.Trace]:
+        _, inputs = item
+        return inputs, golden.run(graph, inputs, time_steps=steps, membranes=False)
+
+    for inputs, trace in in_order(ran, encoded_batches(graph, samples, time_steps=steps, batch=batch)):
         tally.add(inputs, {name: trace.populations[name].spikes for name in firing})
-        progress(part.stop - part.start)
+        progress(len(trace.classes))
     return tally.record()
