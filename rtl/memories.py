@@ -1,8 +1,8 @@
 """Memories as a plan describes them, over the primitives of ``primitives.v``."""
 
-from typing import assert_never
+from typing import Final, assert_never
 
-from amaranth.hdl import Array, ClockSignal, Instance, Module, Mux, Signal, Value
+from amaranth.hdl import Array, ClockSignal, Const, Instance, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,6 +20,9 @@ __all__ = [
     "constant_word",
     "image_path",
 ]
+
+
+_ALWAYS: Final = Const(1, 1)
 
 
 def image_path(name: str) -> str:
@@ -301,9 +304,20 @@ class BlockMembrane(wiring.Component):
 
 
 def block_ram(
-    m: Module, name: str, *, width: int, depth: int, read: Value, write: Value, write_address: Value, value: Value
+    m: Module,
+    name: str,
+    *,
+    width: int,
+    depth: int,
+    read: Value,
+    reads: Value = _ALWAYS,
+    write: Value,
+    write_address: Value,
+    value: Value,
 ) -> Signal:
-    """Block RAM with a read and a write port as submodule `name`; gives the word at `read` of the cycle before."""
+    """Block RAM with a read and a write port as submodule `name`; gives the word at `read` of the cycle before, or that
+    of the last cycle before in which it `reads`.
+    """
     word = Signal(width, name=f"{name}_read")
     m.submodules[name] = Instance(
         "snnc_ram_block",
@@ -311,6 +325,7 @@ def block_ram(
         p_DEPTH=depth,
         p_ADDRESS_BITS=unsigned_bits(depth - 1),
         i_clk=ClockSignal(),
+        i_read=reads,
         i_read_address=read,
         o_read_data=word,
         i_write=write,

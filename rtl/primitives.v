@@ -40,11 +40,11 @@ module snnc_ram_block #(
     parameter WIDTH = 1, parameter DEPTH = 1, parameter ADDRESS_BITS = 1
 ) (
     input wire clk,
-    input wire [ADDRESS_BITS-1:0] read_address, output reg [WIDTH-1:0] read_data,
+    input wire read, input wire [ADDRESS_BITS-1:0] read_address, output reg [WIDTH-1:0] read_data,
     input wire write, input wire [ADDRESS_BITS-1:0] write_address, input wire [WIDTH-1:0] write_data
 );
     (* ram_style = "block", no_rw_check *) reg [WIDTH-1:0] memory [0:DEPTH-1];
-    always @(posedge clk) read_data <= memory[read_address];
+    always @(posedge clk) if (read) read_data <= memory[read_address];
     always @(posedge clk) if (write) memory[write_address] <= write_data;
 endmodule
 

@@ -12,6 +12,13 @@ __all__ = ["WordCounter"]
 class WordCounter(wiring.Component):
     """Goes through the addresses that stand for words, lowest first, and begins anew after the last.
 
+    Parameters
+    ----------
+    layout
+        Of the words.
+    first
+        The number of the word that it starts with.
+
     Members
     -------
     step : In(1)
@@ -25,8 +32,9 @@ class WordCounter(wiring.Component):
     address: Signal
     last: Signal
 
-    def __init__(self, layout: LayoutPlan) -> None:
+    def __init__(self, layout: LayoutPlan, first: int = 0) -> None:
         self._layout = layout
+        self._first = first
         super().__init__({"step": In(1), "address": Out(layout.address_bits), "last": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
@@ -35,11 +43,13 @@ class WordCounter(wiring.Component):
         carry: Value = self.step
         last: Value = Const(1, 1)
         digits = []
+        beyond = self._first
         # A dimension of one has no digit: it is always at its last.
         for name, size in (("group", layout.groups), ("column", layout.columns), ("row", layout.rows)):
             if size == 1:
                 continue
-            digit = Signal(range(size), name=name)
+            beyond, start = divmod(beyond, size)
+            digit = Signal(range(size), name=name, init=start)
             full = Signal(name=f"{name}_full")
             m.d.comb += full.eq(digit == size - 1)
             with m.If(carry):

@@ -48,6 +48,7 @@ class _Model(Elaboratable):
                 write.addr.eq(ports["i_write_address"]),
                 write.data.eq(ports["i_write_data"]),
                 write.en.eq(ports["i_write"]),
+                read.en.eq(ports["i_read"]),
                 read.addr.eq(ports["i_read_address"]),
                 ports["o_read_data"].eq(read.data),
             ]

@@ -9,6 +9,7 @@ nor membranes are stored: one word's are in flip-flops, and of the rest there is
 says when.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import unique
@@ -28,6 +29,7 @@ from snnc.rtl.recoding import DigitRegister, ValueRegister
 from snnc.rtl.tables import position_fields
 from snnc.rtl.views import Fields, Payload, Stream
 from snnc.rtl.walkers.image.circuit import Walker
+from snnc.rtl.word_counter import WordCounter
 
 __all__ = ["ImageEngine", "build", "hear_input"]
 
@@ -41,12 +43,14 @@ class _Phase(enum.Enum, shape=3):
     FETCH = 2
     """and taken."""
     TAPS = 3
-    """Issues digits."""
-    TRANSFER = 4
+    """Issues digits of a tap that others of its word follow,"""
+    LAST = 4
+    """and those of its last."""
+    TRANSFER = 5
     """Hands the word's currents over to its steps."""
-    DRAIN = 5
+    DRAIN = 6
     """The last of them are under way."""
-    REPLAY = 6
+    REPLAY = 7
     """Issues stored spike words."""
 
 
@@ -110,12 +114,17 @@ class _Pipeline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Tap:
-    """The registers of the tap whose digits are issued: its weight row and its word."""
+    """The registers of a tap: its weight row and its word."""
 
     row: Signal
     word: Signal
     last_tap: Signal
+    """Of its word."""
     last_word: Signal
+    final: Signal
+    """It is the last tap of the last word."""
+    blank: Signal
+    """Its pixel counts as 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,11 +304,15 @@ class ImageEngine(wiring.Component):
         clearing = Signal(init=1)
         idle = Signal(name="_idle")
         fetches = Signal()
-        tap = self._fetched(m, fetches)
+        # The tap whose pixel is at the memory's output, and behind it the one whose digits are issued.
+        reads = Signal()
+        read = self._held(m, "read", reads, walker)
+        tap = self._held(m, "", fetches, read)
         m.d.comb += [
             digits.load.eq(fetches),
-            walker.next_tap.eq(fetches & ~walker.last_tap),
-            walker.next_word.eq((fetches & walker.last_tap) | issued.replay),
+            reads.eq(fetches | (phase == _Phase.READ)),
+            # Before an image is there its first pixel cannot be read: after the last tap the walker stays.
+            walker.moves.eq((phase == _Phase.READ) | (fetches & ~read.final)),
             *([] if isinstance(output, MapOutput) else [output.issue.eq(issued.transfer | issued.replay)]),
             issued.factor.eq(digits.factor),
             tag.word.eq(tap.word),
@@ -323,6 +336,14 @@ class ImageEngine(wiring.Component):
             with m.If(pipeline.now.finishes & pipeline.now.closing & pipeline.done.last):
                 m.d.sync += last_step.eq(0)
 
+        # What the fetched tap's digits are issued in.
+        following = Mux(read.last_tap, _Phase.LAST, _Phase.TAPS)
+        with m.If((phase == _Phase.TAPS) | (phase == _Phase.LAST)):
+            m.d.comb += [
+                issued.digit.eq(digits.event),
+                issued.negative.eq(digits.event & digits.negative),
+                digits.take.eq(1),
+            ]
         with m.Switch(phase):
             with m.Case(_Phase.LOAD):
                 m.d.comb += [idle.eq(1), self.i.ready.eq(~clearing)]
@@ -333,15 +354,13 @@ class ImageEngine(wiring.Component):
                 m.d.sync += phase.eq(_Phase.FETCH)
             with m.Case(_Phase.FETCH):
                 m.d.comb += fetches.eq(1)
-                m.d.sync += phase.eq(_Phase.TAPS)
+                m.d.sync += phase.eq(following)
             with m.Case(_Phase.TAPS):
-                m.d.comb += [
-                    issued.digit.eq(digits.event),
-                    issued.negative.eq(digits.event & digits.negative),
-                    digits.take.eq(1),
-                    fetches.eq(digits.final & ~tap.last_tap),
-                ]
-                with m.If(digits.final & tap.last_tap):
+                m.d.comb += fetches.eq(digits.final)
+                with m.If(digits.final):
+                    m.d.sync += phase.eq(following)
+            with m.Case(_Phase.LAST):
+                with m.If(digits.final):
                     m.d.sync += phase.eq(_Phase.TRANSFER)
             with m.Case(_Phase.TRANSFER):
                 m.d.comb += [
@@ -349,42 +368,40 @@ class ImageEngine(wiring.Component):
                     fetches.eq(issued.transfer & ~tap.last_word),
                 ]
                 with m.If(issued.transfer):
-                    m.d.sync += phase.eq(Mux(tap.last_word, _Phase.DRAIN, _Phase.TAPS))
+                    m.d.sync += phase.eq(Mux(tap.last_word, _Phase.DRAIN, following))
             with m.Case(_Phase.DRAIN):
                 with m.If(pipeline.now.finishes & pipeline.now.closing & pipeline.done.last):
                     m.d.sync += [phase.eq(Mux(ends, _Phase.LOAD, _Phase.REPLAY)), clearing.eq(1)]
             with m.Case(_Phase.REPLAY):
+                m.submodules.replayed = replayed = WordCounter(self._plan.layout)
                 m.d.comb += [
+                    replayed.step.eq(issued.replay),
                     issued.replay.eq(self.i.valid & output.allow),
-                    self.i.ready.eq(output.allow & walker.last_word),
-                    tag.word.eq(walker.word),
-                    tag.last.eq(walker.last_word),
+                    self.i.ready.eq(output.allow & replayed.last),
+                    tag.word.eq(replayed.address),
+                    tag.last.eq(replayed.last),
                     tag.sample.eq(beat.marker == Marker.SAMPLE),
                 ]
-                with m.If(issued.replay & walker.last_word):
+                with m.If(issued.replay & replayed.last):
                     m.d.sync += step.eq(step + 1)
                     with m.If(beat.marker == Marker.SAMPLE):
                         m.d.sync += [step.eq(0), phase.eq(_Phase.LOAD)]
 
         if self._cancels:
             m.d.comb += self.clears.eq(clearing)
-        self._pixels(m, clearing, (phase == _Phase.LOAD) & self.i.valid & beat.event)
+        loads = (phase == _Phase.LOAD) & self.i.valid & beat.event
+        m.d.comb += digits.value.eq(Mux(read.blank, 0, self._pixels(m, clearing, loads, reads)))
         return _Issue(row=tap.row, idle=idle, last_step=last_step)
 
-    def _fetched(self, m: Module, fetches: Value) -> _Tap:
-        """The tap whose digits are issued, and its word; the walker is one ahead."""
-        walker = self._walker
-        row = Signal.like(walker.row, reset_less=True)
-        last_tap, last_word = Signal(reset_less=True), Signal(reset_less=True)
-        word = Signal.like(walker.word, reset_less=True)
-        with m.If(fetches):
-            m.d.sync += [
-                row.eq(walker.row),
-                last_tap.eq(walker.last_tap),
-                word.eq(walker.word),
-                last_word.eq(walker.last_word),
-            ]
-        return _Tap(row=row, word=word, last_tap=last_tap, last_word=last_word)
+    def _held(self, m: Module, name: str, takes: Value, given: _Tap | Walker) -> _Tap:
+        """Registers that take the tap that is `given`."""
+        held = {}
+        for field in dataclasses.fields(_Tap):
+            value = getattr(given, field.name)
+            held[field.name] = Signal.like(value, name=f"{name}_{field.name}", reset_less=True)
+            with m.If(takes):
+                m.d.sync += held[field.name].eq(value)
+        return _Tap(**held)
 
     def _steps(self, m: Module, slot: _Slot, step: Signal) -> Signal:
         """Issue a word's steps after its transfer: in each the current, then the passes of a sweep; gives whether."""
@@ -414,25 +431,25 @@ class ImageEngine(wiring.Component):
                 m.d.sync += [stepping.eq(0), step.eq(0)]
         return stepping
 
-    def _pixels(self, m: Module, clearing: Signal, loads: Value) -> None:
-        """The image, and what sets it to zeros."""
+    def _pixels(self, m: Module, clearing: Signal, loads: Value, reads: Value) -> Signal:
+        """The image, and what sets it to zeros; gives the pixel of the walker's tap, where that `reads`."""
         memory, beat = self._image.pixels, self.i.payload
         cleared = Signal(unsigned_bits(memory.depth - 1))
         with m.If(clearing):
             m.d.sync += cleared.eq(cleared + 1)
             with m.If(cleared == memory.depth - 1):
                 m.d.sync += [cleared.eq(0), clearing.eq(0)]
-        pixel = block_ram(
+        return block_ram(
             m,
             "pixels",
             width=memory.width,
             depth=memory.depth,
             read=self._walker.address,
+            reads=reads,
             write=clearing | loads,
             write_address=Mux(clearing, cleared, beat.address),
             value=Mux(clearing, 0, beat.value),
         )
-        m.d.comb += self._digits.value.eq(Mux(self._walker.blank, 0, pixel))
 
     def _into_maps(self, m: Module, output: MapOutput, pipeline: _Pipeline, last_step: Signal) -> None:
         """Send a word's spikes of every step as they come."""

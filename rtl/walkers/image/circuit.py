@@ -7,8 +7,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import EnginePlan, InputPlan, KernelPlan, unsigned_bits
-from snnc.rtl.tables import constant_table
+from snnc.rtl.tables import constant_table, position_fields
 from snnc.rtl.walkers.image.plan import ImageWalk
+from snnc.rtl.word_counter import WordCounter
 
 __all__ = ["Walker", "Window", "windows"]
 
@@ -57,13 +58,13 @@ def windows(kernel: KernelPlan, axis: int, source: int, target: int) -> tuple[Wi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Word:
-    """The registers of the word, and what they hold next."""
+    """The fields of the word whose taps are visited, and of the word of the next tap."""
 
-    column: Signal
-    row: Signal
-    next_group: Signal
-    next_column: Signal
-    next_row: Signal
+    column: Value
+    row: Value
+    next_group: Value
+    next_column: Value
+    next_row: Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +79,9 @@ class _Tap:
 class Walker(wiring.Component):
     """Visits the taps of all words in order: words by address, taps by channel, kernel row, kernel column.
 
-    Its registers hold one tap of one word. What a memory shall read next is given as the registers' next value, so that
-    a memory with a registered output always shows what belongs to the tap that the registers hold.
+    Its registers hold one tap of one word, and are what memories are addressed with; the last word's last tap is
+    followed by the first one's first. The next word is counted ahead, so that a word's end has to be carried through no
+    counter before the tables are looked up.
 
     Parameters
     ----------
@@ -90,28 +92,26 @@ class Walker(wiring.Component):
 
     Members
     -------
-    next_tap : In(1)
-        Go on to the next tap of this word; not at the last one.
-    next_word : In(1)
-        Go on to the first tap of the next word, after the last one to that of the first; wins over `next_tap`.
+    moves : In(1)
+        Go on to the next tap.
     address : Out(range(depth of the source's layout))
-        Of the next cycle's pixel.
+        Of the tap's pixel.
     row : Out(range(depth of the weights))
         The weight row of this tap and word.
-    last_tap, last_word : Out(1)
-        This tap is the word's last, this word is the layer's last.
+    last_tap, last_word, final : Out(1)
+        This tap is the word's last, this word is the layer's last; both.
     blank : Out(1)
         The whole kernel is outside the image: the tap counts as one of a pixel 0.
     word : Out(range(depth of the layout))
         Address of this word.
     """
 
-    next_tap: Signal
-    next_word: Signal
+    moves: Signal
     address: Signal
     row: Signal
     last_tap: Signal
     last_word: Signal
+    final: Signal
     blank: Signal
     word: Signal
 
@@ -126,12 +126,12 @@ class Walker(wiring.Component):
         self._columns = windows(walk.kernel, 1, source.layout.columns, plan.layout.columns)
         super().__init__(
             {
-                "next_tap": In(1),
-                "next_word": In(1),
+                "moves": In(1),
                 "address": Out(source.layout.address_bits),
                 "row": Out(unsigned_bits(projection.weights.depth - 1)),
                 "last_tap": Out(1),
                 "last_word": Out(1),
+                "final": Out(1),
                 "blank": Out(1),
                 "word": Out(plan.layout.address_bits),
             }
@@ -147,31 +147,24 @@ class Walker(wiring.Component):
     def _words(self, m: Module) -> _Word:
         """The word: group, then column, then row."""
         layout = self._plan.layout
-        group = Signal(max(1, layout.group_bits))
-        column = Signal(max(1, layout.column_bits))
-        row = Signal(max(1, layout.row_bits))
-        after = [Signal.like(field, name=f"{field.name}_next") for field in (group, column, row)]
-        step: Value = self.next_word
-        ends: Value = Const(1, 1)
-        for field, following, size in zip(
-            (group, column, row), after, (layout.groups, layout.columns, layout.rows), strict=True
-        ):
-            end = field == size - 1
-            m.d.comb += following.eq(Mux(step, Mux(end, 0, field + 1), field))
-            m.d.sync += field.eq(following)
-            step, ends = step & end, ends & end
-        m.d.comb += [
-            self.word.eq(Cat(group[: layout.group_bits], column[: layout.column_bits], row[: layout.row_bits])),
-            self.last_word.eq(ends),
-        ]
-        next_group, next_column, next_row = after
+        m.submodules.ahead = ahead = WordCounter(layout, first=1 % layout.words)
+        word, last_word = Signal.like(self.word), Signal(init=layout.words == 1)
+        ends = Signal(name="ends_word")
+        m.d.comb += [ends.eq(self.last_tap), ahead.step.eq(self.moves & ends)]
+        with m.If(ahead.step):
+            m.d.sync += [word.eq(ahead.address), last_word.eq(ahead.last)]
+        m.d.comb += [self.word.eq(word), self.last_word.eq(last_word), self.final.eq(last_word & self.last_tap)]
+        following = Signal.like(word)
+        m.d.comb += following.eq(Mux(ends, ahead.address, word))
+        _, column, row = position_fields(word, layout)
+        next_group, next_column, next_row = position_fields(following, layout)
         return _Word(column=column, row=row, next_group=next_group, next_column=next_column, next_row=next_row)
 
     def _taps(self, m: Module, word: _Word) -> _Tap:
-        """The tap; its tables are read at the next word."""
+        """The tap; its tables are read where a row of the kernel ends."""
         image, kernel = self._source.layout, self._walk.kernel
         kernel_rows, kernel_columns = kernel.size
-        channel = Signal(unsigned_bits(image.groups - 1))
+        channel = Signal(unsigned_bits(image.groups - 1)) if image.groups > 1 else Const(0, 1)
         first_row, first_column = self._rows[0], self._columns[0]
         source_row = Signal(unsigned_bits(image.rows - 1), init=first_row.source)
         source_column = Signal(unsigned_bits(image.columns - 1), init=first_column.source)
@@ -182,6 +175,9 @@ class Walker(wiring.Component):
 
         end_column, end_row = columns_left == 0, rows_left == 0
         m.d.comb += [
+            self.address.eq(
+                Cat(channel[: image.group_bits], source_column[: image.column_bits], source_row[: image.row_bits])
+            ),
             self.last_tap.eq(end_column & end_row & (channel == image.groups - 1)),
             self.row.eq(weight_row),
             self.blank.eq(
@@ -189,39 +185,22 @@ class Walker(wiring.Component):
                 | _table(m, word.column, [w.blank for w in self._columns])
             ),
         ]
-        next_row, next_column, next_channel = (
-            Signal.like(field, name=f"{field.name}_next") for field in (source_row, source_column, channel)
-        )
-        m.d.comb += [
-            next_row.eq(source_row),
-            next_column.eq(source_column),
-            next_channel.eq(channel),
-            self.address.eq(
-                Cat(
-                    next_channel[: image.group_bits],
-                    next_column[: image.column_bits],
-                    next_row[: image.row_bits],
-                )
-            ),
-        ]
-        m.d.sync += [source_row.eq(next_row), source_column.eq(next_column), channel.eq(next_channel)]
-
-        with m.If(self.next_word | (self.next_tap & end_column)):
-            m.d.comb += next_column.eq(_table(m, word.next_column, [w.source for w in self._columns]))
-            m.d.sync += columns_left.eq(_table(m, word.next_column, [w.taps - 1 for w in self._columns]))
-        with m.Elif(self.next_tap):
-            m.d.comb += next_column.eq(source_column + kernel.dilation[1])
-            m.d.sync += columns_left.eq(columns_left - 1)
-        with m.If(self.next_word | (self.next_tap & end_column & end_row)):
-            m.d.comb += next_row.eq(_table(m, word.next_row, [w.source for w in self._rows]))
-            m.d.sync += rows_left.eq(_table(m, word.next_row, [w.taps - 1 for w in self._rows]))
-        with m.Elif(self.next_tap & end_column):
-            m.d.comb += next_row.eq(source_row + kernel.dilation[0])
-            m.d.sync += rows_left.eq(rows_left - 1)
-        with m.If(self.next_word):
-            m.d.comb += next_channel.eq(0)
-        with m.Elif(self.next_tap & end_column & end_row):
-            m.d.comb += next_channel.eq(channel + 1)
+        with m.If(self.moves):
+            m.d.sync += [source_column.eq(source_column + kernel.dilation[1]), columns_left.eq(columns_left - 1)]
+            with m.If(end_column):
+                m.d.sync += [
+                    source_column.eq(_table(m, word.next_column, [w.source for w in self._columns])),
+                    columns_left.eq(_table(m, word.next_column, [w.taps - 1 for w in self._columns])),
+                    source_row.eq(source_row + kernel.dilation[0]),
+                    rows_left.eq(rows_left - 1),
+                ]
+                with m.If(end_row):
+                    m.d.sync += [
+                        source_row.eq(_table(m, word.next_row, [w.source for w in self._rows])),
+                        rows_left.eq(_table(m, word.next_row, [w.taps - 1 for w in self._rows])),
+                    ]
+                    if image.groups > 1:
+                        m.d.sync += channel.eq(Mux(channel == image.groups - 1, 0, channel + 1))
         return _Tap(weight_row=weight_row, end_column=end_column, end_row=end_row)
 
     def _weight_rows(self, m: Module, word: _Word, tap: _Tap) -> None:
@@ -237,12 +216,12 @@ class Walker(wiring.Component):
             if self._source.layout.groups > 1:
                 with m.If(tap.end_row):
                     m.d.comb += beyond.eq(_table(m, word.column, line) + _table(m, word.row, plane))
-        with m.If(self.next_word):
-            across = _table(m, word.next_column, [w.kernel * stride for w in self._columns])
-            down = _table(m, word.next_row, [w.kernel * kernel_columns * stride for w in self._rows])
-            m.d.sync += tap.weight_row.eq(down + across + word.next_group)
-        with m.Elif(self.next_tap):
+        with m.If(self.moves):
             m.d.sync += tap.weight_row.eq(tap.weight_row + beyond)
+            with m.If(self.last_tap):
+                across = _table(m, word.next_column, [w.kernel * stride for w in self._columns])
+                down = _table(m, word.next_row, [w.kernel * kernel_columns * stride for w in self._rows])
+                m.d.sync += tap.weight_row.eq(down + across + word.next_group)
 
 
 def _table(m: Module, index: Value, values: list[int]) -> Signal:
