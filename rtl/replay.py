@@ -64,6 +64,7 @@ class Replay(wiring.Component):
             given.tag.word.eq(words.address),
             given.tag.marker.eq(Mux(words.last, Mux(last, Marker.SAMPLE, Marker.STEP), Marker.NONE)),
             port.address.eq(reader.address),
+            port.reads.eq(reader.reads),
             reader.data.eq(port.data),
         ]
         with m.If(moves & words.last):

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from amaranth.hdl import Cat, Module, Mux, ShapeLike, Signal, Value
+from amaranth.hdl import Cat, Module, ShapeLike, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
@@ -22,8 +22,10 @@ class MapPort(wiring.Signature):
     -------
     address : Out(range(depth))
         ``{step, word}``.
+    reads : Out(1)
+        Read there.
     data : In(lanes)
-        The spike word at the address of the cycle before.
+        The spike word that was read last, before this cycle.
     rows : In(range(source rows + 1))
         Rows that are complete, in all steps of the sample; they are complete in order.
     last_step : In(range(steps))
@@ -37,6 +39,7 @@ class MapPort(wiring.Signature):
         super().__init__(
             {
                 "address": Out(unsigned_bits(queue.depth - 1)),
+                "reads": Out(1),
                 "data": In(source.lanes),
                 "rows": In(range(source.rows + 1)),
                 "last_step": In(unsigned_bits(queue.steps - 1)),
@@ -50,6 +53,7 @@ class Reading(Protocol):
 
     signature: MapPort
     address: Value
+    reads: Value
     data: Value
     rows: Value
     last_step: Value
@@ -104,6 +108,7 @@ class SpikeMap(wiring.Component):
             width=self._source.lanes,
             depth=self._depth,
             read=port.address,
+            reads=port.reads,
             write=self.i.valid,
             write_address=Cat(beat.word[: self._source.word_bits], beat.step),
             value=beat.mask,
@@ -135,14 +140,16 @@ class MapReader(wiring.Component):
     i : In(stream of ``{address, tag}``)
     o : Out(stream of ``{mask, tag}``)
     address : Out(address_bits)
-        To the memory;
+        To the memory, which is read where `reads` is 1;
+    reads : Out(1)
     data : In(lanes)
-        what it held there, in the cycle after.
+        what it held there, from the cycle after on.
     """
 
     i: stream.Interface
     o: stream.Interface
     address: Signal
+    reads: Signal
     data: Signal
 
     def __init__(self, address_bits: int, lanes: int, tag: ShapeLike, *, late: bool) -> None:
@@ -152,6 +159,7 @@ class MapReader(wiring.Component):
                 "i": In(stream.Signature(StructLayout({"address": address_bits, "tag": tag}))),
                 "o": Out(stream.Signature(StructLayout({"mask": lanes, "tag": tag}))),
                 "address": Out(address_bits),
+                "reads": Out(1),
                 "data": In(lanes),
             }
         )
@@ -159,15 +167,12 @@ class MapReader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         given, out = self.i.payload, self.o.payload
-        read, held, tag = Signal(), Signal.like(self.address), Signal.like(given.tag, reset_less=True)
+        read, tag = Signal(), Signal.like(given.tag, reset_less=True)
         leaves = Signal()
-        # A word that must wait is read again.
-        m.d.comb += [
-            self.i.ready.eq(~read | leaves),
-            self.address.eq(Mux(self.i.ready, given.address, held)),
-        ]
+        # While a word waits nothing else is read.
+        m.d.comb += [self.i.ready.eq(~read | leaves), self.address.eq(given.address), self.reads.eq(self.i.ready)]
         with m.If(self.i.ready):
-            m.d.sync += [read.eq(self.i.valid), held.eq(given.address), tag.eq(given.tag)]
+            m.d.sync += [read.eq(self.i.valid), tag.eq(given.tag)]
         if not self._late:
             m.d.comb += [self.o.valid.eq(read), out.mask.eq(self.data), out.tag.eq(tag), leaves.eq(self.o.ready)]
             return m

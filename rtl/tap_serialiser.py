@@ -1,6 +1,9 @@
 """What a gathering engine sees at its taps, as a run of its operations."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+import functools
+import operator
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -80,41 +83,48 @@ class TapSerialiser(wiring.Component):
         count = -(-self._lanes // _BYTE)
         given = self.i.payload
 
-        # --- the word: what is left of it to be done, the load lowest and the sweep highest ---
-        busy = Signal()
+        # --- the word: the item that is handed over, and what is left; the load lowest, the sweep highest ---
+        vacant = Signal(init=1)
+        item, rest = (Signal(count + 2, name=name, reset_less=True) for name in ("item", "rest"))
+        only = Signal(reset_less=True)  # nothing is left
         mask = Signal(self._lanes, reset_less=True)
-        left = Signal(count + 2, reset_less=True)
         single = Signal(count, reset_less=True)  # bytes of one spike at most
         base = Signal.like(given.base, reset_less=True)
         last = Signal(reset_less=True)
         takes = Signal()
-        chosen, _ = lowest_set_bit(left)
-        onehot = Signal(len(left))
-        m.d.comb += [onehot.eq(chosen), self.i.ready.eq(~busy | ((left & ~onehot) == 0) & (takes | (left == 0)))]
         bytes_given = [given.mask[k * _BYTE : (k + 1) * _BYTE] for k in range(count)]
+        items = Signal(count + 2)
+        m.d.comb += [
+            items.eq(Cat(given.begins, *(part.any() for part in bytes_given), given.ends)),
+            self.i.ready.eq(vacant | (only & takes)),
+        ]
         with m.If(self.i.ready):
             m.d.sync += [
-                busy.eq(self.i.valid),
+                vacant.eq(~self.i.valid | (items == 0)),
                 mask.eq(given.mask),
-                left.eq(Cat(given.begins, *(part.any() for part in bytes_given), given.ends)),
                 single.eq(Cat(at_most_one(part) for part in bytes_given)),
                 base.eq(given.base),
                 last.eq(given.last),
             ]
-        with m.Elif(takes):
-            m.d.sync += left.eq(left & ~onehot)
+        # Which items are searched for the next one is known before it is known whether that is needed.
+        left = Signal(count + 2)
+        m.d.comb += left.eq(Mux(vacant | only, items, rest))
+        following, _ = lowest_set_bit(left)
+        with m.If(vacant | takes):
+            m.d.sync += [item.eq(following), rest.eq(left & ~following), only.eq(at_most_one(left))]
 
-        # --- the byte, or the load, or the sweep ---
+        # --- the byte, or the load, or the sweep; its spikes likewise ---
         valid, final = Signal(), Signal(reset_less=True)
         kind = Signal(TapOperation, reset_less=True)
-        bits = Signal(_BYTE, reset_less=True)
+        bits = Signal(_BYTE, reset_less=True)  # without that of `index`
+        index = Signal(unsigned_bits(_BYTE - 1), reset_less=True)
         number = Signal(unsigned_bits(count - 1), reset_less=True)
         row, closing = Signal.like(base, reset_less=True), Signal(reset_less=True)
         sweep_pass = Signal.like(self.sweep_pass)
-        bit, index = lowest_set_bit(bits)
-        rest = Signal(_BYTE)
+        loads, of_byte, sweeps = item[0], item[1:-1], item[-1]
+        chosen, spikes = Signal(_BYTE), Signal(_BYTE)
+        parts = [mask[k * _BYTE : (k + 1) * _BYTE] for k in range(count)]
         m.d.comb += [
-            rest.eq(bits & ~bit),
             takes.eq(~valid | final),
             self.issue.eq(valid),
             self.kind.eq(kind),
@@ -122,29 +132,16 @@ class TapSerialiser(wiring.Component):
             self.lane.eq(Cat(index, number)),
             self.sweep_pass.eq(sweep_pass),
             self.last.eq(closing),
+            chosen.eq(functools.reduce(operator.or_, (Mux(of_byte[k], part, 0) for k, part in enumerate(parts)))),
+            spikes.eq(Mux(takes, chosen, bits)),
         ]
-        loads, sweeps = onehot[0], onehot[-1]
-        of_byte = onehot[1:-1]
+        bit, found = lowest_set_bit(spikes)
+        m.d.sync += [index.eq(found), bits.eq(spikes & ~bit)]
         with m.If(takes):
-            chosen_byte: Value = Cat()
-            for k in range(count):
-                part = mask[k * _BYTE : (k + 1) * _BYTE]
-                chosen_byte = (
-                    part & of_byte[k].replicate(len(part))
-                    if k == 0
-                    else chosen_byte | (part & of_byte[k].replicate(len(part)))
-                )
             numbers = Cat(Cat(of_byte[k] for k in range(count) if k >> place & 1).any() for place in range(len(number)))
             m.d.sync += [
-                valid.eq(busy & (left != 0)),
-                kind.eq(
-                    Mux(
-                        loads,
-                        TapOperation.LOAD,
-                        Mux(sweeps, TapOperation.SWEEP, TapOperation.ADD),
-                    )
-                ),
-                bits.eq(chosen_byte),
+                valid.eq(~vacant),
+                kind.eq(Mux(loads, TapOperation.LOAD, Mux(sweeps, TapOperation.SWEEP, TapOperation.ADD))),
                 number.eq(numbers),
                 final.eq(loads | (of_byte & single).any() | (sweeps if self._passes == 1 else 0)),
                 row.eq(base),
@@ -152,15 +149,10 @@ class TapSerialiser(wiring.Component):
                 sweep_pass.eq(0),
             ]
         with m.Else():
+            # A single pass is the last when it begins.
+            ends = sweep_pass == self._passes - 2 if self._passes > 1 else Const(1, 1)
             m.d.sync += [
-                bits.eq(rest),
-                final.eq(
-                    Mux(
-                        kind == TapOperation.SWEEP,
-                        sweep_pass == self._passes - 2 if self._passes > 1 else 1,
-                        at_most_one(rest),
-                    )
-                ),
+                final.eq(Mux(kind == TapOperation.SWEEP, ends, at_most_one(bits))),
                 sweep_pass.eq(sweep_pass + 1),
             ]
         return m

@@ -54,7 +54,8 @@ def test_words_leave_step_after_step(density: float, gap: float, stall: float) -
                 ctx.set(unit.port.data, held[step, word] if known else generator.randrange(4))
                 ready = next(takes)
                 ctx.set(unit.o.ready, ready)
-                address = ctx.get(unit.port.address)
+                if ctx.get(unit.port.reads):
+                    address = ctx.get(unit.port.address)
                 released += ctx.get(unit.port.release)
                 if ready and ctx.get(unit.o.valid):
                     out = unit.o.payload

@@ -48,6 +48,11 @@ def test_rows_are_counted_and_words_read_back(tmp_path: Path, monkeypatch: pytes
             assert len(written) == steps * source.words
             for address, mask in written.items():
                 ctx.set(port.address, address)
+                ctx.set(port.reads, 1)
+                await ctx.tick()
+                assert ctx.get(port.data) == mask
+                ctx.set(port.reads, 0)
+                ctx.set(port.address, ~address)
                 await ctx.tick()
                 assert ctx.get(port.data) == mask
             ctx.set(port.release, 1)
@@ -71,7 +76,8 @@ class _Read(wiring.Component):
         m.submodules.reader = reader = self.reader
         connect(m, flipped(self.i), reader.i)  # type: ignore[attr-defined]
         connect(m, reader.o, flipped(self.o))  # type: ignore[attr-defined]
-        m.d.sync += reader.data.eq(~reader.address)
+        with m.If(reader.reads):
+            m.d.sync += reader.data.eq(~reader.address)
         return m
 
 

@@ -157,6 +157,7 @@ class GatherEngine(wiring.Component):
             walker.last_step.eq(port.last_step),
             port.release.eq(walker.release),
             port.address.eq(reader.address),
+            port.reads.eq(reader.reads),
             reader.data.eq(port.data),
             reader.i.valid.eq(walker.o.valid),
             walker.o.ready.eq(reader.i.ready),

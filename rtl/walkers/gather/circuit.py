@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -53,7 +53,7 @@ class Walker(wiring.Component):
         A sample's first word may begin.
     o : Out(stream of `beats.tap`)
     release : Out(1)
-        The sample's last tap moves on: nothing more of it will be read.
+        The sample's last tap moved on in the cycle before: nothing more of it will be read. Until then no word begins.
     """
 
     rows: Signal
@@ -94,7 +94,7 @@ class Walker(wiring.Component):
         out = self.o.payload
         valid, opening, first = Signal(), Signal(), Signal(init=1)
         step = Signal(len(self.last_step))
-        source_group = Signal(unsigned_bits(source.groups - 1))
+        source_group = Signal(range(source.groups)) if source.groups > 1 else Const(0, 1)
         source_column = Signal(unsigned_bits(source.columns - 1))
         source_row = Signal(unsigned_bits(source.rows - 1))
         rows_left, columns_left = (
@@ -119,8 +119,8 @@ class Walker(wiring.Component):
         ]
 
         # --- a word begins ---
-        starts = Signal()
-        m.d.comb += starts.eq(~valid & (self.rows >= begins.needs) & (self.allow | ~first))
+        starts, released = Signal(), Signal()
+        m.d.comb += starts.eq(~valid & ~released & (self.rows >= begins.needs) & (self.allow | ~first))
         with m.If(starts):
             m.d.sync += [
                 valid.eq(1),
@@ -136,10 +136,11 @@ class Walker(wiring.Component):
         back = (source.groups - 1) * source.lanes
         m.d.comb += moves.eq(valid & self.o.ready)
         with m.If(moves):
-            m.d.sync += [opening.eq(0), source_group.eq(source_group + 1), base.eq(base + source.lanes)]
+            m.d.sync += [opening.eq(0), base.eq(base + source.lanes)]
+            if source.groups > 1:
+                m.d.sync += source_group.eq(Mux(end_group, 0, source_group + 1))
             with m.If(end_group):
                 m.d.sync += [
-                    source_group.eq(0),
                     source_column.eq(source_column + kernel.dilation[1]),
                     columns_left.eq(columns_left - 1),
                     base.eq(base + (plane - back)),
@@ -156,7 +157,9 @@ class Walker(wiring.Component):
             m.d.sync += [step.eq(step + 1), base.eq(start)]
             with m.If(last):
                 m.d.sync += [step.eq(0), valid.eq(0), first.eq(words.last)]
-        m.d.comb += [words.step.eq(moves & out.ends & last), self.release.eq(words.step & words.last)]
+        m.d.comb += [words.step.eq(moves & out.ends & last), self.release.eq(released)]
+        # What many wait for comes out of a register.
+        m.d.sync += released.eq(words.step & words.last)
         return m
 
     def _begins(self, m: Module, group: Value, column: Value, row: Value) -> _Begin:
