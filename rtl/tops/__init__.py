@@ -15,7 +15,14 @@ from snnc.compiler.plan import Plan
 if TYPE_CHECKING:
     from amaranth.lib import wiring
 
-__all__ = ["CORE", "SHELL", "TOPS", "UART", "Top"]
+__all__ = ["CORE", "SHELL", "SHELL_HOLD", "STARTUP_SECONDS", "TOPS", "UART", "Top"]
+
+STARTUP_SECONDS: Final = 50e-6
+"""How long a top holds its core in reset after configuration: block RAM of an iCE40 reads 0 for some microseconds, and
+this is several times as long."""
+
+SHELL_HOLD: Final = 5_000
+"""The same in cycles for the serial shell, whose clock nobody knows: of 100 MHz, which no core on an iCE40 reaches."""
 
 CORE: Final = "snnc_core"
 """The Verilog module of the core itself, in ``core.v``."""

@@ -6,6 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import LOAD_BITS, Plan
 from snnc.rtl.beats import input_beat, result_beat
+from snnc.rtl.tops import SHELL_HOLD
+from snnc.rtl.tops.startup import hold_in_reset
 
 __all__ = ["SerialShell"]
 
@@ -71,22 +73,29 @@ class SerialShell(wiring.Component):
     core
         Name of the core's Verilog module.
 
+    The core is held in reset for `SHELL_HOLD` cycles after configuration and after each reset; nothing is taken
+    meanwhile.
+
     Members
     -------
+    clk, rst : In(1)
     i : In(stream of bits of input beats)
     o : Out(stream of bits of result beats)
     """
 
+    clk: Signal
+    rst: Signal
     i: stream.Interface
     o: stream.Interface
 
     def __init__(self, plan: Plan, core: str) -> None:
         self._plan = plan
         self._core = core
-        super().__init__({"i": In(_BIT), "o": Out(_BIT)})
+        super().__init__({"clk": In(1), "rst": In(1), "i": In(_BIT), "o": Out(_BIT)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        hold_in_reset(m, clock=self.clk, reset=self.rst, cycles=SHELL_HOLD)
         layout = input_beat(self._plan.input)
         beat_bits = max(layout.size, LOAD_BITS) if self._plan.loaded else layout.size
         m.submodules.widen = widen = _Widen(beat_bits)
@@ -113,6 +122,10 @@ class SerialShell(wiring.Component):
             i_o__ready=narrow.i.ready,
             **load,
         )
-        wiring.connect(m, wiring.flipped(self.i), widen.i)
+        m.d.comb += [
+            widen.i.payload.eq(self.i.payload),
+            widen.i.valid.eq(self.i.valid),
+            self.i.ready.eq(widen.i.ready & ~ResetSignal()),  # a bit that is taken in reset is lost
+        ]
         wiring.connect(m, narrow.o, wiring.flipped(self.o))
         return m

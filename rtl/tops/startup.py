@@ -2,10 +2,7 @@
 
 from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal, Signal, Value
 
-__all__ = ["STARTUP_SECONDS", "hold_in_reset"]
-
-STARTUP_SECONDS = 50e-6
-"""Block RAM of an iCE40 reads 0 for some microseconds after configuration; this is several times as long."""
+__all__ = ["hold_in_reset"]
 
 
 def hold_in_reset(m: Module, *, clock: Value, reset: Value, cycles: int) -> None:

@@ -20,7 +20,7 @@ from snnc.compiler.tools.cache import cache_folder
 from snnc.rtl.tops import UART
 from snnc.sim.cosimulation.simulator import store
 
-__all__ = ["board_executable", "simulated_board"]
+__all__ = ["bad_start", "board_executable", "simulated_board"]
 
 _DRIVER: Final = Path(__file__).with_suffix(".cpp")
 _WAIVERS: Final = Path(__file__).parent / "verilator.vlt"
@@ -49,7 +49,7 @@ def board_executable(sources: Sequence[Path], *, late: int = 0, optimised: bool 
     """
     texts = {path.name: path.read_text(encoding="utf-8") for path in sources}
     if late:
-        texts = {name: _bad_start(name, text, late) for name, text in texts.items()}
+        texts = {name: bad_start(name, text, late) for name, text in texts.items()}
     driver = _DRIVER.read_text(encoding="utf-8")
     arguments = [*_ARGUMENTS, "-MAKEFLAGS", _MAKE_FLAGS[optimised]]
     key = hashlib.sha256()
@@ -96,7 +96,8 @@ def simulated_board(executable: Path, *, cwd: Path, divisor: int, seed: int = 1)
         os.close(slave)
 
 
-def _bad_start(name: str, text: str, late: int) -> str:
+def bad_start(name: str, text: str, late: int) -> str:
+    """A file of a build as it is right after configuration, at its worst: see `board_executable`."""
     if name == "primitives.v":
         age = f"    integer age = 0;\n    always @(posedge clk) if (age < {late}) age <= age + 1;\n"
         text, count = re.subn(

@@ -16,6 +16,7 @@ from typing import Any
 import numpy.typing as npt
 
 from snnc.compiler.build.folder import Build
+from snnc.rtl.tops import SHELL_HOLD
 from snnc.sim.cosimulation.ports import clocked_shell, serial_input_bits
 from snnc.sim.cosimulation.simulator import build_executable, run_bench
 from snnc.sim.trust.protocol import vectors
@@ -48,7 +49,7 @@ def verify_netlist(build: Build, netlist: Sequence[Path], inputs: npt.NDArray[An
         "inputs": _bits(content["beats"], beat_bits),
         "results": _bits(content["results"], result_bits),
         "result_bits": result_bits,
-        "patience": content["patience"],
+        "patience": content["patience"] + SHELL_HOLD,
     }
     executable = build_executable(netlist, {"gates.v": clocked_shell(_TOP, build.plan)}, _TOP)
     with tempfile.TemporaryDirectory(prefix="snnc-") as name:

@@ -11,7 +11,8 @@ from snnc.compiler.link.identity import Identity
 from snnc.compiler.plan import LOAD_BITS, Plan, unsigned_bits
 from snnc.rtl.beats import Marker, input_beat, result_beat
 from snnc.rtl.memories import block_ram
-from snnc.rtl.tops.startup import STARTUP_SECONDS, hold_in_reset
+from snnc.rtl.tops import STARTUP_SECONDS
+from snnc.rtl.tops.startup import hold_in_reset
 from snnc.rtl.tops.uart.control import Control
 from snnc.rtl.tops.uart.framing import Unframer
 from snnc.rtl.tops.uart.line import Receiver, Transmitter

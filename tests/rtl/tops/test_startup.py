@@ -6,7 +6,8 @@ import pytest
 from amaranth.hdl import Module, ResetSignal, Signal
 from amaranth.sim import Simulator
 
-from snnc.rtl.tops.startup import STARTUP_SECONDS, hold_in_reset
+from snnc.rtl.tops import SHELL_HOLD, STARTUP_SECONDS
+from snnc.rtl.tops.startup import hold_in_reset
 
 
 @pytest.mark.parametrize("cycles", [1, 7, 600])
@@ -45,3 +46,4 @@ def test_the_reset_lasts_so_many_cycles_from_the_start_and_after_each_reset(cycl
 
 def test_it_outlasts_the_zeros_of_block_ram_several_times():
     assert STARTUP_SECONDS >= 4 * 10e-6
+    assert SHELL_HOLD >= 100e6 * STARTUP_SECONDS
