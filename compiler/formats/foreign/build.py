@@ -107,7 +107,9 @@ class _Builder:
         assumed = (*self._network.assumed, *self._assumed())
         names = tuple((ours, theirs) for theirs, ours in self._names.items())
         graph = None if refused else self._graph(parts)
-        return Imported(graph=graph, findings=findings, assumptions=assumed, names=names)
+        return Imported(
+            graph=graph, findings=findings, assumptions=assumed, names=names, network=None if refused else self._network
+        )
 
     def _add(self, parts: list[_Part], node: Node, made: Callable[[Node], _Part]) -> None:
         """Make a part, or a finding of why it cannot be."""

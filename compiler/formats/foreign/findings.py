@@ -7,6 +7,7 @@ from enum import Enum
 
 from snnc.compiler.errors import UnsupportedError
 from snnc.compiler.formats.foreign.assumptions import Assumption
+from snnc.compiler.formats.foreign.nodes import Network
 from snnc.compiler.ir import Graph
 
 __all__ = ["Finding", "Imported", "RefusalError", "Verdict", "as_it_is"]
@@ -79,12 +80,16 @@ class Imported:
         What the source does not say.
     names
         The source's name of each population.
+    network
+        What was read, by whose own equations it can be run (`snnc.compiler.formats.foreign.simulate`); None for our own
+        formats.
     """
 
     graph: Graph | None
     findings: tuple[Finding, ...]
     assumptions: tuple[Assumption, ...]
     names: tuple[tuple[str, str], ...] = ()
+    network: Network | None = None
 
     @property
     def verdict(self) -> Verdict:

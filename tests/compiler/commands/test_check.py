@@ -87,3 +87,52 @@ def test_compile_reads_it_and_seals_what_was_assumed(
     capsys.readouterr()
     assert run(["compile", "--random", "8-4-2", "--reset", "late", "-o", str(folder)]) == 2
     assert "--reset belongs to .nir and .onnx files" in capsys.readouterr().err
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> Path:
+    g = np.random.default_rng(1)
+    images, labels = g.integers(0, 256, (80, 5, 1, 1), dtype=np.uint8), np.arange(80) % 4
+    path = tmp_path / "samples.npz"
+    np.savez(path, x_train=images, y_train=labels, x_test=images, y_test=labels, classes=np.array(list("abcd")))
+    return path
+
+
+def test_both_networks_on_samples(file: Path, samples: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--dt", "1", "--samples", str(samples), "--fraction-bits", "12", "--weight-bits", "4"]
+    assert run(["check", str(file), *options, "--count", "60"]) == 0
+    text = capsys.readouterr().out
+    assert "On 60 samples, 10 steps: 100.00% get the same class" in text
+    assert "lif: 0.000% of 2,400 spikes and silences differ" in text
+    # A leak that has no shift is refitted, and here is what that does.
+    assert run(["check", str(file), *options, "--dt", "0.6", "--json"]) == 1
+    value = json.loads(capsys.readouterr().out)["samples"]
+    (layer,) = value["layers"]
+    assert value["samples"] == 80
+    assert layer["differing"] == round(sum(layer["over_time"]) * 80 * 4)
+    assert 0 < layer["differing"] < layer["compared"] == 80 * 10 * 4
+    assert max(layer["over_time"][5:]) > layer["over_time"][0]
+    assert len(value["classes_over_time"]) == 10
+    assert all(0.9 <= share <= 1 for share in value["classes_over_time"])
+
+
+def test_too_few_classes_that_agree_are_no_success(
+    file: Path, samples: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # One bit of weight: every node is exact, and the network another one.
+    options = ["--dt", "1", "--samples", str(samples), "--weight-bits", "1"]
+    assert run(["check", str(file), *options]) == 1
+    assert run(["check", str(file), *options, "--agreement", "10"]) == 0
+    capsys.readouterr()
+
+
+def test_samples_of_our_own_files(repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    student = repository / "examples" / "students" / "digits-64-32-10-int4.pt"
+    assert run(["check", str(student), "--samples", "digits", "--agreement", "90"]) == 0
+    assert "of 25,600 spikes and silences differ" in capsys.readouterr().out
+    sealed = tmp_path / "model.npz"
+    assert run(["export", str(student), str(sealed)]) == 0
+    assert run(["check", str(sealed), "--samples", "digits"]) == 1
+    assert "holds integers alone" in capsys.readouterr().err
+    assert run(["check", str(student), "--samples", "mnist", "--data", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("snnc: error: ")

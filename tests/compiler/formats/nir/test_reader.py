@@ -13,6 +13,7 @@ import pytest
 from snnc.compiler.errors import MissingError, OptionError, UnsupportedError
 from snnc.compiler.formats.foreign.assumptions import Assumptions, Decoding, Leak, ResetKind
 from snnc.compiler.formats.foreign.findings import Verdict
+from snnc.compiler.formats.foreign.simulate import Simulation
 from snnc.compiler.formats.nir import import_nir, nir_network, read_nir
 from snnc.compiler.formats.nir.hdf5 import read_tree
 from snnc.compiler.ir import Comparison, Encoding, Pooling
@@ -187,6 +188,11 @@ def test_every_spike_is_that_of_the_equation(
             fired += int(expected[theirs].sum())
             assert int((trace.populations[ours].spikes != (expected[theirs] > 0)).sum()) == 0, ours
     assert fired > 200
+    assert imported.network is not None
+    own = Simulation(imported.network, imported.names, graph).run(spikes, time_steps=STEPS)
+    for ours, found in own.spikes.items():
+        assert (found == (expected[dict(imported.names)[ours]] > 0)).all(), ours
+    assert np.allclose(own.logits[-1], expected["output"].sum(axis=0))
     if isinstance(graph.into("readout")[0], Pooling):
         assert (trace.logits == expected["output"].sum(axis=0)).all()
 
