@@ -15,7 +15,7 @@ from snnc.compiler.plan import Plan
 if TYPE_CHECKING:
     from amaranth.lib import wiring
 
-__all__ = ["CORE", "SHELL", "SHELL_HOLD", "STARTUP_SECONDS", "TOPS", "UART", "Top"]
+__all__ = ["AXIS", "CORE", "SHELL", "SHELL_HOLD", "STARTUP_SECONDS", "TOPS", "UART", "Top"]
 
 STARTUP_SECONDS: Final = 50e-6
 """How long a top holds its core in reset after configuration: block RAM of an iCE40 reads 0 for some microseconds, and
@@ -65,6 +65,9 @@ SHELL: Final = Top(name="shell", module="snnc_shell", title="serial shell", comp
 
 UART: Final = Top(name="uart", module="snnc_uart", title="serial line", component="snnc.rtl.tops.uart.top:UartTop")
 """For boards: it is made for the pins and the clock of one (`snnc.compiler.boards`)."""
+
+AXIS: Final = Top(name="axis", module="snnc_axis", title="AXI4-Stream", component="snnc.rtl.tops.axis:AxisTop")
+"""For designs of others: written where it is asked for (``snnc integrate``)."""
 
 TOPS: Final[Mapping[str, Top]] = MappingProxyType({top.name: top for top in (SHELL,)})
 """Those that every build has."""
