@@ -36,17 +36,23 @@ def good() -> Nodes:
 
 
 def save(path: Path, nodes: Nodes, edges: list[tuple[str, str]] | None = None) -> Path:
+    """Write nodes and edges, by default from each to the next; a node that has nodes of its own is a graph."""
     with h5py.File(path, "w") as file:
-        root = file.create_group("node")
-        root["type"] = "NIRGraph"
-        pairs = list(itertools.pairwise(nodes)) if edges is None else edges
-        root.create_dataset("edges", data=np.array(pairs, dtype=object).reshape(-1, 2), dtype=h5py.string_dtype())
-        inner = root.create_group("nodes")
-        for name, fields in nodes.items():
-            group = inner.create_group(name)
-            for key, value in fields.items():
-                group[key] = value
+        _graph(file.create_group("node"), nodes, list(itertools.pairwise(nodes)) if edges is None else edges)
     return path
+
+
+def _graph(group: Any, nodes: Nodes, edges: list[tuple[str, str]]) -> None:
+    group["type"] = "NIRGraph"
+    group.create_dataset("edges", data=np.array(edges, dtype=object).reshape(-1, 2), dtype=h5py.string_dtype())
+    inner = group.create_group("nodes")
+    for name, fields in nodes.items():
+        below = inner.create_group(name)
+        if "nodes" in fields:
+            _graph(below, fields["nodes"], fields["edges"])
+            continue
+        for key, value in fields.items():
+            below[key] = value
 
 
 def test_the_good_file_is_read(tmp_path: Path) -> None:
