@@ -48,4 +48,11 @@ def every_tool() -> tuple[Tool, ...]:
 
 def find_device(target: str, device: str | None = None) -> Device:
     """A device of a family by name, or the family's default; :class:`OptionError` where there is none."""
-    return load_target(target).device(device)
+    family = load_target(target)
+    if device is not None and device not in family.devices:
+        for other in TARGETS:
+            if device in load_target(other).devices:
+                raise OptionError(
+                    f"The target {target} has no device {device!r}, but {other} has: give --target {other}."
+                )
+    return family.device(device)

@@ -89,6 +89,11 @@ def test_an_unknown_device_lists_the_known():
         find_device("ice40", "up6k")
 
 
+def test_a_device_of_another_target_names_it():
+    with pytest.raises(OptionError, match=r"ice40 has no device '85k', but ecp5 has: give --target ecp5"):
+        find_device("ice40", "85k")
+
+
 def test_an_unknown_package_lists_the_known():
     with pytest.raises(OptionError, match=r"up5k has no package 'ct256': its packages are sg48, uwg30"):
         find_device("ice40", "up5k").package("ct256")
