@@ -90,18 +90,20 @@ class SpikeOutput(wiring.Component):
 
     def _has_room(self, m: Module, k: int, depth: int, returned: Value) -> Value:
         """Whether queue `k` has a place that is neither taken nor promised."""
-        left = self.left[k]
+        # Whether a word leaves is known last in a cycle: it is counted in the next one, in which its place is free.
+        left = Signal(name=f"left{k}")
+        m.d.sync += left.eq(self.left[k])
         if depth > _FEW:
             reserved = Signal(range(depth + 1), name=f"reserved{k}")
             m.d.sync += reserved.eq(reserved + self.issue - returned - left)
-            return reserved != depth
+            return left | (reserved != depth)
         # As so many ones: what changes them is known late in a cycle, and then shifts them, where a number would have
         # to be added to.
         ones = Signal(depth, name=f"reserved{k}")
-        changed = Mux(self.issue, Cat(Const(1, 1), ones), ones)
+        changed = Mux(left, ones >> 1, ones)
         changed = Mux(returned, changed >> 1, changed)
-        m.d.sync += ones.eq(Mux(left, changed >> 1, changed))
-        return ~ones[-1]
+        m.d.sync += ones.eq(Mux(self.issue, Cat(Const(1, 1), changed), changed))
+        return left | ~ones[-1]
 
 
 class MapOutput(wiring.Component):

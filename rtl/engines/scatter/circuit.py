@@ -24,6 +24,7 @@ from snnc.rtl.memories import constant_word
 from snnc.rtl.neurons import answers, at_pass
 from snnc.rtl.readout_port import ReadoutPort
 from snnc.rtl.sequencer import Sequencer
+from snnc.rtl.skid import Skid
 from snnc.rtl.views import Stream
 
 __all__ = ["Engine", "build", "hear_input"]
@@ -280,9 +281,11 @@ def hear_input(
     """
     name, into = plan.name, getattr(engine, f"i{len(plan.projections) - 1}")
     if plan.main.digits is not None:
-        digits = DigitSerialiser(source)
+        digits, skid = DigitSerialiser(source), Skid(beats.payload.shape())
         m.submodules[f"digits_{name}"] = cancelled(digits)
-        connect(m, beats, digits.i)
+        m.submodules[f"skid_{name}"] = cancelled(skid)
+        connect(m, beats, skid.i)
+        connect(m, skid.o, digits.i)
         connect(m, digits.o, into)
         return
     queue = queue_of(beats.payload.shape(), plan.main.queue)
