@@ -10,7 +10,7 @@ import pytest
 from snnc.compiler.backend import emit
 from snnc.compiler.build.folder import open_build, write_build
 from snnc.compiler.build.report import Section, update_report
-from snnc.compiler.build.results import RESULT, results_folder, write_result
+from snnc.compiler.build.results import RESULT, RESULT_VERSION, results_folder, write_result
 from snnc.compiler.errors import BuildError, ToolError
 from tests.compiler.networks import random_design
 
@@ -47,7 +47,7 @@ def interrupted(build, error) -> None:
 def test_an_interrupt_leaves_the_earlier_result(done):
     with pytest.raises(KeyboardInterrupt):
         interrupted(done, KeyboardInterrupt)
-    assert json.loads((done.path / "synth" / RESULT).read_text()) == {"value": 1}
+    assert json.loads((done.path / "synth" / RESULT).read_text()) == {"version": RESULT_VERSION, "value": 1}
     assert titles(done) == ["Synthesis"]
 
 
