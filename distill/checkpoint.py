@@ -22,7 +22,7 @@ from snnc.compiler.contract import SEMANTICS_VERSION
 from snnc.compiler.errors import CheckpointError, OptionError, TrainingError
 from snnc.compiler.formats.fields import Fields
 from snnc.compiler.formats.recorded_activity import activity_entry
-from snnc.compiler.formats.student import EXIT_VERSION, check_contract
+from snnc.compiler.formats.student import NEURON_VERSION, VERSION, check_contract
 from snnc.compiler.formats.student_v1 import upgrade
 from snnc.compiler.ir import ActivityRecord
 from snnc.compiler.ir.architecture import (
@@ -214,9 +214,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     contents = _read(path, "student")
     if contents.get("format") == _FORMAT and contents.get("version") == 1:
         contents = upgrade(Fields(contents, "the checkpoint"))
-    if contents.get("format") != _FORMAT or contents.get("version") not in (_WITHOUT_CONTRACT, _VERSION, EXIT_VERSION):
+    if contents.get("format") != _FORMAT or contents.get("version") not in range(_WITHOUT_CONTRACT, VERSION + 1):
         raise CheckpointError(
-            f"{path} is no {_FORMAT} file of version {_WITHOUT_CONTRACT} to {EXIT_VERSION}, but "
+            f"{path} is no {_FORMAT} file of version {_WITHOUT_CONTRACT} to {VERSION}, but "
             f"{contents.get('format')!r} of version {contents.get('version')!r}; train it again with this version of "
             "snnc distill."
         )
@@ -278,7 +278,19 @@ def read_teacher(path: Path, dataset: Dataset) -> Teacher | SpikingTeacher:
 
 
 def restore_student(contents: Mapping[str, Any]) -> Student:
-    """The folded student of a checkpoint, as it left training."""
+    """The folded student of a checkpoint, as it left training.
+
+    Raises
+    ------
+    CheckpointError
+        Its neurons are none that `snnc distill` trains.
+    """
+    if contents["version"] >= NEURON_VERSION:
+        raise CheckpointError(
+            f"The student '{str(contents.get('name'))[:60]}' has neurons that were trained elsewhere (version "
+            f"{contents['version']}); snnc distill neither trains them further nor learns from them. Compile it, or "
+            "quantise it with snnc quantise."
+        )
     layers, state = contents["layers"], contents["state"]
     neuron = layers[0]["neuron"]
     architecture = parse_architecture(contents["config"]["architecture"])

@@ -109,8 +109,9 @@ def _write(student: Path, graph: Graph, sealed: Exit, output: Path) -> None:
     # torch writes its own files.
     from snnc.distill.checkpoint import read_checkpoint, write_checkpoint
 
-    contents = read_checkpoint(student) | {
-        "version": EXIT_VERSION,
+    before = read_checkpoint(student)
+    contents = before | {
+        "version": max(EXIT_VERSION, before["version"]),
         "contract": SEMANTICS_VERSION,
         "exit": {"margin": sealed.margin, "steps": list(sealed.steps)},
     }

@@ -24,6 +24,7 @@ from snnc.compiler.formats.student_v1 import upgrade
 from snnc.compiler.formats.tensorfile import read_tensors
 from snnc.compiler.ir import (
     BatchNorm,
+    Comparison,
     Convolution,
     Dense,
     Encoding,
@@ -44,12 +45,23 @@ from snnc.compiler.ir import (
 )
 from snnc.compiler.ir.exits import LARGEST_MARGIN
 
-__all__ = ["EXIT_VERSION", "FORMAT", "STUDENT", "VERSION", "check_contract", "read_student", "student_graph"]
+__all__ = [
+    "EXIT_VERSION",
+    "FORMAT",
+    "NEURON_VERSION",
+    "STUDENT",
+    "VERSION",
+    "check_contract",
+    "read_student",
+    "student_graph",
+]
 
 FORMAT: Final = "snnc-student"
-VERSION: Final = 4
+VERSION: Final = 5
 EXIT_VERSION: Final = 4
 """The first that may have an exit."""
+NEURON_VERSION: Final = 5
+"""The first whose neurons may have a floor, subtract an amount of their own, and fire above their threshold alone."""
 
 INPUT_NAME: Final = "input"
 
@@ -72,6 +84,7 @@ _NEURON_KEYS: Final = {
     "if": frozenset({"kind", "reset", "initial", "leak_shift"}),
     "readout": frozenset({"kind"}),
 }
+_LATER_KEYS: Final = frozenset({"comparison"})
 _WINDOW_KEYS: Final = frozenset({"kernel", "stride"})
 _SUM_KEYS: Final = frozenset({"kind", "source", "delay"})
 _WEIGHT_KEYS: Final = _SUM_KEYS | {"weight_bits", "pool"}
@@ -146,7 +159,7 @@ def student_graph(checkpoint: Mapping[Any, Any]) -> Graph:
         if layer_name in shapes:
             raise CheckpointError(f"Two layers have the same name '{layer_name}'; rename one.")
         shapes[layer_name] = layer.shape("shape", NEURONS_LIMIT)
-    state = _State(root.mapping("state"))
+    state = _State(root.mapping("state"), version)
     populations, projections = [source], list[Projection]()
     for position, layer in enumerate(layers):
         population, into = _layer(layer, shapes, state, last=position == len(layers) - 1)
@@ -301,14 +314,31 @@ def _neuron(fields: Fields, name: str, tensors: _Tensors, channels: int, *, last
         raise UnsupportedError(f"The neurons of layer '{name}' are '{kind}'; built are {', '.join(_NEURON_KEYS)}.")
     if (kind == "readout") != last:
         raise CheckpointError(f"Layer '{name}' is {'' if last else 'not '}the last one, but its neurons are '{kind}'.")
-    fields.allow(_NEURON_KEYS[kind])
+    later = kind == "if" and tensors.state.version >= NEURON_VERSION
+    fields.allow(_NEURON_KEYS[kind] | (_LATER_KEYS if later else frozenset()))
     if kind == "readout":
         return Readout()
-    return IntegrateAndFire(
+    neuron = IntegrateAndFire(
         threshold=tensors.positive("threshold", (channels,)),
         reset=fields.member("reset", Reset),
         initial=fields.member("initial", Initial),
         leak_shift=fields.optional_integer("leak_shift", 0, _LEAK_LIMIT),
+    )
+    if not later:
+        return neuron
+    compared = fields.value("comparison", optional=True) is not None
+    subtracted = tensors.optional("subtracted", (channels,))
+    if subtracted is not None:
+        subtracted = tensors.positive("subtracted", (channels,))
+        if neuron.reset is not Reset.SOFT:
+            raise CheckpointError(
+                f"Layer '{name}' has amounts to subtract, but a {neuron.reset.value} reset; use soft."
+            )
+    return dataclasses.replace(
+        neuron,
+        comparison=fields.member("comparison", Comparison) if compared else Comparison.AT_LEAST,
+        floor=tensors.optional("floor", (channels,)),
+        subtracted=subtracted,
     )
 
 
@@ -353,6 +383,7 @@ class _State:
     """The checkpoint's tensors; remembers which were asked for, so that none is silently ignored."""
 
     tensors: Mapping[Any, Any]
+    version: int
     used: set[str] = field(default_factory=set)
     weights: int = 0
 

@@ -135,7 +135,8 @@ def load_model(path: Path) -> Graph:
 
 
 def _check_parts(header: Mapping[str, Any], arrays: _Arrays, what: str, again: str) -> None:
-    wanted = LATER_NETWORK_VERSION if header.keys() & {"exit", "stream"} else NETWORK_VERSION
+    amounts = any(item["neuron"].get("reset") == _AMOUNT for item in header["populations"])
+    wanted = LATER_NETWORK_VERSION if amounts or header.keys() & {"exit", "stream"} else NETWORK_VERSION
     for key, version in (("model_version", MODEL_VERSION), ("semantics_version", wanted)):
         if header[key] != version:
             raise BuildError(f"{what} has {key} {header[key]}, this program reads {version}; {again}.")
@@ -187,7 +188,7 @@ def _to_plain(graph: Graph) -> tuple[dict[str, Any], _Arrays]:
         arrays[name] = array
         return name
 
-    populations = [
+    populations: list[dict[str, Any]] = [
         {
             "name": population.name,
             "shape": list(population.shape),
@@ -203,17 +204,19 @@ def _to_plain(graph: Graph) -> tuple[dict[str, Any], _Arrays]:
         # The first keeps the name that it has always had, and with it the hash.
         name = f"{base}.{others}.weight" if others else f"{base}.weight"
         projections.append(_projection_to_plain(projection, keep(name, projection.weight)))
+    amounts = any(item["neuron"].get("reset") == _AMOUNT for item in populations)
+    later = amounts or graph.stream or graph.exit is not None
     structure = {
         "format": "snnc-model",
         "model_version": MODEL_VERSION,
-        "semantics_version": LATER_NETWORK_VERSION if graph.stream or graph.exit is not None else NETWORK_VERSION,
+        "semantics_version": LATER_NETWORK_VERSION if later else NETWORK_VERSION,
         "name": graph.name,
         "time_steps": graph.time_steps,
         "classes": list(graph.classes),
         "populations": populations,
         "projections": projections,
     }
-    if graph.exit is not None:  # without one, the hash is that of version 1
+    if graph.exit is not None:  # without what is later, the hash is that of version 1
         structure["exit"] = {"margin": graph.exit.margin, "steps": list(graph.exit.steps)}
     if graph.stream:
         structure["stream"] = True

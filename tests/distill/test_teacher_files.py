@@ -87,3 +87,11 @@ def test_a_teacher_of_something_else_is_refused(make, tmp_path):
     with pytest.raises(CheckpointError) as caught:
         read_teacher(path, OTHER if make == "classes" else digits)
     assert str(path) in str(caught.value)
+
+
+def test_neurons_that_were_trained_elsewhere_are_not_trained_here(repository):
+    from snnc.distill.checkpoint import read_checkpoint
+
+    contents = read_checkpoint(repository / "examples" / "students" / "digits-64-32-10-int4.pt")
+    with pytest.raises(CheckpointError, match="neurons that were trained elsewhere"):
+        restore_student(contents | {"version": 5})

@@ -22,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler import __version__
-from snnc.compiler.contract import NETWORK_VERSION
 from snnc.compiler.errors import UnsupportedError
 from snnc.compiler.extras import needed
 from snnc.compiler.formats.interface import refuse_exit
@@ -133,7 +132,8 @@ class _Writer:
             producer_name="snnc",
             producer_version=__version__,
         )
-        facts = {"snnc.network_version": str(NETWORK_VERSION), HEADER_KEY: json.dumps(self._header, sort_keys=True)}
+        version = str(self._header["semantics_version"])
+        facts = {"snnc.network_version": version, HEADER_KEY: json.dumps(self._header, sort_keys=True)}
         helper.set_model_props(model, facts)
         self._onnx.checker.check_model(model)
         data: bytes = model.SerializeToString(deterministic=True)

@@ -9,6 +9,7 @@ from snnc.compiler.errors import CheckpointError, OptionError, UnsupportedError
 from snnc.compiler.formats import import_network, student
 from snnc.compiler.formats.student import WEIGHTS_LIMIT, student_graph
 from snnc.compiler.ir import (
+    Comparison,
     Convolution,
     Dense,
     Encoding,
@@ -138,7 +139,7 @@ def test_a_wrong_checkpoint_is_named(path, value, named):
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [
-        ("version", 5, "version 5"),
+        ("version", 6, "version 6"),
         ("contract", "2.99", "trained under version 2.99 of the integer contract"),
         ("contract", "3.0", "trained under version 3.0"),
         ("input/encoding", "latency", "'latency'"),
@@ -270,6 +271,59 @@ def test_a_student_without_a_contract_is_of_the_first(version):
     plain = checkpoint()
     older = {key: value for key, value in plain.items() if key != "contract"} | {"version": version}
     assert format_graph(student_graph(older)) == format_graph(student_graph(plain))
+
+
+def later():
+    """A student whose first layer has all that version 5 brought."""
+    plain = changed(checkpoint(), "layers/0/neuron/comparison", ">") | {"version": 5, "contract": "2.1"}
+    channels = plain["layers"][0]["shape"][0]
+    state = {"hidden0.floor": np.full(channels, -0.5), "hidden0.subtracted": np.full(channels, 1.25, np.float32)}
+    return plain | {"state": plain["state"] | state}
+
+
+def test_neurons_that_were_trained_elsewhere():
+    graph = student_graph(later())
+    verify(graph)
+    neuron = graph.layers[0].neuron
+    assert isinstance(neuron, IntegrateAndFire)
+    assert neuron.comparison is Comparison.ABOVE
+    assert neuron.floor is not None
+    assert neuron.subtracted is not None
+    assert set(neuron.floor) == {-0.5}
+    assert set(neuron.subtracted) == {1.25}
+    plain = checkpoint() | {"version": 5}
+    assert model_hash(integer(student_graph(plain))) == model_hash(integer(student_graph(checkpoint())))
+    whole = integer(graph).layers[0].neuron
+    before = integer(student_graph(plain)).layers[0].neuron
+    assert (whole.threshold == before.threshold + 1).all()  # IF
+    one = before.threshold / neuron.threshold  # of the layer's membranes
+    assert np.allclose(whole.floor, -0.5 * one, atol=1)
+    assert np.allclose(whole.subtracted, 1.25 * one, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        ("version", 4, "unknown setting 'comparison'"),
+        ("layers/0/neuron/comparison", "=", "'comparison' of the neuron of layer 'hidden0' is '='; built are >=, >"),
+        ("layers/0/neuron/reset", "hard", "has amounts to subtract, but a hard reset"),
+        ("state/hidden0.subtracted", np.zeros(6), "every value must be positive"),
+        ("state/hidden0.floor", np.full(6, np.nan), "NaN"),
+        ("state/hidden0.floor", np.zeros(2), "the shape [2], expected [6]"),
+        ("state/readout.floor", np.zeros(3), "'readout.floor' belongs to no layer"),
+    ],
+)
+def test_wrong_neurons_of_elsewhere_are_named(path, value, named):
+    with pytest.raises((CheckpointError, UnsupportedError)) as caught:
+        student_graph(changed(later(), path, value))
+    assert named in str(caught.value)
+
+
+def test_an_older_version_has_no_floor():
+    plain = later()
+    older = changed(plain, "layers/0/neuron/comparison", ...) | {"version": 4}
+    with pytest.raises(CheckpointError, match=r"'hidden0\.floor' belongs to no layer"):
+        student_graph(older)
 
 
 EXIT = {"margin": 74, "steps": [1, 3]}

@@ -85,6 +85,22 @@ def test_an_exit_counts_and_is_of_a_later_version(tmp_path):
     assert versions == [1, 2, 2, 2]
 
 
+def test_an_amount_that_is_subtracted_is_of_the_later_version(tmp_path):
+    hidden = GRAPH.layers[0]
+    assert isinstance(hidden.neuron, IntegrateAndFire)
+    neuron = dataclasses.replace(hidden.neuron, subtracted=np.full(hidden.channels, 3))
+    other = dataclasses.replace(hidden, neuron=neuron)
+    graph = dataclasses.replace(
+        GRAPH, populations=tuple(other if layer is hidden else layer for layer in GRAPH.populations)
+    )
+    assert header_of(graph)["semantics_version"] == 2
+    path = tmp_path / "model.npz"
+    path.write_bytes(model_to_bytes(graph))
+    again = load_model(path).layers[0].neuron
+    assert isinstance(again, IntegrateAndFire)
+    assert np.array_equal(np.array(again.subtracted), np.full(hidden.channels, 3))
+
+
 def header_of(graph):
     with zipfile.ZipFile(io.BytesIO(model_to_bytes(graph))) as archive:
         return json.loads(np.lib.format.read_array(archive.open("header.npy")).tobytes())
