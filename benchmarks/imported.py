@@ -1,17 +1,20 @@
 """Networks trained with other libraries, converted by one call: accuracy in 8 bits and spikes against the library.
 
     make peers
-    SNNC_DATA=... .venv/bin/python benchmarks/imported.py [snntorch|spikingjelly|norse|sinabs]
+    SNNC_DATA=... .venv/bin/python benchmarks/imported.py [snntorch|spikingjelly|norse|sinabs] [--images 60000]
 
-Trains with the library itself on the whole training set (kept in build/imported/, where a second run begins), converts
-by one call, and prints the accuracy of both on all test images. Then the library gets the integer network's rounded
-weights, biases and thresholds, in double precision, and the spikes are compared.
+Trains with the library itself (kept in build/imported/, where a second run begins), converts by one call, and prints
+the accuracy of both on all test images. Then the library gets the integer network's rounded weights, biases and
+thresholds, in double precision, and the spikes are compared. The sealed model is written beside it, for hardware:
+
+    snnc compile build/imported/snntorch.npz --target ecp5 --device 25k -o build/snntorch
+    snnc verify build/snntorch --dataset mnist --samples 20 && snnc synth build/snntorch
 """
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,6 +27,7 @@ from torch import nn
 from snnc.compiler.formats.foreign.assumptions import Assumptions
 from snnc.compiler.formats.foreign.findings import Imported
 from snnc.compiler.ir import Encoding, Graph, IntegrateAndFire, Pooling
+from snnc.compiler.ir.model import model_to_bytes
 from snnc.compiler.passes.normalise import normalised
 from snnc.compiler.passes.quantise import quantised
 from snnc.distill.data import load
@@ -32,8 +36,6 @@ from snnc.sim.models import golden
 
 COMPARED = 200
 """Images whose spikes are compared."""
-VERIFIED = 5
-"""Images on which the Verilog is held against the golden model."""
 FOLDER = Path("build/imported")
 
 
@@ -306,8 +308,8 @@ def _as_offset(norm: Any, offset: np.ndarray[Any, Any]) -> None:
     norm.bias.data = torch.from_numpy(offset)
 
 
-def main(name: str) -> None:
-    """Train, convert and compare."""
+def main(name: str, count: int) -> None:
+    """Train on so many images, convert and compare."""
     case = CASES[name]()
     data = load(case.dataset)
     images, tests = (
@@ -315,7 +317,7 @@ def main(name: str) -> None:
         for split in (data.train, data.test)
     )
     labels, truth = (torch.from_numpy(split.labels.astype(np.int64)) for split in (data.train, data.test))
-    net = trained(name, case, images, labels)
+    net = trained(name, case, images[:count], labels[:count])
     with torch.no_grad():
         counts = torch.cat([answers(case.run(net, part)).sum(0) for part in tests.split(1000)])
     theirs = float((counts.argmax(1) == truth).double().mean())
@@ -324,6 +326,7 @@ def main(name: str) -> None:
     print(f"  {found.verdict.value}: " + "; ".join(item.text for item in found.findings if item.kind != "Flatten"))
     graph = normalised(found.accepted())
     integers = quantised(graph)
+    (FOLDER / f"{name}.npz").write_bytes(model_to_bytes(integers))
     pixels = data.test.images.reshape(len(tests), -1)
     logits = np.concatenate(
         [trace.logits for _, trace in golden.run_batches(integers, pixels, time_steps=case.steps, membranes=False)]
@@ -343,5 +346,9 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    for chosen in sys.argv[1:] or CASES:
-        main(chosen)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", choices=[*CASES], default=[*CASES])
+    parser.add_argument("--images", type=int, default=60_000, help="Of an epoch.")
+    options = parser.parse_args()
+    for chosen in options.names:
+        main(chosen, options.images)
