@@ -2,15 +2,16 @@
 
 import contextlib
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from amaranth.back import rtlil  # type: ignore[attr-defined]  # amaranth-stubs lacks it
 
-from snnc.compiler.plan import Plan
+from snnc.compiler.plan import InputPlan, Plan
 from snnc.rtl.core import Core
-from snnc.rtl.tops import CORE, Top
+from snnc.rtl.send_on_delta import SendOnDelta
+from snnc.rtl.tops import CORE, ENCODER, Top
 
-__all__ = ["emit_core", "emit_top"]
+__all__ = ["emit_core", "emit_encoder", "emit_top"]
 
 
 def emit_core(plan: Plan) -> str:
@@ -36,3 +37,9 @@ def _without_collection() -> Iterator[None]:
 def emit_top(plan: Plan, top: Top, *settings: object) -> str:
     """RTLIL of a top alone, which instantiates the core; `settings` are those of its class."""
     return str(rtlil.convert(top.build(plan, *settings), name=top.module, emit_src=False))
+
+
+def emit_encoder(plan: InputPlan, thresholds: Sequence[int], bits: int, *, every: int | None = None) -> str:
+    """RTLIL of a send-on-delta encoder in front of a core with this input, top `snnc.rtl.tops.ENCODER`."""
+    unit = SendOnDelta(plan, thresholds, bits, every=every)
+    return str(rtlil.convert(unit, name=ENCODER, emit_src=False))

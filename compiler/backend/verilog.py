@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import importlib.resources
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from snnc.compiler.plan import Plan
+from snnc.compiler.plan import InputPlan, Plan
 from snnc.compiler.tools import YOSYS, run_tool
-from snnc.rtl.tops import TOPS
+from snnc.rtl.tops import ENCODER, TOPS
 
-__all__ = ["emit_verilog", "write_verilog"]
+__all__ = ["emit_verilog", "encoder_verilog", "write_verilog"]
 
 _BESIDE: Final = ("primitives.v", "core.vlt")
 """What no plan changes: memories, and why Verilator's lint may be told to be silent."""
@@ -45,6 +45,19 @@ def emit_verilog(plan: Plan) -> Mapping[str, str]:
     files = {f"rtl/{design}.v": text for design, text in write_verilog(designs).items()}
     beside = importlib.resources.files("snnc.rtl")
     return files | {f"rtl/{name}": beside.joinpath(name).read_text(encoding="utf-8") for name in _BESIDE}
+
+
+def encoder_verilog(plan: InputPlan, thresholds: Sequence[int], bits: int, *, every: int | None = None) -> str:
+    """Verilog of a send-on-delta encoder in front of a core with this input (`snnc.rtl.send_on_delta`).
+
+    Raises
+    ------
+    ToolError
+        Yosys is missing or failed.
+    """
+    from snnc.rtl.emit import emit_encoder
+
+    return write_verilog({ENCODER: emit_encoder(plan, thresholds, bits, every=every)})[ENCODER]
 
 
 def write_verilog(designs: Mapping[str, str]) -> Mapping[str, str]:

@@ -15,7 +15,7 @@ from snnc.compiler.plan import Plan
 if TYPE_CHECKING:
     from amaranth.lib import wiring
 
-__all__ = ["AXIS", "CORE", "SHELL", "SHELL_HOLD", "STARTUP_SECONDS", "TOPS", "UART", "Top"]
+__all__ = ["AXIS", "CORE", "ENCODER", "SHELL", "SHELL_HOLD", "STARTUP_SECONDS", "TOPS", "UART", "Top"]
 
 STARTUP_SECONDS: Final = 50e-6
 """How long a top holds its core in reset after configuration: block RAM of an iCE40 reads 0 for some microseconds, and
@@ -26,6 +26,9 @@ SHELL_HOLD: Final = 5_000
 
 CORE: Final = "snnc_core"
 """The Verilog module of the core itself, in ``core.v``."""
+
+ENCODER: Final = "snnc_send_on_delta"
+"""That of an encoder in front of one, which `snnc encoder` writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
