@@ -68,6 +68,8 @@ class Options:
         Which kind computes convolutions of spikes.
     stream
         The hardware is for streams without an end (`Graph.stream`); a sealed model may say so by itself.
+    spram
+        Weights may be in SPRAM, which has to be loaded after every reset.
     """
 
     time_steps: int | None = None
@@ -78,6 +80,11 @@ class Options:
     activity: ActivitySource | ActivityRecord = ActivitySource.RECORDED
     engines: Engines = Engines.SCATTER
     stream: bool = False
+    spram: bool = True
+
+    def of(self, device: Device) -> Device:
+        """What of a device may be used."""
+        return device if self.spram else dataclasses.replace(device, spram_blocks=0)
 
 
 class Firing(Enum):
@@ -161,7 +168,7 @@ class Design:
 
     def on(self, device: Device) -> Design:
         """The same network and lanes for another device, without a plan."""
-        return dataclasses.replace(self, device=device, plan=None)
+        return dataclasses.replace(self, device=self.options.of(device), plan=None)
 
     def gathering(self, layers: frozenset[str]) -> Design:
         """The same network with these layers gathering spikes, without lanes and plan."""

@@ -142,7 +142,7 @@ def begin(source: Source, device: Device, options: Options, reading: ReadOptions
             verify(graph)
         case _ as unreachable:
             assert_never(unreachable)
-    return Design(graph=graph, options=options, device=device)
+    return Design(graph=graph, options=options, device=options.of(device))
 
 
 def integer_network(

@@ -6,6 +6,7 @@ Every choice below was made on validation data (``docs/distillation.md``).
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from snnc.compiler.errors import OptionError
 from snnc.compiler.ir.architecture import Architecture, Role, parse_architecture
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
 from snnc.distill.augment import Augmentation
+from snnc.distill.data.dataset import Dataset
 from snnc.distill.data.regime import Regime
 from snnc.distill.losses import METHODS
 from snnc.distill.losses.interface import LossSettings, Value, resolve
@@ -25,7 +27,16 @@ from snnc.distill.optimisers import Optimiser
 from snnc.distill.students import Phase, StudentConfig
 from snnc.distill.teachers import TeacherKind
 
-__all__ = ["DEFAULTS", "StageTeacher", "TrainingConfig", "has_twin", "parse_augmentation", "plain", "restored"]
+__all__ = [
+    "DEFAULTS",
+    "StageTeacher",
+    "TrainingConfig",
+    "defaults_for",
+    "has_twin",
+    "parse_augmentation",
+    "plain",
+    "restored",
+]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9 _.,+-]{1,100}")
 
@@ -35,6 +46,8 @@ _SHARES = {Phase.FLOAT: 0.4, Phase.QUANTISED: 0.3, Phase.FOLDED: 0.3}
 _SHARES_OF_A_STARTED = {Phase.FLOAT: 0.2, Phase.QUANTISED: 0.4, Phase.FOLDED: 0.4}
 """The same where weights were learned before, by a twin or another student: they need to get used to time only."""
 
+
+_MOST_STEPS: Final = 4096
 
 _MANY_EPOCHS = 40
 """Between those where half a teacher cost accuracy, 20, and those where it gained, 60 (``docs/distillation.md``)."""
@@ -132,7 +145,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         allowed = (
-            ("time-steps", self.time_steps, 1, 256),
+            ("time-steps", self.time_steps, 1, _MOST_STEPS),
             ("fraction-bits", self.fraction_bits, 0, 8),
             ("input-bits", self.input_bits, 1, 8),
             ("temperature", self.temperature, 1.0, 100.0),
@@ -299,6 +312,17 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Augmentation):
         return dataclasses.asdict(value)
     return dict(value) if isinstance(value, Mapping) else value
+
+
+def defaults_for(dataset: Dataset) -> TrainingConfig:
+    """The defaults of a data set; for one of your own they take the shape, and of events the steps, from the file."""
+    defaults = DEFAULTS[dataset.name]
+    if dataset.name != "npz":
+        return defaults
+    found = dataclasses.replace(defaults, architecture=f"{math.prod(dataset.shape)}-32-{len(dataset.classes)}")
+    if dataset.time_steps is None:
+        return found
+    return dataclasses.replace(found, encoding=Encoding.EVENTS, time_steps=dataset.time_steps)
 
 
 DEFAULTS: Mapping[str, TrainingConfig] = MappingProxyType(

@@ -31,12 +31,14 @@ def _enumerated(kind: type[Enum]) -> click.Choice[str]:
 
 
 OPTIONS: Final[tuple[click.Option, ...]] = (
-    _option("--dataset", type=click.Choice(list(DATASETS)), default="digits", show_default=True),
+    _option(
+        "--dataset", type=click.Choice(list(DATASETS)), help="By default digits, or npz where --data is such a file."
+    ),
     _option(
         "--data",
         "root",
         type=click.Path(path_type=Path),
-        help="Folder of the data set, else SNNC_DATA; or an .npz file of your own.",
+        help="Folder of the data set, else SNNC_DATA; or an .npz file of your own, which says its shape and steps.",
     ),
     _option(
         "--architecture",

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
+from snnc.compiler.commands.datasets import dataset_options
 from snnc.compiler.errors import OptionError
 from snnc.compiler.extras import require
 from snnc.compiler.formats.recorded_activity import KEY
 from snnc.compiler.formats.student import STUDENT
 from snnc.compiler.ir import ActivityRecord, Graph
 from snnc.compiler.pipeline import integer_network
+from snnc.distill.data import chosen
 from snnc.sim.models.activity import measure_activity
 from snnc.sim.models.inputs import load_samples
 
@@ -20,10 +22,9 @@ __all__ = ["activity_command", "measured"]
 
 @click.command("activity")
 @click.argument("student", type=click.Path(path_type=Path))
-@click.option("--dataset", metavar="NAME", default="digits", show_default=True, help="Whose validation samples.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's files.")
+@dataset_options("Whose validation samples; digits by default.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A .pt file: STUDENT with the record.")
-def activity_command(student: Path, dataset: str, data: Path | None, output: Path | None) -> None:
+def activity_command(student: Path, dataset: str | None, data: Path | None, output: Path | None) -> None:
     """Measure what STUDENT does on validation data: spikes of each layer and step, pixels and their digits.
 
     With -o it becomes part of the student's file, for snnc compile to choose lanes by. The network, and the hash of it,
@@ -34,7 +35,7 @@ def activity_command(student: Path, dataset: str, data: Path | None, output: Pat
         if student.suffix.lower() != STUDENT.suffix or output.suffix.lower() != STUDENT.suffix:
             raise OptionError(f"A record is written from one {STUDENT.suffix} file into another, by -o NAME.pt.")
     graph = integer_network(student)
-    record = measured(graph, dataset, data)
+    record = measured(graph, chosen(dataset, data) or "digits", data)
     for line in _lines(graph, record):
         click.echo(line)
     if output is not None:

@@ -29,8 +29,8 @@ from snnc.distill.compare.plan import (
 from snnc.distill.compare.processes import Job, State, run_tasks, visible_gpus
 from snnc.distill.compare.report import TABLE, show_table, write_plot, write_table
 from snnc.distill.compare.results import VERSIONS, read_results, results_json, summarise
-from snnc.distill.config import DEFAULTS
-from snnc.distill.data import load
+from snnc.distill.config import defaults_for
+from snnc.distill.data import chosen, load
 from snnc.distill.resolution import coarseness
 
 __all__ = ["compare_command"]
@@ -118,6 +118,7 @@ def compare_command(
     if collect:
         tabulate(output, read_comparison(output))
         return
+    shared["dataset"] = chosen(shared["dataset"], shared[DATA]) or "digits"
     dataset = load(shared["dataset"], shared[DATA])
     if (coarse := coarseness(dataset.name, len(dataset.validation))) is not None:
         click.echo(f"Warning: {coarse}", err=True)
@@ -125,7 +126,7 @@ def compare_command(
         shared={name: words for name, words in shared_arguments(shared).items() if name != DATA},
         files=shared_files(shared),
         methods=_methods(methods),
-        architectures=tuple(dict.fromkeys(architectures)) or (DEFAULTS[shared["dataset"]].architecture,),
+        architectures=tuple(dict.fromkeys(architectures)) or (defaults_for(dataset).architecture,),
         seeds=parse_seeds(seeds),
         train_images=len(dataset.train),
         validation_images=len(dataset.validation),

@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from snnc.compiler.build.folder import check_output, write_build
 from snnc.compiler.commands.activity import measured
 from snnc.compiler.commands.assumed import assumption_options, is_foreign, reading_of
+from snnc.compiler.commands.datasets import dataset_of, dataset_options
 from snnc.compiler.commands.families import target_options
 from snnc.compiler.design import ActivitySource, Engines, Objective, Options
 from snnc.compiler.errors import OptionError
@@ -73,6 +74,11 @@ _DRY_PASSES: Final = (IMPORT, *(step.name for step in _DEVICE_INDEPENDENT))
     is_flag=True,
     help="For streams without an end: widths are proven for ever, and marker 3 hands out the logits (docs/core.md).",
 )
+@click.option(
+    "--spram/--no-spram",
+    default=True,
+    help="Whether weights that do not fit elsewhere may be in SPRAM, which no bitstream fills.  [default: they may]",
+)
 @click.option("--weight-bits", type=click.IntRange(1, 8), metavar="N", help="Quantise again, to 1 to 8 bits.")
 @click.option(
     "--activity",
@@ -81,8 +87,7 @@ _DRY_PASSES: Final = (IMPORT, *(step.name for step in _DEVICE_INDEPENDENT))
     show_default=True,
     help="What lanes are chosen and cycles estimated by: what was measured and stands in the file, or typical values.",
 )
-@click.option("--dataset", metavar="NAME", help="Measure the activity anew, on validation samples of this data set.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's files.")
+@dataset_options("Measure the activity anew, on its validation samples.")
 @click.option(
     "--dry-run",
     is_flag=True,
@@ -121,6 +126,7 @@ def compile_command(
     lanes: str | None,
     engines: str,
     stream: bool,
+    spram: bool,
     weight_bits: int | None,
     activity: str,
     dataset: str | None,
@@ -151,9 +157,9 @@ def compile_command(
         engines=Engines(engines),
         activity=ActivitySource(activity),
         stream=stream,
+        spram=spram,
     )
-    if data is not None and dataset is None:
-        raise click.UsageError("--data needs --dataset: which of the data sets in that folder?")
+    dataset = dataset_of(dataset, data)
     if dataset is not None and options.activity is ActivitySource.ASSUMED:
         raise click.UsageError("--dataset measures the activity, which --activity assumed does not want: give one.")
     source: Path | RandomNetwork

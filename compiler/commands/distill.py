@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
@@ -33,8 +32,8 @@ from snnc.distill.checkpoint import (
     write_checkpoint,
     write_teacher,
 )
-from snnc.distill.config import DEFAULTS, TrainingConfig, has_twin, parse_augmentation, plain
-from snnc.distill.data import Dataset, load
+from snnc.distill.config import TrainingConfig, defaults_for, has_twin, parse_augmentation, plain
+from snnc.distill.data import Dataset, chosen, load
 from snnc.distill.fitting import EpochReport
 from snnc.distill.hardware import check_fit, named_device
 from snnc.distill.losses.interface import parse_options
@@ -51,7 +50,7 @@ _LOG_SECONDS = 10
 
 @click.command(params=list(OPTIONS), short_help="Train a teacher and distil an integer student from it.")
 def distill(
-    dataset: str,
+    dataset: str | None,
     root: Path | None,
     output: Path,
     resume: bool,
@@ -74,18 +73,18 @@ def distill(
             f"{saver.path} holds a run that was interrupted: go on with it by --resume, take it away to start again, "
             "or choose another -o."
         )
-    own = root is not None and root.suffix == ".npz"
+    if not output.parent.is_dir():
+        raise OptionError(
+            f"The folder {output.parent} of the output does not exist; make it, or choose another with -o."
+        )
+    dataset = chosen(dataset, root)
     if state is None:
-        dataset = "npz" if own else dataset
-        if dataset == "npz" and options["architecture"] is None:
-            raise OptionError(
-                "Data of your own need an --architecture, from CxHxW to classes, such as 1x64x32-16c5s2-32c3s2-10."
-            )
-        defaults = DEFAULTS[dataset]
+        dataset = dataset or "digits"
+        images = load(dataset, root)
+        defaults = defaults_for(images)
     else:
         defaults = begun_config(saver.path, state)
-        given = click.get_current_context().get_parameter_source("dataset") is not ParameterSource.DEFAULT
-        dataset = "npz" if own else dataset if given else defaults.dataset
+        dataset = dataset or defaults.dataset
         if dataset != defaults.dataset:
             raise CheckpointError(
                 f"{saver.path} was begun with the data set {defaults.dataset}, but now it is {dataset}; go on with "
@@ -96,6 +95,7 @@ def distill(
             for name, path in (("data", root), ("teacher-from", teacher_file), ("start-from", start_file))
         )
         teacher_only = teacher_only or "teacher-only" in state.command
+        images = load(dataset, root)
     config = _configure(defaults, options, started=start_file is not None, begun=resume)
     if teacher_file is not None:
         if teacher_only:
@@ -103,11 +103,6 @@ def distill(
         config = dataclasses.replace(config, teacher_from=_digest(teacher_file, "--teacher-from"))
     if start_file is not None:
         config = dataclasses.replace(config, start_from=_digest(start_file, "--start-from"))
-    if not output.parent.is_dir():
-        raise OptionError(
-            f"The folder {output.parent} of the output does not exist; make it, or choose another with -o."
-        )
-    images = load(dataset, root)
     config = dataclasses.replace(config, data=images.digest())
     files = {"data": root, "teacher-from": teacher_file, "start-from": start_file}
     command = {name: str(path.absolute()) for name, path in files.items() if path is not None}

@@ -10,12 +10,14 @@ from typing import Final, Literal
 import click
 
 from snnc.compiler.build.folder import replace_file
+from snnc.compiler.commands.datasets import dataset_options
 from snnc.compiler.contract import SEMANTICS_VERSION
 from snnc.compiler.errors import OptionError, UnsupportedError
 from snnc.compiler.formats.sealed import SEALED
 from snnc.compiler.formats.student import EXIT_VERSION, STUDENT
 from snnc.compiler.ir import Exit, Graph
 from snnc.compiler.pipeline import integer_network
+from snnc.distill.data import chosen
 from snnc.sim.evaluation.exits import Answers, Exiting, answers_of, choose_margin, exiting
 from snnc.sim.models.inputs import load_samples
 
@@ -26,8 +28,7 @@ _PARTS: Final[tuple[Literal["train", "validation"], ...]] = ("train", "validatio
 
 @click.command("early-exit")
 @click.argument("student", type=click.Path(path_type=Path))
-@click.option("--dataset", metavar="NAME", default="digits", show_default=True, help="Whose training samples.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's files.")
+@dataset_options("Whose training samples; digits by default.")
 @click.option(
     "--samples", type=click.IntRange(min=1), default=10_000, show_default=True, help="How many of them, at most."
 )
@@ -43,7 +44,7 @@ _PARTS: Final[tuple[Literal["train", "validation"], ...]] = ("train", "validatio
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The new file.")
 def early_exit(
     student: Path,
-    dataset: str,
+    dataset: str | None,
     data: Path | None,
     samples: int,
     agreement: float,
@@ -62,19 +63,19 @@ def early_exit(
             f"An exit is written into {STUDENT.suffix} and {SEALED.suffix} files, from one of the same kind: "
             f"'{student.name}' and '{output.name}' are not."
         )
-    graph = integer_network(student)
+    graph, name = integer_network(student), chosen(dataset, data) or "digits"
     asked = _asked(graph, steps)
     found: dict[str, Answers] = {}
     with progress_bar() as bar:
         for part in _PARTS:
-            some = load_samples(graph, dataset, data=data, samples=samples, part=part)
+            some = load_samples(graph, name, data=data, samples=samples, part=part)
             task = bar.add_task(part, total=len(some))
             found[part] = answers_of(graph, some, progress=functools.partial(bar.advance, task))
     sealed = choose_margin(found["train"], asked, agreement=agreement / 100)
     _write(student, graph, sealed, output)
     click.echo(f"Exit at a margin of {sealed.margin:,} after step {', '.join(map(str, sealed.steps))}.")
-    for name, answers in found.items():
-        click.echo(f"  {_line(name, answers.labels.size, exiting(answers, sealed), graph.time_steps)}")
+    for which, answers in found.items():
+        click.echo(f"  {_line(which, answers.labels.size, exiting(answers, sealed), graph.time_steps)}")
     click.echo(f"Written to {output}.")
 
 

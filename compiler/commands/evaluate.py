@@ -9,10 +9,12 @@ import click
 
 from snnc.compiler.build.folder import replace_file
 from snnc.compiler.commands.assumed import assumption_options, reading_of
+from snnc.compiler.commands.datasets import dataset_options
 from snnc.compiler.errors import BuildError
 from snnc.compiler.extras import require
 from snnc.compiler.formats.interface import NO_OPTIONS, ReadOptions
 from snnc.compiler.ir import Graph
+from snnc.distill.data import chosen
 from snnc.sim.evaluation.activity import measure
 from snnc.sim.evaluation.doctor import diagnose
 from snnc.sim.evaluation.energy import load_costs
@@ -31,8 +33,7 @@ REPORT_HTML: Final = "report.html"
 
 @click.command("evaluate")
 @click.argument("student", type=click.Path(path_type=Path))
-@click.option("--dataset", metavar="NAME", default="digits", show_default=True, help="Whose test samples.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's files.")
+@dataset_options("Whose test samples; digits by default.")
 @click.option("--samples", type=click.IntRange(min=1), help="How many. Default: the whole test set.")
 @click.option("--time-steps", type=click.IntRange(min=1), help="Most steps of a sample. Default: as trained.")
 @click.option(
@@ -54,7 +55,7 @@ REPORT_HTML: Final = "report.html"
 @assumption_options(without=("time_steps",))
 def evaluate(
     student: Path,
-    dataset: str,
+    dataset: str | None,
     data: Path | None,
     samples: int | None,
     time_steps: int | None,
@@ -71,7 +72,7 @@ def evaluate(
     reading = reading_of(student, assumed, {} if time_steps is None else {"time_steps": time_steps})
     result = run(
         student,
-        dataset=dataset,
+        dataset=chosen(dataset, data) or "digits",
         data=data,
         samples=samples,
         time_steps=time_steps,

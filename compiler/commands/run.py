@@ -11,6 +11,7 @@ import click
 
 from snnc.compiler.build.folder import Build, using_build
 from snnc.compiler.commands.build import FOLDER, board_result
+from snnc.compiler.commands.datasets import dataset_of, dataset_options
 from snnc.compiler.commands.verify import dataset_inputs, random_inputs
 from snnc.compiler.link import Session
 from snnc.compiler.link.port import Port
@@ -27,8 +28,7 @@ _RANDOM_SAMPLES = 100
 @click.argument("build", type=click.Path(path_type=Path))
 @click.option("--port", help="Serial port of the board, such as /dev/ttyUSB1.")
 @click.option("--simulate", is_flag=True, help="Instead: the board's top in Verilator, behind a pseudo-terminal.")
-@click.option("--dataset", metavar="NAME", help="Test samples of digits, mnist, ... Default: random inputs.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's files.")
+@dataset_options("Whose test samples; random inputs by default.")
 @click.option(
     "--samples", type=click.IntRange(min=1), help="How many. Default: the whole test set, or 100 random ones."
 )
@@ -49,6 +49,7 @@ def run_command(
         facts = board_result(opened)
         steps = opened.plan.time_steps
         labels = None
+        dataset = dataset_of(dataset, data)
         if dataset is None:
             inputs = random_inputs(opened.plan, samples or _RANDOM_SAMPLES, time_steps=steps, density=0.2, seed=0)
         else:

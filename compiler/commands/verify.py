@@ -15,6 +15,7 @@ import numpy.typing as npt
 from snnc.compiler.build.folder import Build, using_build
 from snnc.compiler.build.report import Section
 from snnc.compiler.build.results import results_folder, write_result
+from snnc.compiler.commands.datasets import dataset_of, dataset_options
 from snnc.compiler.commands.streaming import STREAM_STEPS, random_stream, read_stream, run_stream, stream_lines
 from snnc.compiler.errors import OptionError, VerificationError
 from snnc.compiler.ir import Encoding
@@ -41,10 +42,7 @@ _MOST_CYCLES_BY_HAND = 40_000
 
 @click.command("verify")
 @click.argument("build", type=click.Path(path_type=Path))
-@click.option(
-    "--dataset", metavar="NAME", help="Test samples of digits, mnist, fashion-mnist, ... Default: random inputs."
-)
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's files.")
+@dataset_options("Whose test samples; random inputs by default.")
 @click.option(
     "--samples",
     type=click.IntRange(min=1),
@@ -113,8 +111,7 @@ def verify(
             raise click.UsageError("--stream makes random events and --recording reads some: give one.")
         for warning in firing_warnings(opened.load_graph()):
             click.echo(warning, err=True)
-        if data is not None and dataset is None:
-            raise click.UsageError("--data needs --dataset: which of the data sets in that folder?")
+        dataset = dataset_of(dataset, data)
         if trace is not None:
             samples = SAMPLES if samples is None else samples
             check_trace(trace, samples)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 
-from snnc.compiler.design import Design
+from snnc.compiler.design import Design, Objective
 from snnc.compiler.ir import Population
 from snnc.compiler.ir.model import model_hash
 from snnc.compiler.lanes.area import total_cells
@@ -48,8 +48,10 @@ def lacking(plan: Plan, device: Device) -> str:
 def fitting(design: Design) -> Plan | None:
     """A plan for the device, if there is one."""
     device = design.device
-    # A core without SPRAM starts from its bitstream alone.
-    for sprams in (0, device.spram_blocks) if device.spram_blocks else (0,):
+    # A core without SPRAM starts from its bitstream alone, and what is there has to be loaded after every reset. For
+    # latency it may take all that there is: block RAM that is left makes queues deep.
+    some = device.spram_blocks if design.options.objective is Objective.LATENCY else 1
+    for sprams in range(0, device.spram_blocks + 1, max(1, some)):
         plan = _with_blocks(design, device.block_rams, sprams)
         if not lacking(plan, device):
             return deepened(plan, device, expected(design.graph))

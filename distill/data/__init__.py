@@ -36,7 +36,7 @@ from snnc.distill.data.npz import load_npz, load_spoken_digits
 from snnc.distill.data.saccades import load_saccades
 from snnc.distill.data.watch import load_watch
 
-__all__ = ["DATASETS", "DATA_VARIABLE", "Dataset", "Split", "load", "scale_to_8_bits"]
+__all__ = ["DATASETS", "DATA_VARIABLE", "Dataset", "Split", "chosen", "load", "scale_to_8_bits"]
 
 _DIGITS = tuple(map(str, range(10)))
 _CLOTHES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
@@ -51,6 +51,25 @@ DATASETS: Mapping[str, Callable[[str, str | Path | None], Dataset]] = {
     "saccade-mnist": load_saccades,
     "npz": load_npz,
 }
+
+
+def chosen(name: str | None, root: str | Path | None) -> str | None:
+    """The data set that `name` says, or where it says none, a file of one's own at `root`; None without either.
+
+    Raises
+    ------
+    OptionError
+        Both say one.
+    """
+    own = root is not None and Path(root).suffix.lower() == ".npz" and not Path(root).is_dir()
+    if not own:
+        return name
+    if name not in (None, "npz"):
+        raise OptionError(
+            f"--data '{root}' is a file of your own, but --dataset says {name}: leave --dataset out, or name the "
+            f"folder of {name}."
+        )
+    return "npz"
 
 
 def load(name: str, root: str | Path | None = None) -> Dataset:

@@ -96,7 +96,8 @@ class Archive:
                     f"most {width} bytes are expected; convert it."
                 )
             if len(shape) not in dimensions or not all(length > 0 for length in shape):
-                allowed = " or ".join(map(str, dimensions))
+                *most, last = map(str, dimensions)
+                allowed = f"{', '.join(most)} or {last}" if most else last
                 raise DataError(f"{where} has the shape {shape}, but {allowed} dimensions, none empty, are expected.")
             size = math.prod(shape) * dtype.itemsize
             if size > _BYTES_LIMIT:

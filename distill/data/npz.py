@@ -3,9 +3,9 @@
 `x_validation` and `y_validation` are the samples that choices are made on; without them a tenth of the training
 samples is held out, 5000 at most, and whatever is wrong with the labels of those is wrong with the validation, too.
 
-``x_*`` are unsigned bytes: images ``(N, C, H, W)``, or events ``(N, T, C, H, W)``, 1 where an address has an event in
-one of ``T`` steps and 0 elsewhere.  An address either speaks in a step or it does not, so a count above 1 is refused.
-``y_*`` are integers ``(N,)`` from 0 on; ``classes`` are the names of the classes, in that order.
+``x_*`` are unsigned bytes: images ``(N, C, H, W)``, or events ``(N, T, C, H, W)`` or ``(N, T, C)``, 1 where an address
+has an event in one of ``T`` steps and 0 elsewhere.  An address either speaks in a step or it does not, so a count above
+1 is refused.  ``y_*`` are integers ``(N,)`` from 0 on; ``classes`` are the names of the classes, in that order.
 numpy.savez_compressed writes such a file.
 """
 
@@ -98,11 +98,13 @@ def _load(path: Path, name: str, title: str) -> Dataset:
 
 def _samples(archive: Archive, part: str) -> tuple[Pixels, npt.NDArray[np.integer]]:
     """Images or events of one part, and their labels, not yet checked against the classes."""
-    images, labels = archive.pixels(f"x_{part}", (4, 5)), archive.integers(f"y_{part}")
+    images, labels = archive.pixels(f"x_{part}", (3, 4, 5)), archive.integers(f"y_{part}")
+    if images.ndim == 3:
+        images = images[..., np.newaxis, np.newaxis]
     if images.ndim == 5 and (most := int(images.max())) > 1:
         raise DataError(
             f"{archive.path}: x_{part} counts up to {most} events of an address in a step, but an address gives 0 or "
-            "1; use shorter steps, or store numpy.minimum(x, 1)."
+            "1; use shorter steps, or store numpy.minimum(x, 1). (Images are (N, C, H, W).)"
         )
     if len(images) != len(labels):
         raise DataError(

@@ -74,6 +74,16 @@ def test_events_are_read(path):
     assert mine.test.images.dtype == np.uint8
 
 
+def test_events_of_channels_alone_are_read(path):
+    events = np.random.default_rng(1).integers(0, 2, (40, 6, 5), dtype=np.uint8)
+    np.savez(path, **arrays(x_train=events, x_test=events[:8]))
+    mine = load("npz", path)
+    assert (mine.time_steps, mine.shape) == (6, (5, 1, 1))
+    np.testing.assert_array_equal(mine.test.images[..., 0, 0], events[:8])
+    np.savez(path, **arrays(x_train=events + 1, x_test=events[:8]))
+    refuse(path, r"counts up to 2 events .* \(Images are \(N, C, H, W\).\)")
+
+
 @pytest.mark.parametrize("part", ["x_train", "x_test"])
 def test_counts_of_events_are_refused(path, part):
     events = {name: np.zeros((count, 6, 2, 5, 4), np.uint8) for name, count in (("x_train", 40), ("x_test", 8))}
@@ -134,7 +144,7 @@ def test_other_arrays_are_left_alone(path):
         ({"x_train": np.zeros((40, 2, 5, 4), np.float32)}, "<f4.*floats.*unsigned integers of at most 1 byte"),
         ({"x_train": np.zeros((40, 2, 5, 4), np.uint16)}, "<u2.*at most 1 byte"),
         ({"x_train": np.zeros((40, 2, 5, 4), object)}, "O.*Python objects"),
-        ({"x_train": np.zeros((40, 20), np.uint8)}, r"x_train has the shape \(40, 20\), but 4 or 5 dimensions"),
+        ({"x_train": np.zeros((40, 20), np.uint8)}, r"x_train has the shape \(40, 20\), but 3, 4 or 5 dimensions"),
         ({"x_train": np.zeros((0, 2, 5, 4), np.uint8)}, "none empty"),
         ({"x_test": np.zeros((8, 2, 4, 5), np.uint8)}, r"x_test.*\(2, 4, 5\).*\(2, 5, 4\)"),
         ({"x_test": np.zeros((8, 6, 2, 5, 4), np.uint8)}, r"x_test.*\(6, 2, 5, 4\)"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from snnc.compiler.design import Design, Options
+from snnc.compiler.design import Design, Objective, Options
 from snnc.compiler.formats.random_network import RandomNetwork, random_graph
 from snnc.compiler.ir import Encoding
 from snnc.compiler.lanes.area import total_cells
@@ -83,3 +83,12 @@ def test_a_queue_holds_what_a_pipeline_gives_before_its_engine_stops():
     assert hidden.main.queue.depth == 5
     assert hidden.pipeline + hidden.emission <= 2
     assert readout.main.queue.depth == 4
+
+
+def test_small_weights_stay_out_of_spram_where_block_ram_is_free():
+    """Each word there is one more to load after every reset."""
+    graph = random_graph(RandomNetwork(architecture="784-40-10-10"))
+    options = Options(objective=Objective.AREA)
+    plan = schedule(bound(design_of(graph, device="up5k", options=options))).complete_plan
+    assert [memory.name for memory in plan.loaded] == ["hidden0.weights"]
+    assert plan.blocks < 30
