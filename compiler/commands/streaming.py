@@ -77,7 +77,7 @@ def stream_lines(verdict: StreamVerdict) -> list[str]:
     """What the command says of a stream that is equal."""
     return [
         f"Equal: a stream of {verdict.steps:,} steps, {verdict.answers:,} answers, {verdict.spikes:,} spikes, "
-        f"{verdict.membranes:,} membranes, and the cycle of every answer.",
+        f"{verdict.membranes:,} membranes, and the cycles of {verdict.predicted:,} answers.",
         f"  cycles a step     {verdict.cycles / verdict.steps:.1f}",
     ]
 
@@ -85,7 +85,8 @@ def stream_lines(verdict: StreamVerdict) -> list[str]:
 def _section(build: Build, verdict: StreamVerdict, source: str) -> Section:
     rows = [
         ("steps", f"{verdict.steps:,} ({source}), without a pause of the network's state"),
-        ("answers equal", f"{verdict.answers:,} of {verdict.answers:,}, each in the cycle that was predicted"),
+        ("answers equal", f"{verdict.answers:,} of {verdict.answers:,}"),
+        ("cycles of answers as predicted", f"{verdict.predicted:,} of {verdict.predicted:,}, from the first on"),
         ("spikes equal", f"{verdict.spikes:,} of {verdict.spikes:,}"),
         ("membranes equal", f"{verdict.membranes:,} of {verdict.membranes:,}"),
         ("cycles a step", f"{verdict.cycles / verdict.steps:.1f}"),

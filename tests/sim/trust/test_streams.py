@@ -51,7 +51,7 @@ def test_a_stream_is_the_golden_stepper(
     graph = streaming(drawn(architecture), hard=hard)
     build = build_graph(graph, tmp_path / "build", lanes=lanes)
     verdict = verify_stream(build, spikes(graph, 3000), every=7)
-    assert (verdict.steps, verdict.answers) == (3000, 429)
+    assert (verdict.steps, verdict.answers, verdict.predicted) == (3000, 429, 429)
     assert len(set(verdict.classes)) > 1
 
 
@@ -106,6 +106,15 @@ def test_a_skip_that_a_sample_holds_may_be_too_short_for_a_stream(tmp_path: Path
     graph = streaming(drawn("2x6x6-4c3s2-6r3-5", time_steps=4), hard=True)
     with pytest.raises(FitError, match=r"steps ahead of .* Compile with --time-steps \d+\."):
         build_graph(graph, tmp_path / "build")
+
+
+@pytest.mark.heavy
+def test_of_a_long_stream_the_first_answers_are_predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = streaming(random_chain((24, 9, 3), time_steps=7))
+    build = build_graph(graph, tmp_path / "build", lanes=(4, 3))
+    monkeypatch.setattr("snnc.sim.trust.streams._PREDICTED", 100)
+    verdict = verify_stream(build, spikes(graph, 300), every=5)
+    assert (verdict.answers, verdict.predicted) == (60, 19)
 
 
 def test_answers_ride_on_the_last_event_of_their_step() -> None:
