@@ -68,9 +68,7 @@ def operator(graph: Graph, projection: Projection) -> nn.Module:
             )
         case _:
             raise SystemExit(f"{projection} is not part of this comparison.")
-    with torch.no_grad():
-        made.weight.copy_(torch.from_numpy(scaled))
-        made.bias.copy_(torch.from_numpy(target.bias / theta))
+    made.load_state_dict({"weight": torch.from_numpy(scaled), "bias": torch.from_numpy(target.bias / theta)})
     return made
 
 
@@ -177,13 +175,12 @@ def main(students: Sequence[str], images: int, rounds: int) -> None:
         runners = {"golden": of_golden(graph), "snnTorch": of_snntorch(graph), "SpikingJelly": of_spikingjelly(graph)}
         classes = {key: np.concatenate([run(piece) for piece in pieces(given, 256)]) for key, run in runners.items()}
         seconds = measured(runners, given, rounds)
-        best = {key: min(BATCHES, key=lambda batch, key=key: seconds[key, batch]) for key in runners}
-        ours = seconds["golden", best["golden"]]
-        for key in runners:
-            own = seconds[key, best[key]]
+        best = {key: min((seconds[key, batch], batch) for batch in BATCHES) for key in runners}
+        ours, _ = best["golden"]
+        for key, (own, batch) in best.items():
             different = np.count_nonzero(classes[key] != classes["golden"])
             speed = f"{len(given) / own:,.0f}"
-            table.add_row(name, key, str(best[key]), speed, f"{different} differ", f"{own / ours:.2f}")
+            table.add_row(name, key, str(batch), speed, f"{different} differ", f"{own / ours:.2f}")
     Console().print(table)
 
 
