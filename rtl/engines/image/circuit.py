@@ -35,23 +35,23 @@ __all__ = ["ImageEngine", "build", "hear_input"]
 
 
 @unique
-class _Phase(enum.Enum, shape=3):
+class _Phase(enum.Enum, shape=4):
     LOAD = 0
     """Takes the image."""
     READ = 1
     """The first pixel is read,"""
     FETCH = 2
     """and taken."""
-    TAPS = 3
-    """Issues digits of a tap that others of its word follow,"""
-    LAST = 4
-    """and those of its last."""
-    TRANSFER = 5
+    LAST = 3
+    """Issues digits of a word's last tap,"""
+    TAPS = 8
+    """and those of a tap that others follow: this phase alone has the highest bit, since much waits for its digits."""
+    TRANSFER = 4
     """Hands the word's currents over to its steps."""
-    DRAIN = 6
+    DRAIN = 5
     """The last of them are under way."""
-    REPLAY = 7
-    """Issues stored spike words."""
+    REPLAY = 6
+    """Issues stored spike words; not in front of spike maps."""
 
 
 class _Slot(Fields):
@@ -110,6 +110,11 @@ class _Pipeline:
     def done(self) -> _Tag:
         """Of what executes."""
         return self.tags[-1]
+
+    @property
+    def ends(self) -> Value:
+        """The last pass of the last word executes."""
+        return self.now.finishes & self.now.closing & self.done.last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,7 +305,6 @@ class ImageEngine(wiring.Component):
         issued, tag = pipeline.issued, pipeline.tag
         phase = Signal(_Phase)
         step = Signal(self._step_bits)
-        ends = Signal(reset_less=True)
         clearing = Signal(init=1)
         idle = Signal(name="_idle")
         fetches = Signal()
@@ -308,16 +312,16 @@ class ImageEngine(wiring.Component):
         reads = Signal()
         read = self._held(m, "read", reads, walker)
         tap = self._held(m, "", fetches, read)
+        taps = Value.cast(phase)[-1]
         m.d.comb += [
+            fetches.eq((phase == _Phase.FETCH) | (taps & digits.final) | (issued.transfer & ~tap.last_word)),
             digits.load.eq(fetches),
             reads.eq(fetches | (phase == _Phase.READ)),
             # Before an image is there its first pixel cannot be read: after the last tap the walker stays.
             walker.moves.eq((phase == _Phase.READ) | (fetches & ~read.final)),
-            *([] if isinstance(output, MapOutput) else [output.issue.eq(issued.transfer | issued.replay)]),
             issued.factor.eq(digits.factor),
             tag.word.eq(tap.word),
             tag.last.eq(tap.last_word),
-            tag.sample.eq(ends),
             tag.step.eq(step),
         ]
         stepping = self._steps(m, issued, step)
@@ -328,17 +332,17 @@ class ImageEngine(wiring.Component):
             loaded = beat.marker == Marker.SAMPLE
             opens = Signal(init=1)  # the word is a sample's first
             begins = output.allow | ~opens
-            m.d.comb += output.ends.eq(issued.transfer & tap.last_word)
+            m.d.comb += [output.ends.eq(issued.transfer & tap.last_word), tag.sample.eq(1)]
             with m.If(issued.transfer):
                 m.d.sync += opens.eq(tap.last_word)
-            with m.If((phase == _Phase.LOAD) & self.i.valid & self.i.ready & (beat.marker == Marker.STEP)):
-                m.d.sync += last_step.eq(last_step + 1)
-            with m.If(pipeline.now.finishes & pipeline.now.closing & pipeline.done.last):
+            with m.If(clearing):
                 m.d.sync += last_step.eq(0)
+            with m.Elif((phase == _Phase.LOAD) & self.i.valid & (beat.marker == Marker.STEP)):
+                m.d.sync += last_step.eq(last_step + 1)
 
         # What the fetched tap's digits are issued in.
         following = Mux(read.last_tap, _Phase.LAST, _Phase.TAPS)
-        with m.If((phase == _Phase.TAPS) | (phase == _Phase.LAST)):
+        with m.If(taps | (phase == _Phase.LAST)):
             m.d.comb += [
                 issued.digit.eq(digits.event),
                 issued.negative.eq(digits.event & digits.negative),
@@ -347,51 +351,60 @@ class ImageEngine(wiring.Component):
         with m.Switch(phase):
             with m.Case(_Phase.LOAD):
                 m.d.comb += [idle.eq(1), self.i.ready.eq(~clearing)]
-                m.d.sync += ends.eq(beat.marker == Marker.SAMPLE)
                 with m.If(self.i.valid & ~clearing & loaded):
                     m.d.sync += phase.eq(_Phase.READ)
             with m.Case(_Phase.READ):
                 m.d.sync += phase.eq(_Phase.FETCH)
             with m.Case(_Phase.FETCH):
-                m.d.comb += fetches.eq(1)
                 m.d.sync += phase.eq(following)
             with m.Case(_Phase.TAPS):
-                m.d.comb += fetches.eq(digits.final)
                 with m.If(digits.final):
                     m.d.sync += phase.eq(following)
             with m.Case(_Phase.LAST):
                 with m.If(digits.final):
                     m.d.sync += phase.eq(_Phase.TRANSFER)
             with m.Case(_Phase.TRANSFER):
-                m.d.comb += [
-                    issued.transfer.eq(~stepping & begins),
-                    fetches.eq(issued.transfer & ~tap.last_word),
-                ]
+                m.d.comb += issued.transfer.eq(~stepping & begins)
                 with m.If(issued.transfer):
                     m.d.sync += phase.eq(Mux(tap.last_word, _Phase.DRAIN, following))
             with m.Case(_Phase.DRAIN):
-                with m.If(pipeline.now.finishes & pipeline.now.closing & pipeline.done.last):
-                    m.d.sync += [phase.eq(Mux(ends, _Phase.LOAD, _Phase.REPLAY)), clearing.eq(1)]
-            with m.Case(_Phase.REPLAY):
-                m.submodules.replayed = replayed = WordCounter(self._plan.layout)
-                m.d.comb += [
-                    replayed.step.eq(issued.replay),
-                    issued.replay.eq(self.i.valid & output.allow),
-                    self.i.ready.eq(output.allow & replayed.last),
-                    tag.word.eq(replayed.address),
-                    tag.last.eq(replayed.last),
-                    tag.sample.eq(beat.marker == Marker.SAMPLE),
-                ]
-                with m.If(issued.replay & replayed.last):
-                    m.d.sync += step.eq(step + 1)
-                    with m.If(beat.marker == Marker.SAMPLE):
-                        m.d.sync += [step.eq(0), phase.eq(_Phase.LOAD)]
+                with m.If(pipeline.ends):
+                    m.d.sync += [phase.eq(_Phase.LOAD), clearing.eq(1)]
+        if isinstance(output, SpikeOutput):
+            self._replay(m, pipeline, output, phase, step)
 
         if self._cancels:
             m.d.comb += self.clears.eq(clearing)
         loads = (phase == _Phase.LOAD) & self.i.valid & beat.event
         m.d.comb += digits.value.eq(Mux(read.blank, 0, self._pixels(m, clearing, loads, reads)))
         return _Issue(row=tap.row, idle=idle, last_step=last_step)
+
+    def _replay(self, m: Module, pipeline: _Pipeline, output: SpikeOutput, phase: Signal, step: Signal) -> None:
+        """Issue the stored spike words of the steps that the input goes on to, once the last word is done."""
+        beat, issued, tag = self.i.payload, pipeline.issued, pipeline.tag
+        m.submodules.replayed = replayed = WordCounter(self._plan.layout)
+        ends = Signal(reset_less=True)
+        m.d.comb += [
+            output.issue.eq(issued.transfer | issued.replay),
+            replayed.step.eq(issued.replay),
+            tag.sample.eq(ends),
+        ]
+        with m.If(phase == _Phase.LOAD):
+            m.d.sync += ends.eq(beat.marker == Marker.SAMPLE)
+        with m.If((phase == _Phase.DRAIN) & pipeline.ends & ~ends):
+            m.d.sync += phase.eq(_Phase.REPLAY)
+        with m.If(phase == _Phase.REPLAY):
+            m.d.comb += [
+                issued.replay.eq(self.i.valid & output.allow),
+                self.i.ready.eq(output.allow & replayed.last),
+                tag.word.eq(replayed.address),
+                tag.last.eq(replayed.last),
+                tag.sample.eq(beat.marker == Marker.SAMPLE),
+            ]
+            with m.If(issued.replay & replayed.last):
+                m.d.sync += step.eq(step + 1)
+                with m.If(beat.marker == Marker.SAMPLE):
+                    m.d.sync += [step.eq(0), phase.eq(_Phase.LOAD)]
 
     def _held(self, m: Module, name: str, takes: Value, given: _Tap | Walker) -> _Tap:
         """Registers that take the tap that is `given`."""

@@ -113,51 +113,49 @@ class Walker(wiring.Component):
             out.address.eq(Cat(position, step)),
             out.base.eq(base),
             out.begins.eq(opening),
-            out.ends.eq(end_group & end_column & end_row),
             last.eq(step == self.last_step),
             out.last.eq(last),
         ]
 
-        # --- a word begins ---
-        starts, released = Signal(), Signal()
-        m.d.comb += starts.eq(~valid & ~released & (self.rows >= begins.needs) & (self.allow | ~first))
-        with m.If(starts):
-            m.d.sync += [
-                valid.eq(1),
-                opening.eq(1),
-                first.eq(0),
-                base.eq(begins.base),
-                start.eq(begins.base),
-            ]
-
-        # --- from tap to tap: the next source word, column, row, step, word ---
-        moves = Signal()
+        # --- a word begins, or goes on to the next source word, column, row, step, word ---
+        # Whether it does is known last: what follows depends on registers alone.
+        begin, advance, ends_word, released = Signal(), Signal(), Signal(), Signal()
         plane = self._walk.row_stride * source.channels  # weight rows of a kernel position
         back = (source.groups - 1) * source.lanes
-        m.d.comb += moves.eq(valid & self.o.ready)
-        with m.If(moves):
-            m.d.sync += [opening.eq(0), base.eq(base + source.lanes)]
-            if source.groups > 1:
-                m.d.sync += source_group.eq(Mux(end_group, 0, source_group + 1))
-            with m.If(end_group):
-                m.d.sync += [
-                    source_column.eq(source_column + kernel.dilation[1]),
-                    columns_left.eq(columns_left - 1),
-                    base.eq(base + (plane - back)),
-                ]
-                with m.If(end_column):
-                    lines = [(kernel.size[1] - w.taps + 1) * plane - back for w in self._columns]
-                    m.d.sync += base.eq(base + constant_table(m, "line", column, lines))
-        with m.If(starts | (moves & end_group & end_column)):
-            m.d.sync += [source_column.eq(begins.column), columns_left.eq(begins.columns_left)]
-            m.d.sync += [source_row.eq(source_row + kernel.dilation[0]), rows_left.eq(rows_left - 1)]
-        with m.If(starts | (moves & out.ends)):
-            m.d.sync += [source_row.eq(begins.row), rows_left.eq(begins.rows_left)]
-        with m.If(moves & out.ends):
-            m.d.sync += [step.eq(step + 1), base.eq(start)]
-            with m.If(last):
-                m.d.sync += [step.eq(0), valid.eq(0), first.eq(words.last)]
-        m.d.comb += [words.step.eq(moves & out.ends & last), self.release.eq(released)]
+        lines = [(kernel.size[1] - w.taps + 1) * plane - back for w in self._columns]
+        ends_column, ends_step = Signal(), Signal()
+        m.d.comb += [
+            begin.eq(~released & (self.rows >= begins.needs) & (self.allow | ~first)),
+            advance.eq(Mux(valid, self.o.ready, begin)),
+            ends_column.eq(end_group & end_column),
+            ends_step.eq(ends_column & end_row),
+            out.ends.eq(ends_step),
+            ends_word.eq(valid & ends_step & last),
+        ]
+        with m.If(advance):
+            m.d.sync += [valid.eq(~ends_word), opening.eq(~valid)]
+            with m.If(~valid | ends_column):
+                m.d.sync += [source_column.eq(begins.column), columns_left.eq(begins.columns_left)]
+            with m.Elif(end_group):
+                m.d.sync += [source_column.eq(source_column + kernel.dilation[1]), columns_left.eq(columns_left - 1)]
+            with m.If(~valid | ends_step):
+                m.d.sync += [source_row.eq(begins.row), rows_left.eq(begins.rows_left)]
+            with m.Elif(ends_column):
+                m.d.sync += [source_row.eq(source_row + kernel.dilation[0]), rows_left.eq(rows_left - 1)]
+            with m.If(~valid):
+                m.d.sync += [first.eq(0), base.eq(begins.base), start.eq(begins.base)]
+            with m.Else():
+                further = Mux(
+                    end_group, Mux(end_column, constant_table(m, "line", column, lines), plane - back), source.lanes
+                )
+                m.d.sync += base.eq(Mux(ends_step, start, base + further))
+                if source.groups > 1:
+                    m.d.sync += source_group.eq(Mux(end_group, 0, source_group + 1))
+                with m.If(ends_step):
+                    m.d.sync += step.eq(Mux(last, 0, step + 1))
+                    with m.If(last):
+                        m.d.sync += first.eq(words.last)
+        m.d.comb += [words.step.eq(advance & ends_word), self.release.eq(released)]
         # What many wait for comes out of a register.
         m.d.sync += released.eq(words.step & words.last)
         return m
