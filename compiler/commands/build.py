@@ -197,6 +197,7 @@ def _check_clock(board: Board, placed: Implementation) -> None:
 
 def _section(build: Build, board: Board, packed: Implementation) -> Section:
     assert packed.bitstream is not None
+    assert packed.routed is not None
     bitstream = packed.bitstream.relative_to(build.path).as_posix()
     clock, reached = board.clock_hz / 1e6, packed.fmax or 0.0
     rows = [
@@ -215,7 +216,7 @@ def _section(build: Build, board: Board, packed: Implementation) -> Section:
         "fmax_mhz": round(reached, 3),
         "seed": packed.seed,
         "resources": {item.name: {"used": item.used, "available": item.available} for item in packed.resources},
-        "routed": packed.routed.relative_to(build.path).as_posix() if packed.routed else None,
+        "routed": packed.routed.relative_to(build.path).as_posix(),
         "bitstream": bitstream,
         "sha256": hashlib.sha256(packed.bitstream.read_bytes()).hexdigest(),
     }

@@ -292,7 +292,7 @@ class Target(ABC):
     ) -> Implementation:
         """Place and route a netlist. A design that misses ``mhz`` is a result like any other; its Fmax says so.
 
-        With `keep_routed` the netlist as it was routed is a result too, where the tools can write it.
+        With `keep_routed` the netlist as it was routed is a result too.
 
         Raises
         ------

@@ -6,7 +6,7 @@ grades are those of the boards, Tang Nano 9K and 20K.
 
 A block RAM (BSRAM) holds 18,432 bits, of which the shapes with 1, 2 and 4 bits reach 16,384; the bitstream initialises
 all of them. Yosys has its ports but no model of its behaviour: ``gowin_bsram.v`` is one, written from the shapes that
-Yosys maps to.
+Yosys maps to. ``gowin_alu.v`` is one of the carry cell that nextpnr places.
 
 nextpnr 0.11 warns of hold times on the address pins ``ADB`` of read-only memories with 36 bits, which no seed mends.
 They are none: its timing database holds the constraint of these pins four times over, the analysis adds the copies up,
@@ -23,11 +23,16 @@ from typing import Final
 from snnc.compiler.errors import FitError
 from snnc.compiler.targets.base import Device, Implementation, Package, Pin
 from snnc.compiler.targets.nextpnr import NextpnrTarget
+from snnc.compiler.targets.routed import Cell, RoutedCells
 from snnc.compiler.tools import Tool, yosys_folder, yowasp_tool
 
 __all__ = ["DEVICES", "TARGET", "Gowin"]
 
 _BLOCK_RAM_MODEL: Final = Path(__file__).with_name("gowin_bsram.v")
+_CARRY_MODEL: Final = Path(__file__).with_name("gowin_alu.v")
+
+_BLOCK_RAMS: Final[Mapping[str, str]] = {"SP": "snnc_gowin_sp", "DP": "snnc_gowin_dp"}
+"""By nextpnr's name of a kind of block RAM, its model."""
 
 _SERIES: Final[Mapping[str, tuple[str, str, str]]] = {
     "gw1nr-9c": ("gw1n", "GW1N-9C", "GW1NR-LV9{package}C6/I5"),
@@ -165,11 +170,34 @@ class Gowin(NextpnrTarget):
     def cell_models(self, folder: Path) -> tuple[Sequence[str], Sequence[Path]]:
         # Yosys's files have empty modules of that name. Bytes of nine bits make the difference between the cells.
         return [
-            "setparam -set BYTE 8 t:SP t:SDPB",
-            "setparam -set BYTE 9 t:SPX9 t:SDPX9B",
+            "setparam -set BYTE 8 t:SP t:SDPB t:DPB",
+            "setparam -set BYTE 9 t:SPX9 t:SDPX9B t:DPX9B",
             "chtype -set snnc_gowin_sp t:SP t:SPX9",
             "chtype -set snnc_gowin_sdp t:SDPB t:SDPX9B",
+            "chtype -set snnc_gowin_dp t:DPB t:DPX9B",
         ], [yosys_folder() / "gowin" / "cells_sim.v", _BLOCK_RAM_MODEL]
+
+    def routed_cells(self, folder: Path) -> RoutedCells:
+        nine = " ".join(f"t:{model}_x9" for model in _BLOCK_RAMS.values())
+        return RoutedCells(
+            model=_model,
+            open_level=lambda kind, port: "1" if kind == "ALU" and port == "I2" else "0",
+            pads={"IBUF": ("I", "O", "I"), "OBUF": ("O", "O", "I")},
+            joined=tuple(_BLOCK_RAMS),
+            commands=[
+                f"setparam -set BYTE 9 {nine}",
+                "setparam -set SPLIT 1 t:snnc_gowin_sp t:snnc_gowin_sp_x9",
+                *(f"chtype -set {model} t:{model}_x9" for model in _BLOCK_RAMS.values()),
+            ],
+            files=[yosys_folder() / "gowin" / "cells_sim.v", _BLOCK_RAM_MODEL, _CARRY_MODEL],
+        )
 
 
 TARGET = Gowin()
+
+
+def _model(cell: Cell) -> str:
+    kind: str = cell["type"]
+    if kind in _BLOCK_RAMS:
+        return _BLOCK_RAMS[kind] + ("_x9" if cell["attributes"].get("BSRAM_SUBTYPE", "").startswith("X9") else "")
+    return {"ALU": "snnc_gowin_alu", "GOWIN_VCC": "VCC", "GOWIN_GND": "GND"}.get(kind, kind)

@@ -1,6 +1,8 @@
 // Gowin's block RAM, of which Yosys has the ports alone, as far as Yosys's mapping uses it: SP and SPX9, one port that
-// reads or writes (here also the read-only memories), and SDPB and SDPX9B, one port that writes and one that reads.
-// Rising edges, no output registers.
+// reads or writes (here also the read-only memories), SDPB and SDPX9B, one port that writes and one that reads, and DPB
+// and DPX9B, two that do either. Rising edges, no output registers.
+//
+// nextpnr makes the widest SP of both halves of a block, and gives the second one its address too (SPLIT).
 //
 // Addresses count bits, eight to a byte, of which those with nine (BYTE = 9: the X9 cells) store one more. A port of 1,
 // 2, 4, 8, 16 or 32 bits takes so many of the eight; one of 9, 18 or 36 takes whole bytes, and the lowest address pins of
@@ -48,11 +50,12 @@
 
 module snnc_gowin_sp #(
     parameter BYTE = 8, parameter BIT_WIDTH = 32, parameter READ_MODE = 1'b0, parameter WRITE_MODE = 0,
-    parameter BLK_SEL = 3'b000, parameter RESET_MODE = "SYNC",
+    parameter BLK_SEL = 3'b000, parameter RESET_MODE = "SYNC", parameter SPLIT = 0,
     `SNNC_BSRAM_PARAMETERS
 ) (
     output wire [35:0] DO, input wire [35:0] DI, input wire [2:0] BLKSEL, input wire [13:0] AD,
-    input wire WRE, CLK, CE, OCE, RESET
+    input wire WRE, CLK, CE, OCE, RESET,
+    input wire [13:0] ADB, input wire [2:0] BLKSELB, input wire WREB, CLKB, CEB, OCEB, RESETB
 );
     localparam SLICE = 32 * BYTE;
     localparam STEP = BIT_WIDTH > 8 ? BIT_WIDTH / BYTE * 8 : BIT_WIDTH;
@@ -61,6 +64,7 @@ module snnc_gowin_sp #(
     reg [BIT_WIDTH-1:0] word = 0;
     integer k;
     wire [14:0] base = AD / STEP * BIT_WIDTH;
+    wire [14:0] second = SPLIT && BIT_WIDTH > 18 ? ADB / STEP * BIT_WIDTH : base;
     wire selected = CE && BLKSEL == BLK_SEL;
     assign DO = {{36 - BIT_WIDTH{1'b0}}, word};
     always @(posedge CLK) begin
@@ -70,7 +74,8 @@ module snnc_gowin_sp #(
         if (RESET) word <= 0;
         else if (selected && (!WRE || WRITE_MODE != 0))
             for (k = 0; k < BIT_WIDTH; k = k + 1)
-                word[k] <= WRE && WRITE_MODE == 1 && (BIT_WIDTH <= 9 || AD[k / BYTE]) ? DI[k] : memory[base + k[14:0]];
+                word[k] <= WRE && WRITE_MODE == 1 && (BIT_WIDTH <= 9 || AD[k / BYTE]) ? DI[k]
+                    : memory[(k < BIT_WIDTH / 2 ? base : second) + k[14:0]];
     end
 endmodule
 
@@ -101,6 +106,53 @@ module snnc_gowin_sdp #(
     always @(posedge CLKB)
         if (RESETB) word <= 0;
         else if (CEB && BLKSELB == BLK_SEL_1) word <= memory[read_base +: BIT_WIDTH_1] ^ {BIT_WIDTH_1{collides}};
+endmodule
+
+module snnc_gowin_dp #(
+    parameter BYTE = 8, parameter BIT_WIDTH_0 = 8, parameter BIT_WIDTH_1 = 8,
+    parameter READ_MODE0 = 1'b0, parameter READ_MODE1 = 1'b0, parameter WRITE_MODE0 = 0, parameter WRITE_MODE1 = 0,
+    parameter BLK_SEL_0 = 3'b000, parameter BLK_SEL_1 = 3'b000, parameter RESET_MODE = "SYNC",
+    `SNNC_BSRAM_PARAMETERS
+) (
+    output wire [17:0] DOA, output wire [17:0] DOB, input wire [17:0] DIA, input wire [17:0] DIB,
+    input wire [2:0] BLKSELA, input wire [2:0] BLKSELB, input wire [13:0] ADA, input wire [13:0] ADB,
+    input wire WREA, WREB, CLKA, CLKB, CEA, CEB, OCEA, OCEB, RESETA, RESETB
+);
+    localparam SLICE = 32 * BYTE;
+    localparam STEP_A = BIT_WIDTH_0 > 8 ? BIT_WIDTH_0 / BYTE * 8 : BIT_WIDTH_0;
+    localparam STEP_B = BIT_WIDTH_1 > 8 ? BIT_WIDTH_1 / BYTE * 8 : BIT_WIDTH_1;
+    `SNNC_BSRAM_CONTENTS
+    reg [64*SLICE-1:0] memory = INIT;
+    reg [BIT_WIDTH_0-1:0] word_a = 0;
+    reg [BIT_WIDTH_1-1:0] word_b = 0;
+    integer k, l;
+    wire [14:0] base_a = ADA / STEP_A * BIT_WIDTH_0;
+    wire [14:0] base_b = ADB / STEP_B * BIT_WIDTH_1;
+    wire at_a = CEA && BLKSELA == BLK_SEL_0;
+    wire at_b = CEB && BLKSELB == BLK_SEL_1;
+    wire same = at_a && at_b && base_a < base_b + BIT_WIDTH_1 && base_b < base_a + BIT_WIDTH_0;
+    assign DOA = {{18 - BIT_WIDTH_0{1'b0}}, word_a};
+    assign DOB = {{18 - BIT_WIDTH_1{1'b0}}, word_b};
+    always @(posedge CLKA) begin
+        if (at_a && WREA)
+            for (k = 0; k < BIT_WIDTH_0; k = k + 1)
+                if (BIT_WIDTH_0 <= 9 || ADA[k / BYTE]) memory[base_a + k[14:0]] <= DIA[k];
+        if (RESETA) word_a <= 0;
+        else if (at_a && (!WREA || WRITE_MODE0 != 0))
+            for (k = 0; k < BIT_WIDTH_0; k = k + 1)
+                word_a[k] <= WREA && WRITE_MODE0 == 1 && (BIT_WIDTH_0 <= 9 || ADA[k / BYTE]) ? DIA[k]
+                    : memory[base_a + k[14:0]] ^ (same && WREB);
+    end
+    always @(posedge CLKB) begin
+        if (at_b && WREB)
+            for (l = 0; l < BIT_WIDTH_1; l = l + 1)
+                if (BIT_WIDTH_1 <= 9 || ADB[l / BYTE]) memory[base_b + l[14:0]] <= DIB[l];
+        if (RESETB) word_b <= 0;
+        else if (at_b && (!WREB || WRITE_MODE1 != 0))
+            for (l = 0; l < BIT_WIDTH_1; l = l + 1)
+                word_b[l] <= WREB && WRITE_MODE1 == 1 && (BIT_WIDTH_1 <= 9 || ADB[l / BYTE]) ? DIB[l]
+                    : memory[base_b + l[14:0]] ^ (same && WREA);
+    end
 endmodule
 
 `undef SNNC_BSRAM_PARAMETERS

@@ -42,8 +42,6 @@ class NextpnrTarget(Target):
         its report apart.
     layout_is_netlist
         Whether the placed and routed design is nextpnr's own netlist, which others write where it is asked for.
-    writes_netlist
-        Whether nextpnr can write one at all.
     """
 
     placer: Tool
@@ -53,7 +51,6 @@ class NextpnrTarget(Target):
     cells: Mapping[str, str]
     places: Mapping[str, Sequence[str]] = MappingProxyType({})
     layout_is_netlist: bool = False
-    writes_netlist: bool = True
 
     @property
     def tools(self) -> Sequence[Tool]:
@@ -169,7 +166,6 @@ class NextpnrTarget(Target):
         timeout: float | None = None,
     ) -> Implementation:
         housing = device.package(package)
-        keep_routed = keep_routed and self.writes_netlist
         target_mhz = device.default_mhz if mhz is None else mhz
         folder.mkdir(parents=True, exist_ok=True)
         stem = f"{netlist.stem}.seed{seed}"

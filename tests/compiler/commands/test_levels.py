@@ -135,7 +135,6 @@ def test_what_is_not_there_is_one_sentence(level, words, build, capsys):
 @pytest.mark.parametrize(
     ("routed", "words"),
     [
-        (None, "The tools of ice40 cannot write a routed netlist yet"),
         ("../../a", "which is outside"),
         ("board/b.json", "holds no routed netlist: make it with snnc build"),
     ],

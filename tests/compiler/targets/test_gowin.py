@@ -9,7 +9,7 @@ import pytest
 
 from snnc.compiler.errors import FitError
 from snnc.compiler.lanes.memories import block_memory
-from snnc.compiler.targets import load_target
+from snnc.compiler.targets import gowin, load_target
 from snnc.compiler.targets.nextpnr import NextpnrTarget
 from tests.compiler.test_targets import COUNTER, check_resources
 
@@ -94,3 +94,30 @@ def test_hold_times_that_are_warned_of_are_of_pins_whose_constraint_is_repeated(
     ends = re.findall(r"^Info:\s+hold .* Source \S+\.(\w+)$", log, re.MULTILINE)
     assert all(re.fullmatch(r"ADB\d+", end) for end in ends)
     assert not re.search(r"Hold/min time violation", log) or ends
+
+
+@pytest.mark.parametrize("mode", [0, 1, 2, 3, 4, 6, 7, 8, 9])
+def test_the_carry_cell_of_a_placed_design_is_the_one_of_the_netlist(mode):
+    """The table of each mode against what Yosys's ALU does."""
+    text = (Path(gowin.__file__).with_name("gowin_alu.v")).read_text()
+    default = re.search(r": 16'b([01]{16});", text)
+    assert default is not None
+    tables = dict(re.findall(r"ALU_MODE == (\d+) \? 16'b([01]{16})", text)) | {"9": default[1]}
+    table = int(tables[str(mode)], 2)
+    for number in range(8):
+        i0, i1, i3 = (number >> bit & 1 for bit in range(3))
+        propagate, generate = {
+            0: (i0 ^ i1, i0),
+            1: (1 ^ i0 ^ i1, i0),
+            2: (i0 ^ i1 if i3 else 1 ^ i0 ^ i1, i0),
+            3: (1 ^ i0 ^ i1, 1),
+            4: (1 ^ i0 ^ i1, i0),
+            6: (i0, 0),
+            7: (1 ^ i0, 1),
+            8: (i0 if i3 else 1 ^ i0, i0),
+            9: ((i0 & i1) ^ i3, i0 & i1),
+        }[mode]
+        found = table >> (i3 << 3 | 1 << 2 | i1 << 1 | i0) & 1, table >> (i1 << 1 | i0) & 1
+        # A carry counts where nothing is propagated alone.
+        carry = found[1] if not found[0] else generate
+        assert (found[0], carry) == (propagate, generate), (number, found)
