@@ -13,12 +13,14 @@ from rich.table import Table
 from snnc.compiler.build.folder import replace_file
 from snnc.compiler.calibration import Calibrated, CalibrationSettings, Rounding, Scales, calibrate
 from snnc.compiler.commands.assumed import assumption_options, reading_of
+from snnc.compiler.commands.datasets import dataset_options
 from snnc.compiler.extras import needed
 from snnc.compiler.formats import find_writer, import_network
 from snnc.compiler.ir import Graph
 from snnc.compiler.ir.model import model_hash
 from snnc.compiler.passes.normalise import normalised
 from snnc.compiler.passes.quantise import quantised
+from snnc.distill.data import chosen
 from snnc.sim.evaluation.activity import Activity, measure
 from snnc.sim.evaluation.doctor import Finding, diagnose
 from snnc.sim.evaluation.health import layer_health
@@ -31,8 +33,7 @@ _OWN = ("weight_bits", "fraction_bits")
 
 @click.command("quantise")
 @click.argument("network", type=click.Path(path_type=Path))
-@click.option("--dataset", metavar="NAME", default="digits", show_default=True, help="Whose training samples.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's files.")
+@dataset_options("Whose training samples; digits by default.")
 @click.option(
     "--samples", type=click.IntRange(min=1), metavar="N", default=512, show_default=True, help="To calibrate on."
 )
@@ -62,7 +63,7 @@ _OWN = ("weight_bits", "fraction_bits")
 @assumption_options(without=_OWN)
 def quantise_command(
     network: Path,
-    dataset: str,
+    dataset: str | None,
     data: Path | None,
     samples: int,
     weight_bits: int,
@@ -93,15 +94,16 @@ def quantise_command(
         thresholds=not no_correction,
         fraction_bits=fraction_bits,
     )
-    few = load_samples(trained, dataset, data=data, samples=samples, part="train")
-    validation = load_samples(trained, dataset, data=data, part="validation")
+    name = chosen(dataset, data) or "digits"
+    few = load_samples(trained, name, data=data, samples=samples, part="train")
+    validation = load_samples(trained, name, data=data, part="validation")
     inputs = encode(trained.source, few.images, time_steps=trained.time_steps, events=few.events)
     found = _calibrated(trained, inputs, settings)
     click.echo(f"'{trained.name}', {weight_bits} bits, calibrated on {len(few):,} samples of {few.name}:")
     _show_layers(found)
     result = found.graph
     if finetune:
-        train = load_samples(trained, dataset, data=data, samples=finetune_samples, part="train")
+        train = load_samples(trained, name, data=data, samples=finetune_samples, part="train")
         result = _finetuned(found, train, validation, epochs=finetune, rate=rate)
     plain, integers = quantised(trained, weight_bits), quantised(result)
     before = _measured(plain, validation, found.trained)

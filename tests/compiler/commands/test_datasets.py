@@ -25,6 +25,7 @@ COMMANDS = (
     ("verify", "verify"),
     ("compile", "compile_command"),
     ("distill", "distill"),
+    ("quantise", "quantise_command"),
     ("compare", "compare_command"),
 )
 
