@@ -7,7 +7,7 @@ goes through each time step at once; `snnc.sim.models.synapses` has the weighted
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, assert_never
 
@@ -88,17 +88,23 @@ class Trace:
         Index of the largest logit, the lowest on a tie; shape ``(batch,)``.
     steps
         Steps that each sample takes, ``(batch,)``: all, but where the network has an exit.
-    synaptic_operations
-        Per projection, in the graph's order: events that take effect within the steps taken, times the neurons each
-        reaches; shape ``(batch,)``. A pixel of a direct input that is not 0 is one event per sample, since its current
-        is the same at every step.
+    counted
+        Gives the `synaptic_operations`, which take a third of a run to count.
     """
 
     populations: Mapping[str, PopulationTrace]
     logits: IntArray
     classes: IntArray
     steps: IntArray
-    synaptic_operations: tuple[IntArray, ...]
+    counted: Callable[[], tuple[IntArray, ...]]
+
+    @property
+    def synaptic_operations(self) -> tuple[IntArray, ...]:
+        """Per projection, in the graph's order: events that take effect within the steps taken, times the neurons each
+        reaches; shape ``(batch,)``. A pixel of a direct input that is not 0 is one event per sample, since its current
+        is the same at every step.
+        """
+        return self.counted()
 
 
 def run(
@@ -174,7 +180,7 @@ def run(
         logits=ending.logits,
         classes=np.argmax(ending.logits, axis=1),
         steps=ending.steps,
-        synaptic_operations=tuple(
+        counted=lambda: tuple(
             weighted.operations(outputs[weighted.projection.source], ending.steps) for weighted in sums
         ),
     )
