@@ -12,7 +12,7 @@ from snnc.compiler import cli
 
 pytestmark = pytest.mark.nightly
 
-PAGES = ("ice40", "ecp5", "gowin")
+PAGES = ("ice40", "ecp5", "gowin", "gatemate")
 _NUMBER = re.compile(r"[0-9a-f]{16}|\d[\d,.]*")
 
 

@@ -55,7 +55,6 @@ class GateMate(NextpnrTarget):
     layout_suffix = "config"
     bitstream_suffix = "bit"
     pins_suffix = "ccf"
-    writes_netlist = False  # nextpnr 0.11 writes beyond its memory when it is asked for one after routing
     cells: Mapping[str, str] = {
         "CPE_LT": "CPE_LT",
         "FF": "CPE_FF",
@@ -72,9 +71,12 @@ class GateMate(NextpnrTarget):
         return "".join(lines)
 
     def placement_options(self, device: Device, package: Package, pins: str | None, layout: str) -> Sequence[str]:
-        # Without constraints every pin may be anywhere; with them, one that was forgotten is an error.
-        constraints = f"ccf={pins}" if pins else "allow-unconstrained"
-        return ["--device", device.name.upper(), "--vopt", constraints, "--vopt", f"out={layout}"]
+        # Without constraints every pin may be anywhere; with them, one that was forgotten is an error. What it routes
+        # over carry lines nextpnr 0.11 names afterwards by a recursion as deep as the net is long, and the stack of the
+        # wheel, 64 KiB, ends after about a hundred steps: where pins are given, nets are longer than that.
+        constraints = (f"ccf={pins}", "no-cpe-cp") if pins else ("allow-unconstrained",)
+        options = (*constraints, f"out={layout}")
+        return ["--device", device.name.upper(), *(word for option in options for word in ("--vopt", option))]
 
     def cell_models(self, folder: Path) -> tuple[Sequence[str], Sequence[Path]]:
         return (), (yosys_folder() / "gatemate" / "cells_sim.v",)
