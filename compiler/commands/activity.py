@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -14,10 +15,14 @@ from snnc.compiler.formats.student import STUDENT
 from snnc.compiler.ir import ActivityRecord, Graph
 from snnc.compiler.pipeline import integer_network
 from snnc.distill.data import chosen
+from snnc.sim.evaluation.evaluation import shown_steps
 from snnc.sim.models.activity import measure_activity
 from snnc.sim.models.inputs import load_samples
 
 __all__ = ["activity_command", "measured"]
+
+_SHOWN_STEPS: Final = 8
+"""Of a layer, in a line."""
 
 
 @click.command("activity")
@@ -71,6 +76,9 @@ def _lines(graph: Graph, record: ActivityRecord) -> list[str]:
             f"{digits:.1f} signed digits{each}"
         )
     for name, events in record.events.items():
-        steps = ", ".join(f"{step:.1f}" for step in events.sum(axis=(1, 2)))
-        lines.append(f"  {name:<12}  spikes of {graph.population(name).size} neurons by step: {steps}")
+        each = events.sum(axis=(1, 2))
+        shown = shown_steps(len(each), _SHOWN_STEPS)
+        which = "by step" if len(shown) == len(each) else f"in the steps {', '.join(map(str, shown))}"
+        steps = ", ".join(f"{each[step - 1]:.1f}" for step in shown)
+        lines.append(f"  {name:<12}  spikes of {graph.population(name).size} neurons {which}: {steps}")
     return lines

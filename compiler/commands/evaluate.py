@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+import numpy.typing as npt
 
 from snnc.compiler.build.folder import replace_file
 from snnc.compiler.commands.assumed import assumption_options, reading_of
@@ -23,7 +24,8 @@ from snnc.sim.evaluation.health import layer_health
 from snnc.sim.evaluation.immunity import Immunity, left_out, noise_names, sweep, sweep_length
 from snnc.sim.evaluation.operations import count_work
 from snnc.sim.evaluation.subject import open_subject
-from snnc.sim.models.inputs import load_samples
+from snnc.sim.models import golden
+from snnc.sim.models.inputs import Samples, encode, load_samples
 
 __all__ = ["EVALUATION_JSON", "REPORT_HTML", "evaluate", "run"]
 
@@ -148,6 +150,8 @@ def run(
         findings=diagnose(graph, activity, health),
         immunity=immunity,
         noise_samples=len(few),
+        first=golden.run(graph, _first(graph, tests), time_steps=graph.time_steps),
+        first_label=int(tests.labels[0]),
     )
     # Matplotlib takes longer to import than most networks to run.
     from snnc.sim.evaluation.report import render_html
@@ -156,6 +160,11 @@ def run(
     replace_file(output / EVALUATION_JSON, evaluation_json(result))
     replace_file(output / REPORT_HTML, page)
     return result
+
+
+def _first(graph: Graph, tests: Samples) -> npt.NDArray[Any]:
+    """The first sample as the golden model takes it."""
+    return encode(graph.source, tests.images[:1], time_steps=graph.time_steps, events=tests.events)
 
 
 def _make_folder(path: Path) -> None:

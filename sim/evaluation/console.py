@@ -8,11 +8,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from snnc.sim.evaluation.evaluation import Evaluation
+from snnc.sim.evaluation.evaluation import Evaluation, shown_steps
 from snnc.sim.evaluation.noise import NOISES
 
 __all__ = ["show_evaluation"]
 
+_STEPS = 6
+"""Columns of the table of accuracy."""
 _WIDTH = 80
 
 
@@ -51,8 +53,8 @@ def show_evaluation(result: Evaluation, report: Path, *, console: Console | None
 
 def _accuracy(result: Evaluation) -> Table:
     activity, recorded = result.activity, result.subject.recorded
-    table = _table("", "accuracy", *(f"T = {t}" for t in _shown_steps(activity.time_steps)))
-    shown = [t - 1 for t in _shown_steps(activity.time_steps)]
+    table = _table("", "accuracy", *(f"T = {t}" for t in shown_steps(activity.time_steps, _STEPS)))
+    shown = [t - 1 for t in shown_steps(activity.time_steps, _STEPS)]
     integer = recorded.get("integer_test")
     table.add_row(
         "integer",
@@ -67,12 +69,6 @@ def _accuracy(result: Evaluation) -> Table:
             *(f"{activity.floating.accuracy[t]:.2%}" for t in shown),
         )
     return table
-
-
-def _shown_steps(time_steps: int) -> list[int]:
-    """At most six numbers of time steps, the last one among them."""
-    every = -(-time_steps // 6)
-    return sorted({*range(time_steps, 0, -every)})
 
 
 def _layers(result: Evaluation) -> Table:

@@ -19,8 +19,9 @@ from snnc.sim.evaluation.immunity import Immunity
 from snnc.sim.evaluation.noise import NOISES
 from snnc.sim.evaluation.operations import Work
 from snnc.sim.evaluation.subject import Subject
+from snnc.sim.models import golden
 
-__all__ = ["FORMAT", "VERSION", "Evaluation", "evaluation_json"]
+__all__ = ["FORMAT", "VERSION", "Evaluation", "evaluation_json", "shown_steps"]
 
 FORMAT: Final = "snnc-evaluation"
 VERSION: Final = 1
@@ -44,6 +45,10 @@ class Evaluation:
         Of the modelled energy.
     noise_samples
         How many of the samples the noise was tried on.
+    first
+        What the network did with the first of the samples, step by step.
+    first_label
+        Class of that sample.
     """
 
     subject: Subject
@@ -57,6 +62,8 @@ class Evaluation:
     findings: tuple[Finding, ...]
     immunity: tuple[Immunity, ...]
     noise_samples: int
+    first: golden.Trace
+    first_label: int
 
     @property
     def graph(self) -> Graph:
@@ -71,6 +78,12 @@ class Evaluation:
     def first_every_step(self) -> Energy:
         """The same with the first layer's pixels charged at every step."""
         return model_energy(self.work, self.costs, first_every_step=True)
+
+
+def shown_steps(time_steps: int, most: int) -> list[int]:
+    """At most so many numbers of time steps, evenly, the last one among them."""
+    every = -(-time_steps // most)
+    return sorted({*range(time_steps, 0, -every)})
 
 
 def evaluation_json(result: Evaluation) -> str:

@@ -14,7 +14,7 @@ from snnc.sim.evaluation.evaluation import Evaluation
 from snnc.sim.evaluation.immunity import Immunity
 from snnc.sim.evaluation.noise import NOISES
 
-__all__ = ["accuracy_over_time", "confusion", "firing_rates", "noise_immunity", "weight_histograms"]
+__all__ = ["accuracy_over_time", "confusion", "drawn", "firing_rates", "noise_immunity", "weight_histograms"]
 
 # The Okabe-Ito palette: told apart with any colour vision.
 _INTEGER: Final = "#0072B2"
@@ -31,6 +31,9 @@ _STYLE: Final[dict[Any, Any]] = {
     "axes.axisbelow": True,
 }
 
+_MARKED_STEPS: Final = 32
+"""Most time steps that a curve has a marker for each of."""
+
 _COLUMNS: Final = 3
 """Of small plots side by side."""
 
@@ -45,15 +48,23 @@ def accuracy_over_time(result: Evaluation) -> str:
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
-        axes.plot(steps, 100 * activity.accuracy, "o-", color=_INTEGER, label="integer")
+        few = activity.time_steps <= _MARKED_STEPS
+        axes.plot(steps, 100 * activity.accuracy, "o-" if few else "-", color=_INTEGER, label="integer")
         if activity.floating is not None:
-            axes.plot(steps, 100 * activity.floating.accuracy, "s--", color=_FLOAT, label="float", markersize=4)
+            axes.plot(
+                steps,
+                100 * activity.floating.accuracy,
+                "s--" if few else "--",
+                color=_FLOAT,
+                label="float",
+                markersize=4,
+            )
             axes.legend(frameon=False)
         axes.set_xlabel("time steps T")
         axes.set_ylabel("accuracy, %")
         axes.xaxis.get_major_locator().set_params(integer=True)
 
-    return _drawn(draw, 4.6, 3.0)
+    return drawn(draw, 4.6, 3.0)
 
 
 def firing_rates(result: Evaluation) -> str:
@@ -75,7 +86,7 @@ def firing_rates(result: Evaluation) -> str:
         axes.set_ylabel("neurons that fire in a step, %")
         axes.grid(visible=False, axis="x")
 
-    return _drawn(draw, max(4.6, 0.6 * len(layers)), 3.0)
+    return drawn(draw, max(4.6, 0.6 * len(layers)), 3.0)
 
 
 def weight_histograms(result: Evaluation) -> str:
@@ -97,7 +108,7 @@ def weight_histograms(result: Evaluation) -> str:
             axes.grid(visible=False, axis="x")
             axes.set_ylabel("%")
 
-    return _drawn(draw, 9.2, 1.9 * -(-len(parts) // _COLUMNS))
+    return drawn(draw, 9.2, 1.9 * -(-len(parts) // _COLUMNS))
 
 
 def confusion(result: Evaluation) -> str:
@@ -121,7 +132,7 @@ def confusion(result: Evaluation) -> str:
                 colour = "white" if share[label, answer] > 0.5 else "black"
                 axes.text(answer, label, str(counts[label, answer]), ha="center", va="center", color=colour, fontsize=7)
 
-    return _drawn(draw, 4.8, 4.6)
+    return drawn(draw, 4.8, 4.6)
 
 
 def noise_immunity(result: Evaluation) -> str:
@@ -131,7 +142,7 @@ def noise_immunity(result: Evaluation) -> str:
         for axes, family in zip(_grid(figure, len(result.immunity)), result.immunity, strict=False):
             _family(axes, family)
 
-    return _drawn(draw, 9.2, 2.5 * -(-len(result.immunity) // _COLUMNS))
+    return drawn(draw, 9.2, 2.5 * -(-len(result.immunity) // _COLUMNS))
 
 
 def _family(axes: Any, family: Immunity) -> None:
@@ -155,7 +166,8 @@ def _grid(figure: Any, count: int) -> list[Any]:
     return list(axes[:count])
 
 
-def _drawn(draw: Callable[[Any], None], width: float, height: float) -> str:
+def drawn(draw: Callable[[Any], None], width: float, height: float) -> str:
+    """What `draw` draws on a figure of this size, in inches."""
     # Without pyplot: no global state, and no window system is looked for.
     import matplotlib
     from matplotlib.figure import Figure

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from snnc.compiler import __version__
 from snnc.compiler.ir.model import model_hash
-from snnc.sim.evaluation import plots
-from snnc.sim.evaluation.evaluation import Evaluation
+from snnc.sim.evaluation import plots, rasters
+from snnc.sim.evaluation.evaluation import Evaluation, shown_steps
 from snnc.sim.evaluation.noise import NOISES
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ MODEL_NOTE: Final = (
 
 _TEMPLATE: Final = "report.html.j2"
 
+_ROWS: Final = 16
+"""Of the table of accuracy, at most."""
+
 
 def render_html(result: Evaluation) -> str:
     """The page."""
@@ -38,6 +41,7 @@ def render_html(result: Evaluation) -> str:
         "weights": plots.weight_histograms(result),
         "rates": plots.firing_rates(result) if len(result.graph.layers) > 1 else "",
         "noise": plots.noise_immunity(result) if result.immunity else "",
+        "sample": rasters.one_sample(result) if result.activity.time_steps > 1 else "",
     }
     return (
         _environment()
@@ -46,6 +50,8 @@ def render_html(result: Evaluation) -> str:
             result=result,
             plots=drawn,
             noises=NOISES,
+            shown=shown_steps(result.activity.time_steps, _ROWS),
+            sample=rasters.caption(result),
             hash=model_hash(result.graph),
             version=__version__,
             float_note=FLOAT_NOTE,

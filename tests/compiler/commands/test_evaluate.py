@@ -69,13 +69,13 @@ def test_the_page_needs_no_other_file_and_its_plots_are_svg(evaluated):
     _, folder = evaluated
     page = (folder / "report.html").read_text(encoding="utf-8")
     images = re.findall(r'src="([^"]*)"', page)
-    assert len(images) == 5
+    assert len(images) == 6
     for image in images:
         kind, _, data = image.partition(",")
         assert kind == "data:image/svg+xml;base64"
         assert ElementTree.fromstring(base64.b64decode(data)).tag == "{http://www.w3.org/2000/svg}svg"
     assert not re.search(r"<script|<link|@import|url\(|https?://", page)
-    for heading in ("Accuracy", "Layers", "Modelled energy", "Quantisation doctor", "Noise immunity"):
+    for heading in ("Accuracy", "One sample", "Layers", "Modelled energy", "Quantisation doctor", "Noise immunity"):
         assert f"<h2>{heading}</h2>" in page
 
 
