@@ -26,7 +26,8 @@ from tests.rtl.plans import layout
     ],
     ids=lambda plan: f"{plan.shape} by {plan.lanes}",
 )
-def test_visits_row_then_column_then_group(plan: LayoutPlan, idle: float) -> None:
+@pytest.mark.parametrize("first", [0, 1])
+def test_visits_row_then_column_then_group(plan: LayoutPlan, idle: float, first: int) -> None:
     words = [
         plan.address(row, column, group)
         for row in range(plan.rows)
@@ -36,7 +37,7 @@ def test_visits_row_then_column_then_group(plan: LayoutPlan, idle: float) -> Non
 
     async def process(ctx: Any) -> None:
         steps = paced(idle, "step")
-        for address in words * 3:
+        for address in (words * 3)[first % len(words) :]:
             goes_on = False
             while not goes_on:
                 goes_on = next(steps)
@@ -45,5 +46,5 @@ def test_visits_row_then_column_then_group(plan: LayoutPlan, idle: float) -> Non
                 assert ctx.get(counter.last) == (address == words[-1])
                 await ctx.tick()
 
-    counter = WordCounter(plan)
+    counter = WordCounter(plan, first % len(words))
     simulate(counter, process)
