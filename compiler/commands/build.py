@@ -16,7 +16,7 @@ from snnc.compiler.build.folder import Build, check_output, using_build, write_b
 from snnc.compiler.build.report import Section
 from snnc.compiler.build.results import RESULT, results_folder, write_result
 from snnc.compiler.commands.console import progress_bar
-from snnc.compiler.design import Options
+from snnc.compiler.design import Engines, Options
 from snnc.compiler.errors import BuildError, FitError
 from snnc.compiler.pipeline import compile_network
 from snnc.compiler.targets import Device, Implementation, Pin, load_target
@@ -52,10 +52,23 @@ _TOP_CELLS: Final = 1100
 @click.option("--board", "name", required=True, metavar="NAME", help=f"{', '.join(BOARDS)}.")
 @click.option("--device", help="Where the board comes with several.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Build folder; by default build/NAME.")
+@click.option(
+    "--engines",
+    type=click.Choice([item.value for item in Engines]),
+    default=Engines.SCATTER.value,
+    show_default=True,
+    help="What computes convolutions of spikes, as of snnc compile.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the placement.")
 @click.option("--timeout", type=click.FloatRange(1), metavar="SECONDS", help="For each tool.")
 def build_command(
-    student: Path, name: str, device: str | None, output: Path | None, seed: int, timeout: float | None
+    student: Path,
+    name: str,
+    device: str | None,
+    output: Path | None,
+    engines: str,
+    seed: int,
+    timeout: float | None,
 ) -> None:
     """Compile STUDENT for a board: network, top, pins and bitstream."""
     board = find_board(name)
@@ -64,7 +77,7 @@ def build_command(
     check_output(path)
     with progress_bar() as bar:
         task = bar.add_task("compiling", total=4)
-        design = compile_network(student, room_for_the_top(chip), Options())
+        design = compile_network(student, room_for_the_top(chip), Options(engines=Engines(engines)))
         write_build(path, design.files, source=str(student))
         with using_build(path) as build, results_folder(build, FOLDER, section=_SECTION) as folder:
             bar.update(task, advance=1, description="synthesis")
