@@ -52,7 +52,8 @@ def verify_top(
     VerificationError
         An answer differs, or none comes.
     """
-    executable = board_executable(netlist, optimised=False)
+    # A load alone is millions of cycles.
+    executable = board_executable(netlist, optimised=bool(build.plan.loaded))
     with simulated_board(executable, cwd=build.path, divisor=round(clock_hz / baud)) as name:
         line = Port(name, baud)
         try:
