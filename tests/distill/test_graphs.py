@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,20 @@ from hypothesis import assume, given, reject, settings
 
 from snnc.compiler.calibration import CalibrationSettings, calibrate
 from snnc.compiler.errors import FitError, UnsupportedError
-from snnc.compiler.ir import Comparison, Graph, IntegrateAndFire, Pooling, Reset, frozen
+from snnc.compiler.ir import (
+    Comparison,
+    Dense,
+    Encoding,
+    Graph,
+    InputSource,
+    IntegrateAndFire,
+    Level,
+    Pooling,
+    Population,
+    Readout,
+    Reset,
+    frozen,
+)
 from snnc.compiler.passes.quantise import quantised
 from snnc.distill.graphs import GraphLayer, GraphNetwork
 from snnc.sim.models import golden
@@ -38,8 +52,8 @@ def calibrated(graph: Graph, *, bits: int = 5, above: bool = False) -> tuple[Gra
             )
         populations.append(dataclasses.replace(item, neuron=neuron))
     floats = dataclasses.replace(floats, populations=tuple(populations))
-    ((_, inputs),) = encoded_batches(floats, random_samples(floats, 4), time_steps=STEPS, batch=4)
-    plain = CalibrationSettings(weight_bits=bits, fraction_bits=3, thresholds=False)
+    ((_, inputs),) = encoded_batches(floats, random_samples(floats, 24), time_steps=STEPS, batch=24)
+    plain = CalibrationSettings(weight_bits=bits, fraction_bits=0, thresholds=False)
     try:
         found = calibrate(floats, inputs, plain).graph
         quantised(found)
@@ -73,3 +87,29 @@ def test_in_integers_it_is_the_golden_model(graph: Graph) -> None:
         assert isinstance(readout, GraphLayer)
         unit = readout.constants(torch.float64).scale.flatten()[0]
         assert np.array_equal(np.rint((logits / unit).detach().numpy()), expected)
+
+
+def test_a_leak_of_integers_rounds_down_what_it_takes() -> None:
+    """7, 4 + 7, 6 + 7, 7 + 7: the membrane reaches 14, which 7, 10.5, 12.25, 13.125, .. in real numbers never does."""
+    zero = frozen(np.zeros(1))
+    neuron = IntegrateAndFire(threshold=frozen(np.full(1, 14.0)), leak_shift=1)
+    step: dict[str, Any] = {"step": frozen(np.ones(1)), "bits": 4}
+    graph = Graph(
+        name="leak",
+        level=Level.NORMALISED,
+        populations=(
+            Population(name="input", shape=(1, 1, 1), neuron=InputSource(encoding=Encoding.EVENTS, bits=1), bias=zero),
+            Population(name="hidden", shape=(1, 1, 1), neuron=neuron, bias=zero),
+            Population(name="readout", shape=(2, 1, 1), neuron=Readout(), bias=frozen(np.zeros(2))),
+        ),
+        projections=(
+            Dense(source="input", target="hidden", weight=frozen(np.full((1, 1), 7.0)), **step),
+            Dense(source="hidden", target="readout", weight=frozen(np.array([[7.0], [-7.0]])), **step),
+        ),
+        time_steps=6,
+    )
+    spikes = np.ones((6, 1, 1), np.float64)
+    whole, real = (GraphNetwork(graph, rounded=rounded)(torch.from_numpy(spikes)) for rounded in (True, False))
+    assert whole.tolist() == [[7.0, -7.0]]
+    assert real.tolist() == [[0.0, 0.0]]
+    assert golden.run(quantised(graph), spikes.astype(int), time_steps=6).logits.tolist() == [[7, -7]]
