@@ -60,7 +60,8 @@ def run_command(
                 facts["baud"],
             )
             held.callback(line.close)
-            session = Session(line)
+            # A simulated line is as slow as the machine: at 217 cycles a bit an answer may take seconds.
+            session = Session(line, timeout=5, tries=12) if simulate else Session(line)
             check_identity(session, opened)
             load(session, opened)
             found = answers(session, opened, inputs, time_steps=steps)
