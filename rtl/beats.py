@@ -13,6 +13,7 @@ from amaranth.lib import enum
 
 from snnc.compiler.ir.neurons import Encoding
 from snnc.compiler.plan import EnginePlan, InputPlan, LayoutPlan, ProjectionPlan, unsigned_bits
+from snnc.compiler.plan.projections import map_depth
 from snnc.rtl.views import Fields, Payload
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "digit_beat",
     "event_beat",
     "input_beat",
+    "map_address_bits",
     "map_write",
     "operation",
     "result_beat",
@@ -208,9 +210,15 @@ def map_write(engine: EnginePlan, steps: int) -> Payload[MapWrite]:
     )
 
 
+def map_address_bits(projection: ProjectionPlan) -> int:
+    """Width of ``{step, word}`` in a projection's spike map, in the layout of the source."""
+    assert projection.queue.steps is not None
+    return unsigned_bits(map_depth(projection.source_layout, projection.queue.steps) - 1)
+
+
 def tap(projection: ProjectionPlan) -> Payload[Tap]:
     """A spike word to be read at `address` of the projection's spike map; its lane 0 has the weight row `base`."""
-    return Payload(Tap, {"address": unsigned_bits(projection.queue.depth - 1), **_of_tap(projection)})
+    return Payload(Tap, {"address": map_address_bits(projection), **_of_tap(projection)})
 
 
 def tap_word(projection: ProjectionPlan) -> Payload[TapWord]:

@@ -122,17 +122,17 @@ class Core(wiring.Component):
             projection = listener.projections[k]
             stem = listener.name if projection is listener.main else f"{listener.name}_side{k}"
             if projection.queue.steps is not None:
-                m.submodules[f"map_{stem}"] = spike_map = SpikeMap(plan, projection.queue)
-                m.d.comb += [
-                    spike_map.i.valid.eq(source.o.valid),
-                    spike_map.i.payload.eq(source.o.payload),
-                    source.left[number].eq(spike_map.left),
-                ]
+                readers = listener.units if listener.kind.reads_maps else 1
+                m.submodules[f"map_{stem}"] = spike_map = SpikeMap(plan, projection, readers)
+                m.d.comb += source.left[number].eq(spike_map.left)
+                for unit, write in enumerate(spike_map.i):
+                    m.d.comb += [write.valid.eq(source.o[unit].valid), write.payload.eq(source.o[unit].payload)]
                 if listener.kind.reads_maps:
-                    connect(m, spike_map.port, getattr(engines[listener.name], f"map{k}"))
+                    for unit, port in enumerate(spike_map.port):
+                        connect(m, port, getattr(engines[listener.name], f"map{k}")[unit])
                     continue
                 m.submodules[f"replay_{stem}"] = replay = Replay(plan, projection)
-                connect(m, spike_map.port, replay.port)
+                connect(m, spike_map.port[0], replay.port)
                 self._serialised(m, engines[listener.name], k, stem, projection, plan, replay.o)
                 continue
             queue = queue_of(words, projection.queue)

@@ -39,7 +39,7 @@ class Replay(wiring.Component):
         self._source = source.layout
         super().__init__(
             {
-                "port": Out(MapPort(source.layout, projection.queue)),
+                "port": Out(MapPort(projection)),
                 "o": Out(stream.Signature(spike_word(source))),
             }
         )

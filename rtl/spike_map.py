@@ -2,14 +2,15 @@
 
 from typing import Protocol
 
-from amaranth.hdl import Cat, Module, ShapeLike, Signal, Value
+from amaranth.hdl import Array, Cat, Module, Mux, ShapeLike, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
-from snnc.compiler.plan import EnginePlan, LayoutPlan, QueuePlan, unsigned_bits
-from snnc.rtl.beats import MapWrite, map_write
+from snnc.compiler.plan import EnginePlan, ProjectionPlan, unsigned_bits
+from snnc.rtl.beats import MapWrite, map_address_bits, map_write
 from snnc.rtl.memories import block_ram
+from snnc.rtl.tables import position_fields
 from snnc.rtl.views import Stream
 
 __all__ = ["MapPort", "MapReader", "Reading", "SpikeMap"]
@@ -34,15 +35,16 @@ class MapPort(wiring.Signature):
         Nothing more of the sample will be read.
     """
 
-    def __init__(self, source: LayoutPlan, queue: QueuePlan) -> None:
-        assert queue.steps is not None
+    def __init__(self, projection: ProjectionPlan) -> None:
+        source, steps = projection.source_layout, projection.queue.steps
+        assert steps is not None
         super().__init__(
             {
-                "address": Out(unsigned_bits(queue.depth - 1)),
+                "address": Out(map_address_bits(projection)),
                 "reads": Out(1),
                 "data": In(source.lanes),
                 "rows": In(range(source.rows + 1)),
-                "last_step": In(unsigned_bits(queue.steps - 1)),
+                "last_step": In(unsigned_bits(steps - 1)),
                 "release": Out(1),
             }
         )
@@ -64,63 +66,108 @@ class SpikeMap(wiring.Component):
     """Holds the spikes of one sample: a word for every step of every word of the source.
 
     The counter of complete rows is the only handshake. A word can be read in the cycle after the one in which it is
-    written; `rows` counts it then.
+    written; `rows` counts it then. Each unit of the source writes a bank of its own, and each of those that read has a
+    copy of all of them: none ever waits for another.
 
     Parameters
     ----------
     source
         The layer whose spikes they are.
-    queue
-        The map, in the plan of the projection that reads it.
+    projection
+        That reads them.
+    readers
+        How many read.
 
     Members
     -------
-    i : In(stream of `beats.map_write`)
+    i : In(stream of `beats.map_write`), one for each unit of the source
         Always ready: who writes waits for `left` before the next sample.
-    port : In(MapPort)
+    port : In(MapPort), one for each reader
+        A row is there for a reader until it has released the sample.
     left : Out(1)
-        The sample has been read.
+        The sample has been read by all.
     """
 
-    i: Stream[MapWrite]
-    port: Reading
+    i: list[Stream[MapWrite]]
+    port: list[Reading]
     left: Signal
 
-    def __init__(self, source: EnginePlan, queue: QueuePlan) -> None:
-        assert queue.steps is not None
+    def __init__(self, source: EnginePlan, projection: ProjectionPlan, readers: int = 1) -> None:
+        assert projection.queue.steps is not None
         self._source = source.layout
-        self._depth = queue.depth
+        self._units = source.units
+        self._depth = projection.queue.depth
+        write = stream.Signature(map_write(source, projection.queue.steps), always_ready=True)
         super().__init__(
             {
-                "i": In(stream.Signature(map_write(source, queue.steps), always_ready=True)),
-                "port": In(MapPort(source.layout, queue)),
+                "i": In(write).array(source.units),
+                "port": In(MapPort(projection)).array(readers),
                 "left": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        port, beat = self.port, self.i.payload
-        rows, last_step = Signal.like(port.rows), Signal.like(port.last_step)
-        word = block_ram(
-            m,
-            "memory",
-            width=self._source.lanes,
-            depth=self._depth,
-            read=port.address,
-            reads=port.reads,
-            write=self.i.valid,
-            write_address=Cat(beat.word[: self._source.word_bits], beat.step),
-            value=beat.mask,
-        )
-        m.d.comb += [port.data.eq(word), port.rows.eq(rows), port.last_step.eq(last_step), self.left.eq(port.release)]
-        with m.If(self.i.valid & beat.final):
-            m.d.sync += last_step.eq(beat.step)
-        with m.If(port.release):
+        rows, last_step = Signal.like(self.port[0].rows), Signal.like(self.port[0].last_step)
+        completes = [self.i[k].valid & self.i[k].payload.completes for k in range(self._units)]
+        advances = self._advances(m, completes)
+        first = self.i[0]
+        with m.If(first.valid & first.payload.final):
+            m.d.sync += last_step.eq(first.payload.step)
+        released = Signal(len(self.port))
+        releases = released | Cat(port.release for port in self.port)
+        m.d.comb += self.left.eq(releases.all())
+        m.d.sync += released.eq(Mux(self.left, 0, releases))
+        with m.If(self.left):
             m.d.sync += rows.eq(0)
-        with m.Elif(self.i.valid & beat.completes):
+        with m.Elif(advances):
             m.d.sync += rows.eq(rows + 1)
+        for k, port in enumerate(self.port):
+            shown = rows if len(self.port) == 1 else Mux(released[k], 0, rows)
+            m.d.comb += [port.data.eq(self._word(m, k, port)), port.rows.eq(shown), port.last_step.eq(last_step)]
         return m
+
+    def _advances(self, m: Module, completes: list[Value]) -> Value:
+        """A row is complete in all banks; each counts how far it is ahead of that."""
+        if len(completes) == 1:
+            return completes[0]
+        advances = Signal()
+        complete = []
+        for k, completed in enumerate(completes):
+            ahead = Signal(range(self._source.rows + 1), name=f"ahead{k}")
+            m.d.sync += ahead.eq(ahead + completed - advances)
+            complete.append(completed | (ahead != 0))
+        m.d.comb += advances.eq(Cat(complete).all())
+        return advances
+
+    def _word(self, m: Module, reader: int, port: Reading) -> Value:
+        """What a reader's memories hold at its address, a cycle later."""
+        banks = [
+            block_ram(
+                m,
+                f"memory{reader}_{bank}" if len(self.i) * len(self.port) > 1 else "memory",
+                width=self._source.lanes,
+                depth=self._depth,
+                read=self._in_bank(port.address),
+                reads=port.reads,
+                write=write.valid,
+                write_address=Cat(self._in_bank(write.payload.word[: self._source.word_bits]), write.payload.step),
+                value=write.payload.mask,
+            )
+            for bank, write in enumerate(self.i)
+        ]
+        if len(banks) == 1:
+            return banks[0]
+        _, column, row = position_fields(port.address, self._source)
+        bank = Signal((len(banks) - 1).bit_length(), name=f"bank{reader}", reset_less=True)
+        with m.If(port.reads):
+            m.d.sync += bank.eq(column + row)
+        return Array(banks)[bank]
+
+    def _in_bank(self, address: Value) -> Value:
+        """An address without the low bits of the column, which say with the row's which bank it is."""
+        at = self._source.group_bits
+        return Cat(address[:at], address[at + (self._units - 1).bit_length() :])
 
 
 class MapReader(wiring.Component):

@@ -60,7 +60,7 @@ _DRY_PASSES: Final = (IMPORT, *(step.name for step in _DEVICE_INDEPENDENT))
 @click.option(
     "--lanes",
     metavar="N,N",
-    help="Instead: neurons updated per cycle, for each layer; 48x2 for 48 channels of two columns side by side.",
+    help="Instead: neurons updated per cycle, for each layer; 48x2 for 48 channels of two columns at once.",
 )
 @click.option(
     "--engines",

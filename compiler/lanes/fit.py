@@ -74,10 +74,11 @@ def place_anyway(design: Design) -> Plan:
         population.name: layout_of(population, lanes.get(population.name, 1)) for population in graph.populations
     }
     shallow = paced(graph)
-    column_banks = design.column_banks or (1,) * len(graph.layers)
+    counts = design.column_banks or (1,) * len(graph.layers)
+    banks = dict(zip((population.name for population in graph.layers), counts, strict=True))
     layers = [
         Layer(design, population, bounds, layouts, banks, shallow)
-        for population, bounds, banks in zip(graph.layers, design.bounds, column_banks, strict=True)
+        for population, bounds in zip(graph.layers, design.bounds, strict=True)
     ]
     taken = chosen({name: choices for layer in layers for name, choices in layer.menu.items()}, design.device)
     pipelines: dict[str, int] = {}

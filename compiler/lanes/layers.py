@@ -77,10 +77,10 @@ class Layer:
         population: Population,
         bounds: Bounds,
         layouts: Mapping[str, LayoutPlan],
-        column_banks: int,
+        column_banks: Mapping[str, int],
         shallow: frozenset[Projection],
     ) -> None:
-        """`shallow` are the projections in front of which a short queue will do."""
+        """`column_banks` are those of every layer; in front of the projections `shallow` a short queue will do."""
         maps = mapped(design.graph, design.gathered)
         gathered = population.name in design.gathered
         neuron = population.neuron
@@ -118,7 +118,7 @@ class Layer:
             bounds=bounds,
             population=population,
             layout=layouts[population.name],
-            column_banks=column_banks,
+            column_banks=column_banks[population.name],
             fires=fires is not None,
             walks=tuple(one.walk for one in self._inputs),
             pixels=main.pixels,
@@ -163,7 +163,6 @@ class Layer:
                 staged=staged,
                 joins=facts.pixels is not None or len(projections) > 1,
                 further=self._kind.registers(facts),
-                column_banks=facts.column_banks,
             ),
             staged=staged,
             forwards=forwards_of(staged=staged, in_turn=facts.in_turn),
@@ -205,8 +204,8 @@ class Layer:
         block = block_memory(self._facts.device, name, width=width, depth=depth, bits_used=used, banked=False)
         # The hardware reads logic in the same cycle, which is as good as a register while it is shallow.
         if block is None or depth <= RING_WORDS or logic_cells(logic) <= TINY_LOGIC:
-            return (logic,)
-        return block, logic
+            return (side_by_side(logic, self._facts.units),)
+        return side_by_side(block, self._facts.units), side_by_side(logic, self._facts.units)
 
 
 class _Input:
@@ -228,7 +227,7 @@ class _Input:
         projection: Projection,
         weighted: Range,
         layouts: Mapping[str, LayoutPlan],
-        column_banks: int,
+        column_banks: Mapping[str, int],
         shallow: bool,
         suffix: str,
         *,
@@ -248,7 +247,9 @@ class _Input:
         self._projection = projection
         self._stem = f"{projection.target}{suffix and '_side' + suffix}"
         self._layout = layouts[projection.target]
-        self._column_banks = column_banks
+        self._column_banks = column_banks[projection.target]
+        self._writers = column_banks[projection.source] if mapped else 1
+        self._readers = self._column_banks if gathered else 1
         self.source_layout = layouts[projection.source]
         self.weighted = weighted
         source = design.graph.population(projection.source).neuron
@@ -311,7 +312,8 @@ class _Input:
     def _queue(self) -> list[Choices]:
         """Where spike words wait, if they are more than a few."""
         if self._mapped:
-            return [(map_memory(self._device, f"{self._stem}.map", self.source_layout, self._steps),)]
+            units = {"writers": self._writers, "readers": self._readers}
+            return [(map_memory(self._device, f"{self._stem}.map", self.source_layout, self._steps, **units),)]
         if self._from_port or self._shallow:
             return []
         return [queue_memories(self._device, f"{self._stem}.queue", self.source_layout, self._whole_sample)]
@@ -329,6 +331,8 @@ class _Input:
         choices: Choices
         if logic_cells(logic) <= TINY_LOGIC:
             choices = logic, block
+        elif self._readers > 1:  # logic for each of several units is never worth it, and one port fills one memory
+            choices = (block,)
         elif spram is None or not loads:
             choices = block, logic
         else:

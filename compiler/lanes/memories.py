@@ -130,10 +130,13 @@ def queue_memories(device: Device, name: str, source: LayoutPlan, depth: int) ->
     return (registers, block) if depth <= _FEW_WORDS else (block,)
 
 
-def map_memory(device: Device, name: str, source: LayoutPlan, steps: int) -> MemoryPlan:
-    """A spike map of so many steps."""
-    depth = max(2, map_depth(source, steps))
-    return deep_memory(device, name, width=source.lanes, depth=depth, bits_used=steps * source.neurons)
+def map_memory(
+    device: Device, name: str, source: LayoutPlan, steps: int, *, writers: int = 1, readers: int = 1
+) -> MemoryPlan:
+    """A spike map of so many steps: a bank for each unit that writes, all of them for each that reads."""
+    depth = max(2, map_depth(source.in_banks(writers), steps))
+    bank = deep_memory(device, name, width=source.lanes, depth=depth, bits_used=steps * source.neurons)
+    return side_by_side(bank, writers * readers)
 
 
 def logic_cells(memory: MemoryPlan) -> int:

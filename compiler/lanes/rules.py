@@ -26,12 +26,10 @@ def staged_of(membrane: MemoryPlan, *, words: int, in_turn: bool, late: bool) ->
     return membrane.kind is MemoryKind.EBR and words >= STAGED_WORDS and (in_turn or late)
 
 
-def pipeline_of(
-    projections: Iterable[ProjectionPlan], *, staged: bool, joins: bool, further: int, column_banks: int
-) -> int:
+def pipeline_of(projections: Iterable[ProjectionPlan], *, staged: bool, joins: bool, further: int) -> int:
     """`EnginePlan.pipeline`; `further` are the registers that a kind of engine has beside these."""
     longest = max(1 + (projection.weights.banks > 1) for projection in projections)
-    return longest + joins + staged + further + (column_banks > 1)
+    return longest + joins + staged + further
 
 
 def forwards_of(*, staged: bool, in_turn: bool) -> bool:

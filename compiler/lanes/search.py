@@ -11,7 +11,7 @@ from snnc.compiler.errors import OptionError, UnsupportedError
 from snnc.compiler.ir import Convolution, Dense, Encoding, Graph, Pooling, Population, Projection, as_convolution
 from snnc.compiler.lanes.area import total_cells
 from snnc.compiler.lanes.fit import best_fit, fitting, lacking, place_anyway
-from snnc.compiler.lanes.gathering import gatherable
+from snnc.compiler.lanes.gathering import gatherable, mapped
 from snnc.compiler.lanes.order import walk_order
 from snnc.compiler.lanes.queues import deepest
 from snnc.compiler.plan import Plan
@@ -23,6 +23,9 @@ __all__ = ["LANES_LIMIT", "choose_lanes", "column_banks", "could_fit"]
 
 LANES_LIMIT: Final = 64
 """Of an engine, where a user asks; a wider row makes a chip slower, not faster."""
+
+GATHERING_LANES_LIMIT: Final = 128
+"""The same where words gather: what addresses a row of weights and a residual is a register of its own."""
 
 MOST_NARROWER: Final = 4
 """Choices by which one engine's width may shrink at once so that another's can grow."""
@@ -228,14 +231,14 @@ def _check_lanes(lanes: tuple[int, ...], wanted: tuple[int, ...], design: Design
         names = ", ".join(population.name for population in layers)
         raise OptionError(f"--lanes gives {len(lanes)} numbers for {len(layers)} layers ({names}); give one for each.")
     for count, banks, population in zip(lanes, wanted, layers, strict=True):
-        if not 1 <= count <= min(LANES_LIMIT, _ceil_power(population.channels)):
+        most = min(_lanes_limit(design, population), _ceil_power(population.channels))
+        if not 1 <= count <= most:
             what = "neurons" if population.channels == population.size else "channels"
             raise OptionError(
                 f"--lanes gives {count} for layer '{population.name}' with {population.channels} {what}; "
-                f"1 to {min(LANES_LIMIT, _ceil_power(population.channels))} are possible."
+                f"1 to {most} are possible."
             )
-        gathers = population.name in design.gathered
-        possible = [1] if gathers else column_banks(design.graph, population, count, design.device)
+        possible = _banks(design, population, count)
         if banks not in possible:
             allowed = " or ".join(map(str, possible)) + " are" if len(possible) > 1 else "only 1 is"
             raise OptionError(
@@ -248,11 +251,23 @@ def _choices(design: Design, population: Population) -> list[_Width]:
     """Widths worth considering, ascending."""
     graph, channels, most = design.graph, population.channels, design.device.widest_lanes
     if not all(isinstance(projection, Dense) for projection in graph.into(population.name)):
-        most = min(2 * most, LANES_LIMIT)
+        most = min(2 * most, _lanes_limit(design, population))
     # More lanes that leave the number of groups as it is are of no use.
     lanes = sorted({-(-channels // groups) for groups in range(-(-channels // most), channels + 1)})
-    _, *more = [1] if population.name in design.gathered else column_banks(graph, population, lanes[-1], design.device)
+    _, *more = _banks(design, population, lanes[-1])
     return [*((count, 1) for count in lanes), *((lanes[-1], banks) for banks in more)]
+
+
+def _lanes_limit(design: Design, population: Population) -> int:
+    """The most lanes that a user may ask for."""
+    return GATHERING_LANES_LIMIT if population.name in design.gathered else LANES_LIMIT
+
+
+def _banks(design: Design, population: Population, lanes: int) -> list[int]:
+    """The numbers of column banks that are possible, ascending; where words gather, of units that share them out."""
+    if population.name in mapped(design.graph, design.gathered):
+        return [1 << k for k in range(population.shape[2].bit_length())]
+    return column_banks(design.graph, population, lanes, design.device)
 
 
 def column_banks(graph: Graph, population: Population, lanes: int, device: Device) -> list[int]:

@@ -31,7 +31,8 @@ class EnginePlan:
         How the neurons lie in words.
     column_banks
         A power of two: the words of column ``x`` lie in bank ``x mod column_banks``, each bank with lanes, weights and
-        membranes of its own, so that one operation of a convolution updates up to so many columns side by side.
+        membranes of its own, so that one operation of a convolution updates up to so many columns side by side. Where
+        they work apart (`EngineKind.apart`) it is the number of units, which share out the words otherwise.
     passes
         Of a sweep, in order.
     membrane_pass
@@ -122,6 +123,11 @@ class EnginePlan:
         """Of the words in one column bank."""
         return self.layout.in_banks(self.column_banks)
 
+    @property
+    def units(self) -> int:
+        """How many words are worked on at the same time, each at its own pace."""
+        return self.column_banks if self.kind.apart else 1
+
     def columns_at_once(self, projection: ProjectionPlan) -> int:
         """Columns side by side that an operation of `projection` updates at most."""
         return self.column_banks if projection.walk.next_column_rows is not None else 1
@@ -148,6 +154,8 @@ class EnginePlan:
             yield Fault("layout", f"is of {layout.shape}, but the population's shape is {self.population.shape}")
         if self.column_banks & (self.column_banks - 1):
             yield Fault("column_banks", f"is {self.column_banks}, no power of two")
+        if self.units > self.layout.columns:
+            yield Fault("column_banks", f"is {self.column_banks}, more than the {self.layout.columns} columns")
         if not self.projections:
             yield Fault("projections", "is empty; an engine hears at least one population")
         leaks = self.population.leak_shift is not None

@@ -50,6 +50,15 @@ class EngineKind(ABC):
         """Whether it reads the spike maps of its projections by itself, in an order of its own."""
         return False
 
+    @property
+    def apart(self) -> bool:
+        """Whether each column bank is a *unit* that works on words of its own at its own pace.
+
+        Unit ``p`` of ``P`` has the words of row ``y`` and column ``x`` where ``(x + y) mod P`` is ``p``
+        (`LayoutPlan.columns_of`).
+        """
+        return False
+
     def faults(self) -> Iterator[Fault]:
         """What breaks a rule of the kind's own fields."""
         yield from ()

@@ -68,6 +68,22 @@ class LayoutPlan:
         """The words in one of so many column banks: an address lacks the low bits of the column."""
         return dataclasses.replace(self, columns=-(-self.columns // count))
 
+    def columns_of(self, row: int, unit: int, units: int) -> range:
+        """The columns of a row that one of so many units has: each begins a column further left than in the row before.
+
+        So rows that do not divide are shared out evenly as well.
+        """
+        return range((unit - row) % units, self.columns, units)
+
+    def words_of(self, unit: int, units: int) -> tuple[int, ...]:
+        """The words of one of so many units, by their number, in the order of their addresses."""
+        return tuple(
+            (row * self.columns + column) * self.groups + group
+            for row in range(self.rows)
+            for column in self.columns_of(row, unit, units)
+            for group in range(self.groups)
+        )
+
     def address(self, row: int, column: int, group: int) -> int:
         """Of the word that holds the channels of `group` at a position."""
         return ((row << self.column_bits | column) << self.group_bits) | group

@@ -12,7 +12,7 @@ from snnc.compiler.plan.engines import EnginePlan
 from snnc.compiler.plan.faults import Fault, at_least
 from snnc.compiler.plan.memories import MemoryKind, MemoryPlan
 from snnc.compiler.plan.populations import ExitPlan, InputPlan
-from snnc.compiler.plan.projections import ProjectionPlan
+from snnc.compiler.plan.projections import ProjectionPlan, map_depth
 
 __all__ = ["PLAN_VERSION", "Plan"]
 
@@ -131,6 +131,7 @@ class Plan:
                 )
                 yield Fault(f"engines[{k}].population.reset", f"is {wrong}")
         names: set[str] = set()
+        units = {engine.name: engine.units for engine in self.engines}
         for k, engine in enumerate(self.engines):
             for j, projection in enumerate(engine.projections):
                 at = f"engines[{k}].projections[{j}]"
@@ -138,6 +139,8 @@ class Plan:
                     yield Fault(f"{at}.source", f"is '{projection.source}', which no population is called")
                 elif projection.source_layout != layouts[projection.source]:
                     yield Fault(f"{at}.source_layout", f"is not that of '{projection.source}'")
+                elif projection.queue.steps is not None:
+                    yield from _map_faults(at, projection, units.get(projection.source, 1), engine)
             for memory in engine.memories:
                 if memory.name in names:
                     yield Fault(f"engines[{k}]", f"has a second memory '{memory.name}'")
@@ -149,3 +152,16 @@ class Plan:
             yield Fault("input.encoding", f"is '{self.input.encoding.value}', but a stream is one of events")
         if sum(engine.main.source == self.input.name for engine in self.engines) != 1:
             yield Fault("input.name", f"is '{self.input.name}', which not exactly one main projection listens to")
+
+
+def _map_faults(at: str, projection: ProjectionPlan, writers: int, reader: EnginePlan) -> Iterator[Fault]:
+    """Of a spike map that so many units write."""
+    queue, readers = projection.queue, reader.units if reader.kind.reads_maps else 1
+    steps, memory = queue.steps, queue.memory
+    if steps is None or memory is None:
+        return
+    if queue.depth < map_depth(projection.source_layout.in_banks(writers), steps):
+        yield Fault(f"{at}.queue.depth", f"is {queue.depth}, less than {steps} steps of every word of a bank")
+    if memory.copies != writers * readers:
+        banks = f"the {writers} banks for each of {readers} units that read"
+        yield Fault(f"{at}.queue.memory.copies", f"is {memory.copies}, not {banks}")

@@ -33,7 +33,8 @@ class QueuePlan:
         Where they are: block RAM, or flip-flops where it is None.
     steps
         Of a *spike map*, which holds a whole sample: so many steps of every word of the source, at the address
-        ``{step, word}``. None: words leave in the order in which they came.
+        ``{step, word}``; behind an engine of several units a bank for each, whose words lack the low bits of the
+        column. None: words leave in the order in which they came.
     """
 
     depth: int
@@ -120,8 +121,6 @@ class ProjectionPlan:
     def faults(self) -> Iterator[Fault]:
         yield from at_least(self, 1, "weight_bits")
         yield from at_least(self, 0, "shift", "delay")
-        if self.queue.steps is not None and self.queue.depth < map_depth(self.source_layout, self.queue.steps):
-            yield Fault("queue.depth", f"is {self.queue.depth}, less than {self.queue.steps} steps of every word")
         if self.queue.steps is not None and self.delay:
             yield Fault("delay", f"is {self.delay}; behind a spike map there is none")
         if self.weights.width % self.weight_bits:

@@ -57,6 +57,11 @@ class LayerFacts:
     into_maps: bool
 
     @property
+    def units(self) -> int:
+        """Engines side by side that share out the words."""
+        return self.column_banks if self.into_maps else 1
+
+    @property
     def in_turn(self) -> bool:
         """Whether words are always visited in turn."""
         return all(walk.in_turn for walk in self.walks)

@@ -6,7 +6,7 @@
     Per sample, 32-bit words, little endian: the logits (two's complement in `residual_bits`), the class, the cycles,
     of a network with an exit the words that each engine has swept up to then, since the start of the run; then per
     engine the operations executed and the cycles, from the sample's first handshake, of the first and last.
-``trace_<engine>.bin``
+``trace_<engine>.bin``, or ``trace_<engine>.unit<k>.bin`` for each of several units
     Per swept membrane word, in order of sample, step, pass and word (from an image engine of sample, word, step and
     pass): what the spikes are in the first pass
     (`lanes` bits), then the membranes as the hardware keeps them (`lanes` fields of `residual_bits`), zero-extended to
@@ -21,9 +21,10 @@ Everything is captured: at these sizes a signature would save nothing, and a dif
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jinja2
 import numpy as np
@@ -33,6 +34,7 @@ from snnc.compiler.errors import VerificationError
 from snnc.compiler.plan import EnginePlan, LayoutPlan, Plan
 from snnc.sim.cosimulation.loading import load_core
 from snnc.sim.cosimulation.ports import input_widths, offsets, pack_inputs, result_widths
+from snnc.sim.cosimulation.probes import Probe, probes_of
 from snnc.sim.cosimulation.recording import RECORD, Field, record_padding
 from snnc.sim.models.stimulus import Stimulus
 
@@ -129,7 +131,11 @@ def harness_verilog(plan: Plan, recorded: tuple[Field, ...] = ()) -> str:
         rest=REST + max(engine.pipeline for engine in plan.engines),
         settle=4 + 2 * max(max(engine.layout.depth for engine in plan.engines), plan.input.layout.depth),
         engines=[
-            {"name": engine.name, "padding": _record_words(engine) * 32 - _record_bits(engine)}
+            {
+                "name": engine.name,
+                "padding": _record_words(engine) * 32 - _record_bits(engine),
+                "probes": [dataclasses.asdict(probe) for probe in probes_of(engine)],
+            }
             for engine in plan.engines
         ],
     )
@@ -159,9 +165,9 @@ def read_capture(plan: Plan, folder: Path, *, samples: int, time_steps: int) -> 
     engines = {}
     for position, engine in enumerate(plan.engines):
         at = classes + 2 + own * len(plan.engines) + 3 * position
-        all_words = _words_of_sample(engine, time_steps)
+        all_words = engine.words * _sweeps_of_word(engine, time_steps)
         counts = _swept_words(upto[engine.name], steps == time_steps, all_words) if own else None
-        spikes, residuals, swept = _read_trace(engine, folder, samples, time_steps, counts)
+        spikes, residuals, swept = _read_traces(engine, folder, samples, time_steps, counts)
         engines[engine.name] = EngineCapture(
             spikes=spikes,
             residuals=residuals,
@@ -237,10 +243,10 @@ class Swept:
         )
 
 
-def _words_of_sample(engine: EnginePlan, time_steps: int) -> int:
-    """Words that an engine sweeps in a sample of so many steps, all passes counted."""
+def _sweeps_of_word(engine: EnginePlan, time_steps: int) -> int:
+    """How often a word is swept in a sample of so many steps, all passes counted."""
     at_once = engine.kind.steps_at_once(engine, time_steps)  # in hardware, however many a sample has
-    return engine.words * len(engine.passes) * (time_steps if at_once is None else at_once)
+    return len(engine.passes) * (time_steps if at_once is None else at_once)
 
 
 def _swept_words(upto: IntArray, whole: npt.NDArray[np.bool_], words: int) -> IntArray:
@@ -298,40 +304,57 @@ def _neurons(layout: LayoutPlan, words: npt.NDArray[np.generic]) -> npt.NDArray[
     return placed[..., : layout.channels].transpose(0, 1, 4, 2, 3).reshape(steps, samples, layout.neurons)
 
 
-def _read_trace(
+def _read_traces(
     engine: EnginePlan, folder: Path, samples: int, time_steps: int, counts: IntArray | None
 ) -> tuple[npt.NDArray[np.bool_] | None, IntArray, npt.NDArray[np.bool_] | None]:
     """Spikes, residuals and what was swept at all; `counts` are the words of each sample, where that is not all."""
+    layout, lanes = engine.layout, engine.lanes
+    spikes = np.zeros((samples, time_steps, engine.words, lanes), np.bool_)
+    swept = np.zeros_like(spikes)
+    residuals = np.zeros(spikes.shape, np.int64)
+    for probe in probes_of(engine):
+        found = _read_trace(engine, probe, folder, samples, time_steps, counts)
+        for whole, part in zip((spikes, residuals, swept), found, strict=True):
+            whole[:, :, probe.words] = part
+
+    def of_neurons(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+        return _neurons(layout, array.reshape(samples, time_steps, -1).swapaxes(0, 1))
+
+    return (
+        of_neurons(spikes).astype(np.bool_, copy=False) if engine.population.fires else None,
+        of_neurons(residuals).astype(np.int64, copy=False),
+        None if counts is None else of_neurons(swept).astype(np.bool_, copy=False),
+    )
+
+
+def _read_trace(
+    engine: EnginePlan, probe: Probe, folder: Path, samples: int, time_steps: int, counts: IntArray | None
+) -> tuple[npt.NDArray[np.bool_], IntArray, npt.NDArray[np.bool_]]:
+    """What one probe wrote, in the order of `Probe.words`, ``(sample, step, word, lane)``."""
     record = _record_words(engine)
     at_once = engine.kind.steps_at_once(engine, time_steps)
     steps = time_steps if at_once is None else at_once  # in hardware, however many a sample has
     passes = len(engine.passes)
-    each = _words_of_sample(engine, time_steps)
+    each = len(probe.words) * _sweeps_of_word(engine, time_steps)
     count = samples * each
     # A word's place among those of samples that sweep all of theirs.
     there = np.ones((samples, each), np.bool_) if counts is None else np.arange(each) < counts[:, np.newaxis]
     written = int(there.sum())
     raw = np.zeros((count, record), dtype="<u4")
-    raw[there.reshape(count)] = _read(folder / f"trace_{engine.name}.bin", written * record).reshape(written, record)
+    raw[there.reshape(count)] = _read(folder / f"trace_{probe.name}.bin", written * record).reshape(written, record)
     lanes = engine.lanes
     spikes, values = _fields(engine, raw)
 
-    def of_pass(array: npt.NDArray[np.generic], number: int) -> npt.NDArray[np.generic]:
-        """One pass's records in the order of words, each of `lanes` channels of one position, to neurons."""
+    def of_pass(array: npt.NDArray[Any], number: int) -> npt.NDArray[Any]:
+        """One pass's records."""
         if at_once is not None:
-            array = array.reshape(samples, engine.words, steps, passes, lanes)[:, :, :time_steps, number].swapaxes(1, 2)
-        else:
-            array = array.reshape(samples, steps, passes, engine.words, lanes)[:, :, number]
-        return _neurons(engine.layout, array.reshape(samples, time_steps, -1).swapaxes(0, 1))
+            array = array.reshape(samples, len(probe.words), steps, passes, lanes)
+            return array[:, :, :time_steps, number].swapaxes(1, 2)
+        return array.reshape(samples, steps, passes, len(probe.words), lanes)[:, :, number]
 
-    residuals = of_pass(values, engine.membrane_pass).astype(np.int64, copy=False)
-    swept = None
-    if counts is not None:
-        of_lanes = np.repeat(there.reshape(count, 1), lanes, axis=1)
-        swept = of_pass(of_lanes, engine.membrane_pass).astype(np.bool_, copy=False)
-    if not engine.population.fires:
-        return None, residuals, swept
-    return of_pass(spikes, 0).astype(np.bool_, copy=False), residuals, swept
+    of_lanes = np.repeat(there.reshape(count, 1), lanes, axis=1)
+    residuals = of_pass(values, engine.membrane_pass)
+    return of_pass(spikes, 0), residuals, of_pass(of_lanes, engine.membrane_pass)
 
 
 def _signed(values: IntArray, bits: int) -> IntArray:

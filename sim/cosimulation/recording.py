@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from snnc.compiler.plan import LOAD_BITS, Plan
 from snnc.sim.cosimulation.ports import input_widths, result_widths
+from snnc.sim.cosimulation.probes import probes_of
 
 __all__ = ["RECORD", "Field", "Recording", "queue_names", "read_recording", "record_padding", "recorded_fields"]
 
@@ -37,8 +38,8 @@ class Field:
     Attributes
     ----------
     name
-        Of the field: ``i``, ``o`` and ``load`` for the streams, ``hidden0`` for an engine, ``queue_hidden0`` for a
-        queue, each with a dot and what of it.
+        Of the field: ``i``, ``o`` and ``load`` for the streams, ``hidden0`` for an engine (``hidden0.unit1`` for one of
+        its units), ``queue_hidden0`` for a queue, each with a dot and what of it.
     expression
         In Verilog, in the bench.
     bits
@@ -71,16 +72,16 @@ def recorded_fields(plan: Plan, core: str) -> tuple[Field, ...]:
         for name, handshake in (("enters", ("i__valid", "i__ready")), ("leaves", ("o__valid", "o__ready"))):
             left = [f"core.{queue}.{port}" for port in handshake if port in ports]
             fields.append(Field(name=f"{queue}.{name}", expression=" & ".join(left) or "1'b1", bits=1))
-    for engine in plan.engines:
-        probe = f"core.engine_{engine.name}.probe_"
+    for engine, probe in [(one, probe) for one in plan.engines for probe in probes_of(one)]:
+        signals = probe.signals
         fields += [
-            Field(name=f"{engine.name}.execute", expression=f"{probe}execute", bits=1),
-            Field(name=f"{engine.name}.sweep", expression=f"{probe}sweep", bits=1),
-            Field(name=f"{engine.name}.word", expression=f"{_WORD_BITS}'({probe}word)", bits=_WORD_BITS),
-            Field(name=f"{engine.name}.spikes", expression=f"{probe}spikes", bits=engine.lanes),
+            Field(name=f"{probe.name}.execute", expression=f"{signals}execute", bits=1),
+            Field(name=f"{probe.name}.sweep", expression=f"{signals}sweep", bits=1),
+            Field(name=f"{probe.name}.word", expression=f"{_WORD_BITS}'({signals}word)", bits=_WORD_BITS),
+            Field(name=f"{probe.name}.spikes", expression=f"{signals}spikes", bits=engine.lanes),
             Field(
-                name=f"{engine.name}.membranes",
-                expression=f"{probe}membranes",
+                name=f"{probe.name}.membranes",
+                expression=f"{signals}membranes",
                 bits=engine.lanes * engine.residual_bits,
             ),
         ]

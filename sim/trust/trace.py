@@ -22,6 +22,7 @@ from snnc.compiler.errors import OptionError
 from snnc.compiler.plan import EnginePlan, LayoutPlan, Plan
 from snnc.compiler.plan.residual import Residual
 from snnc.sim.cosimulation.ports import input_widths, offsets, result_widths
+from snnc.sim.cosimulation.probes import Probe, probes_of
 from snnc.sim.cosimulation.recording import Recording, queue_names
 from snnc.sim.cosimulation.simulator import record
 from snnc.sim.cosimulation.waveform import Kind, Wave, check_waveform, write_waveform
@@ -117,8 +118,13 @@ def write_trace(build: Build, inputs: npt.NDArray[Any], path: Path, *, time_step
     for layer in graph.layers:
         engine = plan.engine(layer.name)
         queues = [wave for wave in _queues(plan, recording) if wave.scope[-1] == layer.name]
-        traced = _Engine(engine, recording, steps=time_steps, samples=len(beats))
-        found, differences[layer.name] = traced.waves(trace.populations[layer.name], Residual.of(layer).back())
+        found = []
+        differences[layer.name] = np.zeros(cycles, np.bool_)
+        for probe in probes_of(engine):
+            traced = _Engine(engine, probe, recording, steps=time_steps, samples=len(beats))
+            of_probe, differs = traced.waves(trace.populations[layer.name], Residual.of(layer).back())
+            differences[layer.name] |= differs
+            found += of_probe
         waves += [*found[:1], *queues, *found[1:]]
     anywhere = np.logical_or.reduce(list(differences.values()))
     waves = [_bits((_ROOT,), "differs", anywhere), *_streams(plan, recording), *waves]
@@ -163,24 +169,25 @@ def _check_size(plan: Plan, cycles: IntArray) -> None:
 
 
 class _Engine:
-    """What one engine did, read from a recording."""
+    """What one engine did, or one of its units, read from a recording."""
 
-    def __init__(self, plan: EnginePlan, recording: Recording, *, steps: int, samples: int) -> None:
+    def __init__(self, plan: EnginePlan, probe: Probe, recording: Recording, *, steps: int, samples: int) -> None:
         self._plan = plan
-        self._scope = (_ROOT, plan.name)
-        self._execute = recording[f"{plan.name}.execute"][:, 0]
-        self._sweep = recording[f"{plan.name}.sweep"][:, 0]
-        self._word = _number(recording[f"{plan.name}.word"])
-        self._spikes = recording[f"{plan.name}.spikes"]
-        self._membranes = recording[f"{plan.name}.membranes"]
+        self._scope = (_ROOT, plan.name) if probe.name == plan.name else (_ROOT, plan.name, probe.name.split(".")[-1])
+        self._execute = recording[f"{probe.name}.execute"][:, 0]
+        self._sweep = recording[f"{probe.name}.sweep"][:, 0]
+        self._word = _number(recording[f"{probe.name}.word"])
+        self._spikes = recording[f"{probe.name}.spikes"]
+        self._membranes = recording[f"{probe.name}.membranes"]
+        self._addresses = _addresses(plan.layout)[list(probe.words)]
         # In which order the words are swept is the contract of the bench's own trace (`sim.cosimulation.harness`).
         at_once = plan.kind.steps_at_once(plan, steps)
         self._gathers = at_once is not None
         passes = len(plan.passes)
         if at_once is None:
-            sizes, axes = (samples, steps, passes, plan.words), (0, 1, 2, 3)
+            sizes, axes = (samples, steps, passes, len(probe.words)), (0, 1, 2, 3)
         else:
-            sizes, axes = (samples, plan.words, at_once, passes), (0, 2, 3, 1)
+            sizes, axes = (samples, len(probe.words), at_once, passes), (0, 2, 3, 1)
         count = int(np.prod(sizes))
         keys = np.unravel_index(np.arange(count), sizes)
         # What more is swept than is due is shown as it is, but there is nothing to hold it against.
@@ -224,7 +231,7 @@ class _Engine:
 
         number = len(self._swept)
         sample, step, sweep_pass, word = (key[:number] for key in self._keys)
-        neuron = table[_addresses(plan.layout)[word]]
+        neuron = table[self._addresses[word]]
 
         def compared(name: str, kind: Kind, of_pass: int, got: IntArray, expected: npt.NDArray[Any]) -> list[Wave]:
             chosen = self._due & (sweep_pass == of_pass) & (neuron >= 0)

@@ -82,7 +82,7 @@ class Verdict:
         The same, as older reports have it.
     busiest, busy
         The engine with the most work, and the fraction of its cycles, from its first event to its end of sample, in
-        which it wrote a membrane word.
+        which it wrote a membrane word; of its units, the mean.
     firing_rates
         Mean spikes per neuron and step that was compared, by layer.
     accuracy
@@ -201,7 +201,8 @@ class _Tally:
         cycles, classes = np.concatenate(self._cycles), np.concatenate(self._classes)
         engines = self._plan.engines
         count, hidden = len(cycles), [engine for engine in engines if engine.population.fires]
-        busiest = max(self._work, key=lambda name: self._work[name])
+        shared = {engine.name: self._work[engine.name] / engine.units for engine in engines}
+        busiest = max(shared, key=lambda name: shared[name])
         return Verdict(
             samples=count,
             time_steps=steps,
@@ -212,7 +213,7 @@ class _Tally:
             cycles_least=int(cycles.min()),
             cycles_most=int(cycles.max()),
             busiest=busiest,
-            busy=self._work[busiest] / self._window[busiest],
+            busy=shared[busiest] / self._window[busiest],
             cycles=Spread.of(cycles),
             firing_rates={one.name: self._fired[one.name] / max(1, self._swept[one.name]) for one in hidden},
             accuracy=None if labels is None else golden.accuracy(classes, labels),

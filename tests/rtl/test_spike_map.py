@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import random
 from pathlib import Path
 from typing import Any
@@ -11,24 +13,33 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from snnc.compiler.plan import QueuePlan
+from snnc.compiler.plan import LayoutPlan
 from snnc.compiler.plan.projections import map_depth
 from snnc.rtl.spike_map import MapReader, SpikeMap
 from tests.rtl.benches import PACES, simulate
+from tests.rtl.gathering import gathering
 from tests.rtl.memories import simulate_memories
 from tests.rtl.plans import engine, layout, memory
 from tests.rtl.streams import exchange
 
 
+def spike_map(source: LayoutPlan, *, writers: int = 1, readers: int = 1) -> SpikeMap:
+    """Of 3 steps."""
+    plan = gathering(source, layout(2, source.rows, source.columns, lanes=2), steps=3, size=(1, 1), neuron={})
+    depth = map_depth(source.in_banks(writers), 3)
+    queue = dataclasses.replace(plan.main.queue, depth=depth, memory=memory("map", source.lanes, depth))
+    sender = dataclasses.replace(engine(source), kind=plan.kind, column_banks=writers)
+    return SpikeMap(sender, dataclasses.replace(plan.main, queue=queue), readers)
+
+
 def test_rows_are_counted_and_words_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     simulate_memories(monkeypatch, tmp_path, "snnc.rtl.memories")
     source = layout(5, rows=3, columns=2, lanes=2)
-    depth = map_depth(source, 3)
-    unit = SpikeMap(engine(source), QueuePlan(depth=depth, latency=2, memory=memory("map", 2, depth), steps=3))
+    unit = spike_map(source)
     generator = random.Random(1)
 
     async def process(ctx: Any) -> None:
-        port = unit.port
+        port, write = unit.port[0], unit.i[0]
         for steps in (3, 1, 2):
             written: dict[int, int] = {}
             for row in range(3):
@@ -38,10 +49,10 @@ def test_rows_are_counted_and_words_read_back(tmp_path: Path, monkeypatch: pytes
                             word, mask, final = source.address(row, column, group), generator.randrange(4), steps - 1
                             completes = (step, column, group) == (final, 1, 2)
                             beat = {"step": step, "word": word, "mask": mask}
-                            ctx.set(unit.i.payload, {**beat, "final": step == final, "completes": completes})
-                            ctx.set(unit.i.valid, 1)
+                            ctx.set(write.payload, {**beat, "final": step == final, "completes": completes})
+                            ctx.set(write.valid, 1)
                             await ctx.tick()
-                            ctx.set(unit.i.valid, 0)
+                            ctx.set(write.valid, 0)
                             written[step << source.word_bits | word] = mask
                             assert ctx.get(port.rows) == row + completes
                 assert ctx.get(port.last_step) == steps - 1
@@ -60,6 +71,68 @@ def test_rows_are_counted_and_words_read_back(tmp_path: Path, monkeypatch: pytes
             await ctx.tick()
             ctx.set(port.release, 0)
             assert ctx.get(port.rows) == 0
+
+    simulate(unit, process)
+
+
+@pytest.mark.parametrize(("writers", "readers"), [(1, 2), (2, 1), (4, 2), (2, 4)])
+def test_each_unit_has_a_bank_and_each_reader_all_of_them(
+    writers: int, readers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulate_memories(monkeypatch, tmp_path, "snnc.rtl.memories")
+    source = layout(5, rows=4, columns=6, lanes=2)
+    unit = spike_map(source, writers=writers, readers=readers)
+    generator = random.Random(f"{writers} {readers}")
+
+    async def process(ctx: Any) -> None:
+        for steps in (3, 2):
+            written: dict[int, int] = {}
+            beats: list[list[tuple[dict[str, int], int]]] = [[] for _ in range(writers)]  # and their rows
+            for row in range(4):
+                for writer in range(writers):
+                    columns = [x for x in range(6) if (x + row) % writers == writer]
+                    for column, group, step in itertools.product(columns, range(3), range(steps)):
+                        word, final = source.address(row, column, group), step == steps - 1
+                        completes = final and (column, group) == (columns[-1], 2)
+                        beat = {"step": step, "word": word, "mask": generator.randrange(4)}
+                        beats[writer].append(({**beat, "final": final, "completes": completes}, row))
+            while any(beats):
+                for writer, queue in enumerate(beats):
+                    goes = bool(queue) and generator.random() < (0.2 + 0.8 * (writer == 0))
+                    ctx.set(unit.i[writer].valid, goes)
+                    if goes:
+                        beat, _ = queue.pop(0)
+                        ctx.set(unit.i[writer].payload, beat)
+                        written[beat["step"] << source.word_bits | beat["word"]] = beat["mask"]
+                await ctx.tick()
+                complete = min((queue[0][1] for queue in beats if queue), default=4)
+                assert [ctx.get(port.rows) for port in unit.port] == [complete] * readers
+            for writer in range(writers):
+                ctx.set(unit.i[writer].valid, 0)
+            assert len(written) == steps * source.words
+            found = sorted(written.items())
+            for reader, port in enumerate(unit.port):
+                assert ctx.get(port.last_step) == steps - 1
+                for address, mask in found:
+                    for other in unit.port:
+                        ctx.set(other.address, generator.randrange(1 << len(other.address)))
+                        ctx.set(other.reads, 1)
+                    ctx.set(port.address, address)
+                    await ctx.tick()
+                    assert ctx.get(port.data) == mask
+                    # What is not read anew stays.
+                    ctx.set(port.address, generator.randrange(1 << len(port.address)))
+                    ctx.set(port.reads, 0)
+                    await ctx.tick()
+                    assert ctx.get(port.data) == mask
+                ctx.set(port.release, 1)
+                assert ctx.get(unit.left) == (reader == readers - 1)
+                await ctx.tick()
+                ctx.set(port.release, 0)
+                left = reader == readers - 1
+                assert [bool(ctx.get(other.rows)) for other in unit.port] == [
+                    not left and number > reader for number in range(readers)
+                ]
 
     simulate(unit, process)
 

@@ -23,17 +23,20 @@ from tests.rtl.plans import layout
         layout(3, 2, 4),
         layout(5, 3, 3, lanes=2),
         layout(2, 1, 6),
+        layout(2, 3, 7),
+        layout(5, 4, 4, lanes=2),
     ],
     ids=lambda plan: f"{plan.shape} by {plan.lanes}",
 )
 @pytest.mark.parametrize("first", [0, 1])
-def test_visits_row_then_column_then_group(plan: LayoutPlan, idle: float, first: int) -> None:
-    words = [
-        plan.address(row, column, group)
-        for row in range(plan.rows)
-        for column in range(plan.columns)
-        for group in range(plan.groups)
-    ]
+@pytest.mark.parametrize(("unit", "units"), [(0, 1), (0, 2), (1, 2), (0, 4), (3, 4)])
+def test_visits_row_then_column_then_group(plan: LayoutPlan, unit: int, units: int, idle: float, first: int) -> None:
+    if units > plan.columns:
+        return
+    words = []
+    for row in range(plan.rows):
+        columns = [column for column in range(plan.columns) if (column + row) % units == unit]
+        words += [plan.address(row, column, group) for column in columns for group in range(plan.groups)]
 
     async def process(ctx: Any) -> None:
         steps = paced(idle, "step")
@@ -46,5 +49,5 @@ def test_visits_row_then_column_then_group(plan: LayoutPlan, idle: float, first:
                 assert ctx.get(counter.last) == (address == words[-1])
                 await ctx.tick()
 
-    counter = WordCounter(plan, first % len(words))
+    counter = WordCounter(plan, unit, units, first=first % len(words))
     simulate(counter, process)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.ir import Encoding, Graph, Initial, Reset
-from snnc.compiler.lanes.gathering import gatherable
+from snnc.compiler.lanes.gathering import gatherable, mapped
 from snnc.sim.models import golden
 from tests.networks import Conv, Full, Pool, spatial_chain
 from tests.sim.random_spatial import one_of, with_leak_and_floor
@@ -23,10 +23,11 @@ SAMPLES = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GatheringCase:
-    """A network with at least one layer that can gather, its lanes, and images for samples of `time_steps`."""
+    """A network with at least one layer that can gather, lanes, units, and images for samples of `time_steps`."""
 
     graph: Graph
     lanes: tuple[int, ...]
+    units: tuple[int, ...]
     inputs: npt.NDArray[Any]
     time_steps: int
 
@@ -39,6 +40,7 @@ def gathering_case(seed: int) -> GatheringCase:
         if not gatherable(graph):
             continue
         lanes = tuple(int(generator.integers(1, min(16, layer.channels) + 1)) for layer in graph.layers)
+        units = _units(graph, generator)
         density = one_of(generator, [0.2, 0.5, 1.0])
         shape = SAMPLES, graph.input.size
         inputs = generator.integers(0, 2**graph.source.bits, shape) * (generator.random(shape) < density)
@@ -46,7 +48,16 @@ def gathering_case(seed: int) -> GatheringCase:
         trace = golden.run(graph, inputs, time_steps=steps)
         rates = [trace.populations[layer.name].firing_rate for layer in graph.layers[:-1]]
         if all(QUIET < rate < LOUD for rate in rates):
-            return GatheringCase(graph=graph, lanes=lanes, inputs=inputs, time_steps=steps)
+            return GatheringCase(graph=graph, lanes=lanes, units=units, inputs=inputs, time_steps=steps)
+
+
+def _units(graph: Graph, generator: np.random.Generator) -> tuple[int, ...]:
+    """Of each layer that writes a spike map, as many as its columns allow; 1 of the others."""
+    maps = mapped(graph, frozenset(gatherable(graph)))
+    return tuple(
+        one_of(generator, [units for units in (1, 2, 4) if units <= layer.shape[2]]) if layer.name in maps else 1
+        for layer in graph.layers
+    )
 
 
 def _network(generator: np.random.Generator) -> Graph:

@@ -26,7 +26,7 @@ class Ideal:
         self._engine = engine
         sent = spikes[engine.main.source][: stimulus.time_steps]
         fixed = engine.words * (1 + stimulus.time_steps * len(engine.passes))
-        self._work = fixed + events_gathered(engine, sent)
+        self._work = -(-(fixed + events_gathered(engine, sent)) // engine.units)
 
     def step(self, t: int, first: dict[str, IntArray], last: dict[str, IntArray], ended: dict[str, IntArray]) -> None:
         """Gather when the source's first spikes are known, and be done after its last."""

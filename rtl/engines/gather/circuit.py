@@ -3,12 +3,13 @@
     taps -> spike map -> word -> byte -> weight row -> residual -> o
 
 For each word of the layer it walks the spikes below the kernel, step after step; the residuals are the adders' own
-registers, so that there are no membranes to store. `docs/timing.md` says when.
+registers, so that there are no membranes to store. Several units share out the words, each with all of this, and none
+waits for another. `docs/timing.md` says when.
 """
 
 import itertools
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Member, Out, connect, flipped
 
@@ -21,13 +22,13 @@ from snnc.rtl.loader import Loading, LoadPort
 from snnc.rtl.memories import LoadedRom, Rom
 from snnc.rtl.neurons import at_pass
 from snnc.rtl.spike_map import MapPort, MapReader, Reading
-from snnc.rtl.tables import position_fields
+from snnc.rtl.tables import last_column, position_fields
 from snnc.rtl.tap_serialiser import TapOperation, TapSerialiser
 from snnc.rtl.views import Fields, Payload, Stream
 from snnc.rtl.walkers import witness
 from snnc.rtl.word_counter import WordCounter
 
-__all__ = ["GatherEngine", "build"]
+__all__ = ["GatherEngine", "GatherUnit", "build"]
 
 
 class _Slot(Fields):
@@ -41,8 +42,8 @@ class _Slot(Fields):
     """Of the sample's last step."""
 
 
-class GatherEngine(wiring.Component):
-    """Hardware of a population whose one projection is a convolution of the spikes in a map.
+class GatherUnit(wiring.Component):
+    """Hardware of some words of a population whose one projection is a convolution of the spikes in a map.
 
     Parameters
     ----------
@@ -50,6 +51,8 @@ class GatherEngine(wiring.Component):
         The population.
     maps
         How many spike maps take its spikes.
+    unit
+        Which of the engine's it is.
 
     Members
     -------
@@ -70,17 +73,18 @@ class GatherEngine(wiring.Component):
     o: Stream[MapWrite]
     left: Signal
 
-    def __init__(self, plan: EnginePlan, maps: int) -> None:
+    def __init__(self, plan: EnginePlan, maps: int, unit: int = 0) -> None:
         if not isinstance(plan.kind, GatherKind):
             raise ValueError(f"Engine {plan.name!r} gathers no spikes")
         self._plan = plan
+        self._unit = unit
         self._kind = plan.kind
         projection = plan.main
-        self._walker = witness(projection.walk, "circuit").Walker(plan, projection)
+        self._walker = witness(projection.walk, "circuit").Walker(plan, projection, unit)
         self._serialiser = TapSerialiser(plan, projection)
         self._output = MapOutput(plan, plan.kind.steps, maps)
         ports: dict[str, Member] = {
-            "map0": Out(MapPort(projection.source_layout, projection.queue)),
+            "map0": Out(MapPort(projection)),
             "o": Out(stream.Signature(map_write(plan, plan.kind.steps), always_ready=True)),
             "left": In(maps),
         }
@@ -99,8 +103,9 @@ class GatherEngine(wiring.Component):
         m.d.comb += neurons.weights.eq(self._weight_row(m, serialiser))
 
         # --- which word and step it is follows from what has been done ---
-        m.submodules.words = words = WordCounter(plan.layout)
+        m.submodules.words = words = WordCounter(plan.layout, self._unit, plan.units)
         group, column, _ = position_fields(words.address, plan.layout)
+        ends_row = (group == plan.layout.groups - 1) & last_column(column, plan.layout, plan.units)
         step = Signal(unsigned_bits(self._kind.steps - 1))
         finishes, closes = Signal(), Signal()
         m.d.comb += [
@@ -118,9 +123,6 @@ class GatherEngine(wiring.Component):
         with m.If(finishes):
             m.d.sync += step.eq(Mux(closes, 0, step + 1))
 
-        ends_row: Value = Const(1, 1)
-        for field, size in ((group, plan.layout.groups), (column, plan.layout.columns)):
-            ends_row = ends_row & (field == size - 1)
         connect(m, output.o, flipped(self.o))
         m.d.comb += [
             output.left.eq(self.left),
@@ -207,6 +209,53 @@ class GatherEngine(wiring.Component):
         registered = Signal.like(weights.data, name="row_data", reset_less=True)
         m.d.sync += registered.eq(weights.data)
         return registered
+
+
+class GatherEngine(wiring.Component):
+    """Units side by side that share out the words of a population.
+
+    Parameters
+    ----------
+    plan
+        The population.
+    maps
+        How many spike maps take its spikes.
+
+    Members
+    -------
+    map0, o : as of a `GatherUnit`, one for each unit
+    left : In(number of maps)
+    load0 : In(LoadPort)
+        Of a single unit alone.
+    """
+
+    map0: list[Reading]
+    o: list[Stream[MapWrite]]
+    left: Signal
+
+    def __init__(self, plan: EnginePlan, maps: int) -> None:
+        self._units = [GatherUnit(plan, maps, unit) for unit in range(plan.units)]
+        members = self._units[0].signature.members
+        ports = {"left": In(maps)}
+        for name, member in members.items():
+            if name in ("map0", "o"):
+                ports[name] = member.array(plan.units)
+            elif name == "load0":
+                if plan.units > 1:
+                    raise ValueError(f"Engine {plan.name!r} has several memories to load")
+                ports[name] = member
+        super().__init__(ports)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        for k, unit in enumerate(self._units):
+            m.submodules[f"unit{k}"] = unit
+            connect(m, unit.map0, flipped(self.map0[k]))
+            connect(m, unit.o, flipped(self.o[k]))
+            m.d.comb += unit.left.eq(self.left)
+        if hasattr(self, "load0"):
+            connect(m, flipped(self.load0), self._units[0].load0)
+        return m
 
 
 def build(plan: EnginePlan, source: InputPlan, behind: tuple[int, ...], *, cancels: bool) -> GatherEngine:

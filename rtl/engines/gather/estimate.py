@@ -10,7 +10,7 @@ import numpy.typing as npt
 from snnc.compiler.plan import EnginePlan, KernelPlan, Plan
 from snnc.rtl.walkers.convolution.estimate import sums_below
 from snnc.rtl.walkers.gather.plan import GatherWalk
-from snnc.sim.models.timing.means import Activity, Sent
+from snnc.sim.models.timing.means import Activity, Sent, shared_out
 
 __all__ = ["MeanSample"]
 
@@ -27,18 +27,18 @@ class MeanSample:
         self._needed = _needed(walk.kernel, sizes[0], engine.layout.rows)
         added, idle = (sums_below(engine, engine.main, walk.kernel, values) for values in _taps(engine, activity))
         fixed = 1 + activity.time_steps * len(engine.passes)
-        self.operations = float((fixed + added).sum()) * engine.layout.groups
-        self._rows = (fixed + added + idle).sum(axis=1) * engine.layout.groups
+        self.operations = float((fixed + added).sum()) * engine.layout.groups / engine.units
+        self._rows = shared_out(engine, (fixed + added + idle) * engine.layout.groups)
 
     def step(self, t: int, free: dict[str, float], sent: dict[str, Sent]) -> None:
         """A row begins when the rows that it sees are complete."""
         engine = self._engine
         if t == 0:
-            come, now, rows = sent[engine.main.source].rows, free[engine.name], []
+            come, now, rows = sent[engine.main.source].rows, np.full(engine.units, free[engine.name]), []
             for needed, cycles in zip(self._needed, self._rows, strict=True):
-                now = max(now, come[needed]) + float(cycles)
-                rows.append(now + engine.pipeline + 6)
-            free[engine.name] = now
+                now = np.maximum(now, come[needed]) + cycles
+                rows.append(float(now.max()) + engine.pipeline + 6)
+            free[engine.name] = float(now.max())
             self._sent = Sent(rows[0], rows[-1], 1 / len(rows), tuple(rows))
         sent[engine.name] = self._sent
 

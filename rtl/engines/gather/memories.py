@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from snnc.compiler.lanes.memories import register_memory
+from snnc.compiler.lanes.memories import register_memory, side_by_side
 from snnc.compiler.plan import MemoryPlan
 from snnc.rtl.engines.gather.plan import GatherKind
 from snnc.rtl.engines.memories import Choices, LayerFacts
@@ -24,7 +24,8 @@ def takes(facts: LayerFacts) -> bool:
 def membrane(facts: LayerFacts) -> Choices:
     """One word's at a time, in the adders' registers."""
     width = facts.layout.lanes * facts.bounds.residual.bits
-    return (register_memory(f"{facts.population.name}.membrane", width=width, depth=1, bits_used=width),)
+    word = register_memory(f"{facts.population.name}.membrane", width=width, depth=1, bits_used=width)
+    return (side_by_side(word, facts.units),)
 
 
 def own(facts: LayerFacts) -> Mapping[str, Choices]:

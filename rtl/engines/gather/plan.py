@@ -44,6 +44,10 @@ class GatherKind(EngineKind):
     def reads_maps(self) -> bool:
         return True
 
+    @property
+    def apart(self) -> bool:
+        return True
+
     def steps_at_once(self, engine: EnginePlan, time_steps: int) -> int:
         return time_steps
 
@@ -59,7 +63,5 @@ class GatherKind(EngineKind):
             yield Fault(
                 "projections[0].queue.steps", f"is {engine.main.queue.steps}, not the {self.steps} of the engine"
             )
-        elif engine.column_banks != 1:
-            yield Fault("column_banks", f"is {engine.column_banks}; words that gather have one")
         elif engine.pipeline != (needed := 2 + (engine.main.weights.banks > 1) + self.late):
             yield Fault("pipeline", f"is {engine.pipeline}, but its registers are {needed}")

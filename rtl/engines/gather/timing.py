@@ -1,7 +1,7 @@
 """When a gathering engine works: ``docs/timing.md``, "Gathering engine", in NumPy.
 
-Nothing behind an engine keeps it waiting, so that it is followed through a whole sample at once: tap by tap, all
-samples of a batch together.
+Nothing behind an engine keeps it waiting, so that each of its units is followed through a whole sample at once: tap by
+tap, all samples of a batch together.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ class Timing:
         self.walkers: list[Walker] = []
         self.outputs: SpikeLink | None = None
         self._engine = engine
-        self._late = engine.kind.late
         self._steps = stimulus.time_steps
         empty = np.full(len(stimulus), -1, dtype=np.int64)
         self.operations, self.first_issue, self.first_execute, self.last_execute = empty, empty, empty, empty
@@ -59,56 +58,67 @@ class Timing:
         """Gather `spikes`, ``(time, batch, neuron)``; row ``y`` of the source is counted from ``rows[y]`` on."""
         engine, outputs = self._engine, self.outputs
         assert outputs is not None
-        layout, passes, walk = engine.layout, len(engine.passes), engine.main.walk
-        assert isinstance(walk, GatherWalk)
-        source = engine.main.source_layout
-        events, final_byte = _per_word(source, spikes)
-        inside = [
-            [_inside(walk, axis, at, source.sizes[axis]) for at in range(layout.sizes[axis])] for axis in range(2)
-        ]
-        batch = spikes.shape[1]
-        nothing = np.zeros(batch, dtype=np.int64)
-        # When the last tap moved on: out of the position, the map's data, the register behind them, and the word;
-        # when the byte was done.
-        fetched, read, held, word_done, done = nothing - 1, nothing, nothing, nothing, nothing
-        operations = nothing
-        number = 0
-        for y in range(layout.rows):
-            # The last words wait for the whole map, which is given back with them.
-            complete = rows[inside[0][y][-1]] if y < layout.rows - 1 else rows[-1]
-            for x in range(layout.columns):
-                places = [(h, w, k) for h in inside[0][y] for w in inside[1][x] for k in range(source.groups)]
-                for _ in range(layout.groups):
-                    offered = np.maximum(fetched + 1, complete) + 1
-                    for t in range(self._steps):
-                        for at, (h, w, k) in enumerate(places):
-                            begins, ends = t == 0 and at == 0, at == len(places) - 1
-                            fetched = np.maximum(offered, read)
-                            offered = fetched + 1
-                            if self._late:
-                                read = np.maximum(fetched + 1, held)
-                                held = np.maximum(read + 1, word_done)
-                            else:
-                                read = held = np.maximum(fetched + 1, word_done)
-                            found = events[t, h, w, k]
-                            cycles = found + (begins + passes * ends)
-                            operations = operations + cycles
-                            if begins or ends:
-                                done = np.maximum(held + 1, done) + cycles
-                                last = passes if ends else np.where(found > 0, final_byte[t, h, w, k], 1)
-                                word_done = done - last
-                            else:
-                                some = found > 0
-                                done = np.where(some, np.maximum(held + 1, done) + cycles, done)
-                                word_done = np.where(some, done - final_byte[t, h, w, k], held + 1)
-                            if begins and number == 0:
-                                self.first_issue = done - cycles + 1
-                        outputs.emit(t, number, done - passes + 1 + engine.pipeline + engine.emission)
-                    number += 1
-        self.operations = operations
+        words = _per_word(engine.main.source_layout, spikes)
+        runs = [_gathered(engine, unit, self._steps, rows, words, outputs) for unit in range(engine.units)]
+        first, last, operations = (np.array(values) for values in zip(*runs, strict=True))
+        self.operations = operations.sum(axis=0)
+        self.first_issue = first.min(axis=0)
         self.first_execute = self.first_issue + engine.pipeline
-        self.last_execute = done + engine.pipeline
+        self.last_execute = last.max(axis=0) + engine.pipeline
         outputs.finish(self._steps - 1)
+
+
+def _gathered(
+    engine: EnginePlan,
+    unit: int,
+    steps: int,
+    rows: Sequence[IntArray],
+    spikes: tuple[IntArray, IntArray],
+    outputs: SpikeLink,
+) -> tuple[IntArray, IntArray, IntArray]:
+    """One unit's run: when it issues its first and its last operation, and how many it does; ``(batch,)``."""
+    layout, passes, walk = engine.layout, len(engine.passes), engine.main.walk
+    assert isinstance(walk, GatherWalk)
+    assert isinstance(engine.kind, GatherKind)
+    late, source, (events, final_byte) = engine.kind.late, engine.main.source_layout, spikes
+    inside = [[_inside(walk, axis, at, source.sizes[axis]) for at in range(layout.sizes[axis])] for axis in range(2)]
+    operations = nothing = np.zeros(events.shape[-1], dtype=np.int64)
+    # When the last tap moved on: out of the position, the map's data, the register behind them, and the word; when the
+    # byte was done.
+    fetched, read, held, word_done, done = nothing - 1, nothing, nothing, nothing, nothing
+    first: IntArray | None = None
+    for number in layout.words_of(unit, engine.units):
+        y, x = divmod(number // layout.groups, layout.columns)
+        # The last words wait for the whole map, which is given back with them.
+        complete = rows[inside[0][y][-1]] if y < layout.rows - 1 else rows[-1]
+        places = [(h, w, k) for h in inside[0][y] for w in inside[1][x] for k in range(source.groups)]
+        offered = np.maximum(fetched + 1, complete) + 1
+        for t in range(steps):
+            for at, (h, w, k) in enumerate(places):
+                begins, ends = t == 0 and at == 0, at == len(places) - 1
+                fetched = np.maximum(offered, read)
+                offered = fetched + 1
+                if late:
+                    read = np.maximum(fetched + 1, held)
+                    held = np.maximum(read + 1, word_done)
+                else:
+                    read = held = np.maximum(fetched + 1, word_done)
+                found = events[t, h, w, k]
+                cycles = found + (begins + passes * ends)
+                operations = operations + cycles
+                if begins or ends:
+                    done = np.maximum(held + 1, done) + cycles
+                    last = passes if ends else np.where(found > 0, final_byte[t, h, w, k], 1)
+                    word_done = done - last
+                else:
+                    some = found > 0
+                    done = np.where(some, np.maximum(held + 1, done) + cycles, done)
+                    word_done = np.where(some, done - final_byte[t, h, w, k], held + 1)
+                if first is None:
+                    first = done - cycles + 1
+            outputs.emit(t, number, done - passes + 1 + engine.pipeline + engine.emission)
+    assert first is not None
+    return first, done, operations
 
 
 def _per_word(source: LayoutPlan, spikes: npt.NDArray[np.bool_]) -> tuple[IntArray, IntArray]:

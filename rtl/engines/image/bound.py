@@ -48,7 +48,8 @@ class _Free:
         """Note the first and the last one."""
         if t == len(self.spans):
             self.spans.append((executed, executed))
-        self.spans[t] = self.spans[t][0], executed
+        first, last = self.spans[t]
+        self.spans[t] = np.minimum(first, executed), np.maximum(last, executed)
 
     def finish(self, t: int) -> None:
         """Nothing is left to do."""

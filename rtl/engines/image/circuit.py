@@ -26,12 +26,12 @@ from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.memories import Rom, block_ram
 from snnc.rtl.neurons import at_pass
 from snnc.rtl.recoding import DigitRegister, ValueRegister
-from snnc.rtl.tables import position_fields
+from snnc.rtl.tables import last_column, position_fields
 from snnc.rtl.views import Fields, Payload, Stream
 from snnc.rtl.walkers.image.circuit import Walker
 from snnc.rtl.word_counter import WordCounter
 
-__all__ = ["ImageEngine", "build", "hear_input"]
+__all__ = ["ImageEngine", "ImageUnits", "build", "hear_input"]
 
 
 @unique
@@ -155,6 +155,8 @@ class ImageEngine(wiring.Component):
         Depths of the queues that take the spike words.
     cancels
         Samples may be cancelled: `snnc.rtl.engines` says what that means.
+    unit
+        Which of the engine's units it is, in front of spike maps.
 
     Members
     -------
@@ -175,7 +177,7 @@ class ImageEngine(wiring.Component):
     clears: Signal
 
     def __init__(
-        self, plan: EnginePlan, input_plan: InputPlan, behind: tuple[int, ...], *, cancels: bool = False
+        self, plan: EnginePlan, input_plan: InputPlan, behind: tuple[int, ...], *, cancels: bool = False, unit: int = 0
     ) -> None:
         (projection,) = plan.projections
         if not isinstance(plan.kind, ImageKind):
@@ -184,7 +186,8 @@ class ImageEngine(wiring.Component):
         self._image = plan.kind
         self._time_steps = plan.kind.all_steps(plan.lanes)
         self._step_bits = unsigned_bits(self._time_steps - 1)
-        self._walker = Walker(plan, input_plan)
+        self._unit = unit
+        self._walker = Walker(plan, input_plan, unit)
         register = ValueRegister if plan.kind.multiplies else DigitRegister
         self._digits: DigitRegister | ValueRegister = register(plan.kind.value_bits)
         self._weights = Rom(projection.weights)
@@ -468,6 +471,7 @@ class ImageEngine(wiring.Component):
         """Send a word's spikes of every step as they come."""
         now, layout = pipeline.now, self._plan.layout
         group, column, _ = position_fields(pipeline.done.word, layout)
+        ends = last_column(column, layout, self._plan.units)
         step = Signal(self._step_bits)
         with m.If(now.fires):
             m.d.sync += step.eq(Mux(now.closing, 0, step + 1))
@@ -478,9 +482,7 @@ class ImageEngine(wiring.Component):
             output.beat.step.eq(step),
             output.beat.mask.eq(self._neurons.spikes),
             output.beat.final.eq(step == last_step),
-            output.beat.completes.eq(
-                (step == last_step) & (group == layout.groups - 1) & (column == layout.columns - 1)
-            ),
+            output.beat.completes.eq((step == last_step) & (group == layout.groups - 1) & ends),
         ]
 
     def _stored(self, m: Module, pipeline: _Pipeline) -> Value:
@@ -509,14 +511,51 @@ class ImageEngine(wiring.Component):
         return stored.word_select(tag.step, lanes)
 
 
-def build(plan: EnginePlan, source: InputPlan, behind: tuple[int, ...], *, cancels: bool) -> ImageEngine:
-    """The engine in front of queues of these depths."""
+class ImageUnits(wiring.Component):
+    """Units side by side in front of spike maps: each takes the image, and has words of its own.
+
+    Members
+    -------
+    i : In(stream of input beats)
+        Taken by all at once.
+    o : as of an `ImageEngine`, one for each unit
+    left : In(number of spike maps)
+    """
+
+    i: Stream[InputBeat]
+    o: list[Stream[MapWrite]]
+    left: Signal
+
+    def __init__(self, plan: EnginePlan, input_plan: InputPlan, behind: tuple[int, ...]) -> None:
+        self._units = [ImageEngine(plan, input_plan, behind, unit=unit) for unit in range(plan.units)]
+        members = self._units[0].signature.members
+        super().__init__({"i": members["i"], "o": members["o"].array(plan.units), "left": members["left"]})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        units = self._units
+        m.d.comb += self.i.ready.eq(Cat(unit.i.ready for unit in units).all())
+        for k, unit in enumerate(units):
+            m.submodules[f"unit{k}"] = unit
+            connect(m, unit.o, flipped(self.o[k]))
+            m.d.comb += [
+                unit.i.valid.eq(self.i.valid & self.i.ready),
+                unit.i.payload.eq(self.i.payload),
+                unit.left.eq(self.left),
+            ]
+        return m
+
+
+def build(plan: EnginePlan, source: InputPlan, behind: tuple[int, ...], *, cancels: bool) -> ImageEngine | ImageUnits:
+    """The engine in front of queues of these depths, or of spike maps."""
+    if plan.kind.apart:
+        return ImageUnits(plan, source, behind)
     return ImageEngine(plan, source, behind, cancels=cancels)
 
 
 def hear_input(
     m: Module,
-    engine: ImageEngine,
+    engine: ImageEngine | ImageUnits,
     plan: EnginePlan,
     source: InputPlan,
     beats: Stream[InputBeat],

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from snnc.compiler.plan import EnginePlan, Plan
 from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.walkers.image.estimate import slots_of_words
-from snnc.sim.models.timing.means import Activity, Sent
+from snnc.sim.models.timing.means import Activity, Sent, shared_out
 
 __all__ = ["MeanSample"]
 
@@ -19,10 +19,11 @@ class MeanSample:
     def __init__(self, plan: Plan, engine: EnginePlan, activity: Activity) -> None:
         self._engine = engine
         self._words = engine.words
-        self._rows = _gathering_cycles(plan, engine, activity)
-        self._gathering = float(self._rows.sum())
+        cycles = _gathering_cycles(plan, engine, activity)
+        self._gathering = float(cycles.sum())
+        self._rows = shared_out(engine, cycles).cumsum(axis=0).max(axis=1)
         self._replays = 0 if engine.kind.into_maps else activity.time_steps - 1
-        self.operations = self._gathering + self._words * self._replays
+        self.operations = self._gathering / engine.units + self._words * self._replays
         # A beat for each pixel; in front of maps one for the end of each further step, too.
         pixels = float(np.broadcast_to(activity.sources[plan.input.name].pixels, engine.main.source_layout.sizes).sum())
         self._intake = max(0.0, pixels - 1) + activity.time_steps - 1 - self._replays
@@ -34,9 +35,9 @@ class MeanSample:
         if engine.kind.into_maps:
             if t == 0:
                 begin = free[engine.name] + self._intake
-                rows = begin + latency + np.cumsum(self._rows)
-                self._sent = Sent(float(rows[0]), float(rows[-1]), 1 / len(rows), tuple(rows))
-                free[engine.name] = begin + self._gathering
+                rows = tuple(float(row) for row in begin + latency + self._rows)
+                self._sent = Sent(rows[0], rows[-1], 1 / len(rows), rows)
+                free[engine.name] = rows[-1] - latency
             sent[engine.name] = self._sent
             return
         begin = free[engine.name] + (self._intake if t == 0 else 0.0)
@@ -45,7 +46,7 @@ class MeanSample:
 
 
 def _gathering_cycles(plan: Plan, engine: EnginePlan, activity: Activity) -> npt.NDArray[np.float64]:
-    """Slots before the replays, row by row: every tap takes one, and one with several digits as many."""
+    """Slots of each position before the replays: every tap takes one, and one with several digits as many."""
     layout, image = engine.main.source_layout, activity.sources[plan.input.name]
     if isinstance(engine.kind, ImageKind) and engine.kind.multiplies:
         slots = np.full(layout.sizes, float(layout.channels))
@@ -56,5 +57,5 @@ def _gathering_cycles(plan: Plan, engine: EnginePlan, activity: Activity) -> npt
     # Where no tap is inside, one of zeros stands in; the words of a position follow each other.
     taken = np.maximum(slots_of_words(engine, engine.main, slots), 1)
     stepping = (1 + len(engine.passes)) * plan.time_steps
-    found: npt.NDArray[np.float64] = (np.maximum(taken, stepping) + 1).sum(axis=1) * engine.layout.groups
+    found: npt.NDArray[np.float64] = (np.maximum(taken, stepping) + 1) * engine.layout.groups
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from snnc.compiler.lanes.memories import deep_memory, register_memory
+from snnc.compiler.lanes.memories import deep_memory, register_memory, side_by_side
 from snnc.compiler.plan import MemoryPlan
 from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.engines.memories import Choices, LayerFacts
@@ -25,7 +25,8 @@ def takes(facts: LayerFacts) -> bool:
 def membrane(facts: LayerFacts) -> Choices:
     """One word's at a time, from the first step to the last."""
     width = facts.layout.lanes * facts.bounds.residual.bits
-    return (register_memory(f"{facts.population.name}.membrane", width=width, depth=1, bits_used=width),)
+    word = register_memory(f"{facts.population.name}.membrane", width=width, depth=1, bits_used=width)
+    return (side_by_side(word, facts.units),)
 
 
 def own(facts: LayerFacts) -> Mapping[str, Choices]:
@@ -37,8 +38,11 @@ def own(facts: LayerFacts) -> Mapping[str, Choices]:
         wanted.append(("spikes", later * layout.lanes, layout.depth, later * facts.population.size))
     return {
         what: (
-            deep_memory(
-                facts.device, f"{facts.population.name}.{what}", width=width, depth=max(2, depth), bits_used=used
+            side_by_side(
+                deep_memory(
+                    facts.device, f"{facts.population.name}.{what}", width=width, depth=max(2, depth), bits_used=used
+                ),
+                facts.units,
             ),
         )
         for what, width, depth, used in wanted

@@ -54,6 +54,10 @@ class ImageKind(EngineKind):
     def into_maps(self) -> bool:
         return self.map_steps is not None
 
+    @property
+    def apart(self) -> bool:
+        return self.into_maps
+
     def all_steps(self, lanes: int) -> int:
         """``T_max``: the steps that every word takes, whatever a sample has."""
         if self.map_steps is not None:
@@ -77,5 +81,7 @@ class ImageKind(EngineKind):
             yield Fault("population.reset", "is null, but an image is gathered by neurons that fire")
         elif self.spikes is not None and self.spikes.width % engine.lanes:
             yield Fault("kind.spikes.width", f"is {self.spikes.width}, no multiple of the {engine.lanes} lanes")
+        elif engine.column_banks > engine.units:
+            yield Fault("column_banks", f"is {engine.column_banks}, but its spikes go into no maps")
         elif self.pixels.depth < engine.main.source_layout.depth:
             yield Fault("kind.pixels.depth", f"is {self.pixels.depth}, less than the image")

@@ -68,29 +68,15 @@ class Timing:
         assert link is not None
         engine, pipeline = self._engine, self._engine.pipeline
         begins = np.diff(self._stimulus.offsets) - 1 if self._into_maps else _first_markers(self._stimulus)
-        free = begins + 3
-        self.first_issue = free
-        steps = (1 + len(engine.passes)) * self._all_steps
-        stepped = transfer = free - 1
-        word = 0
-        for y in range(engine.layout.rows):
-            for x in range(engine.layout.columns):
-                for _ in range(self._groups):
-                    transfer = np.maximum(np.maximum(free + self._slots[y, x], stepped + 1), link.granted())
-                    if word == 0:
-                        # The first digit, or else the first word's transfer.
-                        self.first_execute = np.minimum(free + self._leading, transfer) + pipeline
-                    for t in range(self._stimulus.time_steps if self._into_maps else 1):
-                        link.emit(t, word, transfer + 2 + t * (1 + len(engine.passes)) + pipeline + engine.emission)
-                    stepped = transfer + steps
-                    free = transfer + 1
-                    word += 1
-        self.last_execute = transfer + pipeline
+        self.first_issue = begins + 3
+        runs = [self._words(unit, link) for unit in range(engine.units)]
+        first, last = (np.array(values) for values in zip(*runs, strict=True))
+        self.first_execute, self.last_execute = first.min(axis=0) + pipeline, last.max(axis=0) + pipeline
         if self._into_maps:
             link.finish(self._stimulus.time_steps - 1)
             return
         link.finish(0)
-        free = stepped + pipeline + 1
+        free = last[0] + (1 + len(engine.passes)) * self._all_steps + pipeline + 1
         for t in range(1, self._stimulus.time_steps):
             for word in range(engine.words):
                 issue = np.maximum(free, link.granted())
@@ -98,6 +84,23 @@ class Timing:
                 link.emit(t, word, self.last_execute + engine.emission)
                 free = issue + 1
             link.finish(t)
+
+    def _words(self, unit: int, link: SpikeLink) -> tuple[IntArray, IntArray]:
+        """Gather one unit's words; when it issues its first digit, or transfer, and its last transfer."""
+        engine, each = self._engine, 1 + len(self._engine.passes)
+        free = self.first_issue
+        first, stepped, transfer = free, free - 1, free - 1
+        for number, word in enumerate(engine.layout.words_of(unit, engine.units)):
+            y, x = divmod(word // self._groups, engine.layout.columns)
+            transfer = np.maximum(np.maximum(free + self._slots[y, x], stepped + 1), link.granted())
+            if number == 0:
+                # The first digit, or else the first word's transfer.
+                first = np.minimum(free + self._leading[x], transfer)
+            for t in range(self._stimulus.time_steps if self._into_maps else 1):
+                link.emit(t, word, transfer + 2 + t * each + engine.pipeline + engine.emission)
+            stepped = transfer + each * self._all_steps
+            free = transfer + 1
+        return first, transfer
 
 
 def _first_markers(stimulus: Stimulus) -> IntArray:
@@ -124,9 +127,9 @@ def _multiplies(engine: EnginePlan) -> bool:
 
 
 def _over_kernels(engine: EnginePlan, digits: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    """Slots and digits of each position's taps, ``(row, column, batch)``; the first position's slots before a digit.
+    """Slots and digits of each position's taps, ``(row, column, batch)``; slots before a digit in the first row.
 
-    Where the first position has no digit, that is more than anything.
+    Where a position has no digit, that is more than anything.
     """
     layout, walk = engine.layout, engine.main.walk
     assert isinstance(walk, ImageWalk)
@@ -139,7 +142,7 @@ def _over_kernels(engine: EnginePlan, digits: IntArray) -> tuple[IntArray, IntAr
 
     slots = np.zeros((layout.rows, layout.columns, batch), dtype=np.int64)
     found = np.zeros_like(slots)
-    leading: IntArray | None = None
+    leading = np.zeros((layout.columns, batch), dtype=np.int64)
     for y in range(layout.rows):
         for x in range(layout.columns):
             h, w = inside(0, y, height), inside(1, x, width)
@@ -149,7 +152,6 @@ def _over_kernels(engine: EnginePlan, digits: IntArray) -> tuple[IntArray, IntAr
                 taps = np.zeros((len(digits) * (len(h) or 1) * (len(w) or 1), batch), dtype=np.int64)
             slots[y, x] = np.maximum(taps, 1).sum(axis=0)
             found[y, x] = taps.sum(axis=0)
-            if leading is None:
-                leading = np.where(taps.any(axis=0), (taps > 0).argmax(axis=0), 1 << 60)
-    assert leading is not None
+            if y == 0:
+                leading[x] = np.where(taps.any(axis=0), (taps > 0).argmax(axis=0), 1 << 60)
     return slots, found, leading

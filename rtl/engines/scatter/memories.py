@@ -51,8 +51,8 @@ def own(facts: LayerFacts) -> Mapping[str, Choices]:
 
 
 def registers(facts: LayerFacts) -> int:
-    """None."""
-    return 0
+    """One behind the choice of what each column bank does."""
+    return int(facts.column_banks > 1)
 
 
 def record(facts: LayerFacts, chosen: Mapping[str, MemoryPlan]) -> ScatterKind:

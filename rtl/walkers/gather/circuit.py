@@ -30,8 +30,8 @@ class _Begin:
 
 
 class Walker(wiring.Component):
-    """Visits the taps of all words in order: words by address, of each word the steps, of each step the taps by kernel
-    row, kernel column and source word.
+    """Visits the taps of all words of a unit in order: words by address, of each word the steps, of each step the taps
+    by kernel row, kernel column and source word.
 
     Between two words there is a cycle in which no tap is offered: a word begins in it, or waits there until the rows
     of the source that it sees are complete. All that a tap is made of are registers.
@@ -42,6 +42,8 @@ class Walker(wiring.Component):
         The layer.
     projection
         With a `GatherWalk`, behind a spike map.
+    unit
+        Of the layer's, whose words these are.
 
     Members
     -------
@@ -62,12 +64,13 @@ class Walker(wiring.Component):
     o: Stream[Tap]
     release: Signal
 
-    def __init__(self, engine: EnginePlan, projection: ProjectionPlan) -> None:
+    def __init__(self, engine: EnginePlan, projection: ProjectionPlan, unit: int = 0) -> None:
         walk, source, steps = projection.walk, projection.source_layout, projection.queue.steps
         assert isinstance(walk, GatherWalk)
         if steps is None:
             raise ValueError(f"Engine {engine.name!r} gathers spikes, which lie in a spike map")
         self._layout = engine.layout
+        self._words = WordCounter(engine.layout, unit, engine.units)
         self._source = source
         self._walk = walk
         self._rows = windows(walk.kernel, 0, source.rows, engine.layout.rows)
@@ -86,7 +89,7 @@ class Walker(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         layout, source, kernel = self._layout, self._source, self._walk.kernel
-        m.submodules.words = words = WordCounter(layout)
+        m.submodules.words = words = self._words
         group, column, row = position_fields(words.address, layout)
         begins = self._begins(m, group, column, row)
 

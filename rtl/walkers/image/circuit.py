@@ -89,6 +89,8 @@ class Walker(wiring.Component):
         The engine, whose one projection is an image's.
     source
         The network's input.
+    unit
+        Of the engine's, whose words are visited.
 
     Members
     -------
@@ -115,8 +117,9 @@ class Walker(wiring.Component):
     blank: Signal
     word: Signal
 
-    def __init__(self, plan: EnginePlan, source: InputPlan) -> None:
+    def __init__(self, plan: EnginePlan, source: InputPlan, unit: int = 0) -> None:
         self._plan = plan
+        self._unit = unit
         self._source = source
         (projection,) = plan.projections
         walk = projection.walk
@@ -145,10 +148,12 @@ class Walker(wiring.Component):
         return m
 
     def _words(self, m: Module) -> _Word:
-        """The word: group, then column, then row."""
-        layout = self._plan.layout
-        m.submodules.ahead = ahead = WordCounter(layout, first=1 % layout.words)
-        word, last_word = Signal.like(self.word), Signal(init=layout.words == 1)
+        """The word: group, then column, then row; of the unit alone."""
+        layout, units = self._plan.layout, self._plan.units
+        words = layout.words_of(self._unit, units)
+        m.submodules.ahead = ahead = WordCounter(layout, self._unit, units, first=1 % len(words))
+        word = Signal.like(self.word, init=layout.address(0, self._unit, 0))
+        last_word = Signal(init=len(words) == 1)
         ends = Signal(name="ends_word")
         m.d.comb += [ends.eq(self.last_tap), ahead.step.eq(self.moves & ends)]
         with m.If(ahead.step):
@@ -165,7 +170,7 @@ class Walker(wiring.Component):
         image, kernel = self._source.layout, self._walk.kernel
         kernel_rows, kernel_columns = kernel.size
         channel = Signal(unsigned_bits(image.groups - 1)) if image.groups > 1 else Const(0, 1)
-        first_row, first_column = self._rows[0], self._columns[0]
+        first_row, first_column = self._rows[0], self._columns[self._unit]
         source_row = Signal(unsigned_bits(image.rows - 1), init=first_row.source)
         source_column = Signal(unsigned_bits(image.columns - 1), init=first_column.source)
         rows_left = Signal(unsigned_bits(kernel_rows - 1), init=first_row.taps - 1)

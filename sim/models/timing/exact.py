@@ -38,22 +38,30 @@ class EnginePrediction:
     name
         Of the engine.
     operations
-        Accumulate, inject and sweep operations: the fewest cycles that the engine can take. As the cycles that follow,
-        they are those of all steps: what of them a sample that exits still does is not followed.
+        Accumulate, inject and sweep operations: the fewest cycles that an engine of one unit can take. As the cycles
+        that follow, they are those of all steps: what of them a sample that exits still does is not followed.
     first_issue, first_execute, last_execute
         Of its operations.
+    units
+        That share them out (`plan.EnginePlan.units`).
     """
 
     name: str
     operations: IntArray
+    units: int = 1
     first_issue: IntArray
     first_execute: IntArray
     last_execute: IntArray
 
     @property
     def busy(self) -> npt.NDArray[np.float64]:
-        """Fraction of cycles with an operation executing, from its first to the end of the sample."""
-        return self.operations / (self.last_execute - self.first_execute + 1)
+        """Fraction of cycles with an operation executing, from its first to the end of the sample; of all units."""
+        return self.operations / (self.units * (self.last_execute - self.first_execute + 1))
+
+    @property
+    def shared(self) -> IntArray:
+        """Operations of a unit, if all have as many."""
+        return -(-self.operations // self.units)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,7 +87,7 @@ class Prediction:
     @property
     def bound(self) -> IntArray:
         """Operations of each sample's busiest engine, which no schedule can beat; shape ``(batch,)``."""
-        return np.max([engine.operations for engine in self.engines], axis=0)
+        return np.max([engine.shared for engine in self.engines], axis=0)
 
     @property
     def achieved(self) -> npt.NDArray[np.float64]:
@@ -88,8 +96,8 @@ class Prediction:
 
     @property
     def busiest(self) -> EnginePrediction:
-        """The engine with the most operations over the batch."""
-        return max(self.engines, key=lambda engine: int(engine.operations.sum()))
+        """The engine whose units have the most operations over the batch."""
+        return max(self.engines, key=lambda engine: int(engine.shared.sum()))
 
 
 def predict(
@@ -139,6 +147,7 @@ def predict(
             first_issue=timings[engine.name].first_issue,
             first_execute=timings[engine.name].first_execute,
             last_execute=timings[engine.name].last_execute,
+            units=engine.units,
         )
         for engine in plan.engines
     )
@@ -163,7 +172,7 @@ def _maps(
         else:
             timing.walkers[k].records = False
             readers.append(Replay(source.layout, counts, timing.walkers[k]))
-    return Maps(source.layout, len(spikes), readers)
+    return Maps(source.layout, readers)
 
 
 class _Gathered:
@@ -173,7 +182,7 @@ class _Gathered:
         self._timing = timing
         self._spikes = spikes
 
-    def read(self, rows: Sequence[IntArray], words: Sequence[Sequence[IntArray]]) -> None:
+    def read(self, rows: Sequence[IntArray]) -> None:
         """Everything that the engine does."""
         self._timing.gather(rows, self._spikes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
@@ -80,35 +81,33 @@ class Outputs:
 class MapReader(Protocol):
     """What reads a spike map."""
 
-    def read(self, rows: Sequence[IntArray], words: Sequence[Sequence[IntArray]]) -> None:
-        """A sample is complete: row ``y`` is counted from ``rows[y]`` on, word ``w`` of step ``t`` is in at
-        ``words[t][w]``.
-        """
+    def read(self, rows: Sequence[IntArray]) -> None:
+        """A sample is complete: row ``y`` is counted from ``rows[y]`` on."""
 
 
 class Maps:
     """All spike maps behind one engine: nothing keeps it waiting, so that they are read when it is done."""
 
-    def __init__(self, layout: LayoutPlan, steps: int, readers: Sequence[MapReader]) -> None:
-        self._layout = layout
+    def __init__(self, layout: LayoutPlan, readers: Sequence[MapReader]) -> None:
+        self._row = layout.columns * layout.groups
         self._readers = readers
-        self._words: list[list[IntArray]] = [[] for _ in range(steps)]
+        self._rows: list[Any] = [0] * layout.rows
 
     def granted(self) -> int:
         """At any time."""
         return 0
 
     def emit(self, t: int, word: int, executed: IntArray) -> None:
-        """Word `word` of step `t` is written at `executed`."""
-        self._words[t].append(executed)
+        """Word `word` of step `t` is written at `executed`, no earlier than in the step before."""
+        row = word // self._row
+        self._rows[row] = np.maximum(self._rows[row], executed + 1)
 
     def finish(self, t: int) -> None:
         """All words are out."""
-        row = self._layout.columns * self._layout.groups
-        # Rows are counted when they have been written in the last step.
-        rows = [entered + 1 for entered in self._words[-1][row - 1 :: row]]
+        # A row is counted when the ones before it are.
+        rows = list(itertools.accumulate(self._rows, np.maximum))
         for reader in self._readers:
-            reader.read(rows, self._words)
+            reader.read(rows)
 
 
 class Replay:
@@ -129,7 +128,7 @@ class Replay:
         self._counts = counts
         self._consumer = consumer
 
-    def read(self, rows: Sequence[IntArray], words: Sequence[Sequence[IntArray]]) -> None:
+    def read(self, rows: Sequence[IntArray]) -> None:
         """Read a word a cycle, unless one with spikes or a marker waits for the serialiser."""
         left = np.zeros_like(rows[0])
         for t, counts in enumerate(self._counts):

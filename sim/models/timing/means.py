@@ -13,7 +13,15 @@ import numpy.typing as npt
 from snnc.compiler.plan import EnginePlan, ProjectionPlan
 from snnc.rtl.walkers import WALKERS, witness
 
-__all__ = ["Activity", "MeanTiming", "Sent", "SourceActivity", "operations_per_event", "waits_per_event"]
+__all__ = [
+    "Activity",
+    "MeanTiming",
+    "Sent",
+    "SourceActivity",
+    "operations_per_event",
+    "shared_out",
+    "waits_per_event",
+]
 
 _FloatArray = npt.NDArray[np.float64]
 
@@ -83,13 +91,21 @@ class MeanTiming(Protocol):
     Attributes
     ----------
     operations
-        Of the sample.
+        Of the sample, in each of the engine's units.
     """
 
     operations: float
 
     def step(self, t: int, free: dict[str, float], sent: dict[str, Sent]) -> None:
         """Follow step `t`: `free` says when each engine can issue next, `sent` when each population's words come."""
+
+
+def shared_out(engine: EnginePlan, cycles: _FloatArray) -> _FloatArray:
+    """From the cycles of each position, ``(row, column)``, to those of each unit, ``(row, unit)``."""
+    found = np.zeros((len(cycles), engine.units))
+    for row, unit in np.ndindex(found.shape):
+        found[row, unit] = cycles[row, engine.layout.columns_of(row, unit, engine.units)].sum()
+    return found
 
 
 def operations_per_event(engine: EnginePlan, projection: ProjectionPlan, shares: _FloatArray | None = None) -> float:

@@ -39,3 +39,11 @@ def test_a_spike_map_pays_for_the_spikes_of_all_its_steps():
     memory = map_memory(UP5K, "spikes", layout, 3)
     assert memory.width == 6
     assert memory.bits_used == 3 * 6 * 5 * 4
+    assert (memory.depth, memory.copies) == ((2 << 5) + (4 << 2) + 4, 1)
+
+
+def test_a_spike_map_has_a_bank_for_each_writer_and_all_of_them_for_each_reader():
+    layout = LayoutPlan(channels=6, rows=5, columns=6, lanes=6)
+    memory = map_memory(UP5K, "spikes", layout, 3, writers=4, readers=2)
+    assert memory.depth == (2 << 4) + (4 << 1) + 2  # one bit of the column is left of three
+    assert (memory.copies, memory.blocks) == (8, 8)

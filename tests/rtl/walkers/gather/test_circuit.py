@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,14 +35,14 @@ Expected = tuple[int, int, bool, bool, bool, int]
 """Address, weight row of lane 0, begins, ends, last, and rows that must be complete."""
 
 
-def taps(plan: EnginePlan, steps: int) -> Iterator[Expected]:
+def taps(plan: EnginePlan, steps: int, part: int) -> Iterator[Expected]:
     """By the contract's order, from the convolution's sum."""
     projection, target = plan.main, plan.layout
     source, walk = projection.source_layout, projection.walk
     assert isinstance(walk, GatherWalk)
     kernel = walk.kernel
     for y in range(target.rows):
-        for x in range(target.columns):
+        for x in (x for x in range(target.columns) if (x + y) % plan.units == part):
             for g in range(target.groups):
                 seen = [
                     (
@@ -67,16 +68,19 @@ def taps(plan: EnginePlan, steps: int) -> Iterator[Expected]:
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize(("stall", "grow"), [(0.0, 0.0), (0.5, 0.9), (0.0, 0.97)])
-def test_all_taps_in_order(name: str, stall: float, grow: float) -> None:
-    plan = CASES[name]
-    unit = Walker(plan, plan.main)
+@pytest.mark.parametrize(("part", "parts"), [(0, 1), (0, 2), (1, 2), (2, 4)])
+def test_all_taps_in_order(name: str, stall: float, grow: float, part: int, parts: int) -> None:
+    plan = dataclasses.replace(CASES[name], column_banks=parts)
+    if parts > plan.layout.columns:
+        return
+    unit = Walker(plan, plan.main, part)
     most = plan.main.queue.steps
     assert most is not None
 
     async def process(ctx: Any) -> None:
         takes, grows = paced(stall, "take"), paced(grow, "grow")
         for steps in (most, 1):
-            expected = list(taps(plan, steps))
+            expected = list(taps(plan, steps, part))
             number, rows, cycle = 0, 0, 0
             ctx.set(unit.last_step, steps - 1)
             ctx.set(unit.allow, 0)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
+from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.walkers.image.circuit import Walker
 from tests.rtl.benches import paced, settled, simulate
 from tests.rtl.image_engines import Case, engine_plan, input_plan
@@ -48,14 +50,22 @@ def taps(case: Case, row: int, column: int, group: int) -> list[Tap]:
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("idle", [0.0, 0.5])
-def test_every_words_taps_come_in_order(name: str, idle: float) -> None:
+@pytest.mark.parametrize(("part", "parts"), [(0, 1), (0, 2), (1, 2), (3, 4)])
+def test_every_words_taps_come_in_order(name: str, idle: float, part: int, parts: int) -> None:
     case = CASES[name]
-    unit = Walker(engine_plan(case), input_plan(case))
+    plan = engine_plan(case)
+    if parts > plan.layout.columns:
+        return
+    if parts > 1:  # in front of spike maps alone
+        assert isinstance(plan.kind, ImageKind)
+        plan = dataclasses.replace(plan, kind=dataclasses.replace(plan.kind, map_steps=2), column_banks=parts)
+    unit = Walker(plan, input_plan(case), part)
     layout = case.layout
     words = [
         (layout.address(row, column, group), taps(case, row, column, group))
         for row in range(layout.rows)
         for column in range(layout.columns)
+        if (column + row) % parts == part
         for group in range(layout.groups)
     ]
     sequence = [
