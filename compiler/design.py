@@ -43,7 +43,7 @@ class Engines(Enum):
     GATHER = "gather"
     """Each word gathers the spikes below its kernel, in all layers that can."""
     AUTO = "auto"
-    """What is better by the objective, layer after layer."""
+    """What has the smaller product of cycles and logic cells, layer after layer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +143,8 @@ class Design:
         The layers whose words gather spikes (`plan.EngineKind`), by name.
     rewrites
         What the pass `lower` put in the place of something else, a sentence each.
+    notes
+        What the pass `schedule` could not do as it was asked to, a sentence each.
     files
         The build's files by name; empty before the pass `emit`.
     """
@@ -156,6 +158,7 @@ class Design:
     plan: Plan | None = None
     gathered: frozenset[str] = frozenset()
     rewrites: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:

@@ -31,6 +31,7 @@ def compile_report(design: Design) -> dict[str, Any]:
                 "bits": plan.input.value_bits,
             },
             "rewrites": list(design.rewrites),
+            "notes": list(design.notes),
         },
         "layers": [_layer(engine, mean.operations[engine.name]) for engine in plan.engines],
         "memories": [_memory(memory) for engine in plan.engines for memory in engine.memories],

@@ -64,7 +64,7 @@ def show_build(folder: Path, design: Design) -> None:
             "(docs/core.md).",
             soft_wrap=True,
         )
-    for sentence in design.rewrites:
+    for sentence in (*design.rewrites, *design.notes):
         console.print(sentence, soft_wrap=True)
     argument = shlex.quote(str(folder))
     done = f"Written to {folder}. Next: snnc verify {argument}, snnc synth {argument}."

@@ -19,7 +19,7 @@ from snnc.compiler.ir import (
     kernel_positions,
 )
 
-__all__ = ["gatherable", "mapped"]
+__all__ = ["gatherable", "mapped", "scattered"]
 
 
 def gatherable(graph: Graph) -> tuple[str, ...]:
@@ -28,14 +28,20 @@ def gatherable(graph: Graph) -> tuple[str, ...]:
     None where there is an early exit, or no end at all: what gathers computes all steps of a word before any logit is
     known.
     """
-    if graph.exit is not None or graph.stream:
-        return ()
-    found = [layer.name for layer in graph.layers if _could(graph, layer)]
-    while True:
-        fits = [name for name in found if _fits(graph, name, found)]
-        if fits == found:
-            return tuple(found)
-        found = fits
+    hindered = _hindered(graph)
+    return tuple(layer.name for layer in graph.layers if layer.name not in hindered)
+
+
+def scattered(graph: Graph) -> tuple[str, ...]:
+    """Why each convolution or pooling of spikes that cannot gather them cannot, a sentence each."""
+    if (ends := _ends(graph)) and any(_walks_kernels(graph, layer) for layer in graph.layers):
+        return (f"No layer gathers spikes: {ends}, and words that gather take all their steps at once.",)
+    hindered = _hindered(graph)
+    return tuple(
+        f"Layer '{layer.name}' is scattered, not gathered: {hindered[layer.name]}."
+        for layer in graph.layers
+        if layer.name in hindered and _walks_kernels(graph, layer)
+    )
 
 
 def mapped(graph: Graph, gathered: frozenset[str]) -> frozenset[str]:
@@ -43,16 +49,51 @@ def mapped(graph: Graph, gathered: frozenset[str]) -> frozenset[str]:
     return gathered | {projection.source for name in gathered for projection in graph.into(name)}
 
 
-def _could(graph: Graph, layer: Population) -> bool:
-    """Whether the layer's own projection and neurons allow it."""
+def _hindered(graph: Graph) -> dict[str, str]:
+    """The layers that cannot gather, and what hinders each."""
+    if ends := _ends(graph):
+        return dict.fromkeys((layer.name for layer in graph.layers), ends)
+    found = {layer.name: reason for layer in graph.layers if (reason := _hindrance(graph, layer))}
+    while True:
+        left = [layer.name for layer in graph.layers if layer.name not in found]
+        more = {name: reason for name in left if (reason := _misfit(graph, name, left))}
+        if not more:
+            return found
+        found |= more
+
+
+def _ends(graph: Graph) -> str:
+    """What of its samples' ends hinders every layer; or nothing."""
+    if graph.stream:
+        return "a stream has no end"
+    return "" if graph.exit is None else "samples may end early"
+
+
+def _walks_kernels(graph: Graph, layer: Population) -> bool:
+    """Whether it has a kernel over spikes, which is what could be gathered."""
+    pixels = graph.input.name if graph.source.encoding is Encoding.DIRECT else None
     into = graph.into(layer.name)
-    if len(into) != 1 or not isinstance(layer.neuron, IntegrateAndFire):
-        return False
+    return any(isinstance(one, Convolution | Pooling) and one.source != pixels for one in into)
+
+
+def _hindrance(graph: Graph, layer: Population) -> str:
+    """What of the layer's own projection and neurons hinders it; or nothing."""
+    into = graph.into(layer.name)
+    if not isinstance(layer.neuron, IntegrateAndFire):
+        return "it is the readout, whose neurons do not fire"
+    if len(into) != 1:
+        return f"it hears {len(into)} populations, and words gather from one spike map"
     (projection,) = into
-    if projection.source == graph.input.name or projection.delay or not isinstance(projection, Convolution | Pooling):
-        return False
+    if projection.source == graph.input.name:
+        return "it hears the network's input, and not a spike map"
+    if projection.delay:
+        return f"it hears '{projection.source}' with a delay"
+    if not isinstance(projection, Convolution | Pooling):
+        return "it is fully connected"
     convolution = as_convolution(projection) if isinstance(projection, Pooling) else projection
-    return convolution.pool == 1 and not _has_blank_window(graph, convolution)
+    if convolution.pool != 1:
+        return f"its kernel is over sums of {convolution.pool} x {convolution.pool} windows"
+    return "at some position its kernel lies outside its source" if _has_blank_window(graph, convolution) else ""
 
 
 def _has_blank_window(graph: Graph, convolution: Convolution) -> bool:
@@ -67,13 +108,19 @@ def _has_blank_window(graph: Graph, convolution: Convolution) -> bool:
     return False
 
 
-def _fits(graph: Graph, name: str, found: list[str]) -> bool:
-    """Whether what it hears sends all steps at once, and everything that hears one of the two can hear a map."""
+def _misfit(graph: Graph, name: str, found: list[str]) -> str:
+    """What of the layers around it hinders it: its source must send all steps of a word at once, and everything that
+    hears one of the two must be able to hear a map.
+    """
     (projection,) = graph.into(name)
     source = projection.source
     if source not in found and not _hears_pixels(graph, source):
-        return False
-    return all(_hears_map(graph, other, found) for sender in (name, source) for other in graph.out_of(sender))
+        return f"its source '{source}' neither gathers nor hears pixels, and sends step after step"
+    for sender in (name, source):
+        for other in graph.out_of(sender):
+            if not _hears_map(graph, other, found):
+                return f"'{other.target}' hears '{sender}' beside others or with a delay, and no spike map serves that"
+    return ""
 
 
 def _hears_pixels(graph: Graph, name: str) -> bool:

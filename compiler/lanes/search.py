@@ -11,7 +11,7 @@ from snnc.compiler.errors import OptionError, UnsupportedError
 from snnc.compiler.ir import Convolution, Dense, Encoding, Graph, Pooling, Population, Projection, as_convolution
 from snnc.compiler.lanes.area import total_cells
 from snnc.compiler.lanes.fit import best_fit, fitting, lacking, place_anyway
-from snnc.compiler.lanes.gathering import gatherable, mapped
+from snnc.compiler.lanes.gathering import gatherable, mapped, scattered
 from snnc.compiler.lanes.order import walk_order
 from snnc.compiler.lanes.queues import deepest
 from snnc.compiler.plan import Plan
@@ -47,11 +47,14 @@ def choose_lanes(design: Design) -> Design:
     nothing fits, or the user's lanes do not, the plan is the one of the fastest that lacks the least (`best_fit`).
 
     Which layers gather spikes is as `Options.engines` says; where that is open, those up to one of them, if that is
-    better than none.
+    better than none by the product of cycles and logic cells (for the least area, by these alone). Where they all
+    should, `Design.notes` says which cannot, and why.
     """
     for population in design.graph.layers:
         _check_built(design.graph, population)
     layers = () if design.options.engines is Engines.SCATTER else gatherable(design.graph)
+    if design.options.engines is Engines.GATHER:
+        design = replace(design, notes=scattered(design.graph))
     if design.options.engines is not Engines.AUTO:
         return _with_lanes(design.gathering(frozenset(layers)))
     found = [_with_lanes(design.gathering(frozenset(layers[:count]))) for count in range(len(layers) + 1)]
@@ -59,7 +62,9 @@ def choose_lanes(design: Design) -> Design:
 
 
 def _cost_of(design: Design) -> float:
-    return _cost(design.complete_plan, design.options.objective, expected(design.graph))
+    """By which one kind of engine is better than another: even for the fewest cycles, not at any price."""
+    area = design.options.objective is Objective.AREA
+    return _cost(design.complete_plan, Objective.AREA if area else Objective.BALANCED, expected(design.graph))
 
 
 def _with_lanes(design: Design) -> Design:
