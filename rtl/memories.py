@@ -15,6 +15,7 @@ __all__ = [
     "Lookup",
     "Ring",
     "Rom",
+    "RomPair",
     "block_ram",
     "constant_fields",
     "constant_word",
@@ -84,6 +85,53 @@ class Rom(wiring.Component):
             )
             outputs.append(output)
         _join_banks(m, outputs, self.address[row_bits:], self.data)
+        return m
+
+
+class RomPair(wiring.Component):
+    """A read-only memory in block RAM for two readers, in banks where it is deeper than one block.
+
+    Members
+    -------
+    address : In(range(depth)), one for each reader
+    data : Out(width), one for each reader
+        As those of a `Rom`.
+    """
+
+    address: list[Signal]
+    data: list[Signal]
+
+    def __init__(self, plan: MemoryPlan) -> None:
+        if plan.kind is not MemoryKind.EBR:
+            raise ValueError(f"A memory of kind {plan.kind!r} has no second port")
+        self._plan = plan
+        super().__init__({"address": In(unsigned_bits(plan.depth - 1)).array(2), "data": Out(plan.width).array(2)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        plan = self._plan
+        row_bits = (plan.bank_depth - 1).bit_length()
+        outputs: list[list[Signal]] = [[], []]
+        for bank in range(plan.banks):
+            depth = min(plan.bank_depth, plan.depth - bank * plan.bank_depth)
+            address_bits = unsigned_bits(depth - 1)
+            first, second = (Signal(plan.width, name=f"bank{bank}_{port}") for port in "ab")
+            m.submodules[f"bank{bank}"] = Instance(
+                "snnc_rom_pair",
+                p_WIDTH=plan.width,
+                p_DEPTH=depth,
+                p_ADDRESS_BITS=address_bits,
+                p_FILE=image_path(plan.name if plan.banks == 1 else f"{plan.name}.{bank}"),
+                i_clk=ClockSignal(),
+                i_address_a=self.address[0][:address_bits],
+                o_data_a=first,
+                i_address_b=self.address[1][:address_bits],
+                o_data_b=second,
+            )
+            outputs[0].append(first)
+            outputs[1].append(second)
+        for reader, found in enumerate(outputs):
+            _join_banks(m, found, self.address[reader][row_bits:], self.data[reader])
         return m
 
 

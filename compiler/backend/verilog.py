@@ -27,6 +27,10 @@ design -reset
 """
 
 
+_PAIRS: Final = "pairs.v"
+"""The memories that two units share, where there are any."""
+
+
 def emit_verilog(plan: Plan) -> Mapping[str, str]:
     """Verilog sources by file name, relative to the build folder.
 
@@ -44,7 +48,8 @@ def emit_verilog(plan: Plan) -> Mapping[str, str]:
     designs = {"core": emit_core(plan), **{top.name: emit_top(plan, top) for top in TOPS.values()}}
     files = {f"rtl/{design}.v": text for design, text in write_verilog(designs).items()}
     beside = importlib.resources.files("snnc.rtl")
-    return files | {f"rtl/{name}": beside.joinpath(name).read_text(encoding="utf-8") for name in _BESIDE}
+    names = [*_BESIDE, *([_PAIRS] if any(engine.pairs for engine in plan.engines) else [])]
+    return files | {f"rtl/{name}": beside.joinpath(name).read_text(encoding="utf-8") for name in names}
 
 
 def encoder_verilog(plan: InputPlan, thresholds: Sequence[int], bits: int, *, every: int | None = None) -> str:

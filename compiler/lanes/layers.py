@@ -28,6 +28,7 @@ from snnc.compiler.lanes.memories import (
     logic_cells,
     logic_memory,
     map_memory,
+    paired_memory,
     queue_memories,
     side_by_side,
     spram_memory,
@@ -318,6 +319,14 @@ class _Input:
             return []
         return [queue_memories(self._device, f"{self._stem}.queue", self.source_layout, self._whole_sample)]
 
+    def _for_units(self, block: MemoryPlan, used: int) -> MemoryPlan:
+        """One for each unit, or for two of them at a port each where that takes fewer blocks."""
+        each = side_by_side(block, self._readers)
+        pairs = paired_memory(
+            self._device, block.name, width=block.width, depth=block.depth, bits_used=used, copies=self._readers
+        )
+        return each if pairs is None or each.blocks <= pairs.blocks else pairs
+
     def _weights(self, *, loads: bool) -> Choices:
         """With the first of the possible row strides that takes the fewest blocks."""
         name, width = f"{self._stem}.weights", self._layout.lanes * self._weight_bits
@@ -331,8 +340,9 @@ class _Input:
         choices: Choices
         if logic_cells(logic) <= TINY_LOGIC:
             choices = logic, block
-        elif self._readers > 1:  # logic for each of several units is never worth it, and one port fills one memory
-            choices = (block,)
+        elif self._readers > 1:
+            # Logic for each of several units is never worth it, and one port fills one memory.
+            return (self._for_units(block, used),)
         elif spram is None or not loads:
             choices = block, logic
         else:

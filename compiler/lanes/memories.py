@@ -17,6 +17,7 @@ __all__ = [
     "logic_cells",
     "logic_memory",
     "map_memory",
+    "paired_memory",
     "queue_memories",
     "register_memory",
     "side_by_side",
@@ -113,6 +114,16 @@ def logic_memory(name: str, *, width: int, depth: int, bits_used: int) -> Memory
 def register_memory(name: str, *, width: int, depth: int, bits_used: int) -> MemoryPlan:
     """In flip-flops."""
     return _plain(MemoryKind.REGISTERS, name, width, depth, bits_used)
+
+
+def paired_memory(
+    device: Device, name: str, *, width: int, depth: int, bits_used: int, copies: int
+) -> MemoryPlan | None:
+    """Read-only block RAM for so many readers, of which two share each; None where the device has no second port."""
+    if not device.paired_modes or copies % 2:
+        return None
+    paired = dataclasses.replace(device, block_ram_modes=device.paired_modes)
+    return side_by_side(deep_memory(paired, name, width=width, depth=depth, bits_used=bits_used), copies // 2)
 
 
 def side_by_side(memory: MemoryPlan, copies: int) -> MemoryPlan:

@@ -66,7 +66,8 @@ class EnginePlan:
         `residual_bits` wide, the first field in the low bits.
     projections
         Those that end here, in the order in which each step walks them. The last one is the *main* one, whose markers
-        end the steps; the others are *side* projections.
+        end the steps; the others are *side* projections. Of several units each has a copy of the weights, or two
+        share one where there are half as many.
     """
 
     population: PopulationPlan
@@ -128,6 +129,11 @@ class EnginePlan:
         """How many words are worked on at the same time, each at its own pace."""
         return self.column_banks if self.kind.apart else 1
 
+    @property
+    def pairs(self) -> bool:
+        """Whether units ``2 k`` and ``2 k + 1`` share a copy of the weights, at a port each."""
+        return self.units > 1 and self.main.weights.copies * 2 == self.units
+
     def columns_at_once(self, projection: ProjectionPlan) -> int:
         """Columns side by side that an operation of `projection` updates at most."""
         return self.column_banks if projection.walk.next_column_rows is not None else 1
@@ -185,7 +191,7 @@ class EnginePlan:
             if projection.weights.width != self.lanes * projection.weight_bits:
                 expected = f"not {self.lanes} lanes of {projection.weight_bits} bits"
                 yield Fault(f"projections[{k}].weights.width", f"is {projection.weights.width}, {expected}")
-            if projection.weights.copies not in (1, self.column_banks):
+            if projection.weights.copies not in (1, self.column_banks, -(-self.units // 2)):
                 yield Fault(
                     f"projections[{k}].weights.copies", f"is {projection.weights.copies}, not one for each bank"
                 )

@@ -52,6 +52,8 @@ class Device:
     block_rams, block_ram_name, block_ram_bits, block_ram_modes
         Number of block RAMs; what people call one; the bits of one; and the shapes ``(words, bits per word)`` that one
         can take. Each has one read and one write port, and the bitstream can initialise it.
+    paired_modes
+        The shapes that it can take with two ports that read; none where it has no second one.
     late_block_ram
         Whether a word comes out of block RAM so late in a cycle that a register behind it is worth what it takes where
         an operation may follow on another one on the same word (`plan.EnginePlan.forwards`).
@@ -82,6 +84,7 @@ class Device:
     block_ram_name: str = "EBR"
     block_ram_bits: int
     block_ram_modes: tuple[tuple[int, int], ...]
+    paired_modes: tuple[tuple[int, int], ...] = ()
     late_block_ram: bool = False
     multiplies: bool = False
     spram_blocks: int = 0

@@ -54,6 +54,7 @@ def _device(
         block_rams=block_rams,
         block_ram_bits=18432,
         block_ram_modes=((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
+        paired_modes=((1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
         multiplies=True,
         late_block_ram=True,  # 5.8 ns in speed grade 6
         dsps=dsps,

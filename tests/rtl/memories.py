@@ -41,6 +41,11 @@ class _Model(Elaboratable):
             assert len(contents) == depth
         memory: Any = Memory(shape=width, depth=depth, init=contents)
         m.submodules.memory = memory
+        if self._primitive == "snnc_rom_pair":
+            for port in "ab":
+                read = memory.read_port()
+                m.d.comb += [read.addr.eq(ports[f"i_address_{port}"]), ports[f"o_data_{port}"].eq(read.data)]
+            return m
         if self._primitive == "snnc_ram_block":
             write = memory.write_port()
             read = memory.read_port()

@@ -12,7 +12,17 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import ConstantField, MemoryKind
-from snnc.rtl.memories import BlockMembrane, LoadedRom, Lookup, Ring, Rom, constant_fields, constant_word, image_path
+from snnc.rtl.memories import (
+    BlockMembrane,
+    LoadedRom,
+    Lookup,
+    Ring,
+    Rom,
+    RomPair,
+    constant_fields,
+    constant_word,
+    image_path,
+)
 from tests.rtl.benches import paced, simulate
 from tests.rtl.memories import simulate_memories
 from tests.rtl.plans import engine, layout, memory, packed, write_words
@@ -50,6 +60,25 @@ def test_a_rom_gives_its_words(kind: MemoryKind, depth: int, banks: int, folder:
             await ctx.tick()
 
     simulate(rom, process)
+
+
+@pytest.mark.parametrize(("depth", "banks"), [(1, 1), (5, 1), (7, 2), (9, 5)])
+def test_a_pair_gives_each_reader_its_words(depth: int, banks: int, folder: Path) -> None:
+    plan = memory("weights", 7, depth, MemoryKind.EBR, banks=banks)
+    words = [(37 * k + 5) % 128 for k in range(depth)]
+    write_words(folder, plan, words)
+    pair, latency = RomPair(plan), 1 + (banks > 1)
+
+    async def process(ctx: Any) -> None:
+        sequences = reads(depth), [*reads(depth)[7:], *range(7)]
+        for cycle in range(len(sequences[0]) - 7):
+            for addresses, address, data in zip(sequences, pair.address, pair.data, strict=True):
+                if cycle >= latency:
+                    assert ctx.get(data) == words[addresses[cycle - latency]]
+                ctx.set(address, addresses[cycle])
+            await ctx.tick()
+
+    simulate(pair, process)
 
 
 @pytest.mark.parametrize(("depth", "banks"), [(1, 1), (6, 1), (7, 2), (9, 5)])

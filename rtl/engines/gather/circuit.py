@@ -19,7 +19,7 @@ from snnc.rtl.credits import MapOutput
 from snnc.rtl.engines.gather.neurons import GatherNeurons
 from snnc.rtl.engines.gather.plan import GatherKind
 from snnc.rtl.loader import Loading, LoadPort
-from snnc.rtl.memories import LoadedRom, Rom
+from snnc.rtl.memories import LoadedRom, Rom, RomPair
 from snnc.rtl.neurons import at_pass
 from snnc.rtl.spike_map import MapPort, MapReader, Reading
 from snnc.rtl.tables import last_column, position_fields
@@ -64,12 +64,17 @@ class GatherUnit(wiring.Component):
         A sample has been read from the map.
     load0 : In(LoadPort)
         Fills the weights (only where they are in SPRAM).
+    row : Out(range(weight rows))
+    row_data : In(width of a weight row)
+        Reads weights that it shares with another unit, as a `Rom` is read (only where it does).
 
     Signals named ``probe_*`` say what executes: `sim` reads them by these names.
     """
 
     map0: Reading
     load0: Loading
+    row: Signal
+    row_data: Signal
     o: Stream[MapWrite]
     left: Signal
 
@@ -90,6 +95,9 @@ class GatherUnit(wiring.Component):
         }
         if projection.weights.kind is MemoryKind.SPRAM:
             ports["load0"] = In(LoadPort(projection.weights))
+        if plan.pairs:
+            ports["row"] = Out(unsigned_bits(projection.weights.depth - 1))
+            ports["row_data"] = In(projection.weights.width)
         super().__init__(ports)
 
     def elaborate(self, platform: object) -> Module:
@@ -194,20 +202,26 @@ class GatherUnit(wiring.Component):
     def _weight_row(self, m: Module, serialiser: TapSerialiser) -> Value:
         """The weights that are added when what is issued executes."""
         plan = self._plan.main.weights
-        weights: Rom | LoadedRom
-        if plan.kind is MemoryKind.SPRAM:
-            weights = LoadedRom(plan)
-            connect(m, flipped(self.load0), weights.load)
-        else:
-            weights = Rom(plan)
-        m.submodules.weights = weights
-        row = Signal.like(weights.address, reset_less=True)
+        row = Signal(unsigned_bits(plan.depth - 1), name="row", reset_less=True)
         m.d.sync += row.eq(serialiser.row + serialiser.lane)
-        m.d.comb += weights.address.eq(row)
+        found: Value
+        if self._plan.pairs:
+            m.d.comb += self.row.eq(row)
+            found = self.row_data
+        else:
+            weights: Rom | LoadedRom
+            if plan.kind is MemoryKind.SPRAM:
+                weights = LoadedRom(plan)
+                connect(m, flipped(self.load0), weights.load)
+            else:
+                weights = Rom(plan)
+            m.submodules.weights = weights
+            m.d.comb += weights.address.eq(row)
+            found = weights.data
         if not self._kind.late:
-            return weights.data
-        registered = Signal.like(weights.data, name="row_data", reset_less=True)
-        m.d.sync += registered.eq(weights.data)
+            return found
+        registered = Signal(plan.width, name="registered_row", reset_less=True)
+        m.d.sync += registered.eq(found)
         return registered
 
 
@@ -234,6 +248,7 @@ class GatherEngine(wiring.Component):
     left: Signal
 
     def __init__(self, plan: EnginePlan, maps: int) -> None:
+        self._plan = plan
         self._units = [GatherUnit(plan, maps, unit) for unit in range(plan.units)]
         members = self._units[0].signature.members
         ports = {"left": In(maps)}
@@ -253,6 +268,10 @@ class GatherEngine(wiring.Component):
             connect(m, unit.map0, flipped(self.map0[k]))
             connect(m, unit.o, flipped(self.o[k]))
             m.d.comb += unit.left.eq(self.left)
+        for k in range(0, len(self._units), 2) if self._plan.pairs else ():
+            m.submodules[f"weights{k}"] = weights = RomPair(self._plan.main.weights)
+            for port, unit in enumerate(self._units[k : k + 2]):
+                m.d.comb += [weights.address[port].eq(unit.row), unit.row_data.eq(weights.data[port])]
         if hasattr(self, "load0"):
             connect(m, flipped(self.load0), self._units[0].load0)
         return m

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from snnc.compiler.lanes.memories import logic_cells, map_memory, queue_memories, side_by_side, spram_memory
+from snnc.compiler.lanes.memories import (
+    logic_cells,
+    map_memory,
+    paired_memory,
+    queue_memories,
+    side_by_side,
+    spram_memory,
+)
 from snnc.compiler.plan import LayoutPlan, MemoryKind
 from snnc.compiler.targets import find_device
 
@@ -47,3 +54,15 @@ def test_a_spike_map_has_a_bank_for_each_writer_and_all_of_them_for_each_reader(
     memory = map_memory(UP5K, "spikes", layout, 3, writers=4, readers=2)
     assert memory.depth == (2 << 4) + (4 << 1) + 2  # one bit of the column is left of three
     assert (memory.copies, memory.blocks) == (8, 8)
+
+
+def test_two_readers_share_a_memory_where_the_device_has_a_second_port():
+    ecp5 = find_device("ecp5", "45k")
+    deep = paired_memory(ecp5, "m", width=256, depth=576, bits_used=1, copies=4)
+    assert deep is not None
+    assert (deep.copies, deep.blocks) == (2, 2 * 15)
+    # The widest shape has one port alone.
+    flat = paired_memory(ecp5, "m", width=36, depth=100, bits_used=1, copies=2)
+    assert flat is not None
+    assert (flat.copies, flat.blocks) == (1, 2)
+    assert paired_memory(UP5K, "m", width=16, depth=16, bits_used=1, copies=2) is None
