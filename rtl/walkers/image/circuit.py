@@ -152,8 +152,8 @@ class Walker(wiring.Component):
         layout, units = self._plan.layout, self._plan.units
         words = layout.words_of(self._unit, units)
         m.submodules.ahead = ahead = WordCounter(layout, self._unit, units, first=1 % len(words))
-        word = Signal.like(self.word, init=layout.address(0, self._unit, 0))
-        last_word = Signal(init=len(words) == 1)
+        start = layout.address(0, self._unit, 0)
+        word, last_word = Signal.like(self.word, init=start), Signal(init=len(words) == 1)
         ends = Signal(name="ends_word")
         m.d.comb += [ends.eq(self.last_tap), ahead.step.eq(self.moves & ends)]
         with m.If(ahead.step):
