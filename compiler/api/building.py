@@ -14,7 +14,7 @@ from snnc.compiler.build import folder
 from snnc.compiler.design import Objective, Options
 from snnc.compiler.errors import OptionError
 from snnc.compiler.plan import Plan
-from snnc.compiler.targets import TARGETS, Device, load_target
+from snnc.compiler.targets import TARGETS, Device, find_family, load_target
 
 if TYPE_CHECKING:
     from snnc.compiler.commands.synth import SynthesisResult
@@ -205,9 +205,8 @@ def compile_into(
 
 def _device(name: str) -> Device:
     """The device of that name, of whichever family."""
-    for target in TARGETS:
-        family = load_target(target)
-        if name in family.devices:
-            return family.device(name)
+    family = find_family(name)
+    if family is not None:
+        return family.device(name)
     known = ", ".join(device for target in TARGETS for device in load_target(target).devices)
     raise OptionError(f"There is no device {name!r}; snnc knows {known}.")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from snnc.compiler.build.folder import MANIFEST
+from snnc.compiler.build.folder import FORMAT, MANIFEST
 from snnc.compiler.build.report import REPORT_JSON
 from snnc.compiler.errors import BuildError
 
@@ -85,7 +85,7 @@ def read_account(path: Path) -> Account:
         `path` is no build folder, or one of the two files cannot be understood.
     """
     manifest = _object(path / MANIFEST)
-    if manifest.get("format") != "snnc-build":
+    if manifest.get("format") != FORMAT:
         raise BuildError(f"'{path}' is no build folder of snnc; make one with 'snnc compile'.")
     return Account(path=path, manifest=manifest, report=_object(path / REPORT_JSON))
 

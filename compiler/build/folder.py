@@ -35,7 +35,16 @@ from snnc.compiler.ir.model import load_model, model_hash
 from snnc.compiler.plan import PLAN_VERSION, Plan, plan_from_json
 from snnc.rtl.tops import TOPS
 
-__all__ = ["Build", "check_output", "open_build", "replace_file", "replacing_folder", "using_build", "write_build"]
+__all__ = [
+    "FORMAT",
+    "Build",
+    "check_output",
+    "open_build",
+    "replace_file",
+    "replacing_folder",
+    "using_build",
+    "write_build",
+]
 
 FORMAT: Final = "snnc-build"
 VERSION: Final = 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -125,7 +125,7 @@ class _Calibration:
     def result(self, progress: Callable[[], None]) -> Calibrated:
         graph, reports = self._trained, list[LayerReport]()
         for population in self._trained.layers:
-            if _weighted(graph, population.name):
+            if graph.weighted(population.name):
                 graph, report = self._layer(graph, population.name)
                 reports.append(report)
                 progress()
@@ -174,13 +174,13 @@ class _Calibration:
             clipped=clipped,
             bias=bias,
             threshold=(float(factors.min()), float(factors.max())),
-            fraction_bits=_weighted(graph, name)[0].shift,
+            fraction_bits=graph.weighted(name)[0].shift,
             differing=differing,
         )
 
     def _step(self, graph: Graph) -> float:
         """Real value of one step of the readout's sums."""
-        projection = _weighted(graph, graph.readout.name)[0]
+        projection = graph.weighted(graph.readout.name)[0]
         assert projection.step is not None
         pixels = projection.source == graph.input.name and graph.source.encoding is Encoding.DIRECT
         return float(projection.step[0]) / (2**graph.source.bits - 1 if pixels else 1) / projection.pool**2
@@ -188,7 +188,7 @@ class _Calibration:
     def _with_integers(self, graph: Graph, name: str, heard: Emitted) -> tuple[Graph, float]:
         """Weights on the grid of their integers, and the share that lies at its ends."""
         settings, population = self._settings, graph.population(name)
-        into = _weighted(graph, name)
+        into = graph.weighted(name)
         synapses = [
             Synapses(
                 rows=item.weight.astype(np.float64).reshape(len(item.weight), -1),
@@ -245,7 +245,3 @@ def _centred(graph: Graph) -> Graph:
             for item in graph.projections
         ),
     )
-
-
-def _weighted(graph: Graph, name: str) -> Sequence[Dense | Convolution]:
-    return [item for item in graph.into(name) if not isinstance(item, Pooling)]

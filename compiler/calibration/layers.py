@@ -6,7 +6,7 @@ All of it is judged on the integers that the pass `quantise` would make, run by 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -14,8 +14,6 @@ import numpy.typing as npt
 
 from snnc.compiler.errors import FitError
 from snnc.compiler.ir import (
-    Convolution,
-    Dense,
     Encoding,
     Graph,
     InputSource,
@@ -71,7 +69,7 @@ def _mean_current(graph: Graph, name: str, emitted: Emitted) -> FloatArray:
     """Of the dense projections and convolutions into a layer, per channel; currents are linear in what is emitted."""
     population = graph.population(name)
     total = np.zeros(population.channels)
-    for projection in _weighted(graph, name):
+    for projection in graph.weighted(name):
         seen = emitted[projection.source]
         mean = seen[: max(0, len(seen) - projection.delay)].sum(axis=0, dtype=np.float64).mean(axis=0) / len(seen)
         total += FloatSum(graph, projection)(mean[None])[0].reshape(population.channels, -1).mean(axis=1)
@@ -129,7 +127,7 @@ def widest_shift(graph: Graph, name: str, most: int) -> int:
 def fewest_fraction_bits(graph: Graph, name: str, *, run: Runner, tolerance: float) -> int:
     """The fewest fraction bits with which at most a share `tolerance` of a layer's spikes differ from those with all
     that it has."""
-    (most,) = {projection.shift for projection in _weighted(graph, name)}
+    (most,) = {projection.shift for projection in graph.weighted(name)}
     if not most:
         return 0
     wanted = run(graph)[name]
@@ -163,7 +161,7 @@ def alone(graph: Graph, name: str) -> tuple[Graph, str] | None:
 
 def shifted(graph: Graph, name: str, shift: int) -> Graph:
     """Give the weighted projections into a layer another number of fraction bits."""
-    into = _weighted(graph, name)
+    into = graph.weighted(name)
     return dataclasses.replace(
         graph,
         projections=tuple(
@@ -173,10 +171,6 @@ def shifted(graph: Graph, name: str, shift: int) -> Graph:
             for item in graph.projections
         ),
     )
-
-
-def _weighted(graph: Graph, name: str) -> Sequence[Dense | Convolution]:
-    return [item for item in graph.into(name) if not isinstance(item, Pooling)]
 
 
 def _with(graph: Graph, population: Population) -> Graph:

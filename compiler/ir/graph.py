@@ -155,6 +155,10 @@ class Graph:
         """The projections that end in population `name`."""
         return tuple(projection for projection in self.projections if projection.target == name)
 
+    def weighted(self, name: str) -> tuple[Dense | Convolution, ...]:
+        """Of the projections that end in population `name`, those whose synapses have weights of their own."""
+        return tuple(projection for projection in self.into(name) if not isinstance(projection, Pooling))
+
     def out_of(self, name: str) -> tuple[Projection, ...]:
         """The projections that start from population `name`."""
         return tuple(projection for projection in self.projections if projection.source == name)

@@ -20,6 +20,7 @@ __all__ = [
     "Target",
     "every_tool",
     "find_device",
+    "find_family",
     "load_target",
 ]
 
@@ -50,9 +51,15 @@ def find_device(target: str, device: str | None = None) -> Device:
     """A device of a family by name, or the family's default; :class:`OptionError` where there is none."""
     family = load_target(target)
     if device is not None and device not in family.devices:
-        for other in TARGETS:
-            if device in load_target(other).devices:
-                raise OptionError(
-                    f"The target {target} has no device {device!r}, but {other} has: give --target {other}."
-                )
+        other = find_family(device)
+        if other is not None:
+            raise OptionError(
+                f"The target {target} has no device {device!r}, but {other.name} has: give --target {other.name}."
+            )
     return family.device(device)
+
+
+def find_family(device: str) -> Target | None:
+    """The first family that has a device of that name."""
+    families = (load_target(name) for name in TARGETS)
+    return next((family for family in families if device in family.devices), None)

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.ir import Graph, Pooling, Population
+from snnc.compiler.ir import Graph, Population
 from snnc.compiler.passes.bound import layer_bounds
 from snnc.sim.evaluation.activity import Activity
 
@@ -74,7 +74,7 @@ def _measured(graph: Graph, activity: Activity, index: int) -> LayerHealth:
     floating = activity.floating if firing else None
     fired = seen.fired.reshape(population.channels, -1).sum(axis=1)
     most = activity.samples * activity.time_steps * (population.size // population.channels)
-    weighted = [p for p in graph.into(population.name) if not isinstance(p, Pooling)]
+    weighted = graph.weighted(population.name)
     weights = sum(p.weight.size for p in weighted)
     limits = [2 ** (p.bits - 1) - 1 for p in weighted if p.bits is not None and p.bits > 2]
     clipped, levels = None, None

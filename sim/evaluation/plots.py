@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from snnc.compiler.ir import Pooling
 from snnc.sim.evaluation.evaluation import Evaluation
 from snnc.sim.evaluation.immunity import Immunity
 from snnc.sim.evaluation.noise import NOISES
@@ -95,7 +94,7 @@ def weight_histograms(result: Evaluation) -> str:
     parts = [
         (layer.name, np.concatenate(weights))
         for layer in graph.layers
-        if (weights := [p.weight.ravel() for p in graph.into(layer.name) if not isinstance(p, Pooling)])
+        if (weights := [p.weight.ravel() for p in graph.weighted(layer.name)])
     ]
 
     def draw(figure: Any) -> None:

@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Final
 
 from snnc.compiler import __version__
+from snnc.compiler.build.templates import page_environment
 from snnc.compiler.ir.model import model_hash
 from snnc.sim.evaluation import plots, rasters
 from snnc.sim.evaluation.evaluation import Evaluation, shown_steps
@@ -62,15 +63,7 @@ def render_html(result: Evaluation) -> str:
 
 @functools.cache
 def _environment() -> jinja2.Environment:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("snnc.sim.evaluation", ""),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,  # names come from files
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment("snnc.sim.evaluation")
     environment.filters["percent"] = lambda value, digits=1: f"{value:.{digits}%}"
     environment.filters["count"] = lambda value: f"{value:,.0f}"
     environment.filters["energy"] = lambda value: f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
