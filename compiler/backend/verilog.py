@@ -18,10 +18,11 @@ _BESIDE: Final = ("primitives.v", "core.vlt")
 """What no plan changes: memories, and why Verilator's lint may be told to be silent."""
 
 # Processes become assignments: an `always @*` that reads nothing never runs in simulation. Both designs in one process,
-# which is what takes time.
+# which is what takes time. A signal without bits, such as the row of a layer of one row, would be a wire `[-1:0]`.
 _SCRIPT: Final = """\
 read_rtlil {name}.il
 proc
+delete s:0
 write_verilog -noattr {name}.v
 design -reset
 """

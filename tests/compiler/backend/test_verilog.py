@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 
-from snnc.compiler.backend.verilog import emit_verilog
-from snnc.compiler.plan import unsigned_bits
+from amaranth.back import rtlil
+
+from snnc.compiler.backend.verilog import emit_verilog, encoder_verilog, write_verilog
+from snnc.compiler.ir import Encoding
+from snnc.compiler.plan import InputPlan, unsigned_bits
+from snnc.rtl.word_counter import WordCounter
 from tests.compiler.networks import random_design
+from tests.rtl.plans import layout
 
 
 def ports(text: str, module: str) -> dict[str, tuple[str, int]]:
@@ -48,3 +53,11 @@ def test_a_loaded_core_has_a_port_more_and_its_shell_has_not():
         "load__payload": ("input", 16),
     }
     assert len(ports(files["rtl/shell.v"], "snnc_shell")) == 8
+
+
+def test_signals_without_bits_do_not_become_wires():
+    one_row = rtlil.convert(WordCounter(layout(22, 1, 7, lanes=2), 1, 2), name="words")
+    one_channel = InputPlan(name="input", encoding=Encoding.EVENTS, layout=layout(2), value_bits=1)
+    for text in (write_verilog({"words": one_row})["words"], encoder_verilog(one_channel, (3,), 8)):
+        assert "wire" in text
+        assert "[-1:0]" not in text
