@@ -247,7 +247,7 @@ def _section(build: Build, verdict: Verdict, source: str) -> Section:
         *((title, text) for title, text in _exits(verdict)),
         ("busiest layer", f"{verdict.busiest}, writing in {verdict.busy:.1%} of its cycles"),
         *((f"firing rate of {name}", f"{rate:.1%}") for name, rate in verdict.firing_rates.items()),
-        ("simulation", f"{verdict.cycles_per_second:,.0f} cycles a second"),
+        ("simulation", f"{verdict.cycles_per_second:,.0f} cycles a second of a core"),
     ]
     if verdict.accuracy is not None:
         rows.insert(1, ("accuracy of the hardware", f"{verdict.accuracy:.2%}"))
@@ -273,7 +273,7 @@ def _lines(verdict: Verdict) -> list[str]:
         f"  cycles a sample   {verdict.cycles_mean:.1f} ({verdict.cycles_least} to {verdict.cycles_most})",
         *(f"  {title:17} {text}" for title, text in _exits(verdict)),
         f"  busiest layer     {verdict.busiest}, writing a membrane word in {verdict.busy:.1%} of its cycles",
-        f"  simulation        {verdict.cycles_per_second:,.0f} cycles a second",
+        f"  simulation        {verdict.cycles_per_second:,.0f} cycles a second of a core",
     ]
     if verdict.accuracy is not None:
         lines.insert(1, f"  accuracy          {verdict.accuracy:.2%}")

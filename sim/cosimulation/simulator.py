@@ -14,9 +14,10 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -236,22 +237,20 @@ def _compile(work: Path, files: Sequence[str], top: str, make_variables: str) ->
     log = work / "build.log"
     # A compiler that is stopped cannot remove its own temporary files: they go where all of this goes.
     variables = verilator_environment() | {"MAKEFLAGS": make_variables, "TMPDIR": str(work)}
-    with _quiet(), _environment(variables):
-        try:
-            _runner().build(
-                sources=[VerilatorControlFile(_WAIVERS), *(work / file for file in files)],
-                hdl_toplevel=top,
-                build_dir=objects,
-                build_args=arguments,
-                timescale=("1ns", "1ps"),
-                always=True,
-                log_file=log,
-            )
-        except (RuntimeError, SystemExit) as error:
-            check_room(VERILATOR.title, [work])
-            text = log.read_text(errors="replace") if log.exists() else str(error)
-            kept = _keep(log)
-            raise ToolError(f"Verilator failed: {relevant_line(text)} (log: {kept}).") from None
+    commands = _commands(
+        variables,
+        lambda runner: runner.build(
+            sources=[VerilatorControlFile(_WAIVERS), *(work / file for file in files)],
+            hdl_toplevel=top,
+            build_dir=objects,
+            build_args=arguments,
+            timescale=("1ns", "1ps"),
+            always=True,
+        ),
+    )
+    if commands.run(log) != 0:
+        check_room(VERILATOR.title, [work])
+        raise ToolError(f"Verilator failed: {relevant_line(log.read_text(errors='replace'))} (log: {_keep(log)}).")
     if not (runtime / "verilated.o").exists():
         made = [path for module in _RUNTIME if (path := objects / f"{module}.o").exists()]
         store([*made, *_compiled_header(objects, variables)], runtime)
@@ -304,41 +303,75 @@ def run_bench(
     """
     with tempfile.TemporaryDirectory(prefix="snnc-") as name:
         log, results = Path(name) / "simulation.log", Path(name) / "results.xml"
-        with _quiet(), _environment(verilator_environment() | _library_path()):
-            try:
-                _runner().test(
-                    test_module=module,
-                    hdl_toplevel=executable.top,
-                    build_dir=executable.folder,
-                    hdl_toplevel_lang="verilog",
-                    test_dir=cwd,
-                    plusargs=list(plusargs),
-                    extra_env=dict(environment or {}),
-                    log_file=log,
-                    results_xml=str(results),
-                )
-            except (RuntimeError, SystemExit) as error:
-                # A failing bench ends the simulator with an error of its own; what the bench says counts more.
-                if results.exists():
-                    _check_results(results, log)
-                text = log.read_text(errors="replace") if log.exists() else str(error)
-                kept = _keep(log)
-                raise ToolError(f"The simulation ended early: {relevant_line(text)} (log: {kept}).") from None
-        _check_results(results, log)
+        commands = _commands(
+            verilator_environment() | _library_path(),
+            lambda runner: runner.test(
+                test_module=module,
+                hdl_toplevel=executable.top,
+                build_dir=executable.folder,
+                hdl_toplevel_lang="verilog",
+                test_dir=cwd,
+                plusargs=list(plusargs),
+                extra_env=dict(environment or {}),
+                results_xml=str(results),
+            ),
+        )
+        status = commands.run(log)
+        # A failing bench ends the simulator with an error of its own; what the bench says counts more.
+        if status == 0 or results.exists():
+            _check_results(results, log)
+        if status != 0:
+            text = log.read_text(errors="replace")
+            raise ToolError(f"The simulation ended early: {relevant_line(text)} (log: {_keep(log)}).")
 
 
-def _runner() -> Any:
-    """cocotb's runner, whose commands end when we do: its own leave compilers and simulations behind."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Commands:
+    """What cocotb's runner would run, where, and with which environment variables."""
+
+    commands: Sequence[Sequence[str]]
+    folder: Path
+    environment: Mapping[str, str]
+
+    def run(self, log: Path) -> int:
+        """Run one after the other until one fails, and all that they start ends with them; the last one's status."""
+        with log.open("wb") as stream:
+            for command in self.commands:
+                status = run_to_end(command, cwd=self.folder, environment=self.environment, stream=stream)
+                if status != 0:
+                    return status
+        return 0
+
+
+class _Prepared(Exception):
+    """Leaves cocotb's runner where it would run its commands."""
+
+    def __init__(self, commands: _Commands) -> None:
+        self.commands = commands
+
+
+_preparing: Final = threading.Lock()
+
+
+def _commands(variables: Mapping[str, str], call: Callable[[Any], object]) -> _Commands:
+    """The commands of a call of cocotb's runner, which takes this process's environment, and those `variables`.
+
+    One at a time, since the environment is the whole process's; what runs is not held up by it.
+    """
     from cocotb_tools.runner import Verilator
 
     class Runner(Verilator):
         def _execute_cmds(self, cmds: Sequence[Sequence[str]], cwd: Any, stdout: Any = None) -> None:
-            for command in cmds:
-                status = run_to_end(command, cwd=Path(cwd), environment=self.env, stream=stdout)
-                if status != 0:
-                    raise RuntimeError(f"'{command[0]}' ended with status {status}")
+            raise _Prepared(_Commands(commands=cmds, folder=Path(cwd), environment=dict(self.env)))
 
-    return Runner()
+    with _preparing, _quiet(), _environment(variables):
+        try:
+            call(Runner())
+        except _Prepared as prepared:
+            return prepared.commands
+        except (RuntimeError, SystemExit) as error:
+            raise ToolError(f"{VERILATOR.title} failed: {error}.") from None
+    raise AssertionError("cocotb's runner ran nothing")
 
 
 def _library_path() -> dict[str, str]:

@@ -11,13 +11,13 @@ import functools
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["in_order", "one_blas_thread"]
+__all__ = ["core_count", "in_order", "one_blas_thread"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -29,22 +29,27 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     return limited
 
 
-def in_order(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+def in_order(
+    work: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    *,
+    pool: Callable[[int], AbstractContextManager[Executor]] = ThreadPoolExecutor,
+) -> Iterator[_Result]:
     """`work` of each item, in the order of the items, on as many threads as this process may use cores.
 
     NumPy lets other threads go on while it computes. No more items are taken than are being worked on, and one more, so
-    that memory stays bounded; each product has one thread.
+    that memory stays bounded; each product has one thread. Work that waits for tools takes a `pool` that ends them.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = core_count()
     with one_blas_thread():
         if cores == 1:
             yield from map(work, items)
             return
-        with ThreadPoolExecutor(cores) as pool:
+        with pool(cores) as threads:
             pending: deque[Future[_Result]] = deque()
             try:
                 for item in items:
-                    pending.append(pool.submit(work, item))
+                    pending.append(threads.submit(work, item))
                     if len(pending) > cores:
                         yield pending.popleft().result()
                 while pending:
@@ -52,6 +57,11 @@ def in_order(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterat
             finally:
                 for future in pending:
                     future.cancel()
+
+
+def core_count() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @functools.cache

@@ -22,11 +22,13 @@ from snnc.compiler.errors import VerificationError
 from snnc.compiler.ir import Graph
 from snnc.compiler.plan import Plan
 from snnc.compiler.plan.residual import Residual
+from snnc.compiler.tools import tool_pool
 from snnc.sim.cosimulation.harness import Capture
 from snnc.sim.cosimulation.simulator import prepare, simulate
 from snnc.sim.models import golden
 from snnc.sim.models.spread import Spread
 from snnc.sim.models.stimulus import stimulus
+from snnc.sim.models.threads import core_count, in_order
 from snnc.sim.models.timing.estimate import estimate, expected
 from snnc.sim.models.timing.exact import Prediction, predict
 
@@ -37,8 +39,11 @@ IntArray = npt.NDArray[np.int64]
 _SHORT_RUN = 100_000
 """Cycles of all samples up to which a simulation is not worth being optimised."""
 
+_LONG_RUN = 500_000
+"""Cycles from which on a simulation is worth being started beside another."""
+
 _BATCH_BYTES = 1 << 28
-"""About how much a batch's captured state may take."""
+"""About how much the captured state of all batches that run at a time may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +93,7 @@ class Verdict:
     accuracy
         Of the hardware's classes, where labels were given.
     simulated_cycles, seconds
-        Of all samples; wall clock of simulation alone, its compilation left out.
+        Of all samples; wall clock of the simulations alone, one core's each, their compilation left out.
     """
 
     samples: int
@@ -146,28 +151,76 @@ def verify_build(
     thresholds = {
         layer.name: np.repeat(Residual.of(layer).back(), layer.size // layer.channels) for layer in graph.layers
     }
-    tally = _Tally(plan)
     cycles = estimate(plan, expected(graph)).cycles * golden.sample_count(plan.input.encoding, inputs)
     optimised = cycles > _SHORT_RUN
     prepare(build, optimised=optimised)  # what is timed below is simulation alone
-    for samples, trace in golden.run_batches(graph, inputs, time_steps=steps, batch=_batch(plan, steps)):
-        piece = golden.take(plan.input.encoding, inputs, samples)
-        beats = stimulus(plan.input.encoding, piece, time_steps=steps)
-        spikes = {name: layer.spikes for name, layer in trace.populations.items()}
-        prediction = predict(plan, beats, spikes, steps=trace.steps)
-        start = time.perf_counter()
-        capture = simulate(build, beats, longest=int(prediction.cycles.max()), seed=seed, optimised=optimised)
-        tally.seconds += time.perf_counter() - start
-        difference = compare(graph, plan, trace, prediction, capture, thresholds, first=samples.start)
-        if difference is not None:
-            raise VerificationError(f"The hardware differs from the golden model: {difference}.")
-        tally.add(capture)
+    run = _Run(build=build, graph=graph, thresholds=thresholds, steps=steps, seed=seed, optimised=optimised)
+
+    def equal(samples: slice) -> tuple[Capture, float]:
+        return run.equal(golden.take(plan.input.encoding, inputs, samples), first=samples.start)
+
+    tally = _Tally(plan)
+    count = golden.sample_count(plan.input.encoding, inputs)
+    batch = _batch(plan, steps, count, cycles)
+    pieces = [slice(start, min(start + batch, count)) for start in range(0, count, batch)]
+    for capture, seconds in in_order(equal, pieces, pool=tool_pool):
+        tally.add(capture, seconds)
         if progress is not None:
             progress(len(capture.cycles))
 
     verdict = tally.verdict(steps, labels)
-    _compare_overlapped(build, graph, inputs, thresholds, steps, seed, optimised, verdict.cycles_most)
+    run.equal_overlapped(golden.take(plan.input.encoding, inputs, slice(0, 200)), longest=verdict.cycles_most)
     return verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """What all batches of a run have in common."""
+
+    build: Build
+    graph: Graph
+    thresholds: dict[str, IntArray]
+    steps: int
+    seed: int
+    optimised: bool
+
+    def equal(self, inputs: npt.NDArray[Any], *, first: int) -> tuple[Capture, float]:
+        """Samples of which `first` is the first's number: what the hardware did, and seconds that its simulation took.
+
+        Raises
+        ------
+        VerificationError
+            It is not what the models say.
+        """
+        plan = self.build.plan
+        trace = golden.run(self.graph, inputs, time_steps=self.steps)
+        beats = stimulus(plan.input.encoding, inputs, time_steps=self.steps)
+        spikes = {name: layer.spikes for name, layer in trace.populations.items()}
+        prediction = predict(plan, beats, spikes, steps=trace.steps)
+        start = time.perf_counter()
+        longest = int(prediction.cycles.max())
+        capture = simulate(self.build, beats, longest=longest, seed=self.seed, optimised=self.optimised)
+        seconds = time.perf_counter() - start
+        difference = compare(self.graph, plan, trace, prediction, capture, self.thresholds, first=first)
+        if difference is not None:
+            raise VerificationError(f"The hardware differs from the golden model: {difference}.")
+        return capture, seconds
+
+    def equal_overlapped(self, inputs: npt.NDArray[Any], *, longest: int) -> None:
+        """Without waiting for the core, so that a sample meets the reset, or the tail of the one before.
+
+        Raises
+        ------
+        VerificationError
+            The hardware does not do what the golden model does.
+        """
+        plan = self.build.plan
+        trace = golden.run(self.graph, inputs, time_steps=self.steps)
+        beats = stimulus(plan.input.encoding, inputs, time_steps=self.steps)
+        capture = simulate(self.build, beats, longest=longest, overlap=True, seed=self.seed, optimised=self.optimised)
+        difference = compare(self.graph, plan, trace, None, capture, self.thresholds)
+        if difference is not None:
+            raise VerificationError(f"The hardware differs from the golden model when samples overlap: {difference}.")
 
 
 class _Tally:
@@ -184,8 +237,9 @@ class _Tally:
         self._swept = dict(self._work)
         self._steps: list[IntArray] = []
 
-    def add(self, capture: Capture) -> None:
-        """Count one more batch."""
+    def add(self, capture: Capture, seconds: float) -> None:
+        """Count one more batch, whose simulation took so long."""
+        self.seconds += seconds
         self._cycles.append(capture.cycles)
         self._classes.append(capture.classes)
         self._steps.append(capture.steps)
@@ -298,27 +352,10 @@ def compare(
     return None
 
 
-def _compare_overlapped(
-    build: Build,
-    graph: Graph,
-    inputs: npt.NDArray[Any],
-    thresholds: dict[str, IntArray],
-    steps: int,
-    seed: int,
-    optimised: bool,
-    longest: int,
-) -> None:
-    """Once more without waiting for the core, so that a sample meets the reset, or the tail of the one before."""
-    plan = build.plan
-    piece = golden.take(plan.input.encoding, inputs, slice(0, 200))
-    trace = golden.run(graph, piece, time_steps=steps)
-    beats = stimulus(plan.input.encoding, piece, time_steps=steps)
-    capture = simulate(build, beats, longest=longest, overlap=True, seed=seed, optimised=optimised)
-    difference = compare(graph, plan, trace, None, capture, thresholds)
-    if difference is not None:
-        raise VerificationError(f"The hardware differs from the golden model when samples overlap: {difference}.")
-
-
-def _batch(plan: Plan, steps: int) -> int:
+def _batch(plan: Plan, steps: int, count: int, cycles: float) -> int:
+    """Samples of a batch, of `count` that take so many cycles: what fits into memory, and some for every core."""
     words = sum(engine.words * engine.lanes * (1 + engine.residual_bits) for engine in plan.engines)
-    return max(1, min(10_000, _BATCH_BYTES // (words * steps)))
+    cores = core_count()
+    # A simulation takes half a second to start.
+    pieces = cores if cycles > cores * _LONG_RUN else 1
+    return max(1, min(10_000, _BATCH_BYTES // (cores * words * steps), -(-count // pieces)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from amaranth.back import rtlil
+from amaranth.back import rtlil  # type: ignore[attr-defined]  # amaranth-stubs lacks it
 
 from snnc.compiler.backend.verilog import emit_verilog, encoder_verilog, write_verilog
 from snnc.compiler.ir import Encoding

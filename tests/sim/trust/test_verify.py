@@ -362,6 +362,27 @@ def test_a_wrong_prediction_is_found(builds: dict[str, Build], monkeypatch: pyte
         verify_build(build, _inputs(build, 1.0))
 
 
+def test_batches_side_by_side_are_the_whole(builds: dict[str, Build], monkeypatch: pytest.MonkeyPatch) -> None:
+    build = builds["padded lanes, three words, half membranes"]
+    inputs = _inputs(build, 0.3)
+    whole = verify_build(build, inputs)
+    monkeypatch.setattr(verify, "_batch", lambda *_: 12)
+    seen: list[int] = []
+    pieces = verify_build(build, inputs, progress=seen.append)
+    assert seen == [12, 12, 12, 4]
+    assert dataclasses.replace(pieces, seconds=0.0) == dataclasses.replace(whole, seconds=0.0)
+
+    predict = performance.predict
+
+    def late(plan: Any, beats: Any, spikes: Any, **options: Any) -> Any:
+        right = predict(plan, beats, spikes, **options)
+        return right if len(beats) == 12 else dataclasses.replace(right, cycles=right.cycles + 1)
+
+    monkeypatch.setattr(verify, "predict", late)
+    with pytest.raises(VerificationError, match="Number of cycles of sample 36"):
+        verify_build(build, inputs)
+
+
 def test_a_wrong_result_fails_the_protocol_bench(builds: dict[str, Build], monkeypatch: pytest.MonkeyPatch) -> None:
     build = builds["padded lanes, three words, half membranes"]
     inputs = _inputs(build, 0.3)[:, :3]
