@@ -22,6 +22,7 @@ initial value needs nothing more, and neither does a memory that is written befo
 None of them imports another's witness of the same thing: a circuit knows no timing, and the other way round.
 """
 
+import functools
 import importlib
 from collections.abc import Mapping
 from types import ModuleType
@@ -40,4 +41,9 @@ ENGINES: Final[Mapping[str, type[EngineKind]]] = {kind.kind: kind for kind in (I
 
 def witness(kind: EngineKind | type[EngineKind], name: str) -> ModuleType:
     """The file ``NAME.py`` in the folder of a kind."""
-    return importlib.import_module(f"{__name__}.{kind.kind}.{name}")
+    return _file(kind.kind, name)
+
+
+@functools.cache  # a search for lanes asks some ten thousand times
+def _file(folder: str, name: str) -> ModuleType:
+    return importlib.import_module(f"{__name__}.{folder}.{name}")

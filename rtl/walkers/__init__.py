@@ -14,6 +14,7 @@ A folder holds a file for each witness, which stand on different floors and are 
 None of them imports another's witness of the same thing: a circuit knows no timing, and the other way round.
 """
 
+import functools
 import importlib
 from collections.abc import Mapping
 from types import ModuleType
@@ -35,4 +36,9 @@ WALKERS: Final[Mapping[str, type[Walk]]] = {
 
 def witness(walk: Walk | type[Walk], name: str) -> ModuleType:
     """The file ``NAME.py`` in the folder of a walk's kind."""
-    return importlib.import_module(f"{__name__}.{walk.kind}.{name}")
+    return _file(walk.kind, name)
+
+
+@functools.cache  # a search for lanes asks some ten thousand times
+def _file(folder: str, name: str) -> ModuleType:
+    return importlib.import_module(f"{__name__}.{folder}.{name}")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.plan import EnginePlan, ProjectionPlan
-from snnc.rtl.walkers import WALKERS, witness
+from snnc.compiler.plan import EnginePlan, LayoutPlan, ProjectionPlan
+from snnc.rtl.walkers import witness
 
 __all__ = [
     "Activity",
@@ -102,10 +102,20 @@ class MeanTiming(Protocol):
 
 def shared_out(engine: EnginePlan, cycles: _FloatArray) -> _FloatArray:
     """From the cycles of each position, ``(row, column)``, to those of each unit, ``(row, unit)``."""
-    found = np.zeros((len(cycles), engine.units))
-    for row, unit in np.ndindex(found.shape):
-        found[row, unit] = cycles[row, engine.layout.columns_of(row, unit, engine.units)].sum()
-    return found
+    layout, units = engine.layout, engine.units
+    found: _FloatArray = np.bincount(
+        _places(layout, units), weights=cycles.reshape(-1), minlength=layout.rows * units
+    ).astype(np.float64)
+    return found.reshape(-1, units)
+
+
+@functools.cache
+def _places(layout: LayoutPlan, units: int) -> npt.NDArray[np.int64]:
+    """Of each position, row by row: ``row * units + unit`` of the unit that has it."""
+    places = np.empty(layout.sizes, dtype=np.int64)
+    for row, unit in np.ndindex(layout.rows, units):
+        places[row, layout.columns_of(row, unit, units)] = row * units + unit
+    return places.reshape(-1)
 
 
 def operations_per_event(engine: EnginePlan, projection: ProjectionPlan, shares: _FloatArray | None = None) -> float:
@@ -113,16 +123,11 @@ def operations_per_event(engine: EnginePlan, projection: ProjectionPlan, shares:
 
     `shares` weighs the positions of the source, ``(row, column)``, as `SourceActivity` has them.
     """
-    found: float = _of_walk(projection.walk.kind).operations_per_event(engine, projection, shares)
+    found: float = witness(projection.walk, "estimate").operations_per_event(engine, projection, shares)
     return found
 
 
 def waits_per_event(engine: EnginePlan, projection: ProjectionPlan, shares: _FloatArray | None = None) -> float:
     """Mean cycles for which an event waits, beyond its operations."""
-    found: float = _of_walk(projection.walk.kind).waits_per_event(engine, projection, shares)
+    found: float = witness(projection.walk, "estimate").waits_per_event(engine, projection, shares)
     return found
-
-
-@functools.cache
-def _of_walk(kind: str) -> Any:
-    return witness(WALKERS[kind], "estimate")
