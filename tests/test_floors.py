@@ -25,6 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("compiler.backend", "compiler.passes"),
     ("compiler.calibration", "compiler.pipeline"),
     ("sim.evaluation", "sim.trust", "distill"),
+    ("compiler.explore",),
     ("compiler.cli",),
     ("compiler.commands",),
     ("compiler.api",),

@@ -1,0 +1,109 @@
+"""A point is what `snnc compile` would build: the same plan, the same cycles."""
+
+from __future__ import annotations
+
+import shlex
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from snnc.compiler.build.folder import open_build
+from snnc.compiler.cli import cli
+from snnc.compiler.design import Engines, Objective
+from snnc.compiler.explore.findings import measured, planned, prepare
+from snnc.compiler.explore.grid import Data, Grid, Keys
+from snnc.compiler.lanes.area import total_cells
+from snnc.compiler.targets import find_device
+from snnc.sim.evaluation.energy import load_costs
+from snnc.sim.models import golden
+from snnc.sim.models.inputs import encode, load_samples
+from snnc.sim.models.stimulus import stimulus
+from snnc.sim.models.timing.exact import predict
+
+
+@pytest.fixture
+def student(repository):
+    return repository / "examples" / "students" / "digits-64-32-10-int4.pt"
+
+
+def data_of(student, count=40):
+    from snnc.compiler.pipeline import integer_network
+
+    samples = load_samples(integer_network(student), "digits", data=None, samples=count, part="validation")
+    return Data(name="digits", path=None, samples=samples, timed=5, costs=load_costs("fp32"))
+
+
+def grid_of(student, **axes):
+    everything = {
+        "students": {student: [2]},
+        "weight_bits": [3],
+        "devices": [find_device("ice40")],
+        "objectives": [Objective.LATENCY],
+        "lanes": [],
+        "engines": [Engines.SCATTER],
+    }
+    return Grid(**{**everything, **axes})
+
+
+@pytest.mark.parametrize("objective", list(Objective))
+def test_the_command_builds_the_plan_of_the_point(student, tmp_path, objective):
+    data = data_of(student)
+    (point,) = grid_of(student, objectives=[objective]).points
+    prepare(data.samples.first(data.timed))
+    found = planned(point)
+    _, *arguments = shlex.split(point.command)
+    arguments[-1] = str(tmp_path / "build")
+    assert CliRunner().invoke(cli, arguments, catch_exceptions=False).exit_code == 0
+    build = open_build(tmp_path / "build")
+    assert found["cells"] == total_cells(build.plan)
+    assert found["blocks"] == build.plan.blocks
+    assert [layer["lanes"] for layer in found["layers"]] == [engine.width for engine in build.plan.engines]
+    graph = build.load_graph()
+    inputs = encode(graph.source, data.samples.images[:5], time_steps=2, events=False)
+    trace = golden.run(graph, inputs, time_steps=2)
+    spikes = {name: one.spikes for name, one in trace.populations.items()}
+    cycles = predict(build.plan, stimulus(graph.source.encoding, inputs, time_steps=2), spikes).cycles
+    assert found["cycles"] == float(cycles.mean())
+    assert found["most_cycles"] == int(cycles.max())
+
+
+def test_accuracy_is_that_of_the_integers(student):
+    from snnc.compiler.pipeline import integer_network
+
+    data = data_of(student)
+    (variant,) = grid_of(student).variants
+    graph = integer_network(student, time_steps=2, weight_bits=3)
+    inputs = encode(graph.source, data.samples.images, time_steps=2, events=False)
+    right = golden.run(graph, inputs, time_steps=2).classes == data.samples.labels
+    found = measured(variant, data)
+    assert found["accuracy"] == float(np.mean(right))
+    assert found["weight_bits"] == 3
+
+
+def test_what_cannot_be_is_a_sentence(student):
+    data = data_of(student)
+    (variant,) = grid_of(student, students={student: [2**20]}).variants
+    assert "--time-steps is 1048576" in measured(variant, data)["refused"]
+    prepare(data.samples.first(1))
+    (point,) = grid_of(student, objectives=[], lanes=[((999, 1), (10, 1))]).points
+    assert "--lanes gives 999" in planned(point)["refused"]
+
+
+def test_a_key_changes_with_everything_that_its_result_depends_on(student):
+    data = data_of(student)
+    (point,) = grid_of(student).points
+    keys = Keys(grid_of(student), data)
+    assert keys.of_point(point) == Keys(grid_of(student), data_of(student)).of_point(point)
+    others = [
+        *grid_of(student, students={student: [3]}).points,
+        *grid_of(student, weight_bits=[None]).points,
+        *grid_of(student, devices=[find_device("ice40", "hx8k")]).points,
+        *grid_of(student, objectives=[Objective.AREA]).points,
+        *grid_of(student, objectives=[], lanes=[((8, 1), (10, 1))]).points,
+        *grid_of(student, engines=[Engines.AUTO]).points,
+    ]
+    assert len({keys.of_point(one) for one in (point, *others)}) == 1 + len(others)
+    fewer = Keys(grid_of(student), data_of(student, count=4))
+    assert fewer.of_point(point) != keys.of_point(point)
+    assert fewer.of_variant(point.variant) != keys.of_variant(point.variant)
