@@ -35,22 +35,26 @@ class CheckpointError(SnncError):
     """A student file is truncated, foreign, hostile or inconsistent."""
 
 
-class UnsupportedError(SnncError):
-    """The network is well formed, but asks for something that is not built."""
-
-
-class FitError(SnncError):
-    """The network does not fit the device, or a register would be wider than allowed.
+class _RemediedError(SnncError):
+    """An error of compiling whose remedy names options of `snnc compile`.
 
     Attributes
     ----------
     measured
-        What is short, without the remedy: a command with other options than `snnc compile` names its own.
+        What is wrong, without the remedy: a command with other options names its own.
     """
 
     def __init__(self, measured: str, remedy: str = "") -> None:
         super().__init__(f"{measured} {remedy}".rstrip())
         self.measured = measured
+
+
+class UnsupportedError(_RemediedError):
+    """The network is well formed, but asks for something that is not built."""
+
+
+class FitError(_RemediedError):
+    """The network does not fit the device, or a register would be wider than allowed."""
 
 
 class BuildError(SnncError):

@@ -10,6 +10,7 @@ import dataclasses
 import io
 import os
 import pickle
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, assert_never
@@ -80,7 +81,7 @@ def student_checkpoint(student: Student, config: TrainingConfig, dataset: Datase
         "format": _FORMAT,
         "version": _VERSION,
         "contract": SEMANTICS_VERSION,
-        "name": config.name or f"{config.dataset}-{config.architecture}",
+        "name": config.name or f"{_file_name(dataset) or config.dataset}-{config.architecture}",
         "input": {
             "encoding": settings.encoding.value,
             "shape": list(dataset.shape if flat else settings.architecture.shape),
@@ -97,6 +98,11 @@ def student_checkpoint(student: Student, config: TrainingConfig, dataset: Datase
         "config": plain(config),
         "metrics": {},
     }
+
+
+def _file_name(dataset: Dataset) -> str:
+    """Of a file of one's own, in what a name may be made of; empty where the data have a name."""
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "-", dataset.title[:60]).strip("-") if dataset.name == "npz" else ""
 
 
 def _layer_entry(layer: PopulationLayer, settings: StudentConfig) -> dict[str, Any]:

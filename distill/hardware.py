@@ -60,7 +60,7 @@ def check_fit(config: TrainingConfig, dataset: Dataset, device: Device) -> str:
         except FitError as error:
             raise FitError(f"{_NOTHING} {error.measured}", _REMEDY) from None
         except UnsupportedError as error:
-            raise UnsupportedError(f"{_NOTHING} {error}") from None
+            raise UnsupportedError(f"{_NOTHING} {error.measured}") from None
     return (
         f"{config.architecture} fits {device.name}: {plan.blocks} of {device.block_rams} {device.block_ram_name}, "
         f"about {total_cells(plan):,} of {device.logic_cells:,} {device.logic_name}s."

@@ -105,7 +105,7 @@ OPTIONS: Final[tuple[click.Option, ...]] = (
     _option("--seed", type=int, help="The same seed gives the same student.  [default: 0]"),
     _option("--threads", type=int, help="Threads of torch; part of what a seed reproduces.  [default: 1]"),
     _option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default="student.pt", show_default=True),
-    _option("--name", help="Of the network.  [default: data set and architecture]"),
+    _option("--name", help="Of the network.  [default: data set, or name of your file, and architecture]"),
     _option(
         "--resume", is_flag=True, help="Go on with the interrupted run that was to write OUTPUT; its options are kept."
     ),

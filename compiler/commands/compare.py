@@ -132,6 +132,7 @@ def compare_command(
         validation_images=len(dataset.validation),
         test_images=len(dataset.test),
         data=dataset.digest(),
+        title=dataset.title,
         versions=VERSIONS,
         axes=_axes(axes, shared),
     )

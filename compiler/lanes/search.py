@@ -208,8 +208,8 @@ def _check_built(graph: Graph, population: Population) -> None:
         return
     if what:
         raise UnsupportedError(
-            f"Layer '{population.name}' {what} is not built yet. {remedy}, or use rate or events encoding. 'snnc "
-            "evaluate' runs it in integers; --print-after bound shows its ranges."
+            f"Layer '{population.name}' {what} is not built yet. {remedy}, or use rate or events encoding.",
+            "'snnc evaluate' runs it in integers; --print-after bound shows its ranges.",
         )
 
 

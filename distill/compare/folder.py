@@ -56,6 +56,7 @@ def begin(output: Path, comparison: Comparison) -> Comparison:
         "seeds": comparison.seeds,
         "axes": comparison.axes,
         "data": comparison.data,
+        "title": comparison.title,
         "versions": comparison.versions,
         "train_images": comparison.train_images,
         "validation_images": comparison.validation_images,
@@ -86,6 +87,7 @@ def read_comparison(output: Path) -> Comparison:
         validation_images=contents["validation_images"],
         test_images=contents["test_images"],
         data=contents["data"],
+        title=contents.get("title", ""),
         versions=contents["versions"],
         axes={name: tuple(values) for name, values in contents["axes"].items()},
     )

@@ -104,6 +104,8 @@ class Comparison:
         Options that are varied, with their values: every combination of them is compared.
     data
         SHA-256 of the images and labels.
+    title
+        What people call the data; of a file of one's own, its name.
     versions
         Of snnc and torch that it was begun with.
     train_images, validation_images, test_images
@@ -119,6 +121,7 @@ class Comparison:
     validation_images: int
     test_images: int
     data: str = ""
+    title: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

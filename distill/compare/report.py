@@ -36,8 +36,9 @@ def write_table(output: Path, comparison: Comparison, results: Sequence[Result],
     lines = [
         "# Distillation methods at equal budget",
         "",
-        f"All runs: `snnc distill {shared}`, with `--data` where the samples lie (SHA-256 of them and of their labels: "
-        f"`{comparison.data}`).",
+        f"All runs: `snnc distill {shared}`, with `--data` where the samples lie"
+        f"{f' ({comparison.title})' if comparison.title else ''}; SHA-256 of them and of their labels: "
+        f"`{comparison.data}`.",
         "",
         "Accuracy of the integer network in percent, mean ± standard deviation over seeds (± what other images would",
         f"change, 95 %: one of {comparison.validation_images:,} validation images is "

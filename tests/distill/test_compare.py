@@ -234,6 +234,22 @@ def test_a_teacher_is_trained_once_for_all_methods_that_listen(child, tmp_path):
     assert option(call, "--teacher") == "cnn"
 
 
+def test_data_of_ones_own_reach_every_run_and_are_named_in_the_table(child, tmp_path):
+    """With a teacher, which is trained on the same file."""
+    own, labels = tmp_path / "wrist.npz", np.arange(40) % 2
+    events = np.random.default_rng(0).integers(0, 2, (40, 3, 4), dtype=np.uint8)
+    np.savez(own, x_train=events, y_train=labels, x_test=events[:6], y_test=labels[:6])
+    assert compare(tmp_path / "o", "--data", own, "--architecture", "4-6R-2").exception is None
+    calls = child.calls()
+    assert len(calls) == 6
+    for call in calls:
+        assert (option(call, "--dataset"), option(call, "--data")) == ("npz", str(own))
+        assert "--teacher-only" in call or option(call, "--architecture") == "4-6R-2"
+    table = (tmp_path / "o" / "table.md").read_text()
+    assert "--dataset npz" in table
+    assert "(wrist)" in table
+
+
 def test_an_option_called_teacher_may_be_a_methods_own():
     runs = [Run(architecture="64-10", method=parse_method("twkd:teacher=0.5"), seed=0)]
     comparison = Comparison(

@@ -45,6 +45,13 @@ def test_a_layer_without_hardware_is_refused_by_name():
         check_fit(configured(architecture="64-32R-10"), load("digits"), named_device("up5k"))
 
 
+def test_a_layer_that_is_not_built_is_refused_with_options_that_distill_has():
+    with pytest.raises(UnsupportedError, match=r"^--fit.*hears pixels with a delay") as refused:
+        check_fit(configured(architecture="64-32t3-10"), load("digits"), named_device("up5k"))
+    advised = set(re.findall(r"--[a-z-]+", str(refused.value)))
+    assert advised <= {name for option in OPTIONS for name in option.opts}
+
+
 def test_an_unknown_chip_is_refused_with_those_that_are_known():
     with pytest.raises(OptionError, match=r"'up6k'; known are.*up5k"):
         named_device("up6k")

@@ -72,7 +72,9 @@ def test_the_whole_way_with_data_alone(own: Path, tmp_path: Path, capsys: pytest
     assert cli.run(["distill", *data, *fast, "-o", str(student)]) == 0
     graph = snnc.load(student).graph
     assert (graph.time_steps, graph.input.shape, graph.source.encoding) == (9, (12, 1, 1), Encoding.EVENTS)
-    assert cli.run(["evaluate", str(student), *data, "-o", str(tmp_path / "evaluation")]) == 0
+    noise = ["--noise", "all", "--noise-samples", "4"]
+    assert cli.run(["evaluate", str(student), *data, *noise, "-o", str(tmp_path / "evaluation")]) == 0
+    assert "--noise all leaves out gaussian, " in capsys.readouterr().err
     assert cli.run(["compile", str(student), *data, "--lanes", "8,3", "-o", str(build)]) == 0
     assert cli.run(["verify", str(build), *data]) == 0
     assert "Equal: 30 samples, " in capsys.readouterr().out

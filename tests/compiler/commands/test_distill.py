@@ -122,6 +122,20 @@ def test_a_run_goes_on_with_its_own_data_only(tmp_path, monkeypatch):
     assert student["config"]["twin_epochs"] == 0
 
 
+@pytest.mark.parametrize("neurons", [["--leak-shift", "3"], ["--reset", "hard"]])
+def test_neurons_without_a_twin_need_no_option_to_leave_it_out(neurons, tmp_path):
+    """Data of one's own have a twin by default, which only IF neurons with a soft reset have; its file names them."""
+    own, output = tmp_path / "wrist 2.npz", tmp_path / "student.pt"
+    events = np.random.default_rng(0).integers(0, 2, (40, 3, 4), dtype=np.uint8)
+    np.savez(own, x_train=events, y_train=np.arange(40) % 2, x_test=events[:6], y_test=np.arange(6) % 2)
+    words = ["--data", own, "--architecture", "4-6-2", "--epochs", 3, "--teacher-epochs", 0, "-o", output, *neurons]
+    result = CliRunner().invoke(distill, [*map(str, words)])
+    assert result.exception is None
+    student = torch.load(output, weights_only=True)
+    assert student["config"]["twin_epochs"] == 0
+    assert student["name"] == "wrist-2-4-6-2"
+
+
 def test_a_training_that_stood_still_says_so(tmp_path):
     output = tmp_path / "student.pt"
     result = invoke("-o", output, "--learning-rate", 0, "--loss", "cross-entropy", "--teacher-epochs", 0)
