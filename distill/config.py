@@ -20,6 +20,7 @@ from snnc.compiler.ir.neurons import Encoding, Initial, Reset
 from snnc.distill.augment import Augmentation
 from snnc.distill.data.dataset import Dataset
 from snnc.distill.data.regime import Regime
+from snnc.distill.data.tracks import Deciding
 from snnc.distill.losses import METHODS
 from snnc.distill.losses.interface import LossSettings, Value, resolve
 from snnc.distill.neurons import NeuronSettings, Surrogate
@@ -100,6 +101,12 @@ class TrainingConfig:
         Decay per update of the moving average of the weights; the average is what is validated and exported.
     images, labelled, label_noise
         What the training set is made to lack: see `snnc.distill.data.regime.Regime`.
+    every
+        Steps from one decision to the next; 0 for one decision, after the last step.
+    label_delay, skip_steps
+        Of those decisions: `late` and `skip` of `snnc.distill.data.tracks.Deciding`.
+    class_weights
+        Of the labels' loss, as `snnc.distill.class_weights.read_class_weights` gives them; empty where all are 1.
     threads
         Of torch. Sums of floats depend on it: a run repeats bit for bit with the same number only.
     """
@@ -140,6 +147,10 @@ class TrainingConfig:
     images: int = 0
     labelled: float = 1.0
     label_noise: float = 0.0
+    every: int = 0
+    label_delay: int = 0
+    skip_steps: int = 0
+    class_weights: str = ""
     seed: int = 0
     threads: int = 1
 
@@ -159,6 +170,9 @@ class TrainingConfig:
             ("teacher-learning-rate", self.teacher_learning_rate, 0.0, 10.0),
             ("weight-decay", self.weight_decay, 0.0, 10.0),
             ("copies", self.copies, 1, 10_000),
+            ("every", self.every, 0, self.time_steps),
+            ("label-delay", self.label_delay, 0, self.time_steps - 1),
+            ("skip-steps", self.skip_steps, 0, self.time_steps - 1),
             ("seed", self.seed, 0, 2**32 - 1),
             ("threads", self.threads, 1, 256),
         )
@@ -172,6 +186,7 @@ class TrainingConfig:
             )
         if self.loss not in METHODS:
             raise OptionError(f"There is no loss called {self.loss!r}; choose one of {', '.join(METHODS)}.")
+        self._check_deciding()
         object.__setattr__(self, "loss_options", resolve(METHODS[self.loss], self.loss_options))
         architecture = parse_architecture(self.architecture)
         self.bits_of(architecture)
@@ -181,6 +196,22 @@ class TrainingConfig:
             raise OptionError(
                 "--twin-epochs needs IF neurons with a soft reset and no recurrent layer: only those fire as often as "
                 "the twin's activation says. Leave it out."
+            )
+
+    def _check_deciding(self) -> None:
+        if not self.every:
+            if self.label_delay or self.skip_steps:
+                raise OptionError("--label-delay and --skip-steps are about decisions in a stream: give --every, too.")
+            return
+        if self.encoding is not Encoding.EVENTS:
+            raise OptionError(
+                f"--every is for streams of events, not for {self.encoding.value} encoding: leave it out."
+            )
+        if not METHODS[self.loss].by_step:
+            able = ", ".join(name for name, method in METHODS.items() if method.by_step)
+            raise OptionError(
+                f"The loss {self.loss} compares maps of whole samples, and --every makes a decision of {self.every} "
+                f"steps a sample; choose one of {able}."
             )
 
     def bits_of(self, architecture: Architecture) -> dict[str, int]:
@@ -219,6 +250,13 @@ class TrainingConfig:
                 leak_shift=self.leak_shift or None,
             ),
         )
+
+    @property
+    def deciding(self) -> Deciding | None:
+        """When a stream is decided on; None where a sample is one decision."""
+        if not self.every:
+            return None
+        return Deciding(every=self.every, late=self.label_delay, skip=self.skip_steps)
 
     @property
     def regime(self) -> Regime:
@@ -315,14 +353,21 @@ def _plain(value: Any) -> Any:
 
 
 def defaults_for(dataset: Dataset) -> TrainingConfig:
-    """The defaults of a data set; for one of your own they take the shape, and of events the steps, from the file."""
+    """The defaults of a data set; for one of your own they take the shape, and of events the steps, from the file.
+
+    Where every step has a label there is a decision at every step, from the labels alone: neither an ANN nor a twin
+    has steps.
+    """
     defaults = DEFAULTS[dataset.name]
     if dataset.name != "npz":
         return defaults
     found = dataclasses.replace(defaults, architecture=f"{math.prod(dataset.shape)}-32-{len(dataset.classes)}")
     if dataset.time_steps is None:
         return found
-    return dataclasses.replace(found, encoding=Encoding.EVENTS, time_steps=dataset.time_steps)
+    found = dataclasses.replace(found, encoding=Encoding.EVENTS, time_steps=dataset.time_steps)
+    if not dataset.tracked:
+        return found
+    return dataclasses.replace(found, every=1, loss="cross-entropy", teacher_epochs=0, twin_epochs=0)
 
 
 DEFAULTS: Mapping[str, TrainingConfig] = MappingProxyType(

@@ -16,7 +16,9 @@ from torch import Tensor
 from snnc.compiler.errors import OptionError
 from snnc.distill.answers import Answers, AnswerStore
 from snnc.distill.batches import Copies, Purpose, generator, shuffled
+from snnc.distill.class_weights import weigh_classes
 from snnc.distill.config import StageTeacher, TrainingConfig
+from snnc.distill.data.tracks import Deciding
 from snnc.distill.fitting import Stage
 from snnc.distill.losses import cross_entropy
 from snnc.distill.losses.interface import Method, Need
@@ -114,6 +116,8 @@ class Course:
         self._epochs_before = 0
         self._previous: SpikingTeacher | None = None
         self._answers: Answers | None = None
+        self._deciding: Deciding | None = None
+        self._labels = copies.labels
         self._objective: Objective | None = None
 
     @property
@@ -148,19 +152,30 @@ class Course:
             self._answers = Answers(given, before, store=self._store) if listens and (given or before) else None
         # Without anyone to ask, the first network of a chain learns from the labels.
         alone = listens and self._answers is None
+        self._deciding = None if phase is Phase.TWIN else self._config.deciding
+        own = self._copies.labels
+        self._labels = (own if self._deciding is None else self._decided(self._deciding)).to(self._device)
+        classes = self._config.student.architecture.classes
+        weights = weigh_classes(self._config.class_weights, self._labels.cpu().numpy(), classes)
         self._objective = Objective(
             cross_entropy.METHOD if alone else self._method,
             self._config.loss_settings,
             teacher=self.ann,
             float_copy=self.float_copy,
+            deciding=self._deciding,
+            class_weights=None if weights is None else weights.to(self._device),
         )
+
+    def _decided(self, deciding: Deciding) -> Tensor:
+        """Labels of the decisions that count, ``[decision, N]``."""
+        return torch.from_numpy(deciding.labels(self._copies.labels.numpy(), self._config.time_steps).copy())
 
     def losses(self, epoch: int) -> Iterator[Tensor]:
         """The loss of every batch of an epoch of this phase, computed with the trainee as it is when asked."""
         assert self._objective is not None
         seed, turn = self._config.seed, self._epochs_before + epoch
         images = self._copies.images(turn).to(self._device)
-        labels = self._copies.labels.to(self._device)
+        labels = self._labels
         answers = None if self._answers is None else self._answers.to(self._copies.turn(turn), images)
         events, noise = generator(seed, Purpose.EVENTS, turn), generator(seed, Purpose.NOISE, turn)
         order = generator(seed, Purpose.ORDER, turn)
@@ -168,7 +183,7 @@ class Course:
             batch = indices.to(self._device)
             lesson = Lesson(
                 images=images[batch],
-                labels=labels[batch],
+                labels=labels[..., batch],
                 answers=None if answers is None else answers[:, batch],
                 events=events,
                 noise=noise,

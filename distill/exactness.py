@@ -17,6 +17,7 @@ import torch
 
 from snnc.compiler.errors import TrainingError
 from snnc.compiler.ir import Encoding, InputSource
+from snnc.distill.data.tracks import Deciding
 from snnc.distill.students import Phase, Student
 from snnc.sim.models.inputs import encode
 
@@ -54,10 +55,15 @@ class IntegerLayer:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class IntegerTrace:
-    """Spikes of every hidden population by name, ``[T, B, N]``, and the logits, ``[B, K]``."""
+    """Spikes of every hidden population by name, ``[T, B, N]``, and the readout's currents, ``[T, B, K]``."""
 
     spikes: Mapping[str, npt.NDArray[np.bool_]]
-    logits: Integers
+    readout: Integers
+
+    @property
+    def logits(self) -> Integers:
+        """``[B, K]``."""
+        return self.readout.sum(axis=0)
 
     @property
     def classes(self) -> Integers:
@@ -170,7 +176,7 @@ def simulate(layers: tuple[IntegerLayer, ...], inputs: Integers, *, batch: int =
     parts = [_simulate(layers, inputs[:, start : start + batch]) for start in range(0, inputs.shape[1], batch)]
     return IntegerTrace(
         spikes={name: np.concatenate([p.spikes[name] for p in parts], axis=1) for name in parts[0].spikes},
-        logits=np.concatenate([p.logits for p in parts]),
+        readout=np.concatenate([p.readout for p in parts], axis=1),
     )
 
 
@@ -178,7 +184,7 @@ def _simulate(layers: tuple[IntegerLayer, ...], inputs: Integers) -> IntegerTrac
     time_steps, batch = inputs.shape[:2]
     still = bool((inputs[1:] == inputs[:1]).all())
     emitted: dict[str, npt.NDArray[Any]] = {"input": inputs.reshape(time_steps, batch, *inputs.shape[2:])}
-    logits = np.zeros((batch, layers[-1].shape[0]), dtype=np.int64)
+    readout = np.zeros((time_steps, batch, layers[-1].shape[0]), dtype=np.int64)
     membranes: dict[str, Integers] = {}
     first: dict[tuple[str, int], Integers] = {}
     for layer in layers:
@@ -201,7 +207,7 @@ def _simulate(layers: tuple[IntegerLayer, ...], inputs: Integers) -> IntegerTrac
                 else:
                     current += _sum(projection, weight, emitted[source][t - projection["delay"]], layer)
             if layer.threshold is None:
-                logits += current[:, :, 0, 0]
+                readout[t] = current[:, :, 0, 0]
                 continue
             v = membranes[layer.name]
             u = (v if layer.leak is None else v - (v >> layer.leak)) + current
@@ -209,7 +215,7 @@ def _simulate(layers: tuple[IntegerLayer, ...], inputs: Integers) -> IntegerTrac
             emitted[layer.name][t] = fired
             membranes[layer.name] = np.where(fired, 0 if layer.hard else u - layer.threshold[:, None, None], u)
     spikes = {name: s.reshape(time_steps, batch, -1) for name, s in emitted.items() if name != "input"}
-    return IntegerTrace(spikes=spikes, logits=logits)
+    return IntegerTrace(spikes=spikes, readout=readout)
 
 
 def _sum(projection: Mapping[str, Any], weight: Integers, s: npt.NDArray[Any], layer: IntegerLayer) -> Integers:
@@ -248,7 +254,7 @@ def _windows(x: Floats, kh: int, kw: int, sh: int, sw: int) -> Floats:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Checked:
-    """What both networks computed: classes ``[B]``, and hidden spikes in all."""
+    """What both networks computed: classes ``[B]``, or of decisions ``[decision, B]``, and hidden spikes in all."""
 
     classes: Integers
     spikes: int
@@ -260,6 +266,7 @@ def check_exact(
     inputs: Integers,
     *,
     batch: int = 250,
+    deciding: Deciding | None = None,
     observe: Callable[[Integers, Mapping[str, npt.NDArray[np.bool_]]], None] = lambda inputs, spikes: None,
 ) -> Checked:
     """Hold a folded student, run in float64, against the integers of its checkpoint; refuse if anything differs.
@@ -268,6 +275,8 @@ def check_exact(
     ----------
     inputs
         Integers ``[T, B, C, H, W]``.
+    deciding
+        When a stream is decided on; None for one decision, after the last step.
     observe
         Called with the inputs of every batch and with the spikes of the exported network, ``[T, B, N]``.
     """
@@ -284,7 +293,7 @@ def check_exact(
             trace = simulate(layers, part, batch=batch)
             outputs = student(torch.from_numpy((part[0] if direct else part).astype(np.float64)).to(device))
             pairs = [(name, outputs.spikes[name].flatten(2), spikes) for name, spikes in trace.spikes.items()]
-            for name, trained, exported in (*pairs, ("readout", outputs.readout.sum(dim=0), trace.logits)):
+            for name, trained, exported in (*pairs, ("readout", outputs.readout, trace.readout)):
                 different = int((trained.cpu().numpy() != exported).sum())
                 if different:
                     raise TrainingError(
@@ -292,6 +301,7 @@ def check_exact(
                         f"{exported.size} values; nothing was written. This is a fault of snnc, please report it."
                     )
             observe(part, trace.spikes)
-            classes.append(trace.classes)
+            logits = trace.logits if deciding is None else deciding.sums(trace.readout)
+            classes.append(logits.argmax(axis=-1))
             spikes_in_all += sum(int(np.count_nonzero(spikes)) for spikes in trace.spikes.values())
-    return Checked(classes=np.concatenate(classes), spikes=spikes_in_all)
+    return Checked(classes=np.concatenate(classes, axis=-1), spikes=spikes_in_all)

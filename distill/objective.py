@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from snnc.compiler.errors import OptionError
-from snnc.distill.data.regime import UNLABELLED
+from snnc.distill.data.dataset import UNLABELLED
+from snnc.distill.data.tracks import Deciding
 from snnc.distill.encoding import encode
 from snnc.distill.losses.ckdsnn_samd import SMALLEST_MAP
 from snnc.distill.losses.interface import FeaturePair, LossInputs, LossSettings, Method, Need
@@ -29,6 +30,7 @@ __all__ = [
     "Teaching",
     "Trainee",
     "build_adapter",
+    "decisions_as_samples",
     "encode_for",
     "frames",
     "mixed_precision",
@@ -90,7 +92,10 @@ class Trainee(nn.Module):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lesson:
-    """One batch: 8-bit images ``[B, C, H, W]``, labels ``[B]``, answers ``[T', B, K]``, and sources of randomness."""
+    """One batch: 8-bit images ``[B, C, H, W]``, labels ``[B]``, answers ``[T', B, K]``, and sources of randomness.
+
+    Of a stream the labels are those of the decisions that count, ``[decision, B]``.
+    """
 
     images: Tensor
     labels: Tensor
@@ -108,15 +113,28 @@ class Objective:
         The ANN behind features and saliency maps; None if the method needs neither.
     float_copy
         The student as it was before quantisation, for membranes; None before that.
+    deciding
+        When a stream is decided on; None where a sample is one decision.
+    class_weights
+        Of the labels' loss, ``[K]``.
     """
 
     def __init__(
-        self, method: Method, settings: LossSettings, *, teacher: Teacher | None, float_copy: Student | None
+        self,
+        method: Method,
+        settings: LossSettings,
+        *,
+        teacher: Teacher | None,
+        float_copy: Student | None,
+        deciding: Deciding | None = None,
+        class_weights: Tensor | None = None,
     ) -> None:
         self._method = method
         self._settings = settings
         self._teacher = teacher
         self._float_copy = float_copy
+        self._deciding = deciding
+        self._class_weights = class_weights
 
     def __call__(self, trainee: Trainee, lesson: Lesson) -> Tensor:
         # Integers of a folded student do not fit the 8 bits of a bfloat16.
@@ -148,11 +166,17 @@ class Objective:
             with torch.no_grad():
                 before = tuple(self._float_copy(x, membranes=True).membranes.values())
             membranes = tuple(outputs.membranes.values())
-        answers = lesson.answers
+        step_logits, answers = outputs.step_logits, lesson.answers
+        if self._deciding is not None:
+            step_logits = decisions_as_samples(step_logits, self._deciding)
+            if answers is not None:
+                whole = answers.expand(len(outputs.step_logits), -1, -1) if len(answers) == 1 else answers
+                answers = decisions_as_samples(whole, self._deciding)
         return self._method.loss(
             LossInputs(
-                step_logits=outputs.step_logits,
-                labels=lesson.labels,
+                step_logits=step_logits,
+                labels=lesson.labels.flatten(),
+                class_weights=self._class_weights,
                 teacher_logits=None if answers is None else answers.mean(dim=0),
                 teacher_step_logits=answers if Need.TEACHER_STEP_LOGITS in needs else None,
                 spikes=tuple(outputs.spikes.values()),
@@ -174,6 +198,13 @@ class Objective:
             FeaturePair(student=student, teacher=teacher, margin=margin)
             for student, teacher, margin in zip(adapted, stages, margins, strict=True)
         )
+
+
+def decisions_as_samples(steps: Tensor, deciding: Deciding) -> Tensor:
+    """Steps ``[T, B, K]`` of streams as samples of `every` steps, ``[every, decision * B, K]``, of what counts."""
+    whole = len(steps) // deciding.every
+    apart = steps[: whole * deciding.every].unflatten(0, (whole, deciding.every))
+    return apart[deciding.first :].transpose(0, 1).flatten(1, 2)
 
 
 def build_adapter(method: Method, student: Student, teacher: Teacher | None) -> nn.Module | None:

@@ -94,6 +94,20 @@ OPTIONS: Final[tuple[click.Option, ...]] = (
         "what the teacher says of them.  [default: 1]",
     ),
     _option("--label-noise", type=float, help="Share of the training labels that are made wrong.  [default: 0]"),
+    _option(
+        "--every",
+        type=int,
+        metavar="STEPS",
+        help="Of events: decide after so many steps, again and again, as in a stream; labels may be of steps.  "
+        "[default: 1 where labels are of steps, else once, in the end]",
+    ),
+    _option("--label-delay", type=int, metavar="STEPS", help="A decision is about what was so long ago.  [default: 0]"),
+    _option("--skip-steps", type=int, metavar="STEPS", help="No decision counts in the first steps.  [default: 0]"),
+    _option(
+        "--class-weights",
+        metavar="WEIGHTS",
+        help="Of the labels' loss: balanced, one number for each class with commas, or a .json file by their names.",
+    ),
     _option("--average", type=float, help="Decay per update of the moving average of the weights."),
     _option(
         "--device",

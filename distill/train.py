@@ -23,7 +23,9 @@ from snnc.distill.checkpoint import TrainingState, activity_tensors, student_che
 from snnc.distill.config import TrainingConfig
 from snnc.distill.course import TEACHER_NEEDS, Course, refuse_steps_of_an_ann
 from snnc.distill.data import Dataset, Split
+from snnc.distill.data.dataset import UNLABELLED, Labels
 from snnc.distill.data.regime import labelled_only, restrict
+from snnc.distill.data.tracks import Deciding, share_right
 from snnc.distill.exactness import check_exact, integer_inputs
 from snnc.distill.fitting import EpochReport, Stage, fit
 from snnc.distill.losses import METHODS
@@ -36,12 +38,12 @@ from snnc.distill.objective import (
 )
 from snnc.distill.optimisers import Optimiser
 from snnc.distill.standstill import answer_metrics
-from snnc.distill.students import Student
+from snnc.distill.students import Phase, Student, StudentOutputs
 from snnc.distill.teachers import SpikingTeacher, Teacher, as_input, build_teacher, teacher_logits
 from snnc.sim.models.activity import ActivityTally
 from snnc.sim.models.inputs import encode
 
-__all__ = ["distil_student", "find_training_device", "train_teacher"]
+__all__ = ["distil_student", "find_training_device", "judged_answers", "train_teacher"]
 
 _CPU = torch.device("cpu")
 
@@ -87,6 +89,8 @@ def distil_student(
         test data.
     """
     _check_shapes(config, dataset)
+    _check_labels(config, dataset)
+    _check_teacher(config, dataset, teacher)
     _prepare(config, device)
     method = METHODS[config.loss]
     if not method.needs & TEACHER_NEEDS:
@@ -117,7 +121,7 @@ def distil_student(
             course.stage,
             losses=course.losses,
             updates_per_epoch=course.updates_per_epoch,
-            validate=lambda model: _accuracy(_student(model), dataset.validation),
+            validate=lambda model: _accuracy(_student(model), dataset.validation, config.deciding),
             state=state,
             save=save,
             on_epoch=on_epoch,
@@ -171,24 +175,36 @@ def _export(
     student.check_range()
     checkpoint = student_checkpoint(student, config, dataset)
     exact = student.double()
-    seen = _Seen(checkpoint, f"{dataset.name}, validation")
-    validated = check_exact(
-        checkpoint, exact, _integer_inputs(checkpoint, exact, dataset, dataset.validation), observe=seen
-    )
-    tested = check_exact(checkpoint, exact, _integer_inputs(checkpoint, exact, dataset, dataset.test))
+    seen, deciding = _Seen(checkpoint, f"{dataset.name}, validation"), config.deciding
+    inputs = _integer_inputs(checkpoint, exact, dataset, dataset.validation)
+    validated = check_exact(checkpoint, exact, inputs, deciding=deciding, observe=seen)
+    inputs = _integer_inputs(checkpoint, exact, dataset, dataset.test)
+    tested = check_exact(checkpoint, exact, inputs, deciding=deciding)
+    asked = _asked(dataset.validation, config)
+    counted = asked != UNLABELLED
     checkpoint["metrics"] = {
-        "float_validation": _accuracy(float_copy, dataset.validation),
-        "float_test": _accuracy(float_copy, dataset.test),
-        "integer_validation": _share(validated.classes == dataset.validation.labels),
-        "integer_test": _share(tested.classes == dataset.test.labels),
+        "float_validation": _accuracy(float_copy, dataset.validation, deciding),
+        "float_test": _accuracy(float_copy, dataset.test, deciding),
+        "integer_validation": share_right(validated.classes, asked),
+        "integer_test": share_right(tested.classes, _asked(dataset.test, config)),
         "spikes_per_sample": tested.spikes / len(dataset.test),
-        **answer_metrics(dataset.validation.labels, validated.classes, len(dataset.classes)),
+        **answer_metrics(asked[counted], validated.classes[counted], len(dataset.classes)),
     }
     checkpoint[recorded_activity.KEY] = seen.entry()
     if teacher is not None:
-        checkpoint["metrics"]["teacher_validation"] = _teacher_accuracy(teacher, dataset.validation, store)
-        checkpoint["metrics"]["teacher_test"] = _teacher_accuracy(teacher, dataset.test, store)
+        for part, split in (("validation", dataset.validation), ("test", dataset.test)):
+            checkpoint["metrics"][f"teacher_{part}"] = _teacher_accuracy(teacher, split, config, store)
     return checkpoint
+
+
+def judged_answers(config: TrainingConfig, split: Split) -> int:
+    """How many answers an accuracy is about: samples, or where steps have labels the decisions that count."""
+    return len(split) if split.labels.ndim == 1 else int((_asked(split, config) != UNLABELLED).sum())
+
+
+def _asked(split: Split, config: TrainingConfig) -> Labels:
+    """Labels ``[N]``, or of the decisions that count, ``[decision, N]``."""
+    return split.labels if config.deciding is None else config.deciding.labels(split.labels, config.time_steps)
 
 
 class _Seen:
@@ -219,7 +235,18 @@ def train_teacher(
     on_epoch: Callable[[EpochReport], None],
     device: torch.device = _CPU,
 ) -> Teacher:
-    """An ANN trained with the labels, on a fresh distorted copy of the training set in every epoch; frozen."""
+    """An ANN trained with the labels, on a fresh distorted copy of the training set in every epoch; frozen.
+
+    Raises
+    ------
+    OptionError
+        Labels are of steps, of which an ANN knows nothing.
+    """
+    if dataset.tracked:
+        raise OptionError(
+            f"Every step of {dataset.name} has a label, and an ANN sees samples as a whole: no such teacher can be "
+            "trained."
+        )
     torch.manual_seed(_seed(config, Purpose.WEIGHTS, 0))
     _prepare(config, device)
     teacher = build_teacher(config.teacher, dataset.shape, len(dataset.classes)).to(device)
@@ -283,6 +310,34 @@ def _student_copies(config: TrainingConfig, dataset: Dataset, *, unlabelled: boo
     )
 
 
+def _check_labels(config: TrainingConfig, dataset: Dataset) -> None:
+    """Refuse labels of steps where nobody decides in steps, or learns from them."""
+    if not dataset.tracked:
+        return
+    if not config.every:
+        raise OptionError(f"Every step of {dataset.name} has a label: say with --every after how many to decide.")
+    if config.twin_epochs:
+        raise OptionError(
+            f"Every step of {dataset.name} has a label, and an artificial twin has no steps: leave --twin-epochs out."
+        )
+    for part, split in (("training", dataset.train), ("validation", dataset.validation), ("test", dataset.test)):
+        if not (_asked(split, config) != UNLABELLED).any():
+            raise OptionError(
+                f"No decision on the {part} samples has a label: look at the labels, --every, --label-delay and "
+                "--skip-steps."
+            )
+
+
+def _check_teacher(config: TrainingConfig, dataset: Dataset, teacher: Teacher | SpikingTeacher | None) -> None:
+    """Refuse a teacher that can say nothing of a step."""
+    own = METHODS[config.loss].needs & TEACHER_NEEDS
+    if dataset.tracked and own and (isinstance(teacher, Teacher) or (teacher is None and config.teacher_epochs)):
+        raise OptionError(
+            f"Every step of {dataset.name} has a label, and an ANN sees samples as a whole: bring a trained student "
+            "with --teacher-from, or let each phase teach the next with --teacher-epochs 0 --stage-teacher previous."
+        )
+
+
 def _check_shapes(config: TrainingConfig, dataset: Dataset) -> None:
     architecture = config.student.architecture
     if dataset.events and (config.encoding is not Encoding.EVENTS or config.time_steps != dataset.time_steps):
@@ -310,25 +365,36 @@ def _seed(config: TrainingConfig, purpose: Purpose, index: int) -> int:
 
 
 @torch.no_grad()
-def _accuracy(student: Student, split: Split) -> float:
+def _accuracy(student: Student, split: Split, deciding: Deciding | None) -> float:
     student.eval()
     device = next(student.parameters()).device
     settings = student.config
+    if student.phase is Phase.TWIN:
+        deciding = None
     source = InputSource(encoding=settings.encoding, bits=settings.input_bits)
-    correct = 0
+    found = []
     for start in range(0, len(split), _BATCH):
-        images, labels = split.images[start : start + _BATCH], split.labels[start : start + _BATCH]
+        images = split.images[start : start + _BATCH]
         given = encode(source, images, time_steps=settings.time_steps, events=images.ndim == 5, first=start)
         # [B, C, H, W] of a direct input, else [T, B, C, H, W]
         x = torch.from_numpy(given.astype(np.float32)).reshape(*given.shape[:-1], *images.shape[-3:])
-        correct += int((student(x.to(device)).classes.cpu().numpy() == labels).sum())
-    return correct / len(split)
+        outputs: StudentOutputs = student(x.to(device))
+        if deciding is None:
+            found.append(outputs.classes.cpu().numpy())
+        else:
+            found.append(deciding.sums(outputs.readout.cpu().numpy()).argmax(axis=-1))
+    labels = split.labels if deciding is None else deciding.labels(split.labels, settings.time_steps)
+    return share_right(np.concatenate(found, axis=-1), labels)
 
 
-def _teacher_accuracy(teacher: Teacher | SpikingTeacher, split: Split, store: AnswerStore | None) -> float:
+def _teacher_accuracy(
+    teacher: Teacher | SpikingTeacher, split: Split, config: TrainingConfig, store: AnswerStore | None
+) -> float:
     given = AnnTeacher(teacher) if isinstance(teacher, Teacher) else teacher
-    logits = Answers([given], store=store).to(0, torch.from_numpy(split.images.copy())).mean(dim=0)
-    return _share(logits.argmax(dim=1).numpy() == split.labels)
+    answers = Answers([given], store=store).to(0, torch.from_numpy(split.images.copy())).numpy()
+    if config.deciding is None or len(answers) == 1:
+        return share_right(answers.mean(axis=0).argmax(axis=1), split.labels)
+    return share_right(config.deciding.sums(answers).argmax(axis=-1), _asked(split, config))
 
 
 def _integer_inputs(checkpoint: dict[str, Any], student: Student, dataset: Dataset, split: Split) -> np.ndarray:

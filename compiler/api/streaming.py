@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -11,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.errors import DataError
-from snnc.compiler.ir import Graph, verify
-from snnc.compiler.passes.bound import layer_bounds
+from snnc.compiler.ir import Graph
+from snnc.compiler.passes.bound import for_streams
 from snnc.sim.models.stepper import Piece, Stepper
 
-__all__ = ["Stream", "for_streams", "stream_events"]
+__all__ = ["Stream", "stream_events"]
 
 
 class Stream:
@@ -74,21 +73,6 @@ class Stream:
 
     def __repr__(self) -> str:
         return f"<snnc.Stream of {self.graph.name!r}: {self._stepper.since_answer} steps since the last answer>"
-
-
-def for_streams(graph: Graph) -> Graph:
-    """The same network for streams, with widths that are proven for ever.
-
-    Raises
-    ------
-    UnsupportedError, FitError
-        It takes no events, or a layer has no such widths; the message says what would help.
-    """
-    found = dataclasses.replace(graph, stream=True)
-    verify(found)
-    for layer in found.layers:
-        layer_bounds(found, layer)
-    return found
 
 
 def stream_events(graph: Graph, x: npt.ArrayLike) -> npt.NDArray[Any]:

@@ -52,7 +52,7 @@ def measured(graph: Graph, dataset: str, data: Path | None) -> ActivityRecord:
     """What an integer network does on the validation samples of a data set."""
     from snnc.compiler.commands.console import progress_bar
 
-    samples = load_samples(graph, dataset, data=data, part="validation")
+    samples = load_samples(graph, dataset, data=data, part="validation", tracks=True)
     with progress_bar() as bar:
         task = bar.add_task("golden model", total=len(samples))
         return measure_activity(

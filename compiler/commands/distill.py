@@ -32,6 +32,7 @@ from snnc.distill.checkpoint import (
     write_checkpoint,
     write_teacher,
 )
+from snnc.distill.class_weights import read_class_weights
 from snnc.distill.config import TrainingConfig, defaults_for, has_twin, parse_augmentation, plain
 from snnc.distill.data import Dataset, chosen, load
 from snnc.distill.fitting import EpochReport
@@ -40,7 +41,7 @@ from snnc.distill.losses.interface import parse_options
 from snnc.distill.options import OPTIONS
 from snnc.distill.resolution import with_half_width
 from snnc.distill.standstill import standstill_warnings
-from snnc.distill.train import distil_student, find_training_device, train_teacher
+from snnc.distill.train import distil_student, find_training_device, judged_answers, train_teacher
 
 __all__ = ["distill"]
 
@@ -103,7 +104,9 @@ def distill(
         config = dataclasses.replace(config, teacher_from=_digest(teacher_file, "--teacher-from"))
     if start_file is not None:
         config = dataclasses.replace(config, start_from=_digest(start_file, "--start-from"))
-    config = dataclasses.replace(config, data=images.digest())
+    config = dataclasses.replace(
+        config, data=images.digest(), class_weights=read_class_weights(config.class_weights, images.classes)
+    )
     files = {"data": root, "teacher-from": teacher_file, "start-from": start_file}
     command = {name: str(path.absolute()) for name, path in files.items() if path is not None}
     command |= {"teacher-only": "yes"} if teacher_only else {}
@@ -144,7 +147,7 @@ def distill(
         accuracy = state.finished["teacher"]["accuracy"]
         click.echo(f"{output}: teacher, validation {with_half_width(accuracy, len(images.validation))}")
     else:
-        _summarise(output, checkpoint, images)
+        _summarise(output, checkpoint, images, config)
 
 
 class _Saver:
@@ -248,18 +251,21 @@ def _progress() -> Iterator[Callable[[EpochReport], None]]:
         yield on_epoch
 
 
-def _summarise(output: Path, checkpoint: dict[str, Any], dataset: Dataset) -> None:
+def _summarise(output: Path, checkpoint: dict[str, Any], dataset: Dataset, config: TrainingConfig) -> None:
     metrics = checkpoint["metrics"]
-    validation, test = len(dataset.validation), len(dataset.test)
+    validation, test = judged_answers(config, dataset.validation), judged_answers(config, dataset.test)
     lines = [f"{output}: {checkpoint['name']}, T = {checkpoint['time_steps']}"]
+    if config.every:
+        lines[0] += f", a decision every {config.every} steps"
     for title, name in (("teacher", "teacher"), ("float student", "float"), ("integer network", "integer")):
         if f"{name}_validation" in metrics:
             lines.append(
                 f"  {title:<15}  validation {with_half_width(metrics[f'{name}_validation'], validation)}   "
                 f"test {with_half_width(metrics[f'{name}_test'], test)}"
             )
+    kind = "decisions" if dataset.tracked else "images"
     lines += [
-        f"  ± is what other images would change (95 %); one is {100 / validation:.2f} points of validation, "
+        f"  ± is what other {kind} would change (95 %); one is {100 / validation:.2f} points of validation, "
         f"{100 / test:.2f} of test",
         "  the exported integers equal the trained student, spike for spike, on all validation data",
     ]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from snnc.compiler.build.folder import replace_file
 from snnc.compiler.commands.assumed import assumption_options, reading_of
 from snnc.compiler.commands.datasets import dataset_options
+from snnc.compiler.commands.deciding import DECISIONS_HTML, parse_answers, run_decisions
 from snnc.compiler.errors import BuildError
 from snnc.compiler.extras import require
 from snnc.compiler.formats.interface import NO_OPTIONS, ReadOptions
@@ -32,6 +33,8 @@ __all__ = ["EVALUATION_JSON", "REPORT_HTML", "evaluate", "run"]
 EVALUATION_JSON: Final = "evaluation.json"
 REPORT_HTML: Final = "report.html"
 
+_ANSWERS: Final = "1,2,5"
+
 
 @click.command("evaluate")
 @click.argument("student", type=click.Path(path_type=Path))
@@ -44,6 +47,22 @@ REPORT_HTML: Final = "report.html"
 @click.option("--noise", metavar="NAMES", help="Noise immunity: all, or such as gaussian,stuck-at-0. Takes time.")
 @click.option(
     "--noise-samples", type=click.IntRange(min=1), default=1000, show_default=True, help="How many of the samples."
+)
+@click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    metavar="STEPS",
+    help="Judge decisions instead, one after every so many steps; labels may be of steps.",
+)
+@click.option("--stream", "endless", is_flag=True, help="With --every: hear whole recordings without an end.")
+@click.option(
+    "--label-delay",
+    type=click.IntRange(min=0),
+    metavar="STEPS",
+    help="With --every: a decision is about what was so long ago.  [default: 0]",
+)
+@click.option(
+    "--answers", metavar="N,N,...", help="With --every: how many answers a decision sums up.  [default: 1,2,5]"
 )
 @click.option("--noise-seeds", type=click.IntRange(3, 100), default=3, show_default=True, help="Runs of each level.")
 @click.option(
@@ -65,13 +84,45 @@ def evaluate(
     noise: str | None,
     noise_samples: int,
     noise_seeds: int,
+    every: int | None,
+    endless: bool,
+    label_delay: int | None,
+    answers: str | None,
     output: Path,
     **assumed: Any,
 ) -> None:
-    """Measure STUDENT: accuracy, activity, operations, memory, modelled energy, noise, and what ails it."""
+    """Measure STUDENT: accuracy, activity, operations, memory, modelled energy, noise, and what ails it.
+
+    With --every it measures decisions in streams instead: accuracy, by segment too, confusion, and the time until one
+    is right.
+    """
+    reading = reading_of(student, assumed, {} if time_steps is None else {"time_steps": time_steps})
+    if every is not None:
+        if noise is not None:
+            raise click.UsageError("--noise is of samples with one answer: leave it out, or --every.")
+        from snnc.sim.evaluation.streams_report import show_streams
+
+        sums = parse_answers(answers or _ANSWERS)
+        _make_folder(output)
+        found = run_decisions(
+            student,
+            dataset=chosen(dataset, data) or "digits",
+            data=data,
+            samples=samples,
+            time_steps=time_steps,
+            endless=endless,
+            every=every,
+            late=label_delay or 0,
+            answers=sums,
+            output=output,
+            reading=reading,
+        )
+        show_streams(found, output / DECISIONS_HTML)
+        return
+    if endless or label_delay is not None or answers is not None:
+        raise click.UsageError("--stream, --label-delay and --answers are about decisions: give --every, too.")
     from snnc.sim.evaluation.console import show_evaluation
 
-    reading = reading_of(student, assumed, {} if time_steps is None else {"time_steps": time_steps})
     result = run(
         student,
         dataset=chosen(dataset, data) or "digits",

@@ -75,7 +75,7 @@ def run_command(
         f"{len(results):,} samples on {session.identity.board}"
         + (", every answer as the golden model's." if check else ".")
     )
-    if labels is not None:
+    if labels is not None and labels.ndim == 1:
         right = sum(result.index == label for result, label in zip(results, labels.tolist(), strict=True))
         click.echo(f"  accuracy       {right / len(results):.2%}")
     clock = session.identity.clock_hz

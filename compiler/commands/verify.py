@@ -135,6 +135,8 @@ def verify(
             )
             return
         with tracing(opened, inputs, trace, time_steps=steps, seed=seed) as traced:
+            if labels is not None and labels.ndim > 1:
+                labels = None  # of steps: the one class of a sample is neither right nor wrong
             verdict = run(opened, inputs, labels=labels, time_steps=steps, source=dataset or "random inputs", seed=seed)
         streamed = None
         if opened.plan.stream:
@@ -215,7 +217,7 @@ def random_inputs(plan: Plan, samples: int, *, time_steps: int, density: float, 
 def dataset_inputs(
     build: Build, name: str, *, data: Path | None, samples: int | None, time_steps: int, seed: int = 0
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Test samples of a data set as the network takes them, and their labels.
+    """Test samples of a data set as the network takes them, and their labels, ``(sample,)`` or ``(sample, time)``.
 
     Parameters
     ----------
@@ -230,7 +232,7 @@ def dataset_inputs(
         The files are missing, or the samples are not the network's.
     """
     graph = build.load_graph()
-    tests = load_samples(graph, name, data=data, samples=samples, time_steps=time_steps)
+    tests = load_samples(graph, name, data=data, samples=samples, time_steps=time_steps, tracks=True)
     inputs = encode(graph.source, tests.images, time_steps=time_steps, events=tests.events, seed=seed)
     return inputs, tests.labels
 

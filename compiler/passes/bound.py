@@ -31,12 +31,13 @@ from snnc.compiler.ir import (
     Shape,
     kernel_positions,
     pooled_shape,
+    verify,
     window,
 )
 from snnc.compiler.plan import Range
 from snnc.compiler.plan.residual import Residual, leaked
 
-__all__ = ["WIDTH_LIMIT", "Interval", "bound", "firing_warnings", "layer_bounds"]
+__all__ = ["WIDTH_LIMIT", "Interval", "bound", "firing_warnings", "for_streams", "layer_bounds"]
 
 WIDTH_LIMIT: Final = 32
 """Bits of the widest accumulator."""
@@ -62,6 +63,21 @@ class Interval:
     def summary(self) -> Range:
         """Bounds over all neurons."""
         return Range(low=int(self.low.min()), high=int(self.high.max()))
+
+
+def for_streams(graph: Graph) -> Graph:
+    """The same network for streams, with widths that are proven for ever.
+
+    Raises
+    ------
+    UnsupportedError, FitError
+        It takes no events, or a layer has no such widths; the message says what would help.
+    """
+    found = dataclasses.replace(graph, stream=True)
+    verify(found)
+    for layer in found.layers:
+        layer_bounds(found, layer)
+    return found
 
 
 def bound(design: Design) -> Design:

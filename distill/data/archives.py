@@ -60,9 +60,9 @@ class Archive:
         """An array of unsigned bytes with one of the given numbers of dimensions."""
         return self._read(name, dimensions, "u", 1)
 
-    def integers(self, name: str) -> npt.NDArray[np.integer]:
-        """A one-dimensional array of integers of any width."""
-        return self._read(name, (1,), "ui", 8)
+    def integers(self, name: str, dimensions: tuple[int, ...] = (1,)) -> npt.NDArray[np.integer]:
+        """An array of integers of any width, with one of the given numbers of dimensions."""
+        return self._read(name, dimensions, "ui", 8)
 
     def signal(self, name: str) -> npt.NDArray[np.int16]:
         """Samples of several channels, ``(time, channel)``, of 16 bits."""

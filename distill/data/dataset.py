@@ -6,6 +6,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from snnc.compiler.errors import DataError
 
 __all__ = [
     "DATA_VARIABLE",
+    "UNLABELLED",
     "Dataset",
     "Labels",
     "Pixels",
@@ -27,6 +29,9 @@ __all__ = [
 
 DATA_VARIABLE = "SNNC_DATA"
 """Environment variable with the folder of the data sets, where ``--data`` is not given."""
+
+UNLABELLED: Final = -1
+"""In the place of a label that is not known, or not asked for."""
 
 _SPLIT_SEED = 20_23
 _LARGEST_VALIDATION = 5000
@@ -44,7 +49,7 @@ class Split:
     images
         Pixels of 8 bits, ``[N, C, H, W]``; of event data spikes, 0 or 1, ``[N, T, C, H, W]``.
     labels
-        Class indices, ``[N]``.
+        Class indices, ``[N]``; or of event data tracks, ``[N, T]``, of class indices and `UNLABELLED`.
     """
 
     images: Pixels
@@ -52,6 +57,14 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def sample_labels(self) -> Labels:
+        """One label a sample, ``[N]``: the most frequent one of a track, `UNLABELLED` where it has none."""
+        if self.labels.ndim == 1:
+            return self.labels
+        counts = np.stack([(self.labels == label).sum(axis=1) for label in range(max(1, int(self.labels.max()) + 1))])
+        return np.where(counts.any(axis=0), counts.argmax(axis=0), UNLABELLED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,6 +106,11 @@ class Dataset:
         """Whether the samples are spikes over time instead of images."""
         return self.time_steps is not None
 
+    @property
+    def tracked(self) -> bool:
+        """Whether every step has a label of its own."""
+        return self.train.labels.ndim > 1
+
 
 def folders(name: str, root: str | Path | None) -> tuple[Path, Path]:
     """Where the files of a data set may lie: in a folder called ``name`` of the root, or in the root itself."""
@@ -106,12 +124,15 @@ def folders(name: str, root: str | Path | None) -> tuple[Path, Path]:
 
 
 def check_labels(labels: npt.NDArray[np.integer], classes: int, *, path: Path, name: str) -> Labels:
-    """Labels ``[N]`` as class indices, none of them beyond the last class."""
+    """Labels ``[N]`` as class indices, none of them beyond the last class; tracks ``[N, T]`` have `UNLABELLED`, too."""
     least, most = labels.min(), labels.max()
+    lowest = 0 if labels.ndim == 1 else UNLABELLED
     for wrong in (least, most):
-        if not 0 <= wrong < classes:
+        if not lowest <= wrong < classes:
+            besides = "" if lowest == 0 else f", or {UNLABELLED} where a step is not counted"
             raise DataError(
-                f"{path} holds the class {wrong}, but {name} has {classes} classes only: labels are 0 to {classes - 1}."
+                f"{path} holds the class {wrong}, but {name} has {classes} classes only: labels are 0 to "
+                f"{classes - 1}{besides}."
             )
     return labels.astype(np.int64)
 
@@ -125,7 +146,10 @@ def hold_out(split: Split, count: int) -> tuple[Split, Split]:
     """Split off about ``count`` samples, the same share of every class; both parts keep the order of the file."""
     random = np.random.RandomState(_SPLIT_SEED)
     held = np.zeros(len(split), dtype=bool)
-    positions = [np.flatnonzero(split.labels == label) for label in range(split.labels.max() + 1)]
+    own = split.sample_labels
+    positions = [np.flatnonzero(own == label) for label in range(own.max() + 1)]
+    if (unknown := np.flatnonzero(own == UNLABELLED)).size:
+        positions.append(unknown)
     # Cumulative rounding: the parts add up to exactly `count`, whatever the sizes of the classes.
     ends = np.rint(np.cumsum([len(p) for p in positions]) * (count / len(split))).astype(int)
     for members, start, end in zip(positions, [0, *ends[:-1]], ends, strict=True):

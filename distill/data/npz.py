@@ -5,7 +5,8 @@ samples is held out, 5000 at most, and whatever is wrong with the labels of thos
 
 ``x_*`` are unsigned bytes: images ``(N, C, H, W)``, or events ``(N, T, C, H, W)`` or ``(N, T, C)``, 1 where an address
 has an event in one of ``T`` steps and 0 elsewhere.  An address either speaks in a step or it does not, so a count above
-1 is refused.  ``y_*`` are integers ``(N,)`` from 0 on; ``classes`` are the names of the classes, in that order.
+1 is refused.  ``y_*`` are integers ``(N,)`` from 0 on, or of events ``(N, T)``, one for each step and -1 where a step
+is not counted; ``classes`` are the names of the classes, in that order.
 numpy.savez_compressed writes such a file.
 """
 
@@ -63,6 +64,12 @@ def _load(path: Path, name: str, title: str) -> Dataset:
         x_validation, y_validation = _samples(archive, "validation") if given else (x_train[:0], y_train[:0])
         x_test, y_test = _samples(archive, "test")
         names = archive.texts("classes", longest=_NAME_LIMIT) if "classes" in archive else None
+    for part, labels in (("validation", y_validation), ("test", y_test)):
+        if labels.ndim != y_train.ndim:
+            raise DataError(
+                f"{path}: y_{part} has labels of the shape {labels.shape[1:]} for each sample, y_train of "
+                f"{y_train.shape[1:]}; label samples, or steps, in all parts."
+            )
     for part, images in (("validation", x_validation), ("test", x_test)):
         if images.shape[1:] != x_train.shape[1:]:
             raise DataError(
@@ -72,6 +79,8 @@ def _load(path: Path, name: str, title: str) -> Dataset:
     if not given and len(x_train) < 2:
         raise DataError(f"{path}: x_train holds one sample, but one for training and one for validation are needed.")
     # Without names there are as many classes as the training labels say, and a stray label must not make millions.
+    if y_train.ndim > 1 and int(y_train.max()) < 0:
+        raise DataError(f"{path}: no step of y_train has a label; give some, from 0 on.")
     count = len(names) if names is not None else min(int(y_train.max()) + 1, _CLASSES_LIMIT)
     if not 2 <= count <= _CLASSES_LIMIT:
         raise DataError(f"{path} has {count} classes, but 2 to {_CLASSES_LIMIT} are allowed.")
@@ -98,7 +107,7 @@ def _load(path: Path, name: str, title: str) -> Dataset:
 
 def _samples(archive: Archive, part: str) -> tuple[Pixels, npt.NDArray[np.integer]]:
     """Images or events of one part, and their labels, not yet checked against the classes."""
-    images, labels = archive.pixels(f"x_{part}", (3, 4, 5)), archive.integers(f"y_{part}")
+    images, labels = archive.pixels(f"x_{part}", (3, 4, 5)), archive.integers(f"y_{part}", (1, 2))
     if images.ndim == 3:
         images = images[..., np.newaxis, np.newaxis]
     if images.ndim == 5 and (most := int(images.max())) > 1:
@@ -110,5 +119,11 @@ def _samples(archive: Archive, part: str) -> tuple[Pixels, npt.NDArray[np.intege
         raise DataError(
             f"{archive.path}: x_{part} holds {len(images)} samples, but y_{part} {len(labels)} labels; "
             "they must be equal."
+        )
+    if labels.ndim > 1 and (images.ndim < 5 or labels.shape[1] != images.shape[1]):
+        steps = f"{images.shape[1]} steps" if images.ndim == 5 else "no steps, they are images"
+        raise DataError(
+            f"{archive.path}: y_{part} holds {labels.shape[1]} labels for each sample, but those of x_{part} have "
+            f"{steps}; give one label a sample, or of events one a step."
         )
     return images, labels

@@ -14,12 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.errors import OptionError
-from snnc.distill.data.dataset import Labels, Split
+from snnc.distill.data.dataset import UNLABELLED, Labels, Split
 
 __all__ = ["UNLABELLED", "Regime", "labelled_only", "restrict"]
-
-UNLABELLED: Final = -1
-"""In the place of a label that is not known."""
 
 _IMAGES, _LABELLED, _WRONG = range(3)
 """What is drawn: each has a stream of its own, so that one does not move with another."""
@@ -61,8 +58,13 @@ def restrict(train: Split, regime: Regime, *, classes: int, seed: int) -> Split:
     Raises
     ------
     OptionError
-        More images are asked for than there are, or fewer than one of each class.
+        More images are asked for than there are, or fewer than one of each class; or labels are of steps.
     """
+    if train.labels.ndim > 1 and regime != Regime():
+        raise OptionError(
+            "--images, --labelled and --label-noise choose samples by their class, but here every step has a label of "
+            "its own: leave them out."
+        )
     images, labels = train.images, train.labels.copy()
     if regime.images:
         if not classes <= regime.images <= len(train):
@@ -98,7 +100,7 @@ def labelled_only(train: Split) -> Split:
     OptionError
         There is no label at all.
     """
-    known = np.flatnonzero(train.labels != UNLABELLED)
+    known = np.flatnonzero((train.labels != UNLABELLED).reshape(len(train), -1).any(axis=1))
     if len(known) == len(train):
         return train
     if not len(known):

@@ -22,7 +22,7 @@ __all__ = ["METHOD", "ckdsnn"]
 
 def ckdsnn(inputs: LossInputs, settings: LossSettings) -> Tensor:
     """``CE + saliency SAMD + smoothing NLD``."""
-    hard = label_cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels)
+    hard = label_cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels, inputs.class_weights)
     saliency = settings.number("saliency") * ckdsnn_samd.saliency_distance(inputs, settings)
     return hard + saliency + settings.number("smoothing") * ckdsnn_nld.noisy_divergence(inputs, settings)
 

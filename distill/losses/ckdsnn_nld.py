@@ -38,7 +38,7 @@ OPTIONS: Mapping[str, Option | Choice] = MappingProxyType(
 
 def noisy_logits(inputs: LossInputs, settings: LossSettings) -> Tensor:
     """``CE + smoothing * divergence of the smoothed student``."""
-    hard = label_cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels)
+    hard = label_cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels, inputs.class_weights)
     return hard + settings.number("smoothing") * noisy_divergence(inputs, settings)
 
 

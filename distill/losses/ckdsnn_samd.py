@@ -56,7 +56,7 @@ OPTIONS: Mapping[str, Option | Choice] = MappingProxyType(
 
 def saliency_distillation(inputs: LossInputs, settings: LossSettings) -> Tensor:
     """``CE + saliency * distance of the maps``."""
-    hard = label_cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels)
+    hard = label_cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels, inputs.class_weights)
     return hard + settings.number("saliency") * saliency_distance(inputs, settings)
 
 

@@ -15,7 +15,7 @@ __all__ = ["METHOD", "cross_entropy"]
 
 def cross_entropy(inputs: LossInputs, settings: LossSettings) -> Tensor:
     """Cross-entropy of the time-mean logits with the labels; the settings have no part in it."""
-    return label_cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels)
+    return label_cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels, inputs.class_weights)
 
 
 METHOD = Method(

@@ -39,7 +39,7 @@ def energy_efficient(inputs: LossInputs, settings: LossSettings) -> Tensor:
     tau_student, tau_teacher = settings.number("student-temperature"), settings.temperature
     targets = (inputs.teacher_logits.detach() / tau_teacher).softmax(dim=1)
     soft = tau_student * tau_teacher * F.cross_entropy(student / tau_student, targets)
-    hard = label_cross_entropy(student, inputs.labels)
+    hard = label_cross_entropy(student, inputs.labels, inputs.class_weights)
     penalty = settings.number("penalty") * rate_penalty(inputs.spikes, settings)
     return settings.alpha * soft + (1 - settings.alpha) * hard + penalty
 

@@ -121,12 +121,17 @@ class FeaturePair:
 class LossInputs:
     """One batch: ``B`` samples, ``K`` classes, ``T`` steps. What is not declared as a `Need` is None or empty.
 
+    Of a stream each decision is a sample, and the steps since the decision before are its ``T``; spikes and membranes
+    are then those of all steps, ``[T of the stream, B of the batch, ...]``.
+
     Attributes
     ----------
     step_logits
         The student's readout current at every step, in real units, ``[T, B, K]``.
     labels
-        Class indices, ``[B]``; `snnc.distill.data.regime.UNLABELLED` where one is not known.
+        Class indices, ``[B]``; `snnc.distill.data.dataset.UNLABELLED` where one is not known.
+    class_weights
+        Of a cross-entropy with labels, ``[K]``; None where all are 1.
     teacher_logits
         ``[B, K]``, without gradient.
     teacher_step_logits
@@ -146,6 +151,7 @@ class LossInputs:
 
     step_logits: Tensor
     labels: Tensor
+    class_weights: Tensor | None = None
     teacher_logits: Tensor | None = None
     teacher_step_logits: Tensor | None = None
     spikes: tuple[Tensor, ...] = ()
@@ -238,6 +244,11 @@ class Method:
     adapter: AdapterFactory | None = None
     ignores: frozenset[str] = frozenset()
     labels_optional: Callable[[LossSettings], bool] = lambda settings: False
+
+    @property
+    def by_step(self) -> bool:
+        """Whether it compares logits, which every decision of a stream has: maps are of whole samples."""
+        return not self.needs & {Need.TEACHER_FEATURES, Need.SALIENCY}
 
 
 def parse_options(assignments: Iterable[str]) -> dict[str, str]:

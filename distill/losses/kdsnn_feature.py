@@ -48,7 +48,7 @@ __all__ = ["METHOD", "Regressors", "kdsnn_feature", "pair_stages"]
 
 def kdsnn_feature(inputs: LossInputs, settings: LossSettings) -> Tensor:
     """``CE + weight * sum of the stages' distances``."""
-    hard = label_cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels)
+    hard = label_cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels, inputs.class_weights)
     distance = _literal_distance if settings.word("form") == "literal" else _partial_distance
     stages = torch.stack([distance(pair) / len(pair.student) for pair in inputs.features])
     shares = 0.5 ** torch.arange(len(stages) - 1, -1, -1, dtype=stages.dtype, device=stages.device)

@@ -28,7 +28,7 @@ def kdsnn_response(inputs: LossInputs, settings: LossSettings) -> Tensor:
     student = inputs.step_logits.mean(dim=0)  # [B, K]
     tau = settings.temperature
     soft = F.cross_entropy(student / tau, (inputs.teacher_logits.detach() / tau).softmax(dim=1))
-    hard = label_cross_entropy(student, inputs.labels)
+    hard = label_cross_entropy(student, inputs.labels, inputs.class_weights)
     return settings.alpha * tau**2 * soft + (1 - settings.alpha) * hard
 
 

@@ -51,7 +51,7 @@ def spike_window(inputs: LossInputs, settings: LossSettings) -> Tensor:
     else:
         gain = settings.number("gain")
         distance = softened_divergence(gain * student, gain * teacher, settings.temperature)
-    hard = label_cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels)
+    hard = label_cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels, inputs.class_weights)
     return (1 - settings.alpha) * hard + settings.alpha * distance
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from snnc.distill.data.regime import UNLABELLED
+from snnc.distill.data.dataset import UNLABELLED
 from snnc.distill.losses.interface import Choice
 
 __all__ = [
@@ -48,14 +48,18 @@ def softened_divergence(student: Tensor, teacher: Tensor, temperature: float) ->
     return temperature**2 * divergence.mean()
 
 
-def label_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """``mean over B of CE(softmax(z), y)`` of logits ``[B, K]`` and labels ``[B]``; 0 where a label is `UNLABELLED`."""
-    return F.cross_entropy(logits, labels, ignore_index=UNLABELLED, reduction="sum") / len(labels)
+def label_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
+    """``mean over B of w[y] CE(softmax(z), y)`` of logits ``[B, K]``, labels ``[B]`` and weights of classes ``[K]``.
+
+    A label that is `UNLABELLED` adds 0; without weights all are 1. The mean is over the batch, not over the weights:
+    batches with more of a class that weighs more teach more.
+    """
+    return F.cross_entropy(logits, labels, weight=weights, ignore_index=UNLABELLED, reduction="sum") / len(labels)
 
 
-def step_cross_entropy(step_logits: Tensor, labels: Tensor) -> Tensor:
-    """``mean over t of CE(softmax(z[t]), y)`` of logits ``[T, B, K]`` and labels ``[B]``."""
-    return label_cross_entropy(step_logits.flatten(0, 1), labels.repeat(len(step_logits)))
+def step_cross_entropy(step_logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
+    """``mean over t of w[y] CE(softmax(z[t]), y)`` of logits ``[T, B, K]``, labels ``[B]``, weights ``[K]``."""
+    return label_cross_entropy(step_logits.flatten(0, 1), labels.repeat(len(step_logits)), weights)
 
 
 def prefix_means(step_logits: Tensor) -> Tensor:

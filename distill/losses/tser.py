@@ -31,7 +31,7 @@ def temporal_separation(inputs: LossInputs, settings: LossSettings) -> Tensor:
     log_p = (logits / tau).log_softmax(dim=2)
     entropy = -(log_p.exp() * log_p).sum(dim=2).mean()
     return (
-        (1 - settings.alpha) * step_cross_entropy(logits, inputs.labels)
+        (1 - settings.alpha) * step_cross_entropy(logits, inputs.labels, inputs.class_weights)
         + settings.alpha * softened_divergence(logits, inputs.teacher_logits, tau)
         - settings.number("entropy") * entropy
     )

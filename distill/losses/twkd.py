@@ -42,7 +42,7 @@ def temporal_wise(inputs: LossInputs, settings: LossSettings) -> Tensor:
         ensemble = inputs.step_logits.mean(dim=0)
     tau = settings.temperature
     return (
-        step_cross_entropy(logits, inputs.labels)
+        step_cross_entropy(logits, inputs.labels, inputs.class_weights)
         + settings.number("teacher") * softened_divergence(logits, inputs.teacher_logits, tau)
         + settings.number("self") * softened_divergence(logits, ensemble, tau)
     )

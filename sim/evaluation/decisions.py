@@ -2,7 +2,7 @@
 
 A stream has a *track* of labels, one for each step, -1 where nobody knows or asks. An answer is judged by the label of
 the step after which it was given, or of one some steps earlier, since a network hears what was, not what is. A
-*segment* is a stretch of steps of one label.
+*segment* is a stretch of steps of one label; its own answer is the class of the sum of the logits about it.
 """
 
 from __future__ import annotations
@@ -30,13 +30,18 @@ class Decisions:
     ----------
     confusion
         Answers by label and class, ``(class, class)``; those without a label are not among them.
+    segments
+        Segments that were answered at all by label and class, ``(class, class)``.
     delays
-        Of each segment that was answered at all: steps from its beginning until the first right answer in it; -1 where
-        none is.
+        Of each of those: steps from its beginning until the first right answer in it; -1 where none is.
+    ages
+        Right answers, and all, by their number in their segment, ``(number, 2)``.
     """
 
     confusion: _Integers
+    segments: _Integers
     delays: _Integers
+    ages: _Integers
 
     @property
     def count(self) -> int:
@@ -47,6 +52,11 @@ class Decisions:
     def accuracy(self) -> float:
         """Fraction of them that are right."""
         return float(np.trace(self.confusion)) / max(1, self.count)
+
+    @property
+    def segment_accuracy(self) -> float:
+        """Fraction of the segments whose answer is right."""
+        return float(np.trace(self.segments)) / max(1, int(self.segments.sum()))
 
     @property
     def delay(self) -> float:
@@ -60,7 +70,14 @@ class Decisions:
         return int((self.delays < 0).sum())
 
     def __add__(self, other: Decisions) -> Decisions:
-        return Decisions(confusion=self.confusion + other.confusion, delays=np.concatenate([self.delays, other.delays]))
+        longest = max(len(self.ages), len(other.ages))
+        ages = [np.pad(each.ages, ((0, longest - len(each.ages)), (0, 0))) for each in (self, other)]
+        return Decisions(
+            confusion=self.confusion + other.confusion,
+            segments=self.segments + other.segments,
+            delays=np.concatenate([self.delays, other.delays]),
+            ages=ages[0] + ages[1],
+        )
 
 
 def windowed(logits: _Integers, answers: int) -> _Integers:
@@ -108,18 +125,29 @@ def judge(logits: _Integers, steps: npt.ArrayLike, labels: npt.ArrayLike, *, lat
             f"and {UNLABELLED} is not counted."
         )
     about = taken - 1 - late
-    answered = np.argmax(logits, axis=1)[about >= 0]
+    logits = logits[about >= 0]
     about = about[about >= 0]
+    answered = np.argmax(logits, axis=1)
     wanted = track[about].astype(np.int64)
     judged = wanted != UNLABELLED
     confusion = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(confusion, (wanted[judged], answered[judged]), 1)
     begins = np.flatnonzero(np.diff(track, prepend=UNLABELLED - 1))
-    delays = []
+    segments, delays = np.zeros_like(confusion), []
+    ages = np.zeros((len(about), 2), dtype=np.int64)
     for begin, end in zip(begins, [*begins[1:], len(track)], strict=True):
         inside = (about >= begin) & (about < end)
-        if track[begin] != UNLABELLED and inside.any():
-            right = about[inside & (answered == wanted)]
-            # From the segment's first step on, the one of the answer included.
-            delays.append(int(right[0]) + late + 1 - int(begin) if len(right) else -1)
-    return Decisions(confusion=confusion, delays=np.array(delays, dtype=np.int64))
+        if track[begin] == UNLABELLED or not inside.any():
+            continue
+        right = answered[inside] == track[begin]
+        first = about[inside][right][:1]
+        # From the segment's first step on, the one of the answer included.
+        delays.append(int(first[0]) + late + 1 - int(begin) if len(first) else -1)
+        segments[track[begin], np.argmax(logits[inside].sum(axis=0))] += 1
+        ages[: len(right)] += np.stack([right, np.ones_like(right)], axis=1)
+    return Decisions(
+        confusion=confusion,
+        segments=segments,
+        delays=np.array(delays, dtype=np.int64),
+        ages=ages[: int(np.count_nonzero(ages[:, 1]))],
+    )

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from snnc.sim.evaluation.evaluation import Evaluation
 from snnc.sim.evaluation.immunity import Immunity
 from snnc.sim.evaluation.noise import NOISES
 
-__all__ = ["accuracy_over_time", "confusion", "drawn", "firing_rates", "noise_immunity", "weight_histograms"]
+__all__ = [
+    "accuracy_over_time",
+    "confusion",
+    "confusion_matrix",
+    "drawn",
+    "firing_rates",
+    "noise_immunity",
+    "weight_histograms",
+]
 
 # The Okabe-Ito palette: told apart with any colour vision.
 _INTEGER: Final = "#0072B2"
@@ -112,7 +121,11 @@ def weight_histograms(result: Evaluation) -> str:
 
 def confusion(result: Evaluation) -> str:
     """Labels against answers, as shares of each label."""
-    counts = result.activity.confusion
+    return confusion_matrix(result.activity.confusion, result.classes)
+
+
+def confusion_matrix(counts: npt.NDArray[np.int64], names: Sequence[str]) -> str:
+    """The same of counts ``(class, class)`` by label and answer, with the names of the classes."""
     share = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     classes = len(counts)
 
@@ -124,8 +137,8 @@ def confusion(result: Evaluation) -> str:
         axes.set_ylabel("label")
         if classes > _NUMBERED_CLASSES:
             return
-        axes.set_xticks(range(classes), result.classes, rotation=60 if max(map(len, result.classes)) > 2 else 0)
-        axes.set_yticks(range(classes), result.classes)
+        axes.set_xticks(range(classes), names, rotation=60 if max(map(len, names)) > 2 else 0)
+        axes.set_yticks(range(classes), names)
         for label, answer in np.ndindex(classes, classes):
             if counts[label, answer]:
                 colour = "white" if share[label, answer] > 0.5 else "black"

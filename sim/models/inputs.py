@@ -42,7 +42,7 @@ class Samples:
         8-bit pixels ``(sample, channel, height, width)``; of event data spikes ``(sample, time, channel, height,
         width)``.
     labels
-        Class indices ``(sample,)``.
+        Class indices ``(sample,)``; or tracks ``(sample, time)``, -1 where a step is not counted.
     classes
         Names of the classes.
     events
@@ -81,6 +81,7 @@ def load_samples(
     samples: int | None = None,
     time_steps: int | None = None,
     part: Literal["train", "validation", "test"] = "test",
+    tracks: bool = False,
 ) -> Samples:
     """Samples of a data set that fit a network.
 
@@ -92,6 +93,8 @@ def load_samples(
         Steps that will be run; by default the network's.
     part
         Of the data set.
+    tracks
+        Whether labels may be of steps instead of samples.
 
     Raises
     ------
@@ -124,6 +127,11 @@ def load_samples(
         raise DataError(
             f"Samples of '{name}' have {dataset.time_steps} time steps, but the network runs for {steps}; "
             f"give --time-steps {dataset.time_steps}."
+        )
+    if dataset.tracked and not tracks:
+        raise DataError(
+            f"Every step of '{name}' has a label, and its samples as a whole have none: measure decisions, with 'snnc "
+            "evaluate --every STEPS'."
         )
     split = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}[part]
     if not len(split):

@@ -73,3 +73,19 @@ def test_a_window_is_the_sum_of_the_last_answers() -> None:
 def test_a_track_that_is_none_is_refused(labels: np.ndarray, said: str) -> None:
     with pytest.raises(DataError, match=said):
         judge(logits(0, 0, 0, 0, 0), STEPS, labels)
+
+
+def test_a_segment_is_answered_by_all_that_is_about_it() -> None:
+    """Two answers for class 0 against a louder one for class 2."""
+    louder = logits(0, 2, 1, 1, 1) * np.array([[1], [3], [1], [1], [1]])
+    found = judge(louder, STEPS, LABELS)
+    assert found.segments.tolist() == [[0, 0, 1], [0, 1, 0], [0, 0, 0]]
+    assert found.segment_accuracy == 0.5
+
+
+def test_answers_are_counted_by_their_number_in_their_segment() -> None:
+    found = judge(logits(1, 0, 2, 2, 1), STEPS, LABELS)
+    assert found.ages.tolist() == [[0, 2], [2, 2]]  # steps 2 and 8, then 4 and 10
+    longer = judge(logits(0, 0, 0, 0, 0), STEPS, np.zeros(10, int))
+    assert (found + longer).ages.tolist() == [[1, 3], [3, 3], [1, 1], [1, 1], [1, 1]]
+    assert (found + longer).segments.tolist() == [[2, 0, 0], [0, 1, 0], [0, 0, 0]]  # the lowest on a tie

@@ -1,0 +1,80 @@
+"""Whole recordings, which a network hears as streams: of events, with a label for every step.
+
+A data set that was cut into windows has longer recordings than its samples; of another one each sample of events is a
+recording.  A source of longer ones is a line in `RECORDINGS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from snnc.compiler.errors import DataError
+from snnc.distill.data.dataset import Dataset, Labels
+from snnc.distill.data.watch import watch_recordings
+
+__all__ = ["RECORDINGS", "Recording", "recordings_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Recording:
+    """One recording.
+
+    Attributes
+    ----------
+    name
+        For people.
+    events
+        ``[time, address]`` of 0 and 1, or whatever gives such an array for a slice of time.
+    labels
+        One for each step, ``[time]``; `snnc.distill.data.dataset.UNLABELLED` where it is not counted.
+    """
+
+    name: str
+    events: npt.NDArray[np.uint8]
+    labels: Labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def _watch(root: str | Path | None) -> Sequence[Recording]:
+    return [
+        Recording(
+            name=f"person {found.person}", events=found.events, labels=np.full(len(found.events), found.label, np.int64)
+        )
+        for found in watch_recordings(root)
+    ]
+
+
+RECORDINGS: Mapping[str, Callable[[str | Path | None], Sequence[Recording]]] = {"watch": _watch}
+"""Of the test part of data sets that were cut into windows, by their names."""
+
+
+def recordings_of(dataset: Dataset, root: str | Path | None) -> Sequence[Recording]:
+    """The test part as recordings.
+
+    Parameters
+    ----------
+    root
+        Where it was loaded from.
+
+    Raises
+    ------
+    DataError
+        They are images.
+    """
+    if dataset.name in RECORDINGS:
+        return RECORDINGS[dataset.name](root)
+    if dataset.time_steps is None:
+        raise DataError(f"'{dataset.name}' holds images, which are no streams; choose events with --dataset or --data.")
+    steps, split = dataset.time_steps, dataset.test
+    tracks = split.labels if dataset.tracked else np.repeat(split.labels[:, np.newaxis], steps, axis=1)
+    return [
+        Recording(name=f"sample {number}", events=events.reshape(steps, -1), labels=track)
+        for number, (events, track) in enumerate(zip(split.images, tracks, strict=True))
+    ]
