@@ -17,6 +17,7 @@ from snnc.rtl.engines.gather.plan import GatherKind
 from snnc.rtl.walkers.convolution.timing import seen
 from snnc.rtl.walkers.gather.plan import GatherWalk
 from snnc.sim.models.stimulus import Stimulus
+from snnc.sim.models.timing.timeline import Record
 from snnc.sim.models.timing.walking import SpikeLink, Walker
 
 __all__ = ["Timing", "events_gathered"]
@@ -42,6 +43,7 @@ class Timing:
             raise ValueError(f"engine {engine.name!r} gathers no spikes")
         self.walkers: list[Walker] = []
         self.outputs: SpikeLink | None = None
+        self.record: Record | None = None
         self._engine = engine
         self._steps = stimulus.time_steps
         empty = np.full(len(stimulus), -1, dtype=np.int64)
@@ -59,7 +61,7 @@ class Timing:
         engine, outputs = self._engine, self.outputs
         assert outputs is not None
         words = _per_word(engine.main.source_layout, spikes)
-        runs = [_gathered(engine, unit, self._steps, rows, words, outputs) for unit in range(engine.units)]
+        runs = [_gathered(engine, unit, self._steps, rows, words, outputs, self.record) for unit in range(engine.units)]
         first, last, operations = (np.array(values) for values in zip(*runs, strict=True))
         self.operations = operations.sum(axis=0)
         self.first_issue = first.min(axis=0)
@@ -75,6 +77,7 @@ def _gathered(
     rows: Sequence[IntArray],
     spikes: tuple[IntArray, IntArray],
     outputs: SpikeLink,
+    record: Record | None,
 ) -> tuple[IntArray, IntArray, IntArray]:
     """One unit's run: when it issues its first and its last operation, and how many it does; ``(batch,)``."""
     layout, passes, walk = engine.layout, len(engine.passes), engine.main.walk
@@ -114,6 +117,8 @@ def _gathered(
                     some = found > 0
                     done = np.where(some, np.maximum(held + 1, done) + cycles, done)
                     word_done = np.where(some, done - final_byte[t, h, w, k], held + 1)
+                if record is not None:
+                    record.add(done - cycles + 1, done, cycles, unit=unit)
                 if first is None:
                     first = done - cycles + 1
             outputs.emit(t, number, done - passes + 1 + engine.pipeline + engine.emission)

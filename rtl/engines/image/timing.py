@@ -16,6 +16,7 @@ from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.walkers.image.plan import ImageWalk
 from snnc.sim.models.stimulus import Marker, Stimulus
 from snnc.sim.models.timing.digits import digit_count
+from snnc.sim.models.timing.timeline import Record, State
 from snnc.sim.models.timing.walking import SpikeLink, Walker
 
 __all__ = ["Timing"]
@@ -46,6 +47,7 @@ class Timing:
             raise ValueError(f"engine {engine.name!r} gathers no image")
         self.walkers: list[Walker] = []
         self.outputs: SpikeLink | None = None
+        self.record: Record | None = None
         self.answered: dict[int, IntArray] = {}
         self._engine = engine
         self._into_maps = engine.kind.into_maps
@@ -53,9 +55,9 @@ class Timing:
         self._all_steps = engine.kind.all_steps(engine.lanes)
         slots = _slots_of_pixels(engine, stimulus)
         self._groups = engine.layout.groups
-        self._slots, digits, self._leading = _over_kernels(engine, slots)
+        self._slots, self._digits, self._leading = _over_kernels(engine, slots)
         replayed = 0 if self._into_maps else stimulus.time_steps - 1
-        self.operations: IntArray = self._groups * digits.sum(axis=(0, 1)) + engine.words * (1 + replayed)
+        self.operations: IntArray = self._groups * self._digits.sum(axis=(0, 1)) + engine.words * (1 + replayed)
         empty = np.full(len(stimulus), -1, dtype=np.int64)
         self.first_issue, self.first_execute, self.last_execute = empty, empty, empty
 
@@ -81,6 +83,9 @@ class Timing:
             for word in range(engine.words):
                 issue = np.maximum(free, link.granted())
                 self.last_execute = issue + pipeline
+                if self.record is not None:
+                    reason = State.ROOM if (issue > free).all() else State.INPUT
+                    self.record.add(issue, issue, 1, reason=reason)
                 link.emit(t, word, self.last_execute + engine.emission)
                 free = issue + 1
             link.finish(t)
@@ -98,6 +103,8 @@ class Timing:
                 first = np.minimum(free + self._leading[x], transfer)
             for t in range(self._stimulus.time_steps if self._into_maps else 1):
                 link.emit(t, word, transfer + 2 + t * each + engine.pipeline + engine.emission)
+            if self.record is not None:
+                self.record.add(free, transfer, self._digits[y, x] + 1, unit=unit)
             stepped = transfer + each * self._all_steps
             free = transfer + 1
         return first, transfer

@@ -11,6 +11,7 @@ from snnc.compiler.plan import EnginePlan
 from snnc.rtl.walkers import witness
 from snnc.sim.models.stimulus import Stimulus
 from snnc.sim.models.timing.links import Outputs
+from snnc.sim.models.timing.timeline import Record, State
 from snnc.sim.models.timing.walking import Walker
 
 __all__ = ["Timing"]
@@ -35,6 +36,7 @@ class Timing:
             witness(projection.walk, "timing").Walker(self, projection, batch) for projection in plan.projections
         ]
         self.outputs: Outputs | None = None
+        self.record: Record | None = None
         self.begun = self.done = -1
         """The last step whose side projections have been walked, and the last one that has ended."""
         self.free = np.zeros(batch, dtype=np.int64)
@@ -87,9 +89,11 @@ class Timing:
             self.last_single = np.full(len(stimulus), self.main.single)
             if t == 0:
                 self.first_issue = np.where(self.first_issue < 0, source.first_issue, self.first_issue)
+            if self.record is not None:
+                self.record.add(begins, self.free - 1, source.operations[t])
             self.sweep(t)
             offered = self.free
-        self.operations = self.operations + source.operations
+        self.operations = self.operations + source.operations.sum(axis=0)
 
     def _ask(self, taken: int) -> None:
         """Wait for the answer whether the sample ends with so many steps, or for the logits, if that is asked."""
@@ -122,8 +126,10 @@ class Timing:
                 assert self.main.behind is not None
                 self.main.behind.advance(t)
 
-    def walked(self, operations: IntArray, first: IntArray, worked: npt.NDArray[np.bool_]) -> None:
-        """Count events' operations; the first of them is issued at `first` in the samples that have any."""
+    def walked(self, operations: IntArray, first: IntArray, last: IntArray, worked: npt.NDArray[np.bool_]) -> None:
+        """Count events' operations, issued from `first` to `last` in the samples that have any."""
+        if self.record is not None:
+            self.record.add(first, last, operations, here=worked)
         self.operations = self.operations + np.where(worked, operations, 0)
         self.first_issue = np.where(worked & (self.first_issue < 0), first, self.first_issue)
 
@@ -155,10 +161,15 @@ class Timing:
         for word in range(words) if self.outputs is not None else ():
             assert self.outputs is not None
             issue = np.maximum(self.free, self.outputs.granted())
+            if self.record is not None:
+                self.record.add(issue, issue, 1, reason=State.ROOM if (issue > self.free).all() else State.INPUT)
             if word == 0:
                 self.first_issue = np.where(self.first_issue < 0, issue, self.first_issue)
             self.free = issue + 1
             self.outputs.emit(t, word, issue + self.plan.pipeline + self.plan.emission)
+        if self.record is not None:
+            rest = words * (passes if self.outputs is None else passes - 1)
+            self.record.add(self.free, self.free + rest - 1, rest)
         if self.outputs is None:
             self.first_issue = np.where(self.first_issue < 0, issue, self.first_issue)
             self.free = self.free + words

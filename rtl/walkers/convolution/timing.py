@@ -61,7 +61,7 @@ class Walker(WalkerTiming):
         last_in = np.where(events > 2, ended(events - 3) + 1, np.where(events > 1, second_in, first_in))
         here, last_issue = word.everywhere, ended(events)
         worked = here & (count * events > 0)
-        engine.walked(count * events, begins, worked)
+        engine.walked(count * events, begins, last_issue, worked)
         engine.free = np.where(worked, last_issue + 1, engine.free)
         engine.last_issue = np.where(worked, last_issue, engine.last_issue)
         engine.last_word = np.where(worked, last, engine.last_word)
@@ -106,7 +106,7 @@ def _source(walker: Walker, stimulus: Stimulus) -> SourceSteps:
     return SourceSteps(
         first_offer=np.full(len(stimulus), 3, dtype=np.int64),
         first_issue=3 + first_beats - stimulus.offsets[:-1],
-        operations=np.add.reduceat(count, stimulus.offsets[:-1]),
+        operations=np.add.reduceat(count, begins).reshape(shape).T,
         cycles=np.add.reduceat(cycles, begins).reshape(shape).T,
         leading=leading.reshape(shape).T,
         walks=walking,

@@ -33,7 +33,7 @@ class Walker(WalkerTiming):
         worked = here & (word.events > 0)
         begins = begins + np.where(worked, engine.waits(0, begins), 0)
         walked = engine.plan.words * word.events
-        engine.walked(walked, begins, worked)
+        engine.walked(walked, begins, begins + walked - 1, worked)
         engine.free = np.where(worked, begins + walked, engine.free)
         engine.went_through(worked)
         self.serialiser = np.where(here, begins + walked - 1, self.serialiser)
@@ -63,11 +63,12 @@ def _source(engine: EnginePlan, stimulus: Stimulus) -> SourceSteps:
     begins = np.concatenate([np.zeros(1, dtype=np.int64), steps + 1])[:-1]
     walks, trailing = steps_walked(stimulus, events > 0, begins, steps)
     first_beats = np.flatnonzero(issuing)[np.searchsorted(np.flatnonzero(issuing), stimulus.offsets[:-1])]
+    shape = (len(stimulus), stimulus.time_steps)
     return SourceSteps(
         first_offer=np.full(len(stimulus), 1 - late, dtype=np.int64),
         first_issue=1 + (first_beats - stimulus.offsets[:-1]) * (1 + late),
-        operations=engine.words * np.add.reduceat(events + (marker if direct else 0), stimulus.offsets[:-1]),
-        cycles=np.add.reduceat(cycles, begins).reshape(len(stimulus), stimulus.time_steps).T,
+        operations=engine.words * np.add.reduceat(events + (marker if direct else 0), begins).reshape(shape).T,
+        cycles=np.add.reduceat(cycles, begins).reshape(shape).T,
         leading=np.zeros((stimulus.time_steps, len(stimulus)), dtype=np.int64),
         walks=walks,
         trailing=trailing,

@@ -22,6 +22,7 @@ from snnc.compiler.plan import EnginePlan, LayoutPlan, Plan
 from snnc.rtl.engines import witness
 from snnc.sim.models.stimulus import Stimulus
 from snnc.sim.models.timing.links import Link, MapReader, Maps, Outputs, Replay
+from snnc.sim.models.timing.timeline import Record
 from snnc.sim.models.timing.walking import EngineTiming
 
 __all__ = ["EnginePrediction", "Prediction", "predict"]
@@ -101,7 +102,12 @@ class Prediction:
 
 
 def predict(
-    plan: Plan, stimulus: Stimulus, spikes: Mapping[str, npt.NDArray[Any]], *, steps: IntArray | None = None
+    plan: Plan,
+    stimulus: Stimulus,
+    spikes: Mapping[str, npt.NDArray[Any]],
+    *,
+    steps: IntArray | None = None,
+    records: Mapping[str, Record] | None = None,
 ) -> Prediction:
     """The cycles of every sample.
 
@@ -115,6 +121,8 @@ def predict(
         Of every spiking engine by name, ``(time, batch, neuron)``, as the golden model gives them.
     steps
         That each sample takes, as the golden model gives them, ``(batch,)``; by default all, in every sample.
+    records
+        By engine, where the operations of a batch of one sample are noted down, each with its cycle.
 
     Raises
     ------
@@ -124,6 +132,8 @@ def predict(
     timings: dict[str, EngineTiming] = {
         engine.name: witness(engine.kind, "timing").Timing(engine, stimulus) for engine in plan.engines
     }
+    for name, record in (records or {}).items():
+        timings[name].record = record
     for source in plan.engines[:-1]:
         counts = _spikes_per_word(source.layout, spikes[source.name])
         if source.kind.into_maps:

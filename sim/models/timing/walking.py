@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from snnc.compiler.plan import EnginePlan, ProjectionPlan
 from snnc.sim.models.stimulus import Marker, Stimulus
+from snnc.sim.models.timing.timeline import Record
 
 __all__ = ["EngineState", "EngineTiming", "SourceSteps", "SpikeLink", "Walker", "Word", "check_markers", "steps_walked"]
 
@@ -36,9 +37,12 @@ class EngineTiming(Protocol):
         That it does; known at the end, as all that follow.
     first_issue, first_execute, last_execute
         Cycles of its operations.
+    record
+        Where its operations of a batch of one sample are noted down, if they are; set before anything runs.
     """
 
     walkers: list[Walker]
+    record: Record | None
     outputs: SpikeLink | None
     answered: dict[int, IntArray]
     operations: IntArray
@@ -101,8 +105,8 @@ class EngineState(Protocol):
     def sweep(self, t: int) -> None:
         """The sweep of step `t`."""
 
-    def walked(self, operations: IntArray, first: IntArray, worked: npt.NDArray[np.bool_]) -> None:
-        """Count events' operations; the first of them is issued at `first` in the samples that have any."""
+    def walked(self, operations: IntArray, first: IntArray, last: IntArray, worked: npt.NDArray[np.bool_]) -> None:
+        """Count events' operations, issued from `first` to `last` in the samples that have any."""
 
     def went_through(self, here: npt.NDArray[np.bool_]) -> None:
         """The operations up to `free` have gone through all words in turn, in these samples."""
@@ -213,7 +217,7 @@ class SourceSteps:
     first_issue
         Cycle of the first operation, shape ``(batch,)``.
     operations
-        Of each sample but its sweeps, shape ``(batch,)``.
+        Of each step but its sweep, shape ``(time, batch)``.
     cycles
         Of the walker from the start of each step to its first sweep operation, shape ``(time, batch)``.
     leading
