@@ -1,7 +1,7 @@
 """What every engine does in each cycle of one sample: works, or waits, and for what.
 
-The exact model (`snnc.sim.models.timing.exact.predict`) notes down each stretch of operations that it follows. What lies
-between two of them is the wait that the later one gives as its reason.
+The exact model (`snnc.sim.models.timing.exact.predict`) notes down each stretch of operations that it follows. What
+lies between two of them is the wait that the later one gives as its reason.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class State(Enum):
     ROOM = "waiting for room"
     """What it would send has no room in the queue behind it."""
     SLOT = "nothing to add"
-    """It goes through what has no operation: a pixel of 0, the distance that an operation has to keep to another one."""
+    """It goes through what has no operation: a pixel of 0, the distance that one has to keep to another."""
     DONE = "done"
     """It has issued the last operation of the sample."""
 
