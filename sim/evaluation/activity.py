@@ -239,13 +239,12 @@ def _counts(
     float_correct = np.zeros(time_steps, np.int64)
     if floats is not None:
         integer = {name: found.spikes for name, found in trace.populations.items()}
-        run = floats.run(inputs, time_steps=time_steps)
-        fed = floats.run(inputs, time_steps=time_steps, fed=integer)
+        run = floats.run(inputs, time_steps=time_steps, beside=integer)
         float_correct = _correct(run.logits, labels)
         for name, spikes in run.spikes.items():
             layers[name].floating = int(np.count_nonzero(spikes))
             layers[name].different = int(np.count_nonzero(spikes != integer[name]))
-            layers[name].own_different = int(np.count_nonzero(fed.spikes[name] != integer[name]))
+            layers[name].own_different = int(np.count_nonzero(run.fed[name] != integer[name]))
     return _Counts(
         steps=[trace.steps],
         correct=_correct(logits, labels),

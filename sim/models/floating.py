@@ -7,7 +7,7 @@ that the two can be compared spike for spike.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, assert_never
 
 import numpy as np
@@ -29,6 +29,7 @@ from snnc.compiler.ir import (
     Readout,
     Reset,
 )
+from snnc.sim.models.convolving import arranged, convolved
 
 __all__ = ["FloatNetwork", "FloatSum", "FloatTrace", "seen_by"]
 
@@ -46,10 +47,14 @@ class FloatTrace:
         By population, all but the input and the readout; ``(time, batch, neuron)``.
     logits
         The readout's membranes after every step, ``(time, batch, class)``.
+    fed
+        What each population does where it hears another network's spikes in the place of its own network's, so that its
+        difference from that network is its own and not that of the layers before. Empty where nobody asked for it.
     """
 
     spikes: Mapping[str, BoolArray]
     logits: FloatArray
+    fed: Mapping[str, BoolArray] = field(default_factory=dict)
 
 
 class FloatNetwork:
@@ -65,62 +70,89 @@ class FloatNetwork:
         }
 
     def run(
-        self, inputs: npt.NDArray[Any], *, time_steps: int, fed: Mapping[str, BoolArray] | None = None
+        self, inputs: npt.NDArray[Any], *, time_steps: int, beside: Mapping[str, BoolArray] | None = None
     ) -> FloatTrace:
         """Run a batch that is encoded as `snnc.sim.models.golden.run` takes it.
 
         Parameters
         ----------
-        fed
-            Spikes by population that the layers after it get in the place of its own: of the integer network, so that
-            each layer's difference from it is the layer's own and not that of the layers before.
+        beside
+            Spikes by population, ``(time, batch, neuron)``, such as the integer network's, for `FloatTrace.fed`.
         """
         graph = self.graph
         direct = graph.source.encoding is Encoding.DIRECT
         values = np.broadcast_to(inputs, (time_steps, *inputs.shape)) if direct else inputs
         batch = values.shape[1]
-        outputs: dict[str, npt.NDArray[Any]] = {graph.input.name: values}
-        membranes = {layer.name: _start(layer, batch) for layer in graph.layers}
-        for layer in graph.layers[:-1]:
-            outputs[layer.name] = np.zeros((time_steps, batch, layer.size), np.bool_)
-        logits = np.empty((time_steps, batch, graph.readout.size))
+        own: dict[str, npt.NDArray[Any]] = {graph.input.name: values}
+        others: dict[str, npt.NDArray[Any]] = {graph.input.name: values, **(beside or {})}
+        layers = [_Layer(layer, time_steps, batch) for layer in graph.layers]
+        own |= {layer.name: layer.outputs for layer in layers}
+        # What hears the input alone hears the same in both.
+        fed = {
+            layer.name: _Layer(layer, time_steps, batch)
+            for layer in graph.layers[:-1]
+            if beside and any(projection.source in beside for projection in graph.into(layer.name))
+        }
         constants: dict[FloatSum, FloatArray] = {}
+
+        def current(layer: Population, heard: Mapping[str, npt.NDArray[Any]], t: int) -> FloatArray:
+            found = np.broadcast_to(_per_neuron(layer.bias, layer), (batch, layer.size)).copy()
+            for weighted in self._sums[layer.name]:
+                earlier = t - weighted.projection.delay
+                if earlier < 0:
+                    continue
+                if not weighted.direct:
+                    found += weighted(heard[weighted.projection.source][earlier])
+                    continue
+                if weighted not in constants:
+                    constants[weighted] = weighted(values[0])
+                found += constants[weighted]
+            return found
+
         for t in range(time_steps):
-            for layer in graph.layers:
-                current = np.broadcast_to(_per_neuron(layer.bias, layer), (batch, layer.size)).copy()
-                for weighted in self._sums[layer.name]:
-                    earlier = t - weighted.projection.delay
-                    if earlier < 0:
-                        continue
-                    if not weighted.direct:
-                        source = weighted.projection.source
-                        current += weighted((outputs if fed is None or source not in fed else fed)[source][earlier])
-                        continue
-                    if weighted not in constants:
-                        constants[weighted] = weighted(values[0])
-                    current += constants[weighted]
-                membranes[layer.name], spikes = _step(layer, membranes[layer.name], current)
-                if spikes is None:
-                    logits[t] = membranes[layer.name]
-                else:
-                    outputs[layer.name][t] = spikes
-        return FloatTrace(spikes={layer.name: outputs[layer.name] for layer in graph.layers[:-1]}, logits=logits)
+            for layer in layers:
+                layer.step(t, current(layer.population, own, t))
+                if (other := fed.get(layer.name)) is not None:
+                    other.step(t, current(layer.population, others, t))
+        spikes = {layer.name: layer.outputs for layer in layers[:-1]}
+        return FloatTrace(
+            spikes=spikes,
+            logits=layers[-1].outputs,
+            fed=spikes | {name: layer.outputs for name, layer in fed.items()} if beside else {},
+        )
+
+
+class _Layer:
+    """A population in a run: its membranes, and what it has put out, ``(time, batch, neuron)``: spikes, or logits."""
+
+    def __init__(self, population: Population, time_steps: int, batch: int) -> None:
+        self.name = population.name
+        self.population = population
+        kind = np.float64 if isinstance(population.neuron, Readout) else np.bool_
+        self.outputs: npt.NDArray[Any] = np.zeros((time_steps, batch, population.size), kind)
+        self._membrane = _start(population, batch)
+
+    def step(self, t: int, current: FloatArray) -> None:
+        """Step `t`."""
+        self._membrane, spikes = _step(self.population, self._membrane, current)
+        self.outputs[t] = self._membrane if spikes is None else spikes
 
 
 def _step(layer: Population, membrane: FloatArray, current: FloatArray) -> tuple[FloatArray, BoolArray | None]:
-    """The membrane after a step, and the spikes of a neuron that has any."""
+    """The membrane after a step, in the place of `current`, and the spikes of a neuron that has any."""
     match layer.neuron:
         case IntegrateAndFire(leak_shift=leak, reset=reset, floor=floor):
             threshold = _per_neuron(layer.neuron.threshold, layer)
-            membrane = (membrane if leak is None else membrane * (1 - 2.0**-leak)) + current
+            current += membrane if leak is None else membrane * (1 - 2.0**-leak)
+            membrane = current
             above = layer.neuron.comparison is Comparison.ABOVE
             spikes = membrane > threshold if above else membrane >= threshold
             match reset:
                 case Reset.SOFT:
                     taken = layer.neuron.subtracted
-                    membrane = membrane - (threshold if taken is None else _per_neuron(taken, layer)) * spikes
+                    membrane -= (threshold if taken is None else _per_neuron(taken, layer)) * spikes
                 case Reset.HARD:
-                    membrane = membrane * ~spikes
+                    membrane *= ~spikes
                 case _ as unreachable_reset:
                     assert_never(unreachable_reset)
             if floor is not None:
@@ -161,6 +193,8 @@ class FloatSum:
             gain = np.ones(target.channels) if projection.gain is None else projection.gain
             scale = np.repeat(gain * unit / projection.pool**2, len(self._weight) // target.channels)
             self._weight = self._weight * scale.reshape(-1, *[1] * (self._weight.ndim - 1))
+        if isinstance(projection, Convolution):
+            self._weight = arranged(self._weight, projection.groups)
 
     def __call__(self, values: npt.NDArray[Any]) -> FloatArray:
         """``(batch, source)`` to ``(batch, target)``."""
@@ -168,18 +202,13 @@ class FloatSum:
         match self.projection:
             case Dense() as dense:
                 return seen_by(dense, maps)[0] @ self._weight.T
-            case Convolution() as convolution:
-                return self._convolved(seen_by(convolution, maps), convolution.groups, len(values))
+            case Convolution(pool=pool) as convolution:
+                pooled = _window_sums(maps, (pool, pool), (pool, pool))
+                return convolved(pooled, convolution, self._weight, self._target, np.float64)
             case Pooling(kernel=kernel, stride=stride):
                 return (_window_sums(maps, kernel, stride) * self._weight[:, None, None]).reshape(len(values), -1)
             case _ as unreachable:
                 assert_never(unreachable)
-
-    def _convolved(self, seen: FloatArray, groups: int, batch: int) -> FloatArray:
-        outputs, rows, columns = self._target
-        product = seen @ self._weight.reshape(groups, outputs // groups, -1).transpose(0, 2, 1)
-        maps_out = product.reshape(groups, batch, rows * columns, -1).transpose(1, 0, 3, 2)
-        return np.ascontiguousarray(maps_out).reshape(batch, -1)
 
 
 def seen_by(projection: Dense | Convolution, maps: FloatArray) -> FloatArray:

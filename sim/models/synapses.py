@@ -1,7 +1,6 @@
 """The weighted sums of the golden model: ``docs/semantics.md`` section 1 for whole batches.
 
-Sums are matrix products in floating point wherever the actual weights prove them exact. A convolution becomes one by
-copying the source's values beside each other that a target sees (im2col), a bounded number of samples at a time.
+Sums are matrix products in floating point wherever the actual weights prove them exact.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from snnc.compiler.errors import FitError
 from snnc.compiler.ir import Convolution, Dense, Encoding, Graph, InputSource, Pooling, Projection, window
+from snnc.sim.models.convolving import arranged, convolved
 
 __all__ = ["WeightedSum"]
 
@@ -26,9 +26,6 @@ _EXACT: Final[tuple[tuple[type[np.generic], int], ...]] = (
     (np.int64, 2**62),
 )
 """Arithmetic for weighted sums, fastest first, with the magnitude below which every partial sum is exact in it."""
-
-_PIECE: Final = 2**17
-"""Numbers that a convolution copies beside each other at a time: few enough for a cache, enough for a fast product."""
 
 
 class WeightedSum:
@@ -87,7 +84,7 @@ class WeightedSum:
                 pooled = self._pooled(maps, pool)
                 result = (pooled.reshape(len(values), len(self.weight)) @ self.weight).astype(kind)
             case Convolution(pool=pool) as projection:
-                result = self._convolved(self._pooled(maps, pool), projection, kind)
+                result = convolved(self._pooled(maps, pool), projection, self.weight, self._target, kind)
             case Pooling(kernel=kernel, stride=stride):
                 sums = _window_sums(maps, kernel, stride, np.dtype(kind))
                 result = (sums * self.weight[:, None, None].astype(kind)).reshape(len(values), math.prod(self._target))
@@ -101,35 +98,6 @@ class WeightedSum:
         if pool == 1:
             return maps.astype(self.weight.dtype)
         return _window_sums(maps, (pool, pool), (pool, pool), self.weight.dtype)
-
-    def _convolved(self, maps: AnyArray, projection: Convolution, kind: type[np.signedinteger[Any]]) -> AnyArray:
-        """``(batch, channel, height, width)`` to ``(batch, target)``."""
-        batch, channels, height, width = maps.shape
-        outputs, rows, columns = self._target
-        (kernel_rows, kernel_columns), groups = projection.kernel, projection.groups
-        (above, left), (down, right) = projection.padding, projection.stride
-        result = np.empty((batch, groups, outputs // groups, rows * columns), kind)
-        piece = max(1, _PIECE // (channels * kernel_rows * kernel_columns * rows * columns))
-        for start in range(0, batch, piece):
-            some = maps[start : start + piece]
-            # Channels last: what is copied together lies together.
-            padded = np.zeros((len(some), height + 2 * above, width + 2 * left, channels), maps.dtype)
-            padded[:, above : above + height, left : left + width] = some.transpose(0, 2, 3, 1)
-            sample, row, column, channel = padded.strides
-            seen = np.lib.stride_tricks.as_strided(
-                padded,
-                (groups, len(some), rows, columns, kernel_rows, kernel_columns, channels // groups),
-                (
-                    *(channel * (channels // groups), sample, row * down, column * right),
-                    *(row * projection.dilation[0], column * projection.dilation[1], channel),
-                ),
-                writeable=False,
-            )
-            # (group, sample and position, channel)
-            product = seen.reshape(groups, len(some) * rows * columns, -1) @ self.weight
-            product = product.reshape(groups, len(some), rows * columns, -1)
-            result[start : start + piece] = product.transpose(1, 0, 3, 2)
-        return result.reshape(batch, outputs * rows * columns)
 
 
 def _largest_row(projection: Projection) -> int:
@@ -150,11 +118,7 @@ def _arranged(projection: Projection, kind: type[np.generic]) -> AnyArray:
         case Dense():
             return np.ascontiguousarray(projection.weight.T.astype(kind))
         case Convolution(weight=weight, groups=groups):
-            outputs, channels, rows, columns = weight.shape
-            grouped = weight.astype(kind).reshape(groups, outputs // groups, channels, rows, columns)
-            return np.ascontiguousarray(
-                grouped.transpose(0, 3, 4, 2, 1).reshape(groups, rows * columns * channels, outputs // groups)
-            )
+            return arranged(weight.astype(kind), groups)
         case Pooling():
             return projection.weight.astype(np.int64)
         case _ as unreachable:

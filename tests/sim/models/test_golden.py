@@ -29,8 +29,7 @@ from snnc.compiler.ir import (
     Shape,
     target_shape,
 )
-from snnc.sim.models import golden
-from snnc.sim.models import synapses as synapses_module
+from snnc.sim.models import convolving, golden
 from snnc.sim.models.synapses import WeightedSum
 from tests.networks import random_chain
 from tests.strategies import STEPS, integer_networks, integers
@@ -328,7 +327,7 @@ def test_a_convolution_in_pieces_is_the_same(piece: int, monkeypatch: pytest.Mon
     graph = chain_of(convolution, (3, 5, 5), fire(9))
     inputs = random_inputs(graph, 3, 7, seed=0)
     whole = golden.run(graph, inputs, time_steps=3)
-    monkeypatch.setattr(synapses_module, "_PIECE", piece)
+    monkeypatch.setattr(convolving, "_PIECE", piece)
     pieces = golden.run(graph, inputs, time_steps=3)
     np.testing.assert_array_equal(pieces.populations["hidden"].membranes, whole.populations["hidden"].membranes)
 
