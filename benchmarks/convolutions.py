@@ -16,7 +16,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import numpy as np
@@ -135,10 +135,14 @@ def measure(name: str, data: Path, output: Path, *, seeds: tuple[int, ...], veri
     }
 
 
+_ENGINES: Final = ("--engines", "scatter")
+"""Those that the README's figures are of."""
+
+
 def _compile(checkpoint: Path, case: Case, folder: Path) -> Build:
     command = [Path(sys.executable).with_name("snnc"), "compile", checkpoint, "--target", case.target]
     lanes = ["--lanes", case.lanes] if case.lanes else []
-    subprocess.run([*map(str, command), "--device", case.device, *lanes, "-o", str(folder)], check=True)
+    subprocess.run([*map(str, command), "--device", case.device, *lanes, *_ENGINES, "-o", str(folder)], check=True)
     return open_build(folder)
 
 

@@ -12,14 +12,14 @@ from snnc.compiler.ir import ActivityRecord, Graph
 from snnc.compiler.plan import Plan, Range
 from snnc.compiler.targets import Device
 
-__all__ = ["ActivitySource", "Bounds", "Design", "Engines", "Firing", "Objective", "Options"]
+__all__ = ["ActivitySource", "Bounds", "Considered", "Design", "Engines", "Firing", "Objective", "Options"]
 
 
 class Objective(Enum):
     """What the lanes are chosen for, among those that fit the device; by the estimates of cycles and of logic."""
 
     LATENCY = "latency"
-    """The fewest cycles of a sample."""
+    """The fewest cycles of a sample, though not at any price: twice the logic must save 4 % of them."""
     BALANCED = "balanced"
     """The least product of cycles and logic cells: twice the logic must make it twice as fast."""
     AREA = "area"
@@ -43,7 +43,7 @@ class Engines(Enum):
     GATHER = "gather"
     """Each word gathers the spikes below its kernel, in all layers that can."""
     AUTO = "auto"
-    """What has the smaller product of cycles and logic cells, layer after layer."""
+    """What is better by the objective, layer after layer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ class Options:
     objective: Objective = Objective.LATENCY
     weight_bits: int | None = None
     activity: ActivitySource | ActivityRecord = ActivitySource.RECORDED
-    engines: Engines = Engines.SCATTER
+    engines: Engines = Engines.AUTO
     stream: bool = False
     spram: bool = True
 
@@ -120,6 +120,33 @@ class Bounds:
     firing: Firing
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Considered:
+    """One way to give the layers of a network to kinds of engines, with the best lanes that were found for it.
+
+    Attributes
+    ----------
+    gathered
+        The layers whose words gather spikes, by name.
+    widths
+        Lanes and column banks of each layer, as ``--lanes`` takes them.
+    cycles
+        Of a mean sample, estimated.
+    cells, blocks, sprams
+        Logic cells, estimated, block RAMs and SPRAM.
+    lacks
+        What the device lacks for it; empty where it fits.
+    """
+
+    gathered: tuple[str, ...]
+    widths: tuple[str, ...]
+    cycles: float
+    cells: int
+    blocks: int
+    sprams: int
+    lacks: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Design:
     """A network on its way to hardware.
@@ -141,6 +168,8 @@ class Design:
         `schedule`. The pass `place` refuses one that its device does not hold.
     gathered
         The layers whose words gather spikes (`plan.EngineKind`), by name.
+    considered
+        The ways to choose these that the pass `schedule` compared, the one that it took among them.
     rewrites
         What the pass `lower` put in the place of something else, a sentence each.
     notes
@@ -157,6 +186,7 @@ class Design:
     column_banks: tuple[int, ...] = ()
     plan: Plan | None = None
     gathered: frozenset[str] = frozenset()
+    considered: tuple[Considered, ...] = ()
     rewrites: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))

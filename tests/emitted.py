@@ -17,15 +17,16 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
-from snnc.compiler.design import Options
+from snnc.compiler.design import Engines, Options
 from snnc.compiler.errors import FitError
 from snnc.compiler.pipeline import compile_network
 from snnc.compiler.targets import find_device
 from tests.networks import compile_graph
 from tests.sim.random_spatial import BANKED, random_case
 
-__all__ = ["KEPT", "RANDOM", "STUDENTS", "case_name", "digests", "kept", "random_files", "student_files"]
+__all__ = ["KEPT", "RANDOM", "STUDENTS", "Chip", "case_name", "digests", "kept", "random_files", "student_files"]
 
 KEPT = Path(__file__).with_suffix(".json")
 
@@ -34,24 +35,36 @@ RANDOM = 40
 
 _EXAMPLES = Path(__file__).parents[1] / "examples" / "students"
 
-STUDENTS: Mapping[str, tuple[tuple[str, str | None, str | None], ...]] = {
-    "cifar10-conv-int4": (("ecp5", "85k", "32,64,48,56,48,10"), ("ecp5", "85k", None)),
-    "digits-64-32-10-int4": (("ice40", None, None), ("ecp5", "25k", None)),
-    "fashion-mnist-conv-int4": (("ecp5", "45k", "24,48,64,64,10"), ("ecp5", "45k", None)),
-    "mnist-784-128-10-int4": (("ice40", "up5k", "11,10"), ("ice40", None, None), ("ecp5", "25k", None)),
-    "mnist-784-32-10-int4": (("ice40", None, None),),
-    "mnist-784-58-40-10-int4": (("ice40", None, None), ("ecp5", "25k", None)),
-    "mnist-conv-int4": (("ice40", None, None),),
-    "mnist-conv-ternary": (("ice40", None, None),),
-    "spoken-digits-conv-int4": (("ecp5", "25k", None), ("ecp5", "45k", None)),
+Chip: TypeAlias = tuple[str, str | None, str | None, Engines]
+"""Family, device, lanes and engines; None for what the command chooses by itself."""
+
+_UP5K: Chip = ("ice40", None, None, Engines.AUTO)
+_ECP5: Chip = ("ecp5", "25k", None, Engines.AUTO)
+
+
+def _either(target: str, device: str | None) -> tuple[Chip, Chip]:
+    """With what the command chooses, and scattered."""
+    return (target, device, None, Engines.AUTO), (target, device, None, Engines.SCATTER)
+
+
+STUDENTS: Mapping[str, tuple[Chip, ...]] = {
+    "cifar10-conv-int4": (("ecp5", "85k", "32,64,48,56,48,10", Engines.SCATTER), *_either("ecp5", "85k")),
+    "digits-64-32-10-int4": (_UP5K, _ECP5),
+    "fashion-mnist-conv-int4": (("ecp5", "45k", "24,48,64,64,10", Engines.SCATTER), *_either("ecp5", "45k")),
+    "mnist-784-128-10-int4": (("ice40", "up5k", "11,10", Engines.AUTO), _UP5K, _ECP5),
+    "mnist-784-32-10-int4": (_UP5K,),
+    "mnist-784-58-40-10-int4": (_UP5K, _ECP5),
+    "mnist-conv-int4": _either("ice40", None),
+    "mnist-conv-ternary": _either("ice40", None),
+    "spoken-digits-conv-int4": (*_either("ecp5", "25k"), *_either("ecp5", "45k")),
 }
-"""By student: family, device and lanes; None for what the command chooses by itself."""
 
 
-def student_files(name: str, target: str, device: str | None, lanes: str | None) -> Mapping[str, bytes]:
+def student_files(name: str, chip: Chip) -> Mapping[str, bytes]:
     """The build's files of a student that ships."""
+    target, device, lanes, engines = chip
     widths = None if lanes is None else tuple(int(count) for count in lanes.split(","))
-    options = Options(lanes=widths)
+    options = Options(lanes=widths, engines=engines)
     return compile_network(_EXAMPLES / f"{name}.pt", find_device(target, device), options).files
 
 
@@ -84,15 +97,20 @@ def kept() -> Mapping[str, Mapping[str, str]]:
 
 def _cases() -> Iterator[tuple[str, Mapping[str, bytes]]]:
     for name, chips in STUDENTS.items():
-        for target, device, lanes in chips:
-            yield case_name(name, target, device, lanes), student_files(name, target, device, lanes)
+        for chip in chips:
+            yield case_name(name, chip), student_files(name, chip)
     for seed in range(RANDOM):
         yield f"random {seed}", random_files(seed)
 
 
-def case_name(name: str, target: str, device: str | None, lanes: str | None) -> str:
+def case_name(name: str, chip: Chip) -> str:
     """Of a student on a chip, as `kept` calls it."""
-    return " ".join([name, target, *([device] if device else []), *([f"--lanes {lanes}"] if lanes else [])])
+    target, device, lanes, engines = chip
+    given = [
+        *([f"--lanes {lanes}"] if lanes else []),
+        *([f"--engines {engines.value}"] * (engines is not Engines.AUTO)),
+    ]
+    return " ".join([name, target, *([device] if device else []), *given])
 
 
 def _main() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.emitted import RANDOM, STUDENTS, case_name, digests, kept, random_files, student_files
+from tests.emitted import RANDOM, STUDENTS, Chip, case_name, digests, kept, random_files, student_files
 
-_CHIPS = [(name, *chip) for name, chips in STUDENTS.items() for chip in chips]
+_CHIPS = [(name, chip) for name, chips in STUDENTS.items() for chip in chips]
 
 
 @pytest.mark.parametrize("case", _CHIPS, ids=lambda case: case_name(*case))
-def test_a_student_that_ships(case: tuple[str, str, str | None, str | None]) -> None:
+def test_a_student_that_ships(case: tuple[str, Chip]) -> None:
     assert digests(student_files(*case)) == kept()[case_name(*case)]
 
 

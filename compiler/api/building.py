@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.build import folder
-from snnc.compiler.design import Objective, Options
+from snnc.compiler.design import Engines, Objective, Options
 from snnc.compiler.errors import OptionError
 from snnc.compiler.plan import Plan
 from snnc.compiler.targets import TARGETS, Device, find_family, load_target
@@ -177,6 +177,7 @@ def compile_into(
     out: str | Path | None,
     lanes: Sequence[int] | str | None,
     objective: str,
+    engines: str,
     time_steps: int,
     stream: bool,
 ) -> Build:
@@ -184,14 +185,16 @@ def compile_into(
     from snnc.compiler.commands.compile import parse_lanes
     from snnc.compiler.pipeline import compile_network
 
-    if objective not in [item.value for item in Objective]:
-        raise OptionError(f"The objective {objective!r} is none of {', '.join(item.value for item in Objective)}.")
+    for what, value, kinds in (("objective", objective, Objective), ("kind of engines", engines, Engines)):
+        if value not in [item.value for item in kinds]:
+            raise OptionError(f"The {what} {value!r} is none of {', '.join(item.value for item in kinds)}.")
     widths = None if lanes is None else parse_lanes(lanes if isinstance(lanes, str) else ",".join(map(str, lanes)))
     options = Options(
         time_steps=time_steps,
         lanes=None if widths is None else tuple(count for count, _ in widths),
         column_banks=None if widths is None else tuple(banks for _, banks in widths),
         objective=Objective(objective),
+        engines=Engines(engines),
         weight_bits=network.weight_bits,
         stream=stream,
     )

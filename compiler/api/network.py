@@ -237,6 +237,7 @@ class Network:
         out: str | Path | None = None,
         lanes: Sequence[int] | str | None = None,
         objective: str = "latency",
+        engines: str = "auto",
         time_steps: int | None = None,
         stream: bool = False,
     ) -> Build:
@@ -252,6 +253,8 @@ class Network:
             Neurons updated per cycle, for each layer; chosen by `objective` where None.
         objective
             ``"latency"``, ``"balanced"`` or ``"area"``.
+        engines
+            What computes convolutions of spikes: ``"scatter"``, ``"gather"``, or ``"auto"`` for what is better.
         time_steps
             ``T_max`` of the hardware; by default that of the network.
         stream
@@ -272,6 +275,7 @@ class Network:
             out=out,
             lanes=lanes,
             objective=objective,
+            engines=engines,
             time_steps=time_steps or self.time_steps,
             stream=stream,
         )

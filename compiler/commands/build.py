@@ -55,7 +55,7 @@ _TOP_CELLS: Final = 1100
 @click.option(
     "--engines",
     type=click.Choice([item.value for item in Engines]),
-    default=Engines.SCATTER.value,
+    default=Engines.AUTO.value,
     show_default=True,
     help="What computes convolutions of spikes, as of snnc compile.",
 )

@@ -21,6 +21,7 @@ from snnc.compiler.errors import OptionError
 from snnc.compiler.formats import FORMATS, RandomNetwork, ReadOptions
 from snnc.compiler.formats.foreign.assumptions import Assumptions
 from snnc.compiler.ir import Encoding
+from snnc.compiler.lanes.fit import lacking
 from snnc.compiler.passes.bound import firing_warnings
 from snnc.compiler.passes.schedule import schedule
 from snnc.compiler.pipeline import (
@@ -65,10 +66,11 @@ _DRY_PASSES: Final = (IMPORT, *(step.name for step in _DEVICE_INDEPENDENT))
 @click.option(
     "--engines",
     type=click.Choice([item.value for item in Engines]),
-    default=Engines.SCATTER.value,
+    default=Engines.AUTO.value,
     show_default=True,
     help="What computes convolutions of spikes: events that are scattered, words that gather, or what is better.",
 )
+@click.option("--explain", is_flag=True, help="Show what engines and lanes were chosen from, and what limits each.")
 @click.option(
     "--stream",
     is_flag=True,
@@ -125,6 +127,7 @@ def compile_command(
     objective: str,
     lanes: str | None,
     engines: str,
+    explain: bool,
     stream: bool,
     spram: bool,
     weight_bits: int | None,
@@ -199,7 +202,7 @@ def compile_command(
             click.echo(text)
 
     if dry_run:
-        _dry_run(source, target, options, reading, observe)
+        _dry_run(source, target, options, reading, observe, explain=explain)
         return
     assert chosen is not None
 
@@ -208,7 +211,7 @@ def compile_command(
         check_output(folder)
     design = compile_network(source, chosen, options, reading=reading, observe=observe)
     # rich is needed only from here on.
-    from snnc.compiler.commands.console import show_build
+    from snnc.compiler.commands.console import show_build, show_explanation
 
     folder = folder or Path("build") / design.graph.name
     said = str(student) if student else f"--random {architecture} --seed {seed}"
@@ -216,6 +219,8 @@ def compile_command(
         said += f" ({reading.text})"
     write_build(folder, design.files, source=said)
     show_build(folder, design)
+    if explain:
+        show_explanation(design)
     for warning in firing_warnings(design.graph):
         click.echo(warning, err=True)
 
@@ -234,11 +239,16 @@ def _dry_run(
     options: Options,
     reading: ReadOptions,
     observe: Callable[[str, str], None],
+    *,
+    explain: bool,
 ) -> None:
-    from snnc.compiler.commands.console import show_devices
+    from snnc.compiler.commands.console import show_devices, show_explanation
 
     families = [load_target(name) for name in (TARGETS if target == _ALL else [target])]
     bounded = run_passes(begin(source, families[0].device(), options, reading), _DEVICE_INDEPENDENT, observe=observe)
     for family in families:
         candidates = [(device, schedule(bounded.on(device))) for device in family.devices.values()]
         show_devices(bounded.graph.name, candidates)
+        for device, design in candidates if explain else ():
+            if not lacking(design.complete_plan, device):
+                show_explanation(design)

@@ -15,12 +15,14 @@ from snnc.compiler.build.folder import LOAD_IMAGE
 from snnc.compiler.design import Design
 from snnc.compiler.ir import Graph
 from snnc.compiler.lanes.area import total_cells
+from snnc.compiler.lanes.explain import Wider, explained
 from snnc.compiler.lanes.fit import lacking
+from snnc.compiler.lanes.gathering import scattered
 from snnc.compiler.plan import LOAD_BITS
 from snnc.compiler.targets import Device
 from snnc.sim.models.timing.estimate import TYPICAL_DENSITY, TYPICAL_FIRING, estimate, expected
 
-__all__ = ["progress_bar", "show_build", "show_devices", "terminal"]
+__all__ = ["progress_bar", "show_build", "show_devices", "show_explanation", "terminal"]
 
 
 def show_build(folder: Path, design: Design) -> None:
@@ -69,6 +71,60 @@ def show_build(folder: Path, design: Design) -> None:
     argument = shlex.quote(str(folder))
     done = f"Written to {folder}. Next: snnc verify {argument}, snnc synth {argument}."
     console.print(done, soft_wrap=True)
+
+
+def show_explanation(design: Design) -> None:
+    """What a design's engines were chosen from, what each choice costs, and which resource is the limit."""
+    device, console = design.device, terminal()
+    logic, block = f"{device.logic_name}s, about", device.block_ram_name
+    objective = design.options.objective.value
+    ways = _table(
+        f"Which layers gather spikes, for {objective}", ["", "gathered", "lanes"], ["cycles", logic, block], ""
+    )
+    taken = tuple(engine.width for engine in design.complete_plan.engines)
+    for one in sorted(design.considered, key=lambda one: len(one.gathered)):
+        chosen = frozenset(one.gathered) == design.gathered and one.widths == taken
+        ways.add_row(
+            "taken" if chosen else "",
+            ", ".join(one.gathered) or "none",
+            ",".join(one.widths),
+            *(f"{number:,.0f}" for number in (one.cycles, one.cells, one.blocks)),
+            f"needs {one.lacks}" if one.lacks else "",
+        )
+    console.print(ways)
+    layers = _table(
+        "What each layer has", ["layer", "engine", "lanes"], ["operations", logic, block, "SPRAM"], "next wider"
+    )
+    for layer in explained(design):
+        numbers = (layer.operations, layer.cells, layer.blocks, layer.sprams)
+        layers.add_row(
+            layer.name,
+            layer.kind,
+            layer.width,
+            *(f"{number:,.0f}" for number in numbers),
+            "as wide as it can be" if layer.wider is None else _wider(layer.wider, device),
+        )
+    console.print(layers)
+    for reason in scattered(design.graph):
+        console.print(reason, soft_wrap=True)
+
+
+def _wider(wider: Wider, device: Device) -> str:
+    if wider.lacks:
+        return f"{wider.width}: {wider.cycles:,.0f} cycles, but needs {wider.lacks}"
+    costs = f"{wider.cycles:,.0f} cycles, {wider.cells:,} {device.logic_name}s, {wider.blocks} {device.block_ram_name}"
+    return f"{wider.width}: {costs}; {wider.reason}"
+
+
+def _table(title: str, words: Sequence[str], numbers: Sequence[str], last: str) -> Table:
+    """With headings of columns of words and of numbers, and a last one for what is to be said."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True)
+    for heading in words:
+        table.add_column(heading)
+    for heading in numbers:
+        table.add_column(heading, justify="right")
+    table.add_column(last)
+    return table
 
 
 def _cycles(design: Design) -> float:

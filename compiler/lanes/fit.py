@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import functools
 
-from snnc.compiler.design import Design, Objective
-from snnc.compiler.ir import Population
+from snnc.compiler.design import Bounds, Design, Objective
+from snnc.compiler.ir import Graph, Population, Projection
 from snnc.compiler.ir.model import model_hash
 from snnc.compiler.lanes.area import total_cells
 from snnc.compiler.lanes.knapsack import chosen
@@ -70,16 +71,13 @@ def place_anyway(design: Design) -> Plan:
     """The plan that leaves as little as possible to logic, whether or not it fits the device."""
     graph = design.graph
     lanes = dict(zip((population.name for population in graph.layers), design.lanes, strict=True))
-    layouts = {
-        population.name: layout_of(population, lanes.get(population.name, 1)) for population in graph.populations
-    }
-    shallow = paced(graph)
     counts = design.column_banks or (1,) * len(graph.layers)
     banks = dict(zip((population.name for population in graph.layers), counts, strict=True))
-    layers = [
-        Layer(design, population, bounds, layouts, banks, shallow)
-        for population, bounds in zip(graph.layers, design.bounds, strict=True)
-    ]
+    layers = []
+    for population, bounds in zip(graph.layers, design.bounds, strict=True):
+        joined = (population.name, *(projection.source for projection in graph.into(population.name)))
+        widths = tuple((name, lanes.get(name, 1), banks.get(name, 1)) for name in joined)
+        layers.append(_layer(graph, design.device, design.gathered, population, bounds, widths))
     taken = chosen({name: choices for layer in layers for name, choices in layer.menu.items()}, design.device)
     pipelines: dict[str, int] = {}
     engines: list[EnginePlan] = []
@@ -100,6 +98,27 @@ def place_anyway(design: Design) -> Plan:
         ),
         engines=tuple(engines),
     )
+
+
+@functools.lru_cache(maxsize=2**12)  # a search changes a layer or two at a time
+def _layer(
+    graph: Graph,
+    device: Device,
+    gathered: frozenset[str],
+    population: Population,
+    bounds: Bounds,
+    widths: tuple[tuple[str, int, int], ...],
+) -> Layer:
+    """A layer; `widths` are lanes and column banks of it and of what it hears."""
+    layouts = {name: layout_of(graph.population(name), lanes) for name, lanes, _ in widths}
+    return Layer(
+        graph, device, gathered, population, bounds, layouts, {name: banks for name, _, banks in widths}, _paced(graph)
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _paced(graph: Graph) -> frozenset[Projection]:
+    return paced(graph)
 
 
 def layout_of(population: Population, lanes: int) -> LayoutPlan:

@@ -39,7 +39,7 @@ def _within_blocks(menu: Menu, device: Device) -> Mapping[str, MemoryPlan]:
     places = {name: place for place, name in enumerate(menu)}
     while sum(memory.blocks for memory in taken.values()) > device.block_rams:
         exchanges = [
-            ((logic_cells(other) - logic_cells(taken[name])) / (taken[name].blocks - other.blocks), places[name], other)
+            ((_cells(other) - _cells(taken[name])) / (taken[name].blocks - other.blocks), places[name], other)
             for name, choices in menu.items()
             for other in choices
             if other.blocks < taken[name].blocks
@@ -49,3 +49,8 @@ def _within_blocks(menu: Menu, device: Device) -> Mapping[str, MemoryPlan]:
         *_, other = min(exchanges, key=lambda exchange: exchange[:2])
         taken[other.name] = other
     return taken
+
+
+def _cells(memory: MemoryPlan) -> int:
+    """Logic cells of all its copies, as `blocks` are block RAMs of all of them."""
+    return memory.copies * logic_cells(memory)

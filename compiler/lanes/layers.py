@@ -6,11 +6,12 @@ import functools
 from collections.abc import Mapping
 from typing import Final
 
-from snnc.compiler.design import Bounds, Design
+from snnc.compiler.design import Bounds
 from snnc.compiler.ir import (
     Convolution,
     Dense,
     Encoding,
+    Graph,
     InputSource,
     IntegrateAndFire,
     Pooling,
@@ -51,6 +52,7 @@ from snnc.compiler.plan import (
 )
 from snnc.compiler.plan.kinds import EngineKind
 from snnc.compiler.plan.residual import constant_fields_of, membrane_pass_of, passes_of
+from snnc.compiler.targets import Device
 from snnc.rtl import engines, walkers
 from snnc.rtl.engines.memories import Choices, EngineMemories, LayerFacts
 from snnc.rtl.walkers.memories import WalkMemories
@@ -74,48 +76,53 @@ class Layer:
 
     def __init__(
         self,
-        design: Design,
+        graph: Graph,
+        device: Device,
+        gathered: frozenset[str],
         population: Population,
         bounds: Bounds,
         layouts: Mapping[str, LayoutPlan],
         column_banks: Mapping[str, int],
         shallow: frozenset[Projection],
     ) -> None:
-        """`column_banks` are those of every layer; in front of the projections `shallow` a short queue will do."""
-        maps = mapped(design.graph, design.gathered)
-        gathered = population.name in design.gathered
+        """`layouts` and `column_banks` are those of the layer and of what it hears; `gathered` are all layers that
+        gather spikes; in front of the projections `shallow` a short queue will do.
+        """
+        maps = mapped(graph, gathered)
+        gathers = population.name in gathered
         neuron = population.neuron
         fires = neuron if isinstance(neuron, IntegrateAndFire) else None
         self._population = population
-        sealed = None if population is not design.graph.readout else design.graph.exit
+        sealed = None if population is not graph.readout else graph.exit
         self._exit = None if sealed is None else ExitPlan(margin=sealed.margin, steps=sealed.steps)
-        self._stream = design.graph.stream and population is design.graph.readout
+        self._stream = graph.stream and population is graph.readout
         self._passes = passes_of(
             fires=fires is not None,
             floor=fires is not None and fires.floor is not None,
             leaks=fires is not None and fires.leak_shift is not None,
         )
-        walked = walk_order(design.graph, population)
+        walked = walk_order(graph, population)
         self._inputs = [
             _Input(
-                design,
+                graph,
+                device,
                 projection,
                 bounds.weighted[at],
                 layouts,
                 column_banks,
                 projection in shallow,
                 "" if projection is walked[-1] else str(k),
-                gathered=gathered,
+                gathered=gathers,
                 mapped=projection.source in maps,
             )
             for k, projection in enumerate(walked)
-            for at, other in enumerate(design.graph.into(population.name))
+            for at, other in enumerate(graph.into(population.name))
             if other is projection
         ]
         main = self._inputs[-1]
         self._facts = facts = LayerFacts(
-            device=design.device,
-            time_steps=design.graph.time_steps,
+            device=device,
+            time_steps=graph.time_steps,
             bounds=bounds,
             population=population,
             layout=layouts[population.name],
@@ -125,7 +132,7 @@ class Layer:
             pixels=main.pixels,
             source_layout=main.source_layout,
             weighted=main.weighted,
-            gathered=gathered,
+            gathered=gathers,
             into_maps=population.name in maps,
         )
         self._kind: EngineMemories = _memories_of(facts)
@@ -224,7 +231,8 @@ class _Input:
 
     def __init__(
         self,
-        design: Design,
+        graph: Graph,
+        device: Device,
         projection: Projection,
         weighted: Range,
         layouts: Mapping[str, LayoutPlan],
@@ -244,7 +252,7 @@ class _Input:
         if isinstance(projection, Pooling):
             projection = as_convolution(projection)
         assert projection.bits is not None
-        self._device = design.device
+        self._device = device
         self._projection = projection
         self._stem = f"{projection.target}{suffix and '_side' + suffix}"
         self._layout = layouts[projection.target]
@@ -253,13 +261,13 @@ class _Input:
         self._readers = self._column_banks if gathered else 1
         self.source_layout = layouts[projection.source]
         self.weighted = weighted
-        source = design.graph.population(projection.source).neuron
+        source = graph.population(projection.source).neuron
         direct = isinstance(source, InputSource) and source.encoding is Encoding.DIRECT
         self.pixels = source if isinstance(source, InputSource) and direct else None
         self.walk = _walk_of(projection, pixels=direct, gathered=gathered)
         self._of_walk = _memories_of_walk(self.walk)
         self._from_port = isinstance(source, InputSource)
-        steps = design.graph.time_steps
+        steps = graph.time_steps
         self._steps = min(steps, projection.delay) if projection.source == projection.target else steps
         # The adder takes signed weights: -1 and 1 need two bits.
         self._weight_bits = max(2, projection.bits)

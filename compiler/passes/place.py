@@ -7,8 +7,8 @@ import dataclasses
 from snnc.compiler.design import Design
 from snnc.compiler.errors import FitError
 from snnc.compiler.lanes.fit import best_fit, lacking
+from snnc.compiler.lanes.kinds import fits_somehow
 from snnc.compiler.lanes.memories import spram_memory
-from snnc.compiler.lanes.search import could_fit
 from snnc.compiler.lanes.streams import check_stream
 from snnc.compiler.plan import MemoryKind, MemoryPlan
 from snnc.compiler.targets import TARGETS, Device, load_target
@@ -44,7 +44,7 @@ def _elsewhere(design: Design) -> str:
     """A device that takes the network, of whichever family: the one with the least logic, by the estimate's measure."""
     devices = [device for target in TARGETS for device in load_target(target).devices.values()]
     for device in sorted(devices, key=lambda device: device.logic_cells / device.logic_scale):
-        if could_fit(design.on(device)):
+        if fits_somehow(design.on(device)):
             return (
                 f"another device: the smallest that takes it is {device.title} "
                 f"(--target {device.family} --device {device.name})"

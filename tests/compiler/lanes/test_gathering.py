@@ -1,4 +1,4 @@
-"""Which layers gather, and what `Engines.AUTO` makes of it."""
+"""Which layers can gather, and what is said of the others."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
-import pytest
 
 from snnc.compiler.design import Engines
 from snnc.compiler.ir import Encoding, Exit, Graph, Pooling, frozen
-from snnc.compiler.lanes.area import total_cells
 from snnc.compiler.lanes.gathering import gatherable, mapped, scattered
-from snnc.sim.models.timing.estimate import estimate, expected
 from tests.networks import Conv, Full, Pool, compile_graph, spatial_chain
 
 Layer: TypeAlias = Conv | Full | Pool
@@ -97,17 +94,3 @@ def test_what_is_scattered_is_said_by_name() -> None:
     assert scattered(ending) == (
         "No layer gathers spikes: samples may end early, and words that gather take all their steps at once.",
     )
-
-
-@pytest.mark.parametrize("device", ["25k", "85k"])
-def test_auto_is_as_good_as_either(device: str) -> None:
-    products = {}
-    for engines in Engines:
-        plan = compile_graph(network(), target="ecp5", device=device, engines=engines).complete_plan
-        kinds = [engine.kind.kind for engine in plan.engines]
-        products[engines] = estimate(plan, expected(network())).cycles * total_cells(plan)
-        if engines is Engines.GATHER:
-            assert kinds == ["image", "gather", "gather", "gather", "scatter"]
-        if engines is Engines.SCATTER:
-            assert kinds == ["image", *["scatter"] * 4]
-    assert products[Engines.AUTO] <= min(products.values())
