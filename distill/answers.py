@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from snnc.compiler.ir.neurons import Encoding
+from snnc.distill.batches import Images, SparseImages
 from snnc.distill.objective import AnnTeacher, Teaching
 from snnc.distill.students import Student
 from snnc.distill.teachers import SpikingTeacher
@@ -127,7 +128,7 @@ class Answers:
         self._fingerprints: dict[int, str | None] = {}
 
     @torch.no_grad()
-    def to(self, copy: int, images: Tensor) -> Tensor:
+    def to(self, copy: int, images: Images) -> Tensor:
         """``[T', N, K]``, with ``T' = 1`` unless a single spiking teacher answers step by step."""
         if copy not in self._kept:
             parts = [self._answers(teacher, store, images) for teacher, store in self._teachers]
@@ -136,7 +137,7 @@ class Answers:
             self._kept[copy] = torch.stack(parts).mean(dim=0)
         return self._kept[copy]
 
-    def _answers(self, teacher: Teaching, store: AnswerStore | None, images: Tensor) -> Tensor:
+    def _answers(self, teacher: Teaching, store: AnswerStore | None, images: Images) -> Tensor:
         if store is None:
             return _ask(teacher, images)
         if id(teacher) not in self._fingerprints:
@@ -173,15 +174,18 @@ def fingerprint(teacher: Teaching) -> str | None:
     return digest.hexdigest()
 
 
-def _key(identity: str, images: Tensor) -> str:
+def _key(identity: str, images: Images) -> str:
     device = images.device
     machine = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
     facts = (torch.__version__, device.type, machine, torch.get_num_threads(), _BATCH, identity, tuple(images.shape))
     digest = hashlib.sha256(repr(facts).encode())
-    digest.update(images.cpu().contiguous().numpy().data)
+    if isinstance(images, SparseImages):
+        images.hash_into(digest)
+    else:
+        digest.update(images.cpu().contiguous().numpy().data)
     return digest.hexdigest()
 
 
-def _ask(teacher: Teaching, images: Tensor) -> Tensor:
+def _ask(teacher: Teaching, images: Images) -> Tensor:
     answers = [teacher(chunk) for chunk in images.split(_BATCH)]
     return torch.cat([answer if answer.dim() == 3 else answer[None] for answer in answers], dim=1)

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import IntEnum
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from snnc.compiler.errors import OptionError
 from snnc.distill.augment import Augmentation, augment
 from snnc.distill.data import Split
+from snnc.distill.data.dataset import Pixels
+from snnc.distill.data.sparse import SparseEvents, as_sparse
 
-__all__ = ["Copies", "Purpose", "generator", "shuffled"]
+__all__ = ["Copies", "Images", "Purpose", "SparseImages", "as_images", "generator", "shuffled"]
 
 
 class Purpose(IntEnum):
@@ -46,6 +50,48 @@ def shuffled(count: int, batch: int, order: torch.Generator) -> Iterator[Tensor]
         yield indices[start : start + batch]
 
 
+class SparseImages:
+    """Samples of events that are lists of spikes, where training expects a tensor of samples: batches of it are one."""
+
+    def __init__(self, events: SparseEvents, device: torch.device | None = None) -> None:
+        self.device = torch.device("cpu") if device is None else device
+        self._events = events
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def __getitem__(self, samples: Tensor) -> Tensor:
+        """``[B, T, C, H, W]`` of these numbers ``[B]``."""
+        return torch.from_numpy(self._events[samples.cpu().numpy()]).to(self.device)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._events.shape
+
+    def to(self, device: torch.device) -> SparseImages:
+        """The same, with its batches there."""
+        return SparseImages(self._events, device)
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """All samples, so many at a time."""
+        for start in range(0, len(self), size):
+            yield torch.from_numpy(self._events[start : start + size]).to(self.device)
+
+    def hash_into(self, digest: Any) -> None:
+        """All that the samples are."""
+        self._events.hash_into(digest)
+
+
+Images: TypeAlias = Tensor | SparseImages
+"""8-bit images ``[N, C, H, W]`` or events ``[N, T, C, H, W]``."""
+
+
+def as_images(images: Pixels) -> Images:
+    """The samples of a split for training."""
+    sparse = as_sparse(images)
+    return torch.from_numpy(images.copy()) if sparse is None else SparseImages(sparse)
+
+
 class Copies:
     """The training set in ``count`` distorted copies.
 
@@ -59,7 +105,11 @@ class Copies:
 
     def __init__(self, split: Split, amount: Augmentation, *, count: int, seed: int, purpose: Purpose) -> None:
         self.labels = torch.from_numpy(split.labels)
-        self._images = torch.from_numpy(split.images.copy())
+        self._images = as_images(split.images)
+        if isinstance(self._images, SparseImages) and count > 1 and amount != Augmentation():
+            raise OptionError(
+                "Recordings of address events are not distorted: leave --copies, --augment and --teacher-augment out."
+            )
         self._amount = amount
         self._count = count
         self._seed = seed
@@ -72,7 +122,9 @@ class Copies:
         """The copy whose turn it is in an epoch."""
         return epoch % self._count
 
-    def images(self, epoch: int) -> Tensor:
-        """8-bit images ``[N, C, H, W]`` of that copy."""
+    def images(self, epoch: int) -> Images:
+        """The samples of that copy."""
         copy = self.turn(epoch)
+        if isinstance(self._images, SparseImages):
+            return self._images
         return augment(self._images, self._amount, generator(self._seed, self._purpose, copy)) if copy else self._images

@@ -7,7 +7,7 @@ that what was trained is not what will be built, and the export refuses.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,7 +155,9 @@ def _per_output(values: npt.NDArray[Any], w: Floats) -> npt.NDArray[Any]:
     return values.reshape(-1, *[1] * (w.ndim - 1))
 
 
-def integer_inputs(checkpoint: Mapping[str, Any], images: npt.NDArray[np.uint8], *, events: bool = False) -> Integers:
+def integer_inputs(
+    checkpoint: Mapping[str, Any], images: npt.NDArray[np.uint8], *, events: bool = False, first: int = 0
+) -> Integers:
     """What a data set's samples give at every step, ``[T, B, C, H, W]``, as every command encodes them.
 
     Parameters
@@ -164,10 +166,12 @@ def integer_inputs(checkpoint: Mapping[str, Any], images: npt.NDArray[np.uint8],
         8-bit pixels ``[B, C, H, W]``, or spikes ``[B, T, C, H, W]``.
     events
         Whether they are spikes.
+    first
+        Place of the first of them in the data set.
     """
     time_steps, shape = checkpoint["time_steps"], images.shape[-3:]
     source = InputSource(encoding=Encoding(checkpoint["input"]["encoding"]), bits=checkpoint["input"]["bits"])
-    given = encode(source, images, time_steps=time_steps, events=events).astype(np.int64)
+    given = encode(source, images, time_steps=time_steps, events=events, first=first).astype(np.int64)
     return np.broadcast_to(given.reshape(-1, len(images), *shape), (time_steps, len(images), *shape))
 
 
@@ -263,7 +267,7 @@ class Checked:
 def check_exact(
     checkpoint: Mapping[str, Any],
     student: Student,
-    inputs: Integers,
+    inputs: Integers | Iterable[Integers],
     *,
     batch: int = 250,
     deciding: Deciding | None = None,
@@ -274,7 +278,7 @@ def check_exact(
     Parameters
     ----------
     inputs
-        Integers ``[T, B, C, H, W]``.
+        Integers ``[T, B, C, H, W]``, as an array, of which ``batch`` samples are taken at a time; or batches of them.
     deciding
         When a stream is decided on; None for one decision, after the last step.
     observe
@@ -288,9 +292,11 @@ def check_exact(
     classes = []
     spikes_in_all = 0
     with torch.no_grad():
-        for start in range(0, inputs.shape[1], batch):
-            part = inputs[:, start : start + batch]
-            trace = simulate(layers, part, batch=batch)
+        if isinstance(inputs, np.ndarray):
+            whole = inputs
+            inputs = (whole[:, start : start + batch] for start in range(0, whole.shape[1], batch))
+        for part in inputs:
+            trace = simulate(layers, part, batch=part.shape[1])
             outputs = student(torch.from_numpy((part[0] if direct else part).astype(np.float64)).to(device))
             pairs = [(name, outputs.spikes[name].flatten(2), spikes) for name, spikes in trace.spikes.items()]
             for name, trained, exported in (*pairs, ("readout", outputs.readout, trace.readout)):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,7 +19,7 @@ from snnc.compiler.formats import recorded_activity
 from snnc.compiler.formats.student import student_graph
 from snnc.compiler.ir import Encoding, InputSource
 from snnc.distill.answers import Answers, AnswerStore
-from snnc.distill.batches import Copies, Purpose, generator, shuffled
+from snnc.distill.batches import Copies, Purpose, as_images, generator, shuffled
 from snnc.distill.checkpoint import TrainingState, activity_tensors, student_checkpoint
 from snnc.distill.config import TrainingConfig
 from snnc.distill.course import TEACHER_NEEDS, Course, refuse_steps_of_an_ann
@@ -51,6 +52,9 @@ _TEACHER_DECAY = 1e-2
 
 _BATCH = 500
 """Samples that are measured at once."""
+
+_CHECKED = 250
+"""Samples whose integers are held against the student's at once."""
 
 
 def distil_student(
@@ -176,9 +180,9 @@ def _export(
     checkpoint = student_checkpoint(student, config, dataset)
     exact = student.double()
     seen, deciding = _Seen(checkpoint, f"{dataset.name}, validation"), config.deciding
-    inputs = _integer_inputs(checkpoint, exact, dataset, dataset.validation)
+    inputs = _integer_inputs(checkpoint, exact, dataset.events, dataset.validation)
     validated = check_exact(checkpoint, exact, inputs, deciding=deciding, observe=seen)
-    inputs = _integer_inputs(checkpoint, exact, dataset, dataset.test)
+    inputs = _integer_inputs(checkpoint, exact, dataset.events, dataset.test)
     tested = check_exact(checkpoint, exact, inputs, deciding=deciding)
     asked = _asked(dataset.validation, config)
     counted = asked != UNLABELLED
@@ -250,7 +254,7 @@ def train_teacher(
     torch.manual_seed(_seed(config, Purpose.WEIGHTS, 0))
     _prepare(config, device)
     teacher = build_teacher(config.teacher, dataset.shape, len(dataset.classes)).to(device)
-    validation = torch.from_numpy(dataset.validation.images.copy())
+    validation = torch.cat([frames(images) for images in as_images(dataset.validation.images).split(_BATCH)])
     copies = Copies(
         labelled_only(_training_split(config, dataset)),
         config.teacher_augmentation,
@@ -282,8 +286,7 @@ def train_teacher(
         losses=losses,
         updates_per_epoch=max(1, len(copies) // config.batch_size),
         validate=lambda model: _share(
-            teacher_logits(model, frames(validation).to(device)).argmax(dim=1).cpu().numpy()
-            == dataset.validation.labels
+            teacher_logits(model, validation.to(device)).argmax(dim=1).cpu().numpy() == dataset.validation.labels
         ),
         state=state,
         save=save,
@@ -391,16 +394,19 @@ def _teacher_accuracy(
     teacher: Teacher | SpikingTeacher, split: Split, config: TrainingConfig, store: AnswerStore | None
 ) -> float:
     given = AnnTeacher(teacher) if isinstance(teacher, Teacher) else teacher
-    answers = Answers([given], store=store).to(0, torch.from_numpy(split.images.copy())).numpy()
+    answers = Answers([given], store=store).to(0, as_images(split.images)).numpy()
     if config.deciding is None or len(answers) == 1:
         return share_right(answers.mean(axis=0).argmax(axis=1), split.labels)
     return share_right(config.deciding.sums(answers).argmax(axis=-1), _asked(split, config))
 
 
-def _integer_inputs(checkpoint: dict[str, Any], student: Student, dataset: Dataset, split: Split) -> np.ndarray:
-    """Inputs ``[T, B, C, H, W]`` in the shape that the student begins with."""
-    inputs = integer_inputs(checkpoint, split.images, events=dataset.events)
-    return inputs.reshape(*inputs.shape[:2], *student.config.architecture.shape)
+def _integer_inputs(
+    checkpoint: dict[str, Any], student: Student, events: bool, split: Split
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Inputs ``[T, B, C, H, W]`` in the shape that the student begins with, a batch at a time."""
+    for start in range(0, len(split), _CHECKED):
+        inputs = integer_inputs(checkpoint, split.images[start : start + _CHECKED], events=events, first=start)
+        yield inputs.reshape(*inputs.shape[:2], *student.config.architecture.shape)
 
 
 def _share(correct: np.ndarray) -> float:

@@ -101,6 +101,7 @@ def run_decisions(
     decisions = judged(answered, every=every, late=late, windows=answers)
     if not next(iter(decisions.values())).count:
         raise DataError(f"No answer to '{dataset}' has a label; ask more often with --every, or lower --label-delay.")
+    shown = next(stream for stream in answered if len(stream.logits))
     result = StreamEvaluation(
         graph=graph,
         source=student.name,
@@ -112,7 +113,7 @@ def run_decisions(
         streams=len(answered),
         steps=steps,
         decisions=decisions,
-        first=answered[0],
+        first=shown,
     )
     # Matplotlib takes longer to import than most networks to run.
     from snnc.sim.evaluation.streams_report import render_streams

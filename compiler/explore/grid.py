@@ -16,6 +16,7 @@ from snnc.compiler.contract import SEMANTICS_VERSION, TIMING_VERSION
 from snnc.compiler.design import Engines, Objective
 from snnc.compiler.plan import PLAN_VERSION
 from snnc.compiler.targets import Device
+from snnc.distill.data.sparse import as_sparse
 from snnc.sim.evaluation.energy import CostTable
 from snnc.sim.models.inputs import Samples
 
@@ -195,7 +196,10 @@ def lanes_text(lanes: Lanes) -> str:
 def samples_digest(samples: Samples) -> str:
     """SHA-256 of images and labels."""
     digest = hashlib.sha256(repr((samples.images.shape, samples.events)).encode())
-    digest.update(samples.images.tobytes())
+    if (sparse := as_sparse(samples.images)) is not None:
+        sparse.hash_into(digest)
+    else:
+        digest.update(samples.images.tobytes())
     digest.update(samples.labels.tobytes())
     return digest.hexdigest()
 

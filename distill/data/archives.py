@@ -13,8 +13,8 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
@@ -33,6 +33,8 @@ _HEADER_LIMIT: Final = 1024
 
 _DIMENSIONS_LIMIT: Final = 8
 _CHUNK: Final = 1 << 20
+
+_LARGEST: Final = 2**63 - 1
 
 _DEFLATE_RATIO: Final = 1032
 """The most that deflate can compress (258 bytes into two bits)."""
@@ -78,7 +80,45 @@ class Archive:
             raise DataError(f"{self.path}: {name} holds an empty name, or one that cannot be printed; rename it.")
         return texts
 
+    def rows(self, name: str) -> int:
+        """Length of a one-dimensional array of integers, of which nothing else is read."""
+        with self._opened(name, (1,), "ui", 8, limit=None) as (_, shape, _, _):
+            return shape[0]
+
+    def columns(self, names: Sequence[str], piece: int) -> Iterator[tuple[npt.NDArray[np.int64], ...]]:
+        """One-dimensional arrays of integers of the same length, side by side, ``piece`` rows at a time."""
+        with ExitStack() as held:
+            files = [(name, *held.enter_context(self._opened(name, (1,), "ui", 8, limit=None))) for name in names]
+            count = files[-1][2][0]
+            for name, _, shape, _, _ in files:
+                if shape[0] != count:
+                    raise DataError(
+                        f"{self.path}: {name} holds {shape[0]:,} rows, but {names[-1]} {count:,}; they must be equal."
+                    )
+            for start in range(0, count, piece):
+                rows = min(piece, count - start)
+                found = []
+                for name, file, _, _, dtype in files:
+                    flat = np.empty(rows * dtype.itemsize, dtype=np.uint8)
+                    _fill(file, flat.data, f"{self.path}: {name}")
+                    values = flat.view(dtype)
+                    if values.dtype.kind == "u" and int(values.max()) > _LARGEST:
+                        raise DataError(f"{self.path}: {name} holds {values.max()}, more than 2^63 - 1.")
+                    found.append(values.astype(np.int64))
+                yield tuple(found)
+
     def _read(self, name: str, dimensions: tuple[int, ...], kinds: str, width: int) -> npt.NDArray[Any]:
+        where = f"{self.path}: {name}"
+        with self._opened(name, dimensions, kinds, width, limit=_BYTES_LIMIT) as (file, shape, fortran, dtype):
+            flat = np.empty(math.prod(shape) * dtype.itemsize, dtype=np.uint8)
+            _fill(file, flat.data, where)
+        return np.ascontiguousarray(flat.view(dtype).reshape(shape, order="F" if fortran else "C"))
+
+    @contextmanager
+    def _opened(
+        self, name: str, dimensions: tuple[int, ...], kinds: str, width: int, *, limit: int | None
+    ) -> Iterator[tuple[BinaryIO, tuple[int, ...], bool, np.dtype[Any]]]:
+        """The file at its data, whose size is right; its shape, whether it is in Fortran order, and its type."""
         where = f"{self.path}: {name}"
         try:
             record = self._records[f"{name}.npy"]
@@ -100,8 +140,8 @@ class Archive:
                 allowed = f"{', '.join(most)} or {last}" if most else last
                 raise DataError(f"{where} has the shape {shape}, but {allowed} dimensions, none empty, are expected.")
             size = math.prod(shape) * dtype.itemsize
-            if size > _BYTES_LIMIT:
-                raise DataError(f"{where} would take {size:,} bytes, but {_BYTES_LIMIT:,} are allowed; store less.")
+            if limit is not None and size > limit:
+                raise DataError(f"{where} would take {size:,} bytes, but {limit:,} are allowed; store less.")
             if file.tell() + size != record.file_size:
                 raise DataError(
                     f"{where} claims {size:,} bytes of data, but {record.file_size - file.tell():,} are stored; "
@@ -109,9 +149,7 @@ class Archive:
                 )
             if size > _DEFLATE_RATIO * self._length:  # the directory may lie as well
                 raise DataError(f"{where} claims {size:,} bytes, more than a file of {self._length:,} can hold.")
-            flat = np.empty(size, dtype=np.uint8)
-            _fill(file, flat.data, where)
-        return np.ascontiguousarray(flat.view(dtype).reshape(shape, order="F" if fortran else "C"))
+            yield file, shape, fortran, dtype
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.errors import DataError
+from snnc.distill.data.sparse import Chosen, as_sparse, chosen_samples
 
 __all__ = [
     "DATA_VARIABLE",
@@ -47,7 +48,8 @@ class Split:
     Attributes
     ----------
     images
-        Pixels of 8 bits, ``[N, C, H, W]``; of event data spikes, 0 or 1, ``[N, T, C, H, W]``.
+        Pixels of 8 bits, ``[N, C, H, W]``; of event data spikes, 0 or 1, ``[N, T, C, H, W]``, as an array or in the
+        place of one (`snnc.distill.data.sparse.SparseEvents`).
     labels
         Class indices, ``[N]``; or of event data tracks, ``[N, T]``, of class indices and `UNLABELLED`.
     """
@@ -57,6 +59,10 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def chosen(self, samples: Chosen) -> Split:
+        """Some of its samples."""
+        return Split(images=chosen_samples(self.images, samples), labels=self.labels[samples])
 
     @property
     def sample_labels(self) -> Labels:
@@ -97,7 +103,10 @@ class Dataset:
         found = hashlib.sha256(repr((self.shape, self.time_steps, self.classes)).encode())
         for split in (self.train, self.validation, self.test):
             found.update(len(split).to_bytes(8, "little"))
-            found.update(np.ascontiguousarray(split.images).data)
+            if (sparse := as_sparse(split.images)) is not None:
+                sparse.hash_into(found)
+            else:
+                found.update(np.ascontiguousarray(split.images).data)
             found.update(np.ascontiguousarray(split.labels).data)
         return found.hexdigest()
 
@@ -155,8 +164,8 @@ def hold_out(split: Split, count: int) -> tuple[Split, Split]:
     for members, start, end in zip(positions, [0, *ends[:-1]], ends, strict=True):
         held[random.permutation(members)[: end - start]] = True
     return (
-        Split(images=split.images[~held], labels=split.labels[~held]),
-        Split(images=split.images[held], labels=split.labels[held]),
+        split.chosen(~held),
+        split.chosen(held),
     )
 
 

@@ -8,6 +8,8 @@ has an event in one of ``T`` steps and 0 elsewhere.  An address either speaks in
 1 is refused.  ``y_*`` are integers ``(N,)`` from 0 on, or of events ``(N, T)``, one for each step and -1 where a step
 is not counted; ``classes`` are the names of the classes, in that order.
 numpy.savez_compressed writes such a file.
+
+Recordings of events in steps (`snnc.distill.data.binned`) are read as well.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.errors import DataError
+from snnc.distill.data.address_events import COLUMNS
 from snnc.distill.data.archives import Archive, open_archive
+from snnc.distill.data.binned import is_binned, read_binned
 from snnc.distill.data.dataset import Dataset, Pixels, Split, check_labels, folders, train_and_validation
 
 __all__ = ["load_npz", "load_spoken_digits"]
@@ -59,6 +63,13 @@ def load_spoken_digits(name: str, root: str | Path | None) -> Dataset:
 
 def _load(path: Path, name: str, title: str) -> Dataset:
     with open_archive(path) as archive:
+        if is_binned(archive):
+            return read_binned(archive).dataset(name, path)
+        if "x_train" not in archive and all(column in archive for column in COLUMNS):
+            raise DataError(
+                f"{path} holds address events; say what a step and a sample are: snnc events '{path}' --bin "
+                "MICROSECONDS --window MICROSECONDS -o FILE.npz."
+            )
         x_train, y_train = _samples(archive, "train")
         given = "x_validation" in archive or "y_validation" in archive
         x_validation, y_validation = _samples(archive, "validation") if given else (x_train[:0], y_train[:0])

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.errors import DataError
+from snnc.distill.data.archives import open_archive
+from snnc.distill.data.binned import read_binned
 from snnc.distill.data.dataset import Dataset, Labels
+from snnc.distill.data.sparse import SparseSteps, as_sparse
 from snnc.distill.data.watch import watch_recordings
 
 __all__ = ["RECORDINGS", "Recording", "recordings_of"]
@@ -35,11 +39,14 @@ class Recording:
     """
 
     name: str
-    events: npt.NDArray[np.uint8]
+    events: npt.NDArray[np.uint8] | SparseSteps
     labels: Labels
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+_TEST: Final = 2
 
 
 def _watch(root: str | Path | None) -> Sequence[Recording]:
@@ -70,6 +77,11 @@ def recordings_of(dataset: Dataset, root: str | Path | None) -> Sequence[Recordi
     """
     if dataset.name in RECORDINGS:
         return RECORDINGS[dataset.name](root)
+    if as_sparse(dataset.test.images) is not None:
+        assert root is not None
+        with open_archive(Path(root)) as archive:
+            whole = read_binned(archive).recordings(_TEST)
+        return [Recording(name=name, events=steps, labels=track) for name, steps, track in whole]
     if dataset.time_steps is None:
         raise DataError(f"'{dataset.name}' holds images, which are no streams; choose events with --dataset or --data.")
     steps, split = dataset.time_steps, dataset.test

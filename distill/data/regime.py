@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from snnc.compiler.errors import OptionError
 from snnc.distill.data.dataset import UNLABELLED, Labels, Split
+from snnc.distill.data.sparse import chosen_samples
 
 __all__ = ["UNLABELLED", "Regime", "labelled_only", "restrict"]
 
@@ -73,7 +74,7 @@ def restrict(train: Split, regime: Regime, *, classes: int, seed: int) -> Split:
                 f"{regime.images:,}."
             )
         chosen = _per_class(labels, regime.images / len(train), _generator(seed, _IMAGES), total=regime.images)
-        images, labels = images[chosen], labels[chosen]
+        images, labels = chosen_samples(images, chosen), labels[chosen]
     if regime.labelled < 1:
         known = _per_class(labels, regime.labelled, _generator(seed, _LABELLED))
         hidden = np.full_like(labels, UNLABELLED)
@@ -109,7 +110,7 @@ def labelled_only(train: Split) -> Split:
             "loss that can do without labels, or some labels with --labelled."
         )
     repeated = np.resize(known, len(train))
-    return Split(images=train.images[repeated], labels=train.labels[repeated])
+    return train.chosen(repeated)
 
 
 def _generator(seed: int, stream: int) -> np.random.RandomState:

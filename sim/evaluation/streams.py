@@ -104,7 +104,7 @@ class StreamEvaluation:
 def answer_streams(
     graph: Graph, recordings: Iterable[Recording], *, every: int, progress: Callable[[int], None] = lambda steps: None
 ) -> Iterator[Answered]:
-    """Hear recordings from end to end, each from silence, and answer after every so many steps.
+    """Hear recordings from end to end, each from silence, and answer after every so many steps; a short one never.
 
     Parameters
     ----------
@@ -116,12 +116,12 @@ def answer_streams(
     Raises
     ------
     OptionError
-        `every` is more than the widths are proven for, or longer than a recording.
+        `every` is more than the widths are proven for.
     """
     piece = max(1, _PIECE // every) * every
     for recording in recordings:
-        _check_every(graph, every, len(recording))
-        stepper, logits = Stepper(graph), []
+        _check_every(graph, every)
+        stepper, logits = Stepper(graph), [np.empty((0, graph.readout.size), np.int64)]
         for start in range(0, len(recording), piece):
             events = np.asarray(recording.events[start : start + piece])
             asked = (np.arange(1, len(events) + 1) % every) == 0
@@ -137,7 +137,7 @@ def answer_samples(
 ) -> Iterator[Answered]:
     """Answer samples of `graph.time_steps` steps after every so many of them; labels may be of samples or of steps."""
     steps = graph.time_steps
-    _check_every(graph, every, steps)
+    _check_every(graph, every)
     if graph.source.encoding is not Encoding.EVENTS:
         raise OptionError(f"--every is for networks that take events, and '{graph.name}' takes images; leave it out.")
     tracks = samples.labels[:, :steps] if samples.labels.ndim > 1 else samples.labels[:, np.newaxis]
@@ -203,11 +203,9 @@ def _arrays(found: Decisions) -> dict[str, npt.NDArray[Any]]:
     return {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
 
 
-def _check_every(graph: Graph, every: int, steps: int) -> None:
+def _check_every(graph: Graph, every: int) -> None:
     if every > graph.time_steps:
         raise OptionError(
             f"--every is {every}, but '{graph.name}' answers after {graph.time_steps} steps at most; ask earlier, or "
             f"give --time-steps {every}."
         )
-    if every > steps:
-        raise OptionError(f"--every is {every}, but there are streams of {steps} steps; ask earlier.")

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from snnc.compiler.errors import DataError
 from snnc.compiler.ir import Encoding, Graph, InputSource
 from snnc.distill.data import load
+from snnc.distill.data.sparse import as_sparse, chosen_samples
 from snnc.sim.models import encoders
 
 __all__ = ["Samples", "encode", "encoded_batches", "load_samples"]
@@ -60,7 +61,7 @@ class Samples:
 
     def first(self, count: int) -> Samples:
         """The first `count` of them."""
-        return self.with_images(self.images[:count])
+        return self.with_images(chosen_samples(self.images, slice(count)))
 
     def with_images(self, images: Pixels) -> Samples:
         """The same labels under other pixels."""
@@ -138,7 +139,7 @@ def load_samples(
         raise DataError(f"'{name}' has no {part} samples; at least one is needed.")
     return Samples(
         name=dataset.title or name,
-        images=split.images[:samples],
+        images=chosen_samples(split.images, slice(samples)),
         labels=split.labels[:samples],
         classes=graph.classes or dataset.classes,
         events=dataset.events,
@@ -169,6 +170,8 @@ def encode(
     Pixels ``(sample, address)`` of ``source.bits`` bits for `direct`, else spikes ``(time, sample, address)``.
     """
     count = len(images)
+    if (sparse := as_sparse(images)) is not None:
+        images = sparse[:]
     match source.encoding:
         case Encoding.DIRECT:
             return encoders.to_bits(images.reshape(count, -1), bits=source.bits)
