@@ -10,6 +10,7 @@ from snnc.compiler.backend.images import memory_images
 from snnc.compiler.backend.loading import with_load_image
 from snnc.compiler.backend.report import compile_report
 from snnc.compiler.backend.verilog import emit_verilog
+from snnc.compiler.build.build_page import REPORT_PAGE, render_build_page
 from snnc.compiler.build.folder import MODEL, PLAN
 from snnc.compiler.build.report import REPORT_JSON, REPORT_MARKDOWN, render_report, report_json
 from snnc.compiler.design import Design
@@ -34,6 +35,7 @@ def emit(design: Design) -> Design:
         **bench_files(plan),
         REPORT_JSON: report_json(report),
         REPORT_MARKDOWN: render_report(report),
+        REPORT_PAGE: render_build_page(report, {}),
     }
     files = {MODEL: model_to_bytes(design.graph), **{name: text.encode() for name, text in texts.items()}}
     return dataclasses.replace(design, files=MappingProxyType(files))

@@ -26,6 +26,8 @@ def compile_report(design: Design) -> dict[str, Any]:
             "hash": plan.model_hash,
             "time_steps": plan.time_steps,
             "input": {
+                "name": plan.input.name,
+                "shape": plan.input.layout.shape,
                 "encoding": plan.input.encoding.value,
                 "addresses": plan.input.layout.neurons,
                 "bits": plan.input.value_bits,
@@ -34,12 +36,13 @@ def compile_report(design: Design) -> dict[str, Any]:
             "notes": list(design.notes),
         },
         "layers": [_layer(engine, mean.operations[engine.name]) for engine in plan.engines],
-        "memories": [_memory(memory) for engine in plan.engines for memory in engine.memories],
+        "memories": [_memory(engine, memory) for engine in plan.engines for memory in engine.memories],
         "prediction": {
             "activity": _activity(design.graph),
             "time_steps": plan.time_steps,
             "cycles": round(mean.cycles, 1),
             "busiest": mean.busiest,
+            "operations": round(mean.bound, 1),
         },
         "device": {
             "family": device.family,
@@ -82,6 +85,8 @@ def _layer(engine: EnginePlan, operations: float) -> dict[str, Any]:
         "inputs": sum(projection.source_layout.neurons for projection in engine.projections),
         "neurons": engine.neurons,
         "neuron": neuron,
+        "engine": engine.kind.kind,
+        "sources": [projection.source for projection in reversed(engine.projections)],
         "weight_bits": max(projection.weight_bits for projection in engine.projections),
         "lanes": engine.lanes,
         "column_banks": engine.column_banks,
@@ -99,9 +104,10 @@ def _range(bounds: Range) -> str:
     return f"{bounds.low} .. {bounds.high}"
 
 
-def _memory(memory: MemoryPlan) -> dict[str, Any]:
+def _memory(engine: EnginePlan, memory: MemoryPlan) -> dict[str, Any]:
     return {
         "name": memory.name,
+        "layer": engine.name,
         "kind": memory.kind.value,
         "width": memory.width,
         "depth": memory.depth,

@@ -1,4 +1,4 @@
-"""The report of a build: ``report.json`` holds the facts, ``report.md`` shows them.
+"""The report of a build: ``report.json`` holds the facts, ``report.md`` and ``report.html`` show them.
 
 `snnc verify` and `snnc synth` add sections with `update_report`.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from snnc.compiler.build.build_page import REPORT_PAGE, read_results, render_build_page
 from snnc.compiler.build.folder import replace_file
 from snnc.compiler.build.locks import locked
 from snnc.compiler.build.templates import render
@@ -92,9 +93,10 @@ def _exchange(folder: Path, title: str, entries: Sequence[Mapping[str, Any]]) ->
         if not entries and len(sections) == len(report["sections"]):
             return
         report["sections"] = [*sections, *entries]
-        text = render_report(report)
+        text, page = render_report(report), render_build_page(report, read_results(folder, report["network"]["hash"]))
         replace_file(path, report_json(report))
         replace_file(folder / REPORT_MARKDOWN, text)
+        replace_file(folder / REPORT_PAGE, page)
 
 
 def report_json(report: Mapping[str, Any]) -> str:

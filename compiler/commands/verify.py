@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.build.folder import Build, using_build
+from snnc.compiler.build.folder import Build, replace_file, using_build
 from snnc.compiler.build.report import Section
 from snnc.compiler.build.results import results_folder, write_result
 from snnc.compiler.commands.datasets import dataset_of, dataset_options
@@ -23,6 +24,7 @@ from snnc.compiler.passes.bound import firing_warnings
 from snnc.compiler.plan import Plan
 from snnc.sim.models import golden
 from snnc.sim.models.inputs import encode, load_samples
+from snnc.sim.trust.observed import SAMPLES_FILE, observed
 from snnc.sim.trust.protocol import verify_protocol
 from snnc.sim.trust.trace import SAMPLES, Traced, check_trace, write_trace
 from snnc.sim.trust.verify import Verdict, verify_build
@@ -185,6 +187,8 @@ def run(
         driven = max(2, min(8, int(_MOST_CYCLES_BY_HAND / verdict.cycles_mean)))
         few = golden.take(build.plan.input.encoding, inputs, slice(0, driven))
         verify_protocol(build, few, time_steps=time_steps, seed=seed)
+        seen = observed(build, inputs, time_steps=time_steps)
+        replace_file(folder / SAMPLES_FILE, json.dumps(seen) + "\n")
         write_result(build, folder, _section(build, verdict, source))
     return verdict
 

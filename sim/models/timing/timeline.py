@@ -6,6 +6,7 @@ lies between two of them is the wait that the later one gives as its reason.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -29,7 +30,7 @@ class State(Enum):
     ROOM = "waiting for room"
     """What it would send has no room in the queue behind it."""
     SLOT = "nothing to add"
-    """It goes through what has no operation: a pixel of 0, the distance that one has to keep to another."""
+    """It goes through what has no operation: a pixel of 0, or the distance from one operation to the next."""
     DONE = "done"
     """It has issued the last operation of the sample."""
 
@@ -42,6 +43,11 @@ class _Span:
     last: int
     operations: int
     reason: State
+
+    @property
+    def full(self) -> bool:
+        """Whether an operation is issued in each of its cycles."""
+        return self.operations == self.last - self.first + 1
 
 
 class Record:
@@ -67,11 +73,12 @@ class Record:
             return
         begin, end = int(np.ravel(first)[0]), int(np.ravel(last)[0])
         spans = self._spans.setdefault(unit, [])
+        span = _Span(first=begin, last=end, operations=count, reason=reason)
         before = spans[-1] if spans else None
-        if before is not None and begin == before.last + 1:
-            spans[-1] = _Span(first=before.first, last=end, operations=before.operations + count, reason=before.reason)
+        if before is not None and begin == before.last + 1 and before.full and span.full:
+            spans[-1] = dataclasses.replace(before, last=end, operations=before.operations + count)
         else:
-            spans.append(_Span(first=begin, last=end, operations=count, reason=reason))
+            spans.append(span)
 
     def states(self, unit: int, cycles: int) -> npt.NDArray[np.int64]:
         """Where `State` is, for each cycle of the sample; ``(cycle, state)``, each row's sum 1.

@@ -77,7 +77,7 @@ def test_sections_come_and_are_replaced(folder):
     assert "Again equal." in text
     assert "All equal." not in text
     left = sorted(path.name for path in folder.iterdir())
-    assert left == [".report.lock", "report.json", "report.md"]  # the lock, and no half-written file
+    assert left == [".report.lock", "report.html", "report.json", "report.md"]  # the lock, and no half-written file
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]", '{"sections": 3}'])
