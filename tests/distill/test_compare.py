@@ -377,9 +377,9 @@ def test_a_full_disk_stops_everything_with_one_error(child, tmp_path, monkeypatc
         raise OSError(errno.ENOSPC, "No space left on device")
 
     def fill(jobs):
-        if (tmp_path / "1" / "pid").exists():
+        if hanging := pids(tmp_path):  # it may be there and not be written yet
             monkeypatch.setattr("tempfile.mkstemp", full)
-            os.kill(int((tmp_path / "1" / "pid").read_text()), signal.SIGTERM)
+            os.kill(hanging[0], signal.SIGTERM)
 
     with pytest.raises(BuildError, match="No space left on device"):
         run_tasks(tasks, jobs=2, on_change=fill)
