@@ -48,6 +48,7 @@ HEAVY: Mapping[str, str] = {
     "test_docs.py": "Verilator's lint of a whole core",
     "test_emitted.py": "compiles 56 networks",
     "test_mutants.py": "runs tests of mutants",
+    "test_pages.py": "opens a browser",
     "test_packaging.py::test_the_wheel_installs_one_name": "builds a wheel",
 }
 """Folders, files and tests (``file::name``) that `make quick` leaves out, and why. With
