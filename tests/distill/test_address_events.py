@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,9 @@ def test_steps_are_those_of_arrays(seed: int, piece: int, path: Path, monkeypatc
         wanted = filled(stored, recording)
         begin, end = found.recording[recording : recording + 2]
         np.testing.assert_array_equal(found.steps[int(begin) : int(end)].reshape(-1, 2, *SIZE), wanted)
+    assert len(found.steps.address) == len(stored["t"])  # each is told once
+    for begin, end in pairwise(found.steps.start):
+        assert (np.diff(found.steps.address[begin:end].astype(int)) > 0).all()
 
 
 def test_the_file_comes_back_and_is_a_data_set(path: Path, tmp_path: Path) -> None:
@@ -124,6 +128,22 @@ def test_a_short_recording_is_followed_by_silence_and_not_by_the_next(path: Path
     assert mine.validation.images[:].ravel().tolist() == [1, 0, 0, 0, 0]
 
 
+def test_the_silence_behind_a_short_recording_is_not_counted(path: Path) -> None:
+    zero = np.zeros(3, np.int64)
+    stored: dict[str, Any] = {
+        "x": zero,
+        "y": zero,
+        "p": zero,
+        "t": np.array([250, 20, 40]),
+        "size": np.array([1, 1, 1]),
+    }
+    stored |= {"offset": np.arange(4), "part": np.arange(3), "label": np.array([1, 0, 0]), "label_t": zero}
+    stored |= {"label_offset": np.arange(4)}
+    mine = bin_events(save(path, stored), Binning(bin=100, window=500)).dataset("npz", path)
+    assert mine.train.labels.tolist() == [[1, 1, 1, -1, -1]]
+    assert mine.test.labels.tolist() == [[0, -1, -1, -1, -1]]
+
+
 def test_labels_of_stretches_of_time_become_labels_of_steps(path: Path, tmp_path: Path) -> None:
     stretches: dict[str, Any] = {"label": np.array([1, 0, -1, 1, 0, 1]), "label_t": np.array([0, 150, 400, 200, 0, 0])}
     stored = columns(recordings=4, length=np.array([700, 600, 500, 500]), part=np.array([0, 0, 1, 2]), **stretches)
@@ -149,7 +169,11 @@ def test_labels_of_stretches_of_time_become_labels_of_steps(path: Path, tmp_path
     np.testing.assert_array_equal(np.asarray(whole.events[0:5]), mine.test.images[:].reshape(5, -1))
 
 
-def test_several_events_of_an_address_are_one_on_request_alone(path: Path) -> None:
+@pytest.mark.parametrize("piece", [1, 1 << 18])
+def test_several_events_of_an_address_are_one_on_request_alone(
+    piece: int, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(address_events, "_PIECE", piece)
     stored = columns(several=True)
     with pytest.raises(
         DataError, match=r"has \d+ events in the step at .* s of recording \d, .*smaller --bin, .*--merge"

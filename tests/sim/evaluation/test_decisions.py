@@ -76,8 +76,8 @@ def test_a_track_that_is_none_is_refused(labels: np.ndarray, said: str) -> None:
 
 
 def test_a_segment_is_answered_by_all_that_is_about_it() -> None:
-    """Two answers for class 0 against a louder one for class 2."""
-    louder = logits(0, 2, 1, 1, 1) * np.array([[1], [3], [1], [1], [1]])
+    """An answer for class 2 that is louder than the one for class 0 behind it."""
+    louder = logits(2, 0, 1, 1, 1) * np.array([[3], [1], [1], [1], [1]])
     found = judge(louder, STEPS, LABELS)
     assert found.segments.tolist() == [[0, 0, 1], [0, 1, 0], [0, 0, 0]]
     assert found.segment_accuracy == 0.5

@@ -71,6 +71,8 @@ def test_verify_evaluate_and_distill_take_the_same(tmp_path_factory, encoding, e
     trained = integer_inputs(checkpoint, tests.images, events=events)
     assert trained.shape == (STEPS, COUNT, *SHAPE)
     assert np.array_equal(trained.reshape(STEPS, COUNT, -1), np.broadcast_to(verified, (STEPS, COUNT, 12)))
+    later = integer_inputs(checkpoint, tests.images[1:], events=events, first=1)
+    assert np.array_equal(later, trained[:, 1:])
 
 
 def test_events_are_the_first_bins_of_a_recording(tmp_path):
