@@ -50,7 +50,10 @@ class Marker(enum.Enum, shape=2):
     SAMPLE = 2
     """The sample, and with it its last step."""
     ANSWER = 3
-    """A step, after which a stream's readout hands out its logits; to all other engines as `STEP`."""
+    """A step, after which a stream's readout hands out its logits; to all other engines as `STEP`.
+
+    Behind spike maps: an attempt, after which the readout is asked whether the sample ends.
+    """
 
 
 @unique
@@ -109,6 +112,8 @@ class MapWrite(Fields):
     """It is the sample's last step,"""
     completes: Value
     """and its row's last word: the row is complete with it."""
+    asks: Value
+    """It is of an attempt that is asked for its answer; only where samples are computed in attempts."""
 
 
 class TapWord(Fields):
@@ -196,8 +201,8 @@ def spike_word(engine: EnginePlan) -> Payload[SpikeWord]:
     return Payload(SpikeWord, {"word": engine.layout.address_bits, "mask": engine.lanes, "marker": Marker})
 
 
-def map_write(engine: EnginePlan, steps: int) -> Payload[MapWrite]:
-    """The spikes of the word at address `word`, in one of so many steps."""
+def map_write(engine: EnginePlan, steps: int, *, attempts: bool = False) -> Payload[MapWrite]:
+    """The spikes of the word at address `word`, in one of so many steps; `asks` is there where there are `attempts`."""
     return Payload(
         MapWrite,
         {
@@ -206,6 +211,7 @@ def map_write(engine: EnginePlan, steps: int) -> Payload[MapWrite]:
             "mask": engine.lanes,
             "final": 1,
             "completes": 1,
+            **({"asks": 1} if attempts else {}),
         },
     )
 

@@ -123,7 +123,9 @@ class Core(wiring.Component):
             stem = listener.name if projection is listener.main else f"{listener.name}_side{k}"
             if projection.queue.steps is not None:
                 readers = listener.units if listener.kind.reads_maps else 1
-                m.submodules[f"map_{stem}"] = spike_map = SpikeMap(plan, projection, readers)
+                asked = () if self.plan.exit is None else self.plan.exit.steps
+                spike_map = SpikeMap(plan, projection, readers, asked)
+                m.submodules[f"map_{stem}"] = self._cancelled(spike_map)
                 m.d.comb += source.left[number].eq(spike_map.left)
                 for unit, write in enumerate(spike_map.i):
                     m.d.comb += [write.valid.eq(source.o[unit].valid), write.payload.eq(source.o[unit].payload)]
@@ -131,7 +133,8 @@ class Core(wiring.Component):
                     for unit, port in enumerate(spike_map.port):
                         connect(m, port, getattr(engines[listener.name], f"map{k}")[unit])
                     continue
-                m.submodules[f"replay_{stem}"] = replay = Replay(plan, projection)
+                replay = Replay(plan, projection, attempts=bool(asked))
+                m.submodules[f"replay_{stem}"] = self._cancelled(replay)
                 connect(m, spike_map.port[0], replay.port)
                 self._serialised(m, engines[listener.name], k, stem, projection, plan, replay.o)
                 continue

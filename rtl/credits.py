@@ -117,6 +117,8 @@ class MapOutput(wiring.Component):
         Of the maps.
     maps
         How many there are.
+    attempts
+        Samples are computed in attempts, of which `beat` says whether one is asked for its answer.
 
     Members
     -------
@@ -140,8 +142,8 @@ class MapOutput(wiring.Component):
     left: Signal
     o: Stream[MapWrite]
 
-    def __init__(self, plan: EnginePlan, steps: int, maps: int) -> None:
-        beat = map_write(plan, steps)
+    def __init__(self, plan: EnginePlan, steps: int, maps: int, *, attempts: bool = False) -> None:
+        beat = map_write(plan, steps, attempts=attempts)
         super().__init__(
             {
                 "allow": Out(1),

@@ -19,7 +19,8 @@ class ReadoutPort(wiring.Component):
     Where the population has an exit it can be asked instead whether a sample ends here: it goes through the membranes
     in the same way, a word a cycle, without offering them. Only the largest so far is kept, and whether it exceeds all
     others by the margin: a larger one must exceed the largest before it by the margin, any other one must stay as far
-    below. Where a sample ends, the hand-out begins by itself with the answer.
+    below. Where a sample ends, the hand-out begins by itself with the answer. Behind a spike map, what is asked is an
+    attempt: where the sample does not end, the membranes are restored with the answer.
 
     Members
     -------
@@ -93,11 +94,16 @@ class ReadoutPort(wiring.Component):
             begins, holds, ready = self.start | self.ask | self.exits, valid, self.o.ready | asking
             # Word 0 comes to the head again; a single one stays there.
             ends = (ends | (asking & last)) if plan.words > 1 else (ends & ~asking)
+        restores = load & last
+        if self._exit is not None:
+            restores &= ~asking
+            if plan.main.queue.steps is not None:
+                restores |= self.answered & ~self.exits
         m.d.comb += [
             load.eq(reading & (~holds | ready)),
             last.eq(index == plan.neurons - 1),
             self.next_word.eq(load & ends),
-            self.restore.eq(load & last if self._exit is None else load & last & ~asking),
+            self.restore.eq(restores),
             self.finished.eq(self.o.valid & self.o.ready & beat.last),
         ]
         with m.If(begins):

@@ -1,6 +1,6 @@
 """A spike map's words as a stream of spike words, step after step."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import Out
 
@@ -25,6 +25,8 @@ class Replay(wiring.Component):
         The layer whose spikes they are.
     projection
         That hears them, with a spike map.
+    attempts
+        Samples are computed in attempts: those that are asked for their answer end with `Marker.ANSWER`.
 
     Members
     -------
@@ -35,11 +37,12 @@ class Replay(wiring.Component):
     port: Reading
     o: Stream[SpikeWord]
 
-    def __init__(self, source: EnginePlan, projection: ProjectionPlan) -> None:
+    def __init__(self, source: EnginePlan, projection: ProjectionPlan, *, attempts: bool = False) -> None:
         self._source = source.layout
+        self._attempts = attempts
         super().__init__(
             {
-                "port": Out(MapPort(projection)),
+                "port": Out(MapPort(projection, attempts=attempts)),
                 "o": Out(stream.Signature(spike_word(source))),
             }
         )
@@ -54,6 +57,9 @@ class Replay(wiring.Component):
         given, read = reader.i.payload, reader.o.payload
         _, _, row = position_fields(words.address, layout)
         moves, last = Signal(), Signal()
+        ends: Value = Value.cast(Marker.SAMPLE)
+        if self._attempts:
+            ends = Mux(port.asks, Marker.ANSWER, Marker.SAMPLE)
         m.d.comb += [
             last.eq(step == port.last_step),
             reader.i.valid.eq(port.rows > row),
@@ -62,7 +68,7 @@ class Replay(wiring.Component):
             port.release.eq(moves & words.last & last),
             given.address.eq(Cat(words.address[: layout.word_bits], step)),
             given.tag.word.eq(words.address),
-            given.tag.marker.eq(Mux(words.last, Mux(last, Marker.SAMPLE, Marker.STEP), Marker.NONE)),
+            given.tag.marker.eq(Mux(words.last, Mux(last, ends, Marker.STEP), Marker.NONE)),
             port.address.eq(reader.address),
             port.reads.eq(reader.reads),
             reader.data.eq(port.data),

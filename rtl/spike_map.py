@@ -33,9 +33,12 @@ class MapPort(wiring.Signature):
         The sample's last step; it counts once a row is complete.
     release : Out(1)
         Nothing more of the sample will be read.
+    asks : In(1)
+        The sample is an attempt that is asked for its answer; it counts when `last_step` does (only where there are
+        `attempts`).
     """
 
-    def __init__(self, projection: ProjectionPlan) -> None:
+    def __init__(self, projection: ProjectionPlan, *, attempts: bool = False) -> None:
         source, steps = projection.source_layout, projection.queue.steps
         assert steps is not None
         super().__init__(
@@ -46,6 +49,7 @@ class MapPort(wiring.Signature):
                 "rows": In(range(source.rows + 1)),
                 "last_step": In(unsigned_bits(steps - 1)),
                 "release": Out(1),
+                **({"asks": In(1)} if attempts else {}),
             }
         )
 
@@ -60,6 +64,7 @@ class Reading(Protocol):
     rows: Value
     last_step: Value
     release: Value
+    asks: Value
 
 
 class SpikeMap(wiring.Component):
@@ -77,6 +82,10 @@ class SpikeMap(wiring.Component):
         That reads them.
     readers
         How many read.
+    asked
+        Where samples are computed in attempts: after how many steps each but the last one is asked for its answer.
+        Behind an image the map gives the sample once for each of them, as far as it has more steps, and then whole.
+        What another map takes is an attempt already, as `beats.map_write` says.
 
     Members
     -------
@@ -92,16 +101,21 @@ class SpikeMap(wiring.Component):
     port: list[Reading]
     left: Signal
 
-    def __init__(self, source: EnginePlan, projection: ProjectionPlan, readers: int = 1) -> None:
+    def __init__(
+        self, source: EnginePlan, projection: ProjectionPlan, readers: int = 1, asked: tuple[int, ...] = ()
+    ) -> None:
         assert projection.queue.steps is not None
+        attempts = bool(asked)
+        self._told = attempts and source.kind.reads_maps
+        self._asked = () if self._told else asked
         self._source = source.layout
         self._units = source.units
         self._depth = projection.queue.depth
-        write = stream.Signature(map_write(source, projection.queue.steps), always_ready=True)
+        write = stream.Signature(map_write(source, projection.queue.steps, attempts=self._told), always_ready=True)
         super().__init__(
             {
                 "i": In(write).array(source.units),
-                "port": In(MapPort(projection)).array(readers),
+                "port": In(MapPort(projection, attempts=attempts)).array(readers),
                 "left": Out(1),
             }
         )
@@ -118,14 +132,37 @@ class SpikeMap(wiring.Component):
         releases = released | Cat(port.release for port in self.port)
         m.d.comb += self.left.eq(releases.all())
         m.d.sync += released.eq(Mux(self.left, 0, releases))
-        with m.If(self.left):
+        ends: Value = self.left
+        shown_last: Value = last_step
+        if self._asked:
+            asks, shown_last = self._attempts(m, last_step)
+            ends = self.left & ~asks
+        elif self._told:
+            asks = Signal()
+            with m.If(first.valid & first.payload.final):
+                m.d.sync += asks.eq(first.payload.asks)
+        with m.If(ends):
             m.d.sync += rows.eq(0)
         with m.Elif(advances):
             m.d.sync += rows.eq(rows + 1)
         for k, port in enumerate(self.port):
             shown = rows if len(self.port) == 1 else Mux(released[k], 0, rows)
-            m.d.comb += [port.data.eq(self._word(m, k, port)), port.rows.eq(shown), port.last_step.eq(last_step)]
+            m.d.comb += [port.data.eq(self._word(m, k, port)), port.rows.eq(shown), port.last_step.eq(shown_last)]
+            if self._asked or self._told:
+                m.d.comb += port.asks.eq(asks)
         return m
+
+    def _attempts(self, m: Module, last_step: Value) -> tuple[Value, Value]:
+        """Whether the attempt that is being read is asked for its answer, and its last step."""
+        attempt = Signal(range(len(self._asked) + 1))
+        asks, shown = Signal(), Signal.like(last_step, name="shown_last_step")
+        m.d.comb += shown.eq(last_step)
+        for k, steps in enumerate(self._asked):
+            with m.If((attempt == k) & (last_step > steps - 1)):
+                m.d.comb += [asks.eq(1), shown.eq(steps - 1)]
+        with m.If(self.left):
+            m.d.sync += attempt.eq(Mux(asks, attempt + 1, 0))
+        return asks, shown
 
     def _advances(self, m: Module, completes: list[Value]) -> Value:
         """A row is complete in all banks; each counts how far it is ahead of that."""

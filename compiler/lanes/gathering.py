@@ -19,17 +19,25 @@ from snnc.compiler.ir import (
     kernel_positions,
 )
 
-__all__ = ["gatherable", "mapped", "scattered"]
+__all__ = ["gatherable", "mapped", "scattered", "ways_to_gather"]
 
 
 def gatherable(graph: Graph) -> tuple[str, ...]:
     """The layers that can gather spikes all together, in the order of the graph; those before each can without it.
 
-    None where there is an early exit, or no end at all: what gathers computes all steps of a word before any logit is
-    known.
+    None where there is no end at all: what gathers computes all steps of a word before any logit is known. Where there
+    is an early exit, all layers between the image and the readout, or none: the image's spike map gives each sample
+    again, and only what gathers takes what it is given as a sample of its own.
     """
     hindered = _hindered(graph)
     return tuple(layer.name for layer in graph.layers if layer.name not in hindered)
+
+
+def ways_to_gather(graph: Graph) -> tuple[tuple[str, ...], ...]:
+    """The sets of layers that may gather together, the smallest first: those up to one of them, or none."""
+    layers = gatherable(graph)
+    counts = range(len(layers) + 1) if graph.exit is None else sorted({0, len(layers)})
+    return tuple(layers[:count] for count in counts)
 
 
 def scattered(graph: Graph) -> tuple[str, ...]:
@@ -58,15 +66,19 @@ def _hindered(graph: Graph) -> dict[str, str]:
         left = [layer.name for layer in graph.layers if layer.name not in found]
         more = {name: reason for name in left if (reason := _misfit(graph, name, left))}
         if not more:
-            return found
+            break
         found |= more
+    between = [layer.name for layer in graph.layers[:-1] if not _hears_pixels(graph, layer.name)]
+    scattered = next((name for name in between if name in found), None)
+    if graph.exit is not None and scattered is not None:
+        ends = f"samples may end early, and '{scattered}' cannot gather"
+        found = dict.fromkeys((layer.name for layer in graph.layers), ends) | found
+    return found
 
 
 def _ends(graph: Graph) -> str:
     """What of its samples' ends hinders every layer; or nothing."""
-    if graph.stream:
-        return "a stream has no end"
-    return "" if graph.exit is None else "samples may end early"
+    return "a stream has no end" if graph.stream else ""
 
 
 def _walks_kernels(graph: Graph, layer: Population) -> bool:

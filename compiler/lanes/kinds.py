@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import assert_never
 
 from snnc.compiler.design import Considered, Design, Engines
 from snnc.compiler.errors import OptionError, UnsupportedError
 from snnc.compiler.ir import Encoding, Graph, Population, Projection
 from snnc.compiler.lanes.area import total_cells
 from snnc.compiler.lanes.fit import lacking
-from snnc.compiler.lanes.gathering import gatherable, scattered
+from snnc.compiler.lanes.gathering import scattered, ways_to_gather
 from snnc.compiler.lanes.order import walk_order
 from snnc.compiler.lanes.search import choose_lanes, cost_of, could_fit
 from snnc.sim.models.timing.estimate import estimate, expected
@@ -61,9 +62,18 @@ def fits_somehow(design: Design) -> bool:
 
 def _ways(design: Design) -> Iterator[Design]:
     """The design with each set of layers that may gather spikes; the smallest first."""
-    layers = () if design.options.engines is Engines.SCATTER else gatherable(design.graph)
-    for count in range(0 if design.options.engines is Engines.AUTO else len(layers), len(layers) + 1):
-        yield design.gathering(frozenset(layers[:count]))
+    ways = ways_to_gather(design.graph)
+    match design.options.engines:
+        case Engines.SCATTER:
+            ways = ways[:1]
+        case Engines.GATHER:
+            ways = ways[-1:]
+        case Engines.AUTO:
+            pass
+        case _ as unreachable:
+            assert_never(unreachable)
+    for layers in ways:
+        yield design.gathering(frozenset(layers))
 
 
 def _considered(design: Design) -> Considered:

@@ -62,6 +62,15 @@ class Plan:
         """When samples end early; None: never."""
         return self.readout.population.exit
 
+    def attempts(self, time_steps: int) -> tuple[int, ...]:
+        """The steps of each attempt in which a sample of so many steps is computed; all but the last one are asked.
+
+        Where words gather, the image's spike map gives a sample again and again; else there is one attempt.
+        """
+        if self.exit is None or not any(engine.kind.reads_maps for engine in self.engines):
+            return (time_steps,)
+        return (*(steps for steps in self.exit.steps if steps < time_steps), time_steps)
+
     @property
     def stream(self) -> bool:
         """Whether it may be run without an end."""
@@ -145,9 +154,11 @@ class Plan:
                 if memory.name in names:
                     yield Fault(f"engines[{k}]", f"has a second memory '{memory.name}'")
                 names.add(memory.name)
-            if (self.exit is not None or self.stream) and (engine.kind.into_maps or engine.kind.reads_maps):
-                ends = "a stream does not end" if self.stream else "samples may end early"
-                yield Fault(f"engines[{k}].kind", f"has to do with spike maps, but {ends}")
+            maps = engine.kind.into_maps or engine.kind.reads_maps
+            if self.stream and maps:
+                yield Fault(f"engines[{k}].kind", "has to do with spike maps, but a stream does not end")
+            if self.exit is not None and engine is not self.readout and maps != self.engines[0].kind.into_maps:
+                yield Fault(f"engines[{k}].kind", "must do as the others with spike maps, since samples may end early")
         if self.stream and self.input.encoding is not Encoding.EVENTS:
             yield Fault("input.encoding", f"is '{self.input.encoding.value}', but a stream is one of events")
         if sum(engine.main.source == self.input.name for engine in self.engines) != 1:

@@ -22,6 +22,7 @@ Everything is captured: at these sizes a signature would save nothing, and a dif
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -75,6 +76,8 @@ class EngineCapture:
     swept
         Whether a neuron's step was swept at all, ``(time, batch, neuron)``; None where all were: no sample can exit.
         Where it was not, neither spikes nor residuals mean anything.
+    steps
+        Which time step each one is of the first axis of these three: 0, 1, .., from the start again for each attempt.
     first, last
         Cycle of the first and last of them, counted from the sample's first handshake, ``(batch,)``.
     """
@@ -83,6 +86,7 @@ class EngineCapture:
     residuals: IntArray
     operations: IntArray
     swept: npt.NDArray[np.bool_] | None
+    steps: IntArray
     first: IntArray
     last: IntArray
 
@@ -154,25 +158,31 @@ def read_capture(plan: Plan, folder: Path, *, samples: int, time_steps: int) -> 
     VerificationError
         A file is shorter or longer than the run must have made it: the core lost or invented something.
     """
-    classes, own = plan.readout.neurons, plan.exit is not None
-    width = classes + 2 + (3 + own) * len(plan.engines)
+    classes, probes = plan.readout.neurons, [probe for engine in plan.engines for probe in probes_of(engine)]
+    own = len(probes) if plan.exit is not None else 0
+    width = classes + 2 + own + 3 * len(plan.engines)
     words = _read(folder / "results.bin", samples * width).reshape(samples, width).astype(np.int64)
     steps = np.full(samples, time_steps)
     upto: dict[str, IntArray] = {}
     if own:
-        upto = {engine.name: words[:, classes + 2 + place] for place, engine in enumerate(plan.engines)}
-        steps = np.diff(upto[plan.readout.name], prepend=0) // plan.readout.words
+        upto = {probe.name: words[:, classes + 2 + place] for place, probe in enumerate(probes)}
+        walked = np.diff(upto[plan.readout.name], prepend=0) // plan.readout.words
+        steps = _steps_taken(plan, walked, time_steps)
     engines = {}
     for position, engine in enumerate(plan.engines):
-        at = classes + 2 + own * len(plan.engines) + 3 * position
-        all_words = engine.words * _sweeps_of_word(engine, time_steps)
-        counts = _swept_words(upto[engine.name], steps == time_steps, all_words) if own else None
-        spikes, residuals, swept = _read_traces(engine, folder, samples, time_steps, counts)
+        at = classes + 2 + own + 3 * position
+        attempts = _attempts(plan, engine, time_steps)
+        counts = {
+            probe.name: _swept_words(upto[probe.name], steps == time_steps, _sweeps(engine, probe, attempts))
+            for probe in (probes_of(engine) if own else ())
+        }
+        spikes, residuals, swept = _read_traces(engine, folder, samples, attempts, counts)
         engines[engine.name] = EngineCapture(
             spikes=spikes,
             residuals=residuals,
             operations=words[:, at],
             swept=swept,
+            steps=np.concatenate([np.arange(steps) for steps in attempts]),
             first=words[:, at + 1],
             last=words[:, at + 2],
         )
@@ -243,10 +253,29 @@ class Swept:
         )
 
 
-def _sweeps_of_word(engine: EnginePlan, time_steps: int) -> int:
-    """How often a word is swept in a sample of so many steps, all passes counted."""
-    at_once = engine.kind.steps_at_once(engine, time_steps)  # in hardware, however many a sample has
-    return len(engine.passes) * (time_steps if at_once is None else at_once)
+def _attempts(plan: Plan, engine: EnginePlan, time_steps: int) -> tuple[int, ...]:
+    """The steps of each attempt at a sample that an engine takes; what hears the input takes it once."""
+    return (time_steps,) if engine.main.source == plan.input.name else plan.attempts(time_steps)
+
+
+def _steps_taken(plan: Plan, walked: IntArray, time_steps: int) -> IntArray:
+    """The steps of samples of whose attempts the readout has walked so many in all."""
+    attempts = _attempts(plan, plan.readout, time_steps)
+    if len(attempts) == 1:
+        return walked
+    # One that is not there is told by a number of steps that no sample has.
+    known = dict(zip(np.cumsum(attempts).tolist(), attempts, strict=True))
+    return np.array([known.get(steps, -1) for steps in walked.tolist()])
+
+
+def _sweeps(engine: EnginePlan, probe: Probe, attempts: tuple[int, ...]) -> int:
+    """Words that a probe sees swept in a sample, all passes counted."""
+    return len(probe.words) * len(engine.passes) * sum(_steps_in_hardware(engine, steps) for steps in attempts)
+
+
+def _steps_in_hardware(engine: EnginePlan, time_steps: int) -> int:
+    at_once = engine.kind.steps_at_once(engine, time_steps)  # however many a sample has
+    return time_steps if at_once is None else at_once
 
 
 def _swept_words(upto: IntArray, whole: npt.NDArray[np.bool_], words: int) -> IntArray:
@@ -305,15 +334,15 @@ def _neurons(layout: LayoutPlan, words: npt.NDArray[np.generic]) -> npt.NDArray[
 
 
 def _read_traces(
-    engine: EnginePlan, folder: Path, samples: int, time_steps: int, counts: IntArray | None
+    engine: EnginePlan, folder: Path, samples: int, attempts: tuple[int, ...], counts: Mapping[str, IntArray]
 ) -> tuple[npt.NDArray[np.bool_] | None, IntArray, npt.NDArray[np.bool_] | None]:
-    """Spikes, residuals and what was swept at all; `counts` are the words of each sample, where that is not all."""
-    layout, lanes = engine.layout, engine.lanes
+    """Spikes, residuals and what was swept at all; `counts` are each probe's words of a sample, if not all."""
+    layout, lanes, time_steps = engine.layout, engine.lanes, sum(attempts)
     spikes = np.zeros((samples, time_steps, engine.words, lanes), np.bool_)
     swept = np.zeros_like(spikes)
     residuals = np.zeros(spikes.shape, np.int64)
     for probe in probes_of(engine):
-        found = _read_trace(engine, probe, folder, samples, time_steps, counts)
+        found = _read_trace(engine, probe, folder, samples, attempts, counts.get(probe.name))
         for whole, part in zip((spikes, residuals, swept), found, strict=True):
             whole[:, :, probe.words] = part
 
@@ -323,19 +352,16 @@ def _read_traces(
     return (
         of_neurons(spikes).astype(np.bool_, copy=False) if engine.population.fires else None,
         of_neurons(residuals).astype(np.int64, copy=False),
-        None if counts is None else of_neurons(swept).astype(np.bool_, copy=False),
+        of_neurons(swept).astype(np.bool_, copy=False) if counts else None,
     )
 
 
 def _read_trace(
-    engine: EnginePlan, probe: Probe, folder: Path, samples: int, time_steps: int, counts: IntArray | None
+    engine: EnginePlan, probe: Probe, folder: Path, samples: int, attempts: tuple[int, ...], counts: IntArray | None
 ) -> tuple[npt.NDArray[np.bool_], IntArray, npt.NDArray[np.bool_]]:
-    """What one probe wrote, in the order of `Probe.words`, ``(sample, step, word, lane)``."""
+    """What one probe wrote, in the order of `Probe.words`, ``(sample, step, word, lane)``: attempt after attempt."""
     record = _record_words(engine)
-    at_once = engine.kind.steps_at_once(engine, time_steps)
-    steps = time_steps if at_once is None else at_once  # in hardware, however many a sample has
-    passes = len(engine.passes)
-    each = len(probe.words) * _sweeps_of_word(engine, time_steps)
+    passes, each = len(engine.passes), _sweeps(engine, probe, attempts)
     count = samples * each
     # A word's place among those of samples that sweep all of theirs.
     there = np.ones((samples, each), np.bool_) if counts is None else np.arange(each) < counts[:, np.newaxis]
@@ -347,10 +373,17 @@ def _read_trace(
 
     def of_pass(array: npt.NDArray[Any], number: int) -> npt.NDArray[Any]:
         """One pass's records."""
-        if at_once is not None:
-            array = array.reshape(samples, len(probe.words), steps, passes, lanes)
-            return array[:, :, :time_steps, number].swapaxes(1, 2)
-        return array.reshape(samples, steps, passes, len(probe.words), lanes)[:, :, number]
+        array, begun, found = array.reshape(samples, each, lanes), 0, []
+        for steps in attempts:
+            held = _steps_in_hardware(engine, steps)
+            part = array[:, begun : begun + len(probe.words) * held * passes]
+            begun += part.shape[1]
+            if engine.kind.steps_at_once(engine, steps) is None:
+                found.append(part.reshape(samples, held, passes, len(probe.words), lanes)[:, :, number])
+            else:
+                part = part.reshape(samples, len(probe.words), held, passes, lanes)
+                found.append(part[:, :, :steps, number].swapaxes(1, 2))
+        return np.concatenate(found, axis=1)
 
     of_lanes = np.repeat(there.reshape(count, 1), lanes, axis=1)
     residuals = of_pass(values, engine.membrane_pass)

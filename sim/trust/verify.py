@@ -3,8 +3,9 @@
 Compared per sample: every spike and every membrane of every population and step, the logits, the class, the steps
 taken, and the cycles against the performance model. Of a sample that exits, an engine is compared as far as it had come
 when the cancel reached it, word for word of what it had swept, be that behind the readout's last step or ahead of it;
-the readout itself in all the steps that the sample takes. The three sides know nothing of each other: the core is made
-from the plan, the golden model from the sealed network, the prediction from ``docs/timing.md``.
+the readout itself in all the steps that the sample takes. Of a sample that is computed in attempts, all of them are
+compared. The three sides know nothing of each other: the core is made from the plan, the golden model from the sealed
+network, the prediction from ``docs/timing.md``.
 """
 
 from __future__ import annotations
@@ -305,18 +306,20 @@ def compare(
         if got.spikes is not None:
             pairs.insert(0, ("Spike", expected.spikes, got.spikes))
         for what, model, hardware in pairs:
+            model = model[got.steps]
             differs = model != hardware
             wrong = np.argwhere((differs if got.swept is None else differs & got.swept).transpose(1, 0, 2))
             if len(wrong):
-                sample, step, neuron = (int(number) for number in wrong[0])
+                sample, place, neuron = (int(number) for number in wrong[0])
+                step = int(got.steps[place])
                 difference = Difference(
                     what=what,
                     sample=first + sample,
                     layer=engine.name,
                     step=step,
                     neuron=neuron,
-                    expected=int(model[step, sample, neuron]),
-                    got=int(hardware[step, sample, neuron]),
+                    expected=int(model[place, sample, neuron]),
+                    got=int(hardware[place, sample, neuron]),
                 )
                 found.append(((sample, step, position, neuron), difference))
     if found:

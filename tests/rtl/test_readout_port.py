@@ -87,10 +87,13 @@ MARGIN = 3
 
 @pytest.mark.parametrize("classes", [2, 5, 8])
 @pytest.mark.parametrize("lanes", [1, 2, 3, 8])
-def test_an_answer_without_a_beat_and_a_hand_out_by_itself(classes: int, lanes: int) -> None:
+@pytest.mark.parametrize("attempts", [False, True])
+def test_an_answer_without_a_beat_and_a_hand_out_by_itself(classes: int, lanes: int, attempts: bool) -> None:
     plan = engine(layout(classes, lanes=lanes), readout=True, residual_bits=BITS, membrane=MemoryKind.REGISTERS)
     population = dataclasses.replace(plan.population, exit=ExitPlan(margin=MARGIN, steps=(1,)))
-    unit = ReadoutPort(dataclasses.replace(plan, population=population))
+    queue = dataclasses.replace(plan.main.queue, steps=3 if attempts else None)
+    projections = (dataclasses.replace(plan.main, queue=queue),)
+    unit = ReadoutPort(dataclasses.replace(plan, population=population, projections=projections))
     generator = random.Random(classes)
     seen = set()
 
@@ -110,11 +113,12 @@ def test_an_answer_without_a_beat_and_a_hand_out_by_itself(classes: int, lanes: 
             for cycle in range(1, classes + 3):
                 ctx.set(unit.head, ring[0])
                 assert not ctx.get(unit.o.valid)
-                assert not ctx.get(unit.restore)
                 assert ctx.get(unit.answered) == (cycle == classes + 2)
                 if ctx.get(unit.next_word):
                     ring.append(ring.pop(0))
                 exits = ctx.get(unit.exits)
+                # The next attempt begins with the answer, if the sample does not end with it.
+                assert ctx.get(unit.restore) == (attempts and cycle == classes + 2 and not exits)
                 await ctx.tick()
             assert ring == before
             assert exits == (first - second >= MARGIN)

@@ -16,17 +16,20 @@ from tests.rtl.plans import engine, layout
 
 @pytest.mark.parametrize("density", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize(("gap", "stall"), PACES)
-def test_words_leave_step_after_step(density: float, gap: float, stall: float) -> None:
+@pytest.mark.parametrize("attempts", [False, True])
+def test_words_leave_step_after_step(density: float, gap: float, stall: float, attempts: bool) -> None:
     source = layout(5, rows=3, columns=2, lanes=2)
     plan = gathering(source, layout(2, 3, 2, lanes=2), steps=3, size=(1, 1), neuron={})
-    unit = Replay(engine(source), plan.main)
+    unit = Replay(engine(source), plan.main, attempts=attempts)
     generator = random.Random(f"{density} {gap} {stall}")
     words = [source.address(y, x, k) for y in range(3) for x in range(2) for k in range(3)]
     rows_of = [y for y in range(3) for _ in range(6)]
 
     async def process(ctx: Any) -> None:
         grows, takes = paced(gap, "grow"), paced(stall, "take")
-        for steps in (3, 1, 2):
+        for number, steps in enumerate((3, 1, 2)):
+            asked = attempts and number == 1
+            end = Marker.ANSWER if asked else Marker.SAMPLE
             held = {
                 (t, word): generator.randrange(1, 4) if generator.random() < density else 0
                 for t in range(steps)
@@ -36,7 +39,7 @@ def test_words_leave_step_after_step(density: float, gap: float, stall: float) -
                 (
                     word,
                     held[t, word],
-                    (Marker.NONE if word != words[-1] else Marker.STEP if t < steps - 1 else Marker.SAMPLE).value,
+                    (Marker.NONE if word != words[-1] else Marker.STEP if t < steps - 1 else end).value,
                 )
                 for t in range(steps)
                 for word in words
@@ -45,6 +48,8 @@ def test_words_leave_step_after_step(density: float, gap: float, stall: float) -
             got: list[tuple[int, int, int]] = []
             rows, address, released, cycle = 0, 0, 0, 0
             ctx.set(unit.port.last_step, steps - 1)
+            if attempts:
+                ctx.set(unit.port.asks, asked)
             while not (released and len(got) == len(expected)):
                 rows += rows < 3 and not released and next(grows)
                 ctx.set(unit.port.rows, 0 if released else rows)

@@ -75,6 +75,61 @@ def test_rows_are_counted_and_words_read_back(tmp_path: Path, monkeypatch: pytes
     simulate(unit, process)
 
 
+@pytest.mark.parametrize("readers", [1, 2])
+def test_behind_an_image_a_sample_is_there_again_for_each_attempt(readers: int) -> None:
+    source = layout(2, rows=3, columns=1, lanes=2)
+    plan = gathering(source, layout(2, 3, 1, lanes=2), steps=3, size=(1, 1), neuron={})
+    unit = SpikeMap(engine(source), plan.main, readers, asked=(1, 2))
+
+    async def process(ctx: Any) -> None:
+        write = unit.i[0]
+        for steps, attempts in ((3, [1, 2, 3]), (1, [1]), (2, [1, 2]), (3, [1, 2, 3])):
+            for row, step in itertools.product(range(3), range(steps)):
+                final = step == steps - 1
+                beat = {"step": step, "word": source.address(row, 0, 0), "final": final, "completes": final}
+                ctx.set(write.payload, beat)
+                ctx.set(write.valid, 1)
+                await ctx.tick()
+            ctx.set(write.valid, 0)
+            for taken in attempts:
+                for k, port in enumerate(unit.port):
+                    assert ctx.get(port.rows) == 3
+                    assert ctx.get(port.last_step) == taken - 1
+                    assert ctx.get(port.asks) == (taken < steps)
+                    ctx.set(port.release, 1)
+                    assert ctx.get(unit.left) == (k == readers - 1)
+                    await ctx.tick()
+                    ctx.set(port.release, 0)
+                    if k < readers - 1:
+                        assert ctx.get(port.rows) == 0  # it has read this attempt, others have not
+            assert [ctx.get(port.rows) for port in unit.port] == [0] * readers
+
+    simulate(unit, process)
+
+
+def test_another_map_is_told_which_attempts_are_asked() -> None:
+    source = layout(2, rows=1, columns=1, lanes=2)
+    plan = gathering(source, layout(2, 1, 1, lanes=2), steps=2, size=(1, 1), neuron={})
+    unit = SpikeMap(dataclasses.replace(engine(source), kind=plan.kind), plan.main, asked=(1,))
+
+    async def process(ctx: Any) -> None:
+        port, write = unit.port[0], unit.i[0]
+        for asks, steps in ((1, 1), (0, 2), (1, 1), (0, 1)):
+            for step in range(steps):
+                final = step == steps - 1
+                ctx.set(write.payload, {"step": step, "final": final, "completes": final, "asks": asks})
+                ctx.set(write.valid, 1)
+                await ctx.tick()
+            ctx.set(write.valid, 0)
+            assert (ctx.get(port.rows), ctx.get(port.last_step), ctx.get(port.asks)) == (1, steps - 1, asks)
+            ctx.set(port.release, 1)
+            await ctx.tick()
+            ctx.set(port.release, 0)
+            assert ctx.get(port.rows) == 0
+
+    simulate(unit, process)
+
+
 @pytest.mark.parametrize(("writers", "readers"), [(1, 2), (2, 1), (4, 2), (2, 4)])
 def test_each_unit_has_a_bank_and_each_reader_all_of_them(
     writers: int, readers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

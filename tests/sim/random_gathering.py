@@ -13,7 +13,7 @@ from snnc.compiler.ir import Encoding, Graph, Initial, Reset
 from snnc.compiler.lanes.gathering import gatherable, mapped
 from snnc.sim.models import golden
 from tests.networks import Conv, Full, Pool, spatial_chain
-from tests.sim.random_spatial import one_of, with_leak_and_floor
+from tests.sim.random_spatial import one_of, with_exit, with_leak_and_floor
 
 __all__ = ["GatheringCase", "gathering_case"]
 
@@ -23,7 +23,10 @@ SAMPLES = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GatheringCase:
-    """A network with at least one layer that can gather, lanes, units, and images for samples of `time_steps`."""
+    """A network with at least one layer that can gather, lanes, units, and images for samples of `time_steps`.
+
+    Half of those in which all layers between image and readout can gather have an exit.
+    """
 
     graph: Graph
     lanes: tuple[int, ...]
@@ -48,6 +51,9 @@ def gathering_case(seed: int) -> GatheringCase:
         trace = golden.run(graph, inputs, time_steps=steps)
         rates = [trace.populations[layer.name].firing_rate for layer in graph.layers[:-1]]
         if all(QUIET < rate < LOUD for rate in rates):
+            whole = golden.run(graph, inputs, time_steps=graph.time_steps)
+            ending = with_exit(graph, whole, np.random.default_rng((seed, 15)))
+            graph = ending if gatherable(ending) else graph
             return GatheringCase(graph=graph, lanes=lanes, units=units, inputs=inputs, time_steps=steps)
 
 

@@ -28,7 +28,7 @@ from snnc.compiler.targets import find_device
 from snnc.sim.models import golden
 from tests.networks import Conv, Full, Pool, spatial_chain
 
-__all__ = ["BANKED", "RandomCase", "features", "one_of", "random_case", "with_leak_and_floor"]
+__all__ = ["BANKED", "RandomCase", "features", "one_of", "random_case", "with_exit", "with_leak_and_floor"]
 
 _T = TypeVar("_T")
 
@@ -65,11 +65,11 @@ def random_case(seed: int) -> RandomCase:
         trace = golden.run(graph, inputs, time_steps=graph.time_steps)
         rates = [trace.populations[layer.name].firing_rate for layer in graph.layers[:-1]]
         if all(QUIET < rate < LOUD for rate in rates):
-            graph = _with_exit(graph, trace, np.random.default_rng([seed, 1]))
+            graph = with_exit(graph, trace, np.random.default_rng([seed, 1]))
             return RandomCase(graph=graph, lanes=lanes, column_banks=banks, inputs=inputs)
 
 
-def _with_exit(graph: Graph, trace: golden.Trace, generator: np.random.Generator) -> Graph:
+def with_exit(graph: Graph, trace: golden.Trace, generator: np.random.Generator) -> Graph:
     """`graph`, half of the times with an exit that some of its samples take; drawn apart from all else."""
     if graph.time_steps == 1 or generator.random() < 0.5:
         return graph

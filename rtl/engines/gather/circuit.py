@@ -10,11 +10,11 @@ waits for another. `docs/timing.md` says when.
 import itertools
 
 from amaranth.hdl import Module, Mux, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Member, Out, connect, flipped
 
 from snnc.compiler.plan import EnginePlan, InputPlan, MemoryKind, unsigned_bits
-from snnc.rtl.beats import MapWrite, map_write
+from snnc.rtl.beats import MapWrite
 from snnc.rtl.credits import MapOutput
 from snnc.rtl.engines.gather.neurons import GatherNeurons
 from snnc.rtl.engines.gather.plan import GatherKind
@@ -53,6 +53,8 @@ class GatherUnit(wiring.Component):
         How many spike maps take its spikes.
     unit
         Which of the engine's it is.
+    cancels
+        Samples may be cancelled, and are computed in attempts.
 
     Members
     -------
@@ -78,7 +80,7 @@ class GatherUnit(wiring.Component):
     o: Stream[MapWrite]
     left: Signal
 
-    def __init__(self, plan: EnginePlan, maps: int, unit: int = 0) -> None:
+    def __init__(self, plan: EnginePlan, maps: int, unit: int = 0, *, cancels: bool = False) -> None:
         if not isinstance(plan.kind, GatherKind):
             raise ValueError(f"Engine {plan.name!r} gathers no spikes")
         self._plan = plan
@@ -87,10 +89,11 @@ class GatherUnit(wiring.Component):
         projection = plan.main
         self._walker = witness(projection.walk, "circuit").Walker(plan, projection, unit)
         self._serialiser = TapSerialiser(plan, projection)
-        self._output = MapOutput(plan, plan.kind.steps, maps)
+        self._attempts = cancels
+        self._output = MapOutput(plan, plan.kind.steps, maps, attempts=cancels)
         ports: dict[str, Member] = {
-            "map0": Out(MapPort(projection)),
-            "o": Out(stream.Signature(map_write(plan, plan.kind.steps), always_ready=True)),
+            "map0": Out(MapPort(projection, attempts=cancels)),
+            "o": Out(self._output.o.signature),
             "left": In(maps),
         }
         if projection.weights.kind is MemoryKind.SPRAM:
@@ -143,6 +146,12 @@ class GatherUnit(wiring.Component):
             output.beat.final.eq(now.last),
             output.beat.completes.eq(now.last & ends_row),
         ]
+        if self._attempts:
+            # What executes is of the attempt that is read: the next one begins when the maps behind have been read.
+            asks = Signal()
+            with m.If(walker.o.valid & walker.o.payload.begins):
+                m.d.sync += asks.eq(self.map0.asks)
+            m.d.comb += output.beat.asks.eq(asks)
         for name, value in {
             "probe_execute": now.add | now.load | now.sweep,
             "probe_sweep": now.sweep,
@@ -234,11 +243,15 @@ class GatherEngine(wiring.Component):
         The population.
     maps
         How many spike maps take its spikes.
+    cancels
+        Samples may be cancelled: `snnc.rtl.engines` says what that means.
 
     Members
     -------
     map0, o : as of a `GatherUnit`, one for each unit
     left : In(number of maps)
+    clears : Out(1)
+        Never: no memory of its own must be written first (only where `cancels`).
     load0 : In(LoadPort)
         Of a single unit alone.
     """
@@ -247,11 +260,11 @@ class GatherEngine(wiring.Component):
     o: list[Stream[MapWrite]]
     left: Signal
 
-    def __init__(self, plan: EnginePlan, maps: int) -> None:
+    def __init__(self, plan: EnginePlan, maps: int, *, cancels: bool = False) -> None:
         self._plan = plan
-        self._units = [GatherUnit(plan, maps, unit) for unit in range(plan.units)]
+        self._units = [GatherUnit(plan, maps, unit, cancels=cancels) for unit in range(plan.units)]
         members = self._units[0].signature.members
-        ports = {"left": In(maps)}
+        ports: dict[str, Member] = {"left": In(maps), **({"clears": Out(1)} if cancels else {})}
         for name, member in members.items():
             if name in ("map0", "o"):
                 ports[name] = member.array(plan.units)
@@ -278,6 +291,5 @@ class GatherEngine(wiring.Component):
 
 
 def build(plan: EnginePlan, source: InputPlan, behind: tuple[int, ...], *, cancels: bool) -> GatherEngine:
-    """The engine in front of so many spike maps. It cannot be cancelled: no plan with an exit has one."""
-    assert not cancels
-    return GatherEngine(plan, len(behind))
+    """The engine in front of so many spike maps."""
+    return GatherEngine(plan, len(behind), cancels=cancels)

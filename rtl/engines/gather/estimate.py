@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,15 +19,20 @@ _Floats = npt.NDArray[np.float64]
 
 
 class MeanSample:
-    """`snnc.sim.models.timing.means.MeanTiming`: everything happens in what counts as step 0, row after row."""
+    """`snnc.sim.models.timing.means.MeanTiming`: everything happens in what counts as step 0, row after row.
+
+    A sample that may exit does not: all its attempts are counted.
+    """
 
     def __init__(self, plan: Plan, engine: EnginePlan, activity: Activity) -> None:
         self._engine = engine
         walk, sizes = engine.main.walk, engine.main.source_layout.sizes
         assert isinstance(walk, GatherWalk)
         self._needed = _needed(walk.kernel, sizes[0], engine.layout.rows)
-        added, idle = (sums_below(engine, engine.main, walk.kernel, values) for values in _taps(engine, activity))
-        fixed = 1 + activity.time_steps * len(engine.passes)
+        attempts = plan.attempts(activity.time_steps)
+        taps = _taps(engine, activity, [t for steps in attempts for t in range(steps)])
+        added, idle = (sums_below(engine, engine.main, walk.kernel, values) for values in taps)
+        fixed = len(attempts) + sum(attempts) * len(engine.passes)
         self.operations = float((fixed + added).sum()) * engine.layout.groups / engine.units
         self._rows = shared_out(engine, (fixed + added + idle) * engine.layout.groups)
 
@@ -43,8 +49,8 @@ class MeanSample:
         sent[engine.name] = self._sent
 
 
-def _taps(engine: EnginePlan, activity: Activity) -> tuple[_Floats, _Floats]:
-    """Spikes of a sample at each position of the source, and the cycles in which one of its words has none to add.
+def _taps(engine: EnginePlan, activity: Activity, steps: Sequence[int]) -> tuple[_Floats, _Floats]:
+    """Spikes of these steps at each position of the source, and the cycles in which one of its words has none to add.
 
     Such a word takes a cycle, which shows where the word before it had one spike at most; with spikes that are
     independent of each other.
@@ -52,7 +58,7 @@ def _taps(engine: EnginePlan, activity: Activity) -> tuple[_Floats, _Floats]:
     layout, source = engine.main.source_layout, activity.sources[engine.main.source]
     even = np.full(layout.sizes, 1 / (layout.rows * layout.columns))
     added, idle = np.zeros(layout.sizes), np.zeros(layout.sizes)
-    for t in range(activity.time_steps):
+    for t in steps:
         spikes = source.at(t) * (even if source.shares is None else source.shares)
         of_word = spikes / layout.groups
         added += spikes

@@ -520,16 +520,22 @@ class ImageUnits(wiring.Component):
         Taken by all at once.
     o : as of an `ImageEngine`, one for each unit
     left : In(number of spike maps)
+    clears : Out(1)
+        Any of them does (only where samples may be cancelled).
     """
 
     i: Stream[InputBeat]
     o: list[Stream[MapWrite]]
     left: Signal
+    clears: Signal
 
-    def __init__(self, plan: EnginePlan, input_plan: InputPlan, behind: tuple[int, ...]) -> None:
-        self._units = [ImageEngine(plan, input_plan, behind, unit=unit) for unit in range(plan.units)]
-        members = self._units[0].signature.members
-        super().__init__({"i": members["i"], "o": members["o"].array(plan.units), "left": members["left"]})
+    def __init__(
+        self, plan: EnginePlan, input_plan: InputPlan, behind: tuple[int, ...], *, cancels: bool = False
+    ) -> None:
+        self._units = [ImageEngine(plan, input_plan, behind, cancels=cancels, unit=unit) for unit in range(plan.units)]
+        self._cancels = cancels
+        members = dict(self._units[0].signature.members)
+        super().__init__({**members, "o": members["o"].array(plan.units)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -543,13 +549,15 @@ class ImageUnits(wiring.Component):
                 unit.i.payload.eq(self.i.payload),
                 unit.left.eq(self.left),
             ]
+        if self._cancels:
+            m.d.comb += self.clears.eq(Cat(unit.clears for unit in units).any())
         return m
 
 
 def build(plan: EnginePlan, source: InputPlan, behind: tuple[int, ...], *, cancels: bool) -> ImageEngine | ImageUnits:
     """The engine in front of queues of these depths, or of spike maps."""
     if plan.kind.apart:
-        return ImageUnits(plan, source, behind)
+        return ImageUnits(plan, source, behind, cancels=cancels)
     return ImageEngine(plan, source, behind, cancels=cancels)
 
 

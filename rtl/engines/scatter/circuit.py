@@ -193,22 +193,28 @@ class Engine(wiring.Component):
     def _asks(self, m: Module, swept: Value, port: ReadoutPort) -> Value:
         """Whether the last operation of a step that is asked for is issued; `port` is asked as it executes: `swept`."""
         assert self._exit is not None
+        asks, asked = Signal(), Signal()
+        m.d.comb += [asks.eq(self._wanted(m, port)), port.ask.eq(swept & asked)]
+        with m.If(asks):
+            m.d.sync += asked.eq(1)
+        with m.Elif(port.ask):
+            m.d.sync += asked.eq(0)
+        return asks
+
+    def _wanted(self, m: Module, port: ReadoutPort) -> Value:
+        """Whether the last operation of a step that is asked for is issued."""
+        assert self._exit is not None
         sequencer, steps = self._sequencer, self._exit.steps
-        ends = sequencer.operation.marker == Marker.SAMPLE
+        marker = sequencer.operation.marker
+        if self._plan.main.queue.steps is not None:
+            return sequencer.finished & (marker == Marker.ANSWER)  # the spike map knows which attempt it is
         # Steps of this sample that are over; those beyond the last one that is asked for need not be told apart.
         taken = Signal(range(steps[-1] + 1))
         with m.If(sequencer.finished & (taken != steps[-1])):
             m.d.sync += taken.eq(taken + 1)
         with m.If(port.exits | self.sample):
             m.d.sync += taken.eq(0)
-        asks, asked = Signal(), Signal()
-        wanted = Cat(taken == step - 1 for step in steps).any()
-        m.d.comb += [asks.eq(sequencer.finished & ~ends & wanted), port.ask.eq(swept & asked)]
-        with m.If(asks):
-            m.d.sync += asked.eq(1)
-        with m.Elif(port.ask):
-            m.d.sync += asked.eq(0)
-        return asks
+        return sequencer.finished & (marker != Marker.SAMPLE) & Cat(taken == step - 1 for step in steps).any()
 
     def _lanes(self, m: Module, valid: Signal, issued: Operation, constants: Value) -> list[Lanes]:
         """The lanes, one set for each column bank, and what is issued to them."""

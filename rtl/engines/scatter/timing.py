@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -49,6 +50,7 @@ class Timing:
         """Of a readout, by the steps taken: the cycle in which it is known whether the sample ends with them, or in
         which the last logit of an answer leaves.
         """
+        self._asked = _asked(plan, stimulus.time_steps)
         self.first_issue = np.full(batch, -1, dtype=np.int64)
         self.operations = np.zeros(batch, dtype=np.int64)
         self.last_word = np.full(batch, -1, dtype=np.int64)
@@ -102,10 +104,10 @@ class Timing:
             self.answered[taken] = self.free - 1 + self.plan.pipeline + 1 + self.plan.neurons
             self.free = self.answered[taken] + 1
             return
-        exit_plan = self.plan.population.exit
-        if exit_plan is not None and taken in exit_plan.steps and taken < self._stimulus.time_steps:
-            self.answered[taken] = self.free - 1 + self.plan.pipeline + self.plan.neurons + 2
-            self.free = self.answered[taken] + 1
+        if taken in self._asked:
+            answered = self.free - 1 + self.plan.pipeline + self.plan.neurons + 2
+            self.answered[self._asked[taken]] = answered
+            self.free = answered + 1
 
     def begin(self, t: int) -> None:
         """Walk what the side projections bring to step `t`."""
@@ -182,3 +184,14 @@ class Timing:
         self._ask(t + 1)
         if self.outputs is not None:
             self.outputs.finish(t)
+
+
+def _asked(plan: EnginePlan, time_steps: int) -> dict[int, int]:
+    """By the steps that a readout has walked when it is asked: how many the sample has then taken.
+
+    Behind a spike map, each is an attempt of its own.
+    """
+    sealed = plan.population.exit
+    steps = [] if sealed is None else [step for step in sealed.steps if step < time_steps]
+    walked = itertools.accumulate(steps) if plan.main.queue.steps is not None else steps
+    return dict(zip(walked, steps, strict=True))

@@ -137,7 +137,8 @@ def predict(
     for source in plan.engines[:-1]:
         counts = _spikes_per_word(source.layout, spikes[source.name])
         if source.kind.into_maps:
-            timings[source.name].outputs = _maps(plan, source, counts, spikes[source.name], timings)
+            attempts = () if source.kind.reads_maps else plan.attempts(stimulus.time_steps)
+            timings[source.name].outputs = _maps(plan, source, counts, spikes[source.name], timings, attempts)
             continue
         links = []
         for listener, k in plan.listeners(source.name):
@@ -171,9 +172,14 @@ def predict(
 
 
 def _maps(
-    plan: Plan, source: EnginePlan, counts: IntArray, spikes: npt.NDArray[Any], timings: Mapping[str, EngineTiming]
+    plan: Plan,
+    source: EnginePlan,
+    counts: IntArray,
+    spikes: npt.NDArray[Any],
+    timings: Mapping[str, EngineTiming],
+    attempts: tuple[int, ...],
 ) -> Maps:
-    """The spike maps behind an engine, and what reads them."""
+    """The spike maps behind an engine, and what reads them; `attempts` are made of what an image engine writes."""
     readers: list[MapReader] = []
     for listener, k in plan.listeners(source.name):
         timing = timings[listener.name]
@@ -182,7 +188,7 @@ def _maps(
         else:
             timing.walkers[k].records = False
             readers.append(Replay(source.layout, counts, timing.walkers[k]))
-    return Maps(source.layout, readers)
+    return Maps(source.layout, readers, attempts)
 
 
 class _Gathered:
@@ -192,9 +198,10 @@ class _Gathered:
         self._timing = timing
         self._spikes = spikes
 
-    def read(self, rows: Sequence[IntArray]) -> None:
+    def read(self, rows: Sequence[IntArray], steps: int) -> IntArray:
         """Everything that the engine does."""
-        self._timing.gather(rows, self._spikes)
+        read: IntArray = self._timing.gather(rows, self._spikes[:steps])
+        return read
 
 
 def _spikes_per_word(layout: LayoutPlan, spikes: npt.NDArray[Any]) -> IntArray:

@@ -81,17 +81,33 @@ class Outputs:
 class MapReader(Protocol):
     """What reads a spike map."""
 
-    def read(self, rows: Sequence[IntArray]) -> None:
-        """A sample is complete: row ``y`` is counted from ``rows[y]`` on."""
+    def read(self, rows: Sequence[IntArray], steps: int) -> IntArray:
+        """A sample of so many steps, or an attempt, is complete: row ``y`` is counted from ``rows[y]`` on.
+
+        Gives the cycle in which the map has been read.
+        """
 
 
 class Maps:
-    """All spike maps behind one engine: nothing keeps it waiting, so that they are read when it is done."""
+    """All spike maps behind one engine: nothing keeps it waiting, so that they are read when it is done.
 
-    def __init__(self, layout: LayoutPlan, readers: Sequence[MapReader]) -> None:
+    Parameters
+    ----------
+    layout
+        Of the engine.
+    readers
+        Of the maps.
+    attempts
+        Where the maps give a sample in attempts: the steps of each.
+    """
+
+    def __init__(self, layout: LayoutPlan, readers: Sequence[MapReader], attempts: tuple[int, ...] = ()) -> None:
         self._row = layout.columns * layout.groups
         self._readers = readers
+        self._attempts = attempts
         self._rows: list[Any] = [0] * layout.rows
+        self.left: Any = -1
+        """The cycle in which the last of them has been read, ``(batch,)``; -1 before."""
 
     def granted(self) -> int:
         """At any time."""
@@ -106,8 +122,9 @@ class Maps:
         """All words are out."""
         # A row is counted when the ones before it are.
         rows = list(itertools.accumulate(self._rows, np.maximum))
-        for reader in self._readers:
-            reader.read(rows)
+        for steps in self._attempts or (t + 1,):
+            self.left = np.max([reader.read(rows, steps) for reader in self._readers], axis=0)
+        self._rows = [0] * len(rows)
 
 
 class Replay:
@@ -127,11 +144,13 @@ class Replay:
         self._row = layout.columns * layout.groups
         self._counts = counts
         self._consumer = consumer
+        self._begun = 0  # steps of attempts before this one
+        self._left: Any = 0
 
-    def read(self, rows: Sequence[IntArray]) -> None:
+    def read(self, rows: Sequence[IntArray], steps: int) -> IntArray:
         """Read a word a cycle, unless one with spikes or a marker waits for the serialiser."""
-        left = np.zeros_like(rows[0])
-        for t, counts in enumerate(self._counts):
+        left = offered = self._left + np.zeros_like(rows[0])
+        for t, counts in enumerate(self._counts[:steps], start=self._begun):
             for word, events in enumerate(counts):
                 offered = np.maximum(left, rows[word // self._row]) + 1
                 present = events > 0 if word < len(counts) - 1 else None
@@ -140,3 +159,6 @@ class Replay:
                     Word(step=t, number=word, entered=entered, events=events, present=present)
                 )
                 left = taken if present is None else np.where(present, taken, offered)
+        self._left, self._begun = left, self._begun + steps
+        read: IntArray = offered - 1
+        return read

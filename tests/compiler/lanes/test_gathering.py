@@ -10,7 +10,7 @@ import numpy as np
 
 from snnc.compiler.design import Engines
 from snnc.compiler.ir import Encoding, Exit, Graph, Pooling, frozen
-from snnc.compiler.lanes.gathering import gatherable, mapped, scattered
+from snnc.compiler.lanes.gathering import gatherable, mapped, scattered, ways_to_gather
 from tests.networks import Conv, Full, Pool, compile_graph, spatial_chain
 
 Layer: TypeAlias = Conv | Full | Pool
@@ -90,7 +90,17 @@ def test_what_is_scattered_is_said_by_name() -> None:
     assert events[0] == (
         "Layer 'hidden0' is scattered, not gathered: it hears the network's input, and not a spike map."
     )
-    ending = dataclasses.replace(network(), exit=Exit(margin=3, steps=(1,)))
-    assert scattered(ending) == (
-        "No layer gathers spikes: samples may end early, and words that gather take all their steps at once.",
+
+
+def test_with_an_exit_all_layers_gather_or_none() -> None:
+    sealed, every = Exit(margin=3, steps=(1,)), ("hidden1", "hidden2", "hidden3")
+    assert ways_to_gather(network()) == tuple(every[:count] for count in range(4))
+    assert ways_to_gather(dataclasses.replace(network(), exit=sealed)) == ((), every)
+    layers: list[Layer] = [*LAYERS[:4], Full(shape=(6, 1, 1)), Full(shape=(4, 1, 1))]
+    assert len(ways_to_gather(network(layers))) == 4
+    ending = dataclasses.replace(network(layers), exit=sealed)
+    assert ways_to_gather(ending) == ((),)
+    assert scattered(ending) == tuple(
+        f"Layer '{name}' is scattered, not gathered: samples may end early, and 'hidden4' cannot gather."
+        for name in every
     )

@@ -406,6 +406,7 @@ def _perfect(build: Build) -> tuple[golden.Trace, performance.Prediction, Captur
             residuals=trace.populations[engine.name].membranes - between[engine.name],
             operations=engine.operations.copy(),
             swept=None,
+            steps=np.arange(plan.time_steps),
             first=engine.first_execute,
             last=engine.last_execute,
         )
