@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from snnc.compiler.boards import BOARDS, Board, find_board
+from snnc.compiler.boards.clocks import oscillator
 from snnc.compiler.build.folder import open_build, write_build
 from snnc.compiler.commands.build import FOLDER, MARGIN, place_top, room_for_the_top, synthesise_top
 from snnc.compiler.commands.synth import parse_seeds
@@ -66,8 +67,9 @@ def measure(board: Board, student: Path, seeds: tuple[int, ...]) -> Measured:
     write_build(path, design.files, source=str(student))
     folder = path / FOLDER
     folder.mkdir(exist_ok=True)
-    netlist = synthesise_top(open_build(path), board, chip, folder)
-    runs = tuple(place_top(netlist, board, chip, seed=seed) for seed in seeds)
+    clock = oscillator(board)
+    netlist = synthesise_top(open_build(path), board, chip, folder, clock=clock)
+    runs = tuple(place_top(netlist, board, chip, clock=clock, seed=seed) for seed in seeds)
     load_target(board.target).pack(runs[0], folder=folder)
     return Measured(
         board=board,

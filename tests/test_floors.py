@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("compiler.errors", "compiler.contract"),
+    ("compiler.errors", "compiler.contract", "compiler.pll"),
     ("compiler.extras",),
     ("compiler.ir",),
     ("compiler.plan", "compiler.tools", "distill.data"),

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from snnc.compiler.boards.base import Board, Held, Led
+from snnc.compiler.boards.base import Board, Flash, Held, Led
 from snnc.compiler.errors import OptionError
 
-__all__ = ["BOARDS", "Board", "Held", "Led", "find_board"]
+__all__ = ["BOARDS", "Board", "Flash", "Held", "Led", "find_board"]
 
 BOARDS: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from snnc.compiler.errors import OptionError
 from snnc.compiler.targets import Device, find_device
 
-__all__ = ["Board", "Held", "Led"]
+__all__ = ["Board", "Flash", "Held", "Led"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,28 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Flash:
+    """The SPI flash that the FPGA configures itself from, where the design has its pins to itself afterwards.
+
+    Attributes
+    ----------
+    select, clock, copi, cipo
+        Pins, from the FPGA's side: to the chip's select, clock and data input, and from its data output.
+    offset
+        First byte behind the bitstream and whatever else the board keeps there, for a load of weights.
+    option
+        What the board's loader (`Board.loader`) is told before the offset.
+    """
+
+    select: str
+    clock: str
+    copi: str
+    cipo: str
+    offset: int
+    option: str = "-o"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
     """A board that can be bought: pins are those of its FPGA's package, as the family's tools spell them.
 
@@ -41,6 +63,9 @@ class Board:
         The FPGA: its family, the chips that the board is sold with (the first is the default), their housing.
     clock_pin, clock_hz
         The crystal oscillator. A ring oscillator inside a chip is off by up to 10 %, which no serial line bears.
+    pll
+        The cell of the family that can make another clock of it, as `snnc.compiler.targets.Target.plls` knows it; None
+        where there is none that is known.
     receive, transmit
         Pins of the serial line, as the FPGA sees it: data comes in through the first.
     baud
@@ -52,6 +77,8 @@ class Board:
         board has only one.
     held
         Pins that must not float.
+    flash
+        Where weights of the SPRAM can be; None where there is no SPRAM, or the flash's pins are others' too.
     loader
         The command that writes a bitstream where it survives a power cycle, program first; the file's name is appended.
     note
@@ -68,6 +95,7 @@ class Board:
     package: str
     clock_pin: str
     clock_hz: int
+    pll: str | None = None
     receive: str
     transmit: str
     baud: int = 1_000_000
@@ -75,6 +103,7 @@ class Board:
     life: Led
     activity: Led | None = None
     held: tuple[Held, ...] = ()
+    flash: Flash | None = None
     loader: tuple[str, ...]
     note: str = ""
     sources: Mapping[str, str]

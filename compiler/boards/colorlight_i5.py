@@ -19,6 +19,7 @@ BOARD: Final = Board(
     package="CABGA381",
     clock_pin="P3",
     clock_hz=25_000_000,
+    pll="EHXPLLL",
     receive="H18",
     transmit="J17",
     baud=115_200,
@@ -27,6 +28,7 @@ BOARD: Final = Board(
     loader=("openFPGALoader", "-b", "colorlight-i5", "-f"),
     sources={
         **dict.fromkeys(("package", "clock_pin", "clock_hz", "receive", "transmit", "life", "activity"), _PINS),
+        "pll": "Lattice FPGA-DS-02012",
         "loader": "openFPGALoader, doc/boards.yml",
         "bridge": "wuxx/Colorlight-FPGA-Projects, README",
         "baud": "wuxx/Colorlight-FPGA-Projects, README: the examples' rate",

@@ -19,6 +19,7 @@ BOARD: Final = Board(
     package="ct256",
     clock_pin="J3",
     clock_hz=12_000_000,
+    pll="SB_PLL40_CORE",
     receive="B10",
     transmit="B12",
     bridge="FT2232H, its second port",
@@ -28,6 +29,7 @@ BOARD: Final = Board(
     note="Jumper J6 as for programming the flash (Lattice EB85).",
     sources={
         **dict.fromkeys(("package", "clock_pin", "clock_hz", "receive", "transmit", "life", "activity"), _PINS),
+        "pll": "Lattice, pinout of the package: the clock's pin is no PLL's pad, so that it goes through the fabric",
         "loader": "openFPGALoader, doc/boards.yml (ice40_generic)",
         "bridge": "Lattice EB85, iCE40-HX8K Breakout Board",
         "note": "Lattice EB85, iCE40-HX8K Breakout Board",

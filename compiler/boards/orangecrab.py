@@ -19,6 +19,7 @@ BOARD: Final = Board(
     package="CSFBGA285",
     clock_pin="A9",
     clock_hz=48_000_000,
+    pll="EHXPLLL",
     receive="N17",
     transmit="M18",
     bridge="an adapter of 3.3 V at the header: its TX to pin 0, its RX to pin 1",
@@ -28,6 +29,7 @@ BOARD: Final = Board(
     note="Hold the button while plugging it in, for its boot loader to take the bitstream.",
     sources={
         **dict.fromkeys(("package", "clock_pin", "clock_hz", "receive", "transmit", "life", "activity"), _PINS),
+        "pll": "Lattice FPGA-DS-02012",
         "loader": "openFPGALoader, doc/boards.yml",
         "bridge": "litex-boards 2023.12, platforms/gsd_orangecrab.py (feather_serial)",
         "note": "OrangeCrab, documentation: the DFU boot loader",

@@ -19,6 +19,7 @@ BOARD: Final = Board(
     package="QN88",
     clock_pin="4",
     clock_hz=27_000_000,
+    pll="rPLL",
     receive="70",
     transmit="69",
     bridge="BL616, its second port",
@@ -27,6 +28,7 @@ BOARD: Final = Board(
     loader=("openFPGALoader", "-b", "tangnano20k", "-f"),
     sources={
         **dict.fromkeys(("package", "clock_pin", "clock_hz", "receive", "transmit", "life", "activity"), _PINS),
+        "pll": "Gowin DS226",
         "loader": "openFPGALoader, doc/boards.yml",
         "bridge": "Sipeed, Tang Nano 20K wiki",
     },

@@ -19,6 +19,7 @@ BOARD: Final = Board(
     package="QN88P",
     clock_pin="52",
     clock_hz=27_000_000,
+    pll="rPLL",
     receive="18",
     transmit="17",
     bridge="BL702, its second port",
@@ -27,6 +28,7 @@ BOARD: Final = Board(
     loader=("openFPGALoader", "-b", "tangnano9k", "-f"),
     sources={
         **dict.fromkeys(("package", "clock_pin", "clock_hz", "receive", "transmit", "life", "activity"), _PINS),
+        "pll": "Gowin DS117",
         "loader": "openFPGALoader, doc/boards.yml",
         "bridge": "Sipeed, Tang Nano 9K wiki",
     },

@@ -19,6 +19,7 @@ BOARD: Final = Board(
     package="CABGA381",
     clock_pin="G2",
     clock_hz=25_000_000,
+    pll="EHXPLLL",
     receive="M1",
     transmit="L4",
     bridge="FT231X",
@@ -27,6 +28,7 @@ BOARD: Final = Board(
     loader=("openFPGALoader", "-b", "ulx3s", "-f"),
     sources={
         **dict.fromkeys(("package", "clock_pin", "clock_hz", "receive", "transmit", "life", "activity"), _PINS),
+        "pll": "Lattice FPGA-DS-02012",
         "loader": "openFPGALoader, doc/boards.yml",
         "bridge": "ULX3S, doc/schematics.pdf",
     },

@@ -21,6 +21,7 @@ BOARD: Final = Board(
     package="sg48",
     clock_pin="20",
     clock_hz=12_000_000,
+    pll="SB_PLL40_CORE",
     receive="15",
     transmit="14",
     bridge="FT232H",
@@ -31,6 +32,7 @@ BOARD: Final = Board(
     note="Close the jumper OSC (R16): it brings the crystal to pin 20.",
     sources={
         **dict.fromkeys(("package", "clock_pin", "clock_hz", "receive", "transmit", "life", "activity"), _PINS),
+        "pll": "Lattice, pinout of the package: the clock's pin is no PLL's pad, so that it goes through the fabric",
         "loader": "openFPGALoader, doc/boards.yml (ice40_generic; the bridge has one port, hence the cable)",
         "bridge": "UPduino-v3.0, Board: the schematic",
         "receive": _VENDOR,

@@ -11,7 +11,7 @@ import click
 
 from snnc.compiler.boards import find_board
 from snnc.compiler.build.folder import Build, using_build
-from snnc.compiler.commands.build import board_result
+from snnc.compiler.commands.build import FOLDER, WEIGHTS, board_result
 from snnc.compiler.commands.levels import verdicts
 from snnc.compiler.errors import ToolError
 
@@ -22,12 +22,16 @@ __all__ = ["flash_command"]
 @click.argument("build", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Show the command line, and run nothing.")
 def flash_command(build: Path, dry_run: bool) -> None:
-    """Write the bitstream of BUILD to its board, where it survives a power cycle."""
+    """Write BUILD, bitstream and weights, to its board, where it survives a power cycle."""
     with using_build(build) as opened:
         facts = board_result(opened)
         board = find_board(facts["board"])
         bitstream = opened.path / facts["bitstream"]
-        command = [*board.loader, str(bitstream)]
+        commands = [[*board.loader, str(bitstream)]]
+        if facts.get("weights") and board.flash is not None:
+            place = (board.flash.option, str(facts["weights"]["offset"]))
+            # The bitstream last: a board that starts from a new one finds the weights that it is for.
+            commands.insert(0, [*board.loader, *place, str(opened.path / FOLDER / WEIGHTS)])
         for line in (
             f"{board.title}: {bitstream.name}, SHA-256 {facts['sha256'][:16]}.",
             _verified(opened),
@@ -35,13 +39,18 @@ def flash_command(build: Path, dry_run: bool) -> None:
         ):
             if line:
                 click.echo(line)
-        click.echo(shlex.join(command))
+        for command in commands:
+            click.echo(shlex.join(command))
         if dry_run:
             return
-        if shutil.which(command[0]) is None:
-            raise ToolError(f"{command[0]}, which writes to {board.title}, is not installed: install it first.")
-        if subprocess.run(command, check=False).returncode != 0:
-            raise ToolError(f"{command[0]} failed; what it says is above. Is the board plugged in, and may you use it?")
+        program = board.loader[0]
+        if shutil.which(program) is None:
+            raise ToolError(f"{program}, which writes to {board.title}, is not installed: install it first.")
+        for command in commands:
+            if subprocess.run(command, check=False).returncode != 0:
+                raise ToolError(
+                    f"{program} failed; what it says is above. Is the board plugged in, and may you use it?"
+                )
 
 
 def _verified(build: Build) -> str:

@@ -96,7 +96,18 @@ def check_level(
         if board:
             made = board_builds.board_result(build)
             netlist = _board_netlist(build, level, compared, folder, timeout)
-            verify_top(build, netlist, inputs, time_steps=time_steps, clock_hz=made["clock_hz"], baud=made["baud"])
+            known, flash = find_board(made["board"]), None
+            if made.get("weights"):
+                flash = (build.path / board_builds.FOLDER / board_builds.WEIGHTS, made["weights"]["offset"])
+            verify_top(
+                build,
+                netlist,
+                inputs,
+                time_steps=time_steps,
+                clock_hz=known.clock_hz,
+                baud=known.baud,
+                flash=flash,
+            )
         else:
             netlist = load_target(build.plan.target).netlist_verilog(compared, folder=folder, timeout=timeout)
             verify_netlist(build, netlist, inputs, time_steps=time_steps)
@@ -154,7 +165,7 @@ def _board_netlist(build: Build, level: Level, compared: Path, folder: Path, tim
                 top=UART.module,
                 device=board.device(facts["device"]),
                 package=board.package,
-                pins=board_builds.board_pins(board),
+                pins=board_builds.board_pins(board, flash=bool(facts.get("weights"))),
                 folder=folder,
                 timeout=timeout,
             )

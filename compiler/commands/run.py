@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
+from snnc.compiler.boards import find_board
 from snnc.compiler.build.folder import Build, using_build
-from snnc.compiler.commands.build import FOLDER, board_result
+from snnc.compiler.commands.build import FOLDER, WEIGHTS, board_result
 from snnc.compiler.commands.datasets import dataset_of, dataset_options
 from snnc.compiler.commands.verify import dataset_inputs, random_inputs
 from snnc.compiler.link import Session
 from snnc.compiler.link.port import Port
+from snnc.compiler.targets import load_target
 from snnc.rtl.tops import UART
 from snnc.sim.cosimulation.board import board_executable, simulated_board
 from snnc.sim.trust.onboard import answers, check_identity, checked, load
@@ -56,7 +59,7 @@ def run_command(
             inputs, labels = dataset_inputs(opened, dataset, data=data, samples=samples, time_steps=steps)
         with contextlib.ExitStack() as held:
             line = Port(
-                held.enter_context(_simulated(opened, facts["clock_hz"], facts["baud"])) if port is None else port,
+                held.enter_context(_simulated(opened, facts)) if port is None else port,
                 facts["baud"],
             )
             held.callback(line.close)
@@ -88,7 +91,10 @@ def run_command(
 
 
 @contextlib.contextmanager
-def _simulated(build: Build, clock_hz: int, baud: int) -> Iterator[str]:
-    executable = board_executable([*build.core_verilog, build.path / FOLDER / UART.file])
-    with simulated_board(executable, cwd=build.path, divisor=round(clock_hz / baud)) as port:
+def _simulated(build: Build, facts: Mapping[str, Any]) -> Iterator[str]:
+    board, weights = find_board(facts["board"]), facts.get("weights")
+    flash = (build.path / FOLDER / WEIGHTS, weights["offset"]) if weights else None
+    top = build.path / FOLDER / UART.file
+    executable = board_executable([*build.core_verilog, top, *load_target(board.target).pll_sources(top)])
+    with simulated_board(executable, cwd=build.path, clock_hz=board.clock_hz, baud=board.baud, flash=flash) as port:
         yield port

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from enum import IntEnum, unique
 from typing import Final
 
 from snnc.compiler.plan import LOAD_BITS, Plan
 
-__all__ = ["IDENTITY_BYTES", "LINK_VERSION", "Identity"]
+__all__ = ["IDENTITY_BYTES", "LINK_VERSION", "Identity", "Weights"]
 
 LINK_VERSION: Final = 1
-_LAYOUT: Final = "<BB16sIHBBB16s"
+_LAYOUT: Final = "<BB16sIHBBB16sB"
 IDENTITY_BYTES: Final = struct.calcsize(_LAYOUT)
+
+
+@unique
+class Weights(IntEnum):
+    """Where those weights are from that no bitstream initialises."""
+
+    ELSEWHERE = 0
+    """There are none, or they come over the line."""
+    FLASH = 1
+    """From the board's flash, with the CRC that they should have."""
+    WRONG = 2
+    """From the board's flash, but not those of this build."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +43,13 @@ class Identity:
     beat_bytes
         Of a beat of the input port, little-endian.
     load_bytes
-        Of a load word; 0 where there is nothing to load.
+        Of a load word; 0 where there is nothing that a host loads.
     board
         Its name.
     contract
         Version of the semantics, its first number.
+    weights
+        Found out by the board when it is greeted.
     """
 
     model: bytes
@@ -45,17 +60,18 @@ class Identity:
     load_bytes: int
     board: str
     contract: int
+    weights: Weights = Weights.ELSEWHERE
 
     @classmethod
-    def of(cls, plan: Plan, *, beat_bits: int, clock_hz: int, board: str) -> Identity:
-        """That of a plan's core, whose input port is `beat_bits` wide, on a board."""
+    def of(cls, plan: Plan, *, beat_bits: int, clock_hz: int, board: str, flash: bool = False) -> Identity:
+        """That of a plan's core, whose input port is `beat_bits` wide, on a board; with `flash`, loaded from there."""
         return cls(
             model=bytes.fromhex(plan.model_hash)[:16],
             clock_hz=clock_hz,
             classes=plan.readout.neurons,
             logit_bytes=-(-plan.readout.residual_bits // 8),
             beat_bytes=-(-beat_bits // 8),
-            load_bytes=LOAD_BITS // 8 if plan.loaded else 0,
+            load_bytes=LOAD_BITS // 8 if plan.loaded and not flash else 0,
             board=board,
             contract=int(plan.semantics_version.split(".")[0]),
         )
@@ -73,14 +89,15 @@ class Identity:
             self.beat_bytes,
             self.load_bytes,
             self.board.encode()[:16],
+            self.weights,
         )
 
     @classmethod
     def unpack(cls, data: bytes) -> Identity | None:
         """From an answer; None where it is of another version of the link."""
-        if len(data) != IDENTITY_BYTES or data[0] != LINK_VERSION:
+        if len(data) != IDENTITY_BYTES or data[0] != LINK_VERSION or data[-1] not in list(Weights):
             return None
-        _, contract, model, clock, classes, logit, beat, load, board = struct.unpack(_LAYOUT, data)
+        _, contract, model, clock, classes, logit, beat, load, board, weights = struct.unpack(_LAYOUT, data)
         return cls(
             model=model,
             clock_hz=clock,
@@ -90,4 +107,5 @@ class Identity:
             load_bytes=load,
             board=board.rstrip(b"\0").decode(errors="replace"),
             contract=contract,
+            weights=Weights(weights),
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from snnc.compiler.errors import FitError, OptionError, ToolError
+from snnc.compiler.pll import Pll
 from snnc.compiler.targets.critical import CriticalPath
 from snnc.compiler.tools import Tool
 
@@ -199,6 +200,8 @@ class Target(ABC):
         By name, and the name of the one that is taken unasked.
     pins_suffix
         How the name of a file of pin constraints ends.
+    pll_cells, pll_models
+        Names of the family's PLLs that `plls` knows, and Verilog of them in the time of a simulation.
 
     Every method writes its files beside their final place and renames them when the tool has succeeded: a failed run
     never replaces the result of a good one. Logs are kept in either case.
@@ -208,6 +211,8 @@ class Target(ABC):
     devices: Mapping[str, Device]
     default_device: str
     pins_suffix: str
+    pll_cells: Sequence[str] = ()
+    pll_models: Sequence[Path] = ()
 
     @property
     @abstractmethod
@@ -273,6 +278,18 @@ class Target(ABC):
             The family's bitstreams cannot be taken apart yet, or the tool for it is missing.
         """
         raise ToolError(f"A bitstream of {self.name} cannot be taken apart yet: no tool gives its design back.")
+
+    def plls(self, cell: str, device: Device, reference_hz: int) -> Iterable[Pll]:
+        """Every setting of the family's PLL `cell` for a clock of so many Hz, within the limits of the data sheet.
+
+        Of several that make the same clock the first is the best. By default the family has none.
+        """
+        return ()
+
+    def pll_sources(self, verilog: Path) -> Sequence[Path]:
+        """`pll_models` where a Verilog file has one of `pll_cells`, else nothing."""
+        text = verilog.read_text(encoding="utf-8")
+        return self.pll_models if any(f"{cell} " in text for cell in self.pll_cells) else ()
 
     @abstractmethod
     def constraints(self, pins: Sequence[Pin]) -> str:

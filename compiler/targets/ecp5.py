@@ -11,11 +11,12 @@ no model of its behaviour: ``ecp5_dp16kd.v`` is one, written from the shapes tha
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from snnc.compiler.pll import Pll
 from snnc.compiler.targets.base import Device, Package, Pin
-from snnc.compiler.targets.nextpnr import NextpnrTarget
+from snnc.compiler.targets.nextpnr import PLL_MODEL, NextpnrTarget
 from snnc.compiler.targets.routed import Cell, RoutedCells
 from snnc.compiler.tools import yosys_folder, yowasp_tool
 
@@ -23,6 +24,7 @@ __all__ = ["DEVICES", "TARGET", "Ecp5"]
 
 _BLOCK_RAM_MODEL = Path(__file__).with_name("ecp5_dp16kd.v")
 _SLICE_MODEL = Path(__file__).with_name("ecp5_slice.v")
+_PLL_MODEL = Path(__file__).with_name("ecp5_pll.v")
 
 _MODELS: Mapping[str, str] = {
     "TRELLIS_COMB": "snnc_trellis_comb",
@@ -115,6 +117,8 @@ class Ecp5(NextpnrTarget):
     layout_suffix = "config"
     bitstream_suffix = "bit"
     pins_suffix = "lpf"
+    pll_cells = ("EHXPLLL",)
+    pll_models = (_PLL_MODEL, PLL_MODEL)
     cells: Mapping[str, str] = {
         "LUT": "TRELLIS_COMB",
         "FF": "TRELLIS_FF",
@@ -122,6 +126,41 @@ class Ecp5(NextpnrTarget):
         "DSP": "MULT18X18D",
         "IO": "TRELLIS_IO",
     }
+
+    def plls(self, cell: str, device: Device, reference_hz: int) -> Iterator[Pll]:
+        # The limits are those of FPGA-DS-02012 (10 to 400 MHz into the loop, an oscillator of 400 to 800 MHz), the
+        # formulas those of FPGA-TN-02200 with the feedback from CLKOP; the clock is CLKOS, whose divider is its own.
+        found = set()
+        for divider in range(1, 129):
+            if not 10e6 <= reference_hz / divider <= 400e6:
+                continue
+            for oscillator in range(1, 129):
+                rate = reference_hz / divider * oscillator
+                if not 400e6 <= rate <= 800e6:
+                    continue
+                for output in range(2, 129):
+                    if (hz := round(rate / output)) in found:
+                        continue
+                    found.add(hz)
+                    yield Pll(
+                        hz=hz,
+                        cell=cell,
+                        parameters={
+                            "FEEDBK_PATH": "CLKOP",
+                            "CLKOP_ENABLE": "ENABLED",
+                            "CLKOS_ENABLE": "ENABLED",
+                            "CLKI_DIV": divider,
+                            "CLKFB_DIV": 1,
+                            "CLKOP_DIV": oscillator,
+                            "CLKOP_CPHASE": oscillator // 2,
+                            "CLKOS_DIV": output,
+                            "CLKOS_CPHASE": oscillator // 2,
+                        },
+                        reference="CLKI",
+                        clock="CLKOS",
+                        tied={"RST": 0, "STDBY": 0, "ENCLKOP": 1, "ENCLKOS": 1},
+                        feedback=("CLKOP", "CLKFB"),
+                    )
 
     def synthesis_command(self, device: Device) -> str:
         # No membrane word is read in the cycle in which it is written (see `snnc.rtl.memories.BlockMembrane`): Yosys

@@ -16,13 +16,15 @@ pin is ever named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from snnc.compiler.errors import FitError
+from snnc.compiler.pll import Pll
 from snnc.compiler.targets.base import Device, Implementation, Package, Pin
-from snnc.compiler.targets.nextpnr import NextpnrTarget
+from snnc.compiler.targets.nextpnr import PLL_MODEL, NextpnrTarget
 from snnc.compiler.targets.routed import Cell, RoutedCells
 from snnc.compiler.tools import Tool, yosys_folder, yowasp_tool
 
@@ -30,6 +32,10 @@ __all__ = ["DEVICES", "TARGET", "Gowin"]
 
 _BLOCK_RAM_MODEL: Final = Path(__file__).with_name("gowin_bsram.v")
 _CARRY_MODEL: Final = Path(__file__).with_name("gowin_alu.v")
+_PLL_MODEL: Final = Path(__file__).with_name("gowin_pll.v")
+
+_OSCILLATORS: Final[Mapping[str, tuple[float, float]]] = {"gw1nr-9c": (400e6, 1200e6), "gw2ar-18c": (500e6, 1250e6)}
+"""Lowest and highest rate of a PLL's oscillator, by the device."""
 
 _BLOCK_RAMS: Final[Mapping[str, str]] = {"SP": "snnc_gowin_sp", "DP": "snnc_gowin_dp"}
 """By nextpnr's name of a kind of block RAM, its model."""
@@ -128,6 +134,8 @@ class Gowin(NextpnrTarget):
     layout_suffix = "pnr"
     bitstream_suffix = "fs"
     pins_suffix = "cst"
+    pll_cells = ("rPLL",)
+    pll_models = (_PLL_MODEL, PLL_MODEL)
     cells: Mapping[str, str] = {
         "LUT": "LUT4",
         "FF": "DFF",
@@ -137,6 +145,35 @@ class Gowin(NextpnrTarget):
     }
     layout_is_netlist = True
     places: Mapping[str, Sequence[str]] = {"LUT4": ("ALU",)}  # a bit of a carry chain
+
+    def plls(self, cell: str, device: Device, reference_hz: int) -> Iterator[Pll]:
+        # The limits are those of the data sheets (3 to 400 MHz into the loop, from 4 MHz out), the formula UG286's.
+        lowest, highest = _OSCILLATORS[device.name]
+        _, die, _ = _SERIES[device.name]
+        found = set()
+        for divider in range(1, 65):
+            if not 3e6 <= reference_hz / divider <= 400e6:
+                continue
+            for factor in range(1, 65):
+                hz = round(reference_hz * factor / divider)
+                outputs = [output for output in (2, 4, 8, 16, 32, 48, 64) if lowest <= hz * output <= highest]
+                if hz < 4e6 or not outputs or hz in found:
+                    continue
+                found.add(hz)
+                yield Pll(
+                    hz=hz,
+                    cell=cell,
+                    parameters={
+                        "FCLKIN": f"{reference_hz / 1e6:g}",
+                        "DEVICE": die,
+                        "IDIV_SEL": divider - 1,
+                        "FBDIV_SEL": factor - 1,
+                        "ODIV_SEL": outputs[0],
+                    },
+                    reference="CLKIN",
+                    clock="CLKOUT",
+                    tied={"RESET": 0, "RESET_P": 0, "CLKFB": 0},
+                )
 
     def synthesis_command(self, device: Device) -> str:
         # As for ECP5: no memory is read where it is written, and Yosys has no model of a DSP block to simulate.
@@ -175,7 +212,7 @@ class Gowin(NextpnrTarget):
             "chtype -set snnc_gowin_sp t:SP t:SPX9",
             "chtype -set snnc_gowin_sdp t:SDPB t:SDPX9B",
             "chtype -set snnc_gowin_dp t:DPB t:DPX9B",
-        ], [yosys_folder() / "gowin" / "cells_sim.v", _BLOCK_RAM_MODEL]
+        ], [_cells(folder), _BLOCK_RAM_MODEL]
 
     def routed_cells(self, folder: Path) -> RoutedCells:
         nine = " ".join(f"t:{model}_x9" for model in _BLOCK_RAMS.values())
@@ -189,7 +226,7 @@ class Gowin(NextpnrTarget):
                 "setparam -set SPLIT 1 t:snnc_gowin_sp t:snnc_gowin_sp_x9",
                 *(f"chtype -set {model} t:{model}_x9" for model in _BLOCK_RAMS.values()),
             ],
-            files=[yosys_folder() / "gowin" / "cells_sim.v", _BLOCK_RAM_MODEL, _CARRY_MODEL],
+            files=[_cells(folder), _BLOCK_RAM_MODEL, _CARRY_MODEL],
         )
 
 
@@ -201,3 +238,12 @@ def _model(cell: Cell) -> str:
     if kind in _BLOCK_RAMS:
         return _BLOCK_RAMS[kind] + ("_x9" if cell["attributes"].get("BSRAM_SUBTYPE", "").startswith("X9") else "")
     return {"ALU": "snnc_gowin_alu", "GOWIN_VCC": "VCC", "GOWIN_GND": "GND"}.get(kind, kind)
+
+
+def _cells(folder: Path) -> Path:
+    """Yosys's models of the family's cells without its empty one of the PLL."""
+    target = folder / "cells.v"
+    text = (yosys_folder() / "gowin" / "cells_sim.v").read_text(encoding="utf-8")
+    text = re.sub(r"^(\(\*[^\n]*\*\)\n)?module rPLL .*?^endmodule$", "", text, flags=re.MULTILINE | re.DOTALL)
+    target.write_text(text, encoding="utf-8")
+    return target

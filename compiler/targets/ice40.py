@@ -7,19 +7,27 @@ are those that nextpnr can place on, from Project IceStorm's package tables.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from snnc.compiler.errors import ToolError
+from snnc.compiler.pll import Pll
 from snnc.compiler.targets.base import Device, Package, Pin
-from snnc.compiler.targets.nextpnr import NextpnrTarget
-from snnc.compiler.targets.routed import RoutedCells
+from snnc.compiler.targets.nextpnr import PLL_MODEL, NextpnrTarget
+from snnc.compiler.targets.routed import Cell, RoutedCells
 from snnc.compiler.tools import native_tool, run_tool, yosys_folder, yowasp_tool
 
 __all__ = ["DEVICES", "TARGET", "Ice40"]
 
 _LOGIC_MODEL: Final = Path(__file__).with_name("ice40_lc.v")
+_PLL_MODEL: Final = Path(__file__).with_name("ice40_pll.v")
+
+_PLL_REFERENCES: Final[Mapping[str, str]] = {"SB_PLL40_PAD": "PACKAGEPIN", "SB_PLL40_CORE": "REFERENCECLK"}
+"""Where the clock enters a PLL, by its cell: at its own pin of the package, or from anywhere."""
+
+_FILTERS: Final = ((17, 1), (26, 2), (44, 3), (66, 4), (101, 5), (133, 6))
+"""Of the PLL's loop: the clock up to which, in MHz, each setting is meant."""
 
 _TO_VERILOG: Final = native_tool("icebox_vlog", package="fpga-icestorm")
 
@@ -27,6 +35,7 @@ _MODELS: Final[Mapping[str, str]] = {
     "ICESTORM_LC": "snnc_ice40_lc",
     "ICESTORM_RAM": "SB_RAM40_4K",
     "ICESTORM_SPRAM": "SB_SPRAM256KA",
+    "ICESTORM_PLL": "SB_PLL40_CORE",
 }
 """By nextpnr's name of a cell, the module that is its model where Yosys's has another name, or can't be used."""
 
@@ -123,6 +132,8 @@ class Ice40(NextpnrTarget):
     layout_suffix = "asc"
     bitstream_suffix = "bin"
     pins_suffix = "pcf"
+    pll_cells = tuple(_PLL_REFERENCES)
+    pll_models = (_PLL_MODEL, PLL_MODEL)
     cells: Mapping[str, str] = {
         "LC": "ICESTORM_LC",
         "EBR": "ICESTORM_RAM",
@@ -130,6 +141,35 @@ class Ice40(NextpnrTarget):
         "DSP": "ICESTORM_DSP",
         "IO": "SB_IO",
     }
+
+    def plls(self, cell: str, device: Device, reference_hz: int) -> Iterator[Pll]:
+        # The limits are those of FPGA-DS-02008 and -02029 (10 to 133 MHz in, 16 to 275 MHz out, an oscillator of 533 to
+        # 1,066 MHz); the formula is that of FPGA-TN-02052 for the feedback path SIMPLE.
+        for divr in range(16):
+            compared = reference_hz / (divr + 1)
+            if not 10e6 <= compared <= 133e6:
+                continue
+            filter_range = next(setting for most, setting in _FILTERS if compared <= most * 1e6)
+            for divf in range(128):
+                oscillator = compared * (divf + 1)
+                if not 533e6 <= oscillator <= 1066e6:
+                    continue
+                for divq in range(1, 7):
+                    if 16e6 <= oscillator / 2**divq <= 275e6:
+                        yield Pll(
+                            hz=round(oscillator / 2**divq),
+                            cell=cell,
+                            parameters={
+                                "FEEDBACK_PATH": "SIMPLE",
+                                "DIVR": divr,
+                                "DIVF": divf,
+                                "DIVQ": divq,
+                                "FILTER_RANGE": filter_range,
+                            },
+                            reference=_PLL_REFERENCES[cell],
+                            clock="PLLOUTGLOBAL",
+                            tied={"RESETB": 1, "BYPASS": 0},
+                        )
 
     def synthesis_command(self, device: Device) -> str:
         # The delays that abc maps for: HX, LP, or the two Ultra families, which share theirs. Not -dff: it gains 5 % of
@@ -145,7 +185,7 @@ class Ice40(NextpnrTarget):
         return [f"--{device.name}", "--package", package.name, *constraints, "--asc", layout]
 
     def cell_models(self, folder: Path) -> tuple[Sequence[str], Sequence[Path]]:
-        return (), (yosys_folder() / "ice40" / "cells_sim.v",)
+        return (), (_without_plls(folder / "cells.v", _sources()),)
 
     def routed_cells(self, folder: Path) -> RoutedCells:
         return RoutedCells(
@@ -153,6 +193,7 @@ class Ice40(NextpnrTarget):
             open_level=lambda kind, port: "1" if port in ("CEN", "RCLKE", "WCLKE") else "0",
             pads={"SB_IO": ("PACKAGE_PIN", "D_IN_0", "D_OUT_0")},
             joined=("ICESTORM_RAM", "ICESTORM_SPRAM"),
+            mended=_with_pll,
             # Nothing here uses the falling edge, of which Yosys has cells of their own.
             commands=["setparam -unset NEG_CLK_R -unset NEG_CLK_W t:SB_RAM40_4K"],
             files=[_LOGIC_MODEL, _cells(folder)],
@@ -179,8 +220,8 @@ class Ice40(NextpnrTarget):
         arguments = ["-s", "-p", places.name, "-d", package, "-n", top, layout.name]
         written = run_tool(_TO_VERILOG, arguments, cwd=folder, log=folder / "icebox.log", timeout=timeout)
         netlist = folder / "netlist.v"
-        netlist.write_text(_declared_once(written.output), encoding="utf-8")
-        return netlist, _cells(folder)
+        netlist.write_text(_with_pad(_declared_once(written.output)), encoding="utf-8")
+        return netlist, _cells(folder), *self.pll_sources(netlist)
 
 
 TARGET = Ice40()
@@ -200,9 +241,52 @@ def _declared_once(text: str) -> str:
     return re.sub(r"^(?P<kind>wire|reg) (?P<names>[^;]*);$", others, text, flags=re.MULTILINE)
 
 
+def _with_pad(text: str) -> str:
+    """The same with a PLL behind the pin of the clock, which icebox_vlog knows by its place alone."""
+    port = re.search(r"^// Warning: unmatched port '(\w+)'$", text, re.MULTILINE)
+    return text if port is None else re.sub(r"\.PACKAGEPIN\(\w+\)", f".PACKAGEPIN({port[1]})", text)
+
+
+def _with_pll(module: Mapping[str, Any]) -> Mapping[str, Any]:
+    """nextpnr's module with the wires that lie within the PLL's own corner, from its pad and to the clock network."""
+    cells = dict(module["cells"])
+    for name in [name for name, cell in cells.items() if cell["type"] == "ICESTORM_PLL"]:
+        pll, out = cells[name], cells.pop(f"$gbuf_{name.removesuffix('_PLL')}_pllout_a")
+        wires = {port: bits for port, bits in pll["connections"].items() if bits and port in pll["port_directions"]}
+        if "REFERENCECLK" not in wires:
+            pads = [key for key, cell in cells.items() if cell["type"] == "SB_IO" and _leads_nowhere(cell)]
+            wires["REFERENCECLK"] = cells.pop(pads[0])["connections"]["PACKAGE_PIN"]
+        wires["PLLOUTGLOBAL"] = out["connections"]["GLOBAL_BUFFER_OUTPUT"]
+        given = pll["parameters"]
+        cells[name] = {
+            "type": pll["type"],
+            "parameters": {
+                **{key: given[key] for key in ("DIVR", "DIVF", "DIVQ", "FILTER_RANGE")},
+                "FEEDBACK_PATH": "SIMPLE" if int(given["FEEDBACK_PATH"], 2) == 1 else "another",
+                "PLLOUT_SELECT": "GENCLK" if int(given["PLLOUT_SELECT_A"], 2) == 0 else "another",
+            },
+            "port_directions": {port: "output" if port in ("PLLOUTGLOBAL", "LOCK") else "input" for port in wires},
+            "connections": wires,
+        }
+    return {**module, "cells": cells}
+
+
+def _leads_nowhere(cell: Cell) -> bool:
+    return not any(cell["connections"].get(port) for port in ("D_IN_0", "D_OUT_0"))
+
+
+def _sources() -> str:
+    return (yosys_folder() / "ice40" / "cells_sim.v").read_text(encoding="utf-8")
+
+
 def _cells(folder: Path) -> Path:
     """Yosys's models without levels of open inputs, which Verilator does not take."""
-    target = folder / "cells.v"
-    text = (yosys_folder() / "ice40" / "cells_sim.v").read_text(encoding="utf-8")
-    target.write_text("`define NO_ICE40_DEFAULT_ASSIGNMENTS\n" + text, encoding="utf-8")
+    return _without_plls(folder / "cells.v", "`define NO_ICE40_DEFAULT_ASSIGNMENTS\n" + _sources())
+
+
+def _without_plls(target: Path, text: str) -> Path:
+    """The models of cells without empty ones of PLLs."""
+    target.write_text(
+        re.sub(r"^module SB_PLL40_.*?^endmodule$", "", text, flags=re.MULTILINE | re.DOTALL), encoding="utf-8"
+    )
     return target

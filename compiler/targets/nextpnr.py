@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from snnc.compiler.errors import OptionError, ToolError
 from snnc.compiler.targets.base import Device, Implementation, Package, Resource, Synthesis, Target, check_fits
@@ -23,7 +23,10 @@ from snnc.compiler.targets.critical import clock_name, critical_path
 from snnc.compiler.targets.routed import RoutedCells, readable
 from snnc.compiler.tools import YOSYS, Tool, run_tool
 
-__all__ = ["NextpnrTarget"]
+__all__ = ["PLL_MODEL", "NextpnrTarget"]
+
+PLL_MODEL: Final = Path(__file__).with_name("pll.v")
+"""What the families' models of PLLs have in common."""
 
 
 class NextpnrTarget(Target):
@@ -131,7 +134,8 @@ class NextpnrTarget(Target):
 
     def netlist_verilog(self, netlist: Path, *, folder: Path, timeout: float | None = None) -> tuple[Path, ...]:
         commands, models = self.cell_models(folder)
-        return self._as_verilog(netlist, commands, folder, timeout), *models
+        verilog = self._as_verilog(netlist, commands, folder, timeout)
+        return verilog, *models, *self.pll_sources(verilog)
 
     def routed_verilog(self, routed: Path, *, top: str, folder: Path, timeout: float | None = None) -> tuple[Path, ...]:
         cells = self.routed_cells(folder)
@@ -140,7 +144,8 @@ class NextpnrTarget(Target):
         design = readable(_read_json(routed, self.placer.title, routed), top=top, cells=cells)
         netlist = folder / f"{top}.json"
         netlist.write_text(json.dumps(design), encoding="utf-8")
-        return self._as_verilog(netlist, cells.commands, folder, timeout), *cells.files
+        verilog = self._as_verilog(netlist, cells.commands, folder, timeout)
+        return verilog, *cells.files, *self.pll_sources(verilog)
 
     def _as_verilog(self, netlist: Path, commands: Sequence[str], folder: Path, timeout: float | None) -> Path:
         verilog, script = folder / "netlist.v", folder / "netlist.ys"

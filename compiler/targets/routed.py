@@ -41,6 +41,8 @@ class RoutedCells:
         simulator in two states has no third level for it.
     joined
         Types of cells whose ports become vectors again.
+    mended
+        The module with what nextpnr left out of it.
     commands
         What Yosys does to the netlist before it is written.
     files
@@ -51,6 +53,7 @@ class RoutedCells:
     open_level: Callable[[str, str], str]
     pads: Mapping[str, tuple[str, str, str]]
     joined: Collection[str] = ()
+    mended: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda module: module
     commands: Sequence[str] = ()
     files: Sequence[Path]
 
@@ -65,7 +68,7 @@ def readable(
 
     Nothing of `design`, what nextpnr wrote, is changed.
     """
-    module = max(design["modules"].values(), key=lambda found: len(found["cells"]))
+    module = cells.mended(max(design["modules"].values(), key=lambda found: len(found["cells"])))
     inputs = {bit for port in module["ports"].values() if port["direction"] == "input" for bit in port["bits"]}
     inverted: dict[int, int] = {}
     simulated = {}

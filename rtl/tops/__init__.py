@@ -15,7 +15,7 @@ from snnc.compiler.plan import Plan
 if TYPE_CHECKING:
     from amaranth.lib import wiring
 
-__all__ = ["AXIS", "CORE", "ENCODER", "SHELL", "SHELL_HOLD", "STARTUP_SECONDS", "TOPS", "UART", "Top"]
+__all__ = ["AXIS", "CORE", "ENCODER", "LEAST_DIVISOR", "SHELL", "SHELL_HOLD", "STARTUP_SECONDS", "TOPS", "UART", "Top"]
 
 STARTUP_SECONDS: Final = 50e-6
 """How long a top holds its core in reset after configuration: block RAM of an iCE40 reads 0 for some microseconds, and
@@ -23,6 +23,9 @@ this is several times as long."""
 
 SHELL_HOLD: Final = 5_000
 """The same in cycles for the serial shell, whose clock nobody knows: of 100 MHz, which no core on an iCE40 reaches."""
+
+LEAST_DIVISOR: Final = 8
+"""Cycles of a bit of a serial line, for a receiver that samples in its middle."""
 
 CORE: Final = "snnc_core"
 """The Verilog module of the core itself, in ``core.v``."""

@@ -27,11 +27,17 @@ _WAIVERS: Final = Path(__file__).parent / "verilator.vlt"
 _PROGRAM: Final = "board"
 _ARGUMENTS: Final = (
     *("--cc", "--exe", "--build", "-O3", "--x-initial", "unique", "--top-module", UART.module, "-o", _PROGRAM),
-    *("-Wno-fatal", "--Mdir", "objects"),
+    *("-Wno-fatal", "--Mdir", "objects", "--timescale", "1ps/1ps"),
 )
+# Only a PLL has a time of its own. The wheel does not know how to ask the compiler for coroutines.
+_TIMED: Final = ("--timing", "-CFLAGS", "-std=c++20 -fcoroutines")
 # The wheel was configured without a compiler at hand: see snnc.sim.cosimulation.simulator.
 _MAKE_FLAGS: Final = {True: "VM_PARALLEL_BUILDS=0 OPT_FAST=-O2", False: "VM_PARALLEL_BUILDS=0 OPT_FAST=-O0"}
 """By whether the simulation is optimised."""
+
+
+_FLASH: Final = "flash_select"
+"""A port of a top that has a flash."""
 
 
 def board_executable(sources: Sequence[Path], *, late: int = 0, optimised: bool = True) -> Path:
@@ -40,7 +46,7 @@ def board_executable(sources: Sequence[Path], *, late: int = 0, optimised: bool 
     Parameters
     ----------
     sources
-        Verilog of the top, the core and its primitives.
+        Verilog of the top, the core and its primitives; and of a PLL that the top has (`Target.pll_models`).
     late
         Make the start as bad as it can be: read-only memories give 0 for so many cycles, and every register of the
         core starts at random, those with a reset value too.
@@ -51,7 +57,9 @@ def board_executable(sources: Sequence[Path], *, late: int = 0, optimised: bool 
     if late:
         texts = {name: bad_start(name, text, late) for name, text in texts.items()}
     driver = _DRIVER.read_text(encoding="utf-8")
-    arguments = [*_ARGUMENTS, "-MAKEFLAGS", _MAKE_FLAGS[optimised]]
+    timed = any("snnc_pll #(" in text for text in texts.values())
+    memory = ("-CFLAGS", "-DSNNC_FLASH") if any(_FLASH in text for text in texts.values()) else ()
+    arguments = [*_ARGUMENTS, *memory, *(_TIMED if timed else ()), "-MAKEFLAGS", _MAKE_FLAGS[optimised]]
     key = hashlib.sha256()
     for part in (*texts.values(), driver, *arguments, *tool_versions([VERILATOR]).values()):
         key.update(part.encode() + b"\0")
@@ -72,8 +80,23 @@ def board_executable(sources: Sequence[Path], *, late: int = 0, optimised: bool 
 
 
 @contextlib.contextmanager
-def simulated_board(executable: Path, *, cwd: Path, divisor: int, seed: int = 1) -> Iterator[str]:
+def simulated_board(
+    executable: Path,
+    *,
+    cwd: Path,
+    clock_hz: int,
+    baud: int,
+    flash: tuple[Path, int] | None = None,
+    seed: int = 1,
+) -> Iterator[str]:
     """Run it in a build's folder; gives the path of its serial port.
+
+    Parameters
+    ----------
+    clock_hz, baud
+        Of the board's oscillator, whatever its top makes of it, and of its serial line.
+    flash
+        A file that is in its flash, and from which byte on; the rest is erased. Only where the top has a flash.
 
     Raises
     ------
@@ -82,7 +105,9 @@ def simulated_board(executable: Path, *, cwd: Path, divisor: int, seed: int = 1)
     """
     master, slave = pty.openpty()
     tty.setraw(slave)
-    command = [str(executable), str(divisor), str(master), "+verilator+rand+reset+2", f"+verilator+seed+{seed}"]
+    times = [str(round(1e12 / hz)) for hz in (2 * clock_hz, baud)]
+    held = [str(flash[0].resolve()), str(flash[1])] if flash else []
+    command = [str(executable), *times, str(master), *held, "+verilator+rand+reset+2", f"+verilator+seed+{seed}"]
     try:
         process = subprocess.Popen(command, cwd=cwd, pass_fds=[master], stdin=subprocess.DEVNULL)
     except OSError as error:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from snnc.compiler.build.folder import LOAD_IMAGE, Build
 from snnc.compiler.errors import VerificationError
-from snnc.compiler.link import Kind, LinkError, Session
+from snnc.compiler.link import Kind, LinkError, Session, Weights
 from snnc.compiler.plan import LOAD_BITS
 from snnc.sim.cosimulation.ports import pack_inputs
 from snnc.sim.models import golden
@@ -46,8 +46,19 @@ def check_identity(session: Session, build: Build) -> None:
 
 
 def load(session: Session, build: Build) -> None:
-    """Fill the core's SPRAM, where it has any."""
-    if build.plan.loaded:
+    """Fill the core's SPRAM, where it has any and the board does not do it by itself.
+
+    Raises
+    ------
+    LinkError
+        The board found other weights in its flash than this build's.
+    """
+    if session.identity.weights is Weights.WRONG:
+        raise LinkError(
+            "The board refuses the weights in its flash, which are not those of its bitstream (their CRC differs): "
+            "write both again with snnc flash."
+        )
+    if session.identity.load_bytes:
         words = Path(build.path / LOAD_IMAGE).read_text(encoding="utf-8").split()
         size = LOAD_BITS // 8
         session.send(Kind.LOAD, b"".join(int(word, 16).to_bytes(size, "little") for word in words), size=size)

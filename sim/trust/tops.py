@@ -35,6 +35,7 @@ def verify_top(
     time_steps: int,
     clock_hz: int,
     baud: int,
+    flash: tuple[Path, int] | None = None,
 ) -> int:
     """Send samples to a board's top in simulation; returns how many answers, class and logits, were right.
 
@@ -45,7 +46,9 @@ def verify_top(
     inputs
         As `snnc.sim.models.golden.run` takes them.
     clock_hz, baud
-        Of the board: what the top was made for.
+        Of the board's oscillator, and of its serial line.
+    flash
+        What is in the board's flash, and from which byte on.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def verify_top(
     """
     # A load alone is millions of cycles.
     executable = board_executable(netlist, optimised=bool(build.plan.loaded))
-    with simulated_board(executable, cwd=build.path, divisor=round(clock_hz / baud)) as name:
+    with simulated_board(executable, cwd=build.path, clock_hz=clock_hz, baud=baud, flash=flash) as name:
         line = Port(name, baud)
         try:
             session = Session(line, timeout=_TIMEOUT, tries=_TRIES)

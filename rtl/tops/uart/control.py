@@ -1,12 +1,12 @@
 """Does what frames ask for, once each, and answers: ``docs/link.md``."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from snnc.compiler.link.frames import ANSWER, END, ESCAPE, ESCAPED_END, ESCAPED_ESCAPE, PAYLOAD_BYTES, Kind
-from snnc.compiler.link.identity import Identity
-from snnc.rtl.tops.uart.framing import Checksum
+from snnc.compiler.link.frames import ANSWER, END, ESCAPE, ESCAPED_END, ESCAPED_ESCAPE, Kind
+from snnc.compiler.link.identity import IDENTITY_BYTES, Identity, Weights
+from snnc.rtl.tops.uart.places import HEAD_BYTES, HEADER_BYTES, Places
 
 __all__ = ["COUNTERS", "Control"]
 
@@ -14,8 +14,7 @@ COUNTERS = ("damaged", "repeated", "refused", "line")
 """What is counted, in the order of the answer, each up to 255."""
 
 _NONCE_BYTES = 4
-_HEAD_BYTES = 3
-_RESULT_BYTES = 7
+_SUM_BYTES = 4
 _LOGITS_MOST = 48
 """Bytes of logits in one answer, whole ones."""
 
@@ -23,12 +22,17 @@ _LOGITS_MOST = 48
 class Control(wiring.Component):
     """Between a buffer with a frame and the core.
 
+    An answer is sent in four phases: its head, two pieces of the buffer, and the CRC. Everything that decides is in
+    registers, since a byte on the line leaves many cycles for it.
+
     Parameters
     ----------
     identity
-        What `Kind.HELLO` is answered with.
-    logits_at
-        Where in the buffer the results are.
+        What `Kind.HELLO` is answered with; it is in the buffer.
+    places
+        Where everything in the buffer is.
+    loads
+        Whether the core is loaded from flash.
 
     Members
     -------
@@ -37,7 +41,10 @@ class Control(wiring.Component):
     kind, sequence, length, argument : In
         Of it, as `framing.Unframer` gives them.
     busy : Out(1)
-        The buffer's frame is in use.
+        The buffer's frame, and the unit of the CRC, are in use.
+    sum_clear, sum_start, sum_data : Out
+    sum_busy, sum_value : In
+        That unit, `framing.Checksum`.
     address, data : Out, In
         The buffer's byte at the address of the cycle before.
     damaged, line_error : In(1)
@@ -45,11 +52,13 @@ class Control(wiring.Component):
     restart : Out(1)
         Reset the core; for one cycle.
     unloaded : In(1)
-        The core waits for its load.
+        The core waits for its load, or had a wrong one.
+    loading : In(1)
+        It is being loaded from flash, from the cycle after `restart` on.
     beat, load : Out(stream)
         Words for the core's ports, in whole bytes.
-    ready, best, cycles : In
-        Of the results, as `results.Results` gives them.
+    ready : In(1)
+        Results of a sample are in the buffer.
     o : Out(stream of bytes)
         For the line.
     """
@@ -60,23 +69,28 @@ class Control(wiring.Component):
     length: Signal
     argument: Signal
     busy: Signal
+    sum_clear: Signal
+    sum_start: Signal
+    sum_data: Signal
+    sum_busy: Signal
+    sum_value: Signal
     address: Signal
     data: Signal
     damaged: Signal
     line_error: Signal
     restart: Signal
     unloaded: Signal
+    loading: Signal
     beat: stream.Interface
     load: stream.Interface
     ready: Signal
-    best: Signal
-    cycles: Signal
     o: stream.Interface
 
-    def __init__(self, identity: Identity, *, logits_at: int, address_bits: int) -> None:
+    def __init__(self, identity: Identity, places: Places, *, loads: bool = False) -> None:
+        self._loads = loads
         self._identity = identity
-        self._logits_at = logits_at
-        self._counted: dict[str, Signal] = {}
+        self._places = places
+        self._counted = {name: Signal(8, name=name) for name in COUNTERS}
         byte, bit = stream.Signature(8), 1
         super().__init__(
             {
@@ -86,17 +100,21 @@ class Control(wiring.Component):
                 "length": In(8),
                 "argument": In(16),
                 "busy": Out(bit),
-                "address": Out(address_bits),
+                "sum_clear": Out(bit),
+                "sum_start": Out(bit),
+                "sum_data": Out(8),
+                "sum_busy": In(bit),
+                "sum_value": In(32),
+                "address": Out(places.address_bits),
                 "data": In(8),
                 "damaged": In(bit),
                 "line_error": In(bit),
                 "restart": Out(bit),
                 "unloaded": In(bit),
+                "loading": In(bit),
                 "beat": Out(stream.Signature(8 * identity.beat_bytes)),
                 "load": Out(stream.Signature(8 * max(identity.load_bytes, 1))),
                 "ready": In(bit),
-                "best": In(16),
-                "cycles": In(32),
                 "o": Out(byte),
             }
         )
@@ -104,163 +122,189 @@ class Control(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         open_, last, answer = Signal(), Signal(8), Signal(8)
-        repeats, follows = Signal(), Signal()
-        known, sizes, refused = Signal(), Signal(), Signal()
-        for name in COUNTERS:
-            self._counted[name] = Signal(8, name=name)
-        m.d.comb += [
+        repeats, follows, greets = Signal(), Signal(), Signal()
+        known, sizes = Signal(), Signal()
+        address, left = Signal(self._places.address_bits), Signal(8)
+        m.d.comb += [self.address.eq(address), self.busy.eq(1)]
+        # Of a frame that lies in the buffer for many cycles, and of the number before it.
+        m.d.sync += [
             repeats.eq(open_ & (self.sequence == last)),
             follows.eq(open_ & (self.sequence == (last + 1)[:8])),
+            greets.eq((self.kind == Kind.HELLO) & (self.length == _NONCE_BYTES)),
+            known.eq(0),
+            sizes.eq(0),
         ]
         with m.Switch(self.kind):
             with m.Case(Kind.ECHO, Kind.COUNTERS):
-                m.d.comb += [known.eq(1)]
+                m.d.sync += known.eq(1)
             with m.Case(Kind.RESULT):
-                m.d.comb += known.eq(self.length == 2)
+                m.d.sync += known.eq(self.length == 2)
             with m.Case(Kind.BEATS):
-                m.d.comb += [known.eq(~self.unloaded), sizes.eq(1)]
+                m.d.sync += [known.eq(~self.unloaded), sizes.eq(self.length != 0)]
             with m.Case(Kind.LOAD):
-                m.d.comb += [known.eq(1 if self._identity.load_bytes else 0), sizes.eq(1)]
+                m.d.sync += [known.eq(1 if self._identity.load_bytes else 0), sizes.eq(self.length != 0)]
 
-        position = Signal(range(PAYLOAD_BYTES + 1))
-        sent = Signal(8)
-        identity = self._identity
-        word = Signal(8 * max(identity.beat_bytes, identity.load_bytes), reset_less=True)
-        m.d.comb += [self.beat.payload.eq(word), self.load.payload.eq(word)]
-        m.submodules.checksum = checksum = Checksum()
-        payload, body = self._payload(m, answer, (sent - _HEAD_BYTES)[:8])
+        refused = Signal()
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += [position.eq(0), sent.eq(0), answer.eq(self.kind | ANSWER)]
+                m.d.comb += self.busy.eq(0)
+                m.d.sync += [
+                    address.eq(HEAD_BYTES),
+                    left.eq(self.length),
+                    answer.eq(self.kind | ANSWER),
+                ]
                 with m.If(self.frame):
-                    with m.If((self.kind == Kind.HELLO) & (self.length == _NONCE_BYTES)):
+                    m.next = "SIZE"
+                    with m.If(greets):
+                        m.next = "LOADING"
                         m.d.comb += self.restart.eq(1)
                         m.d.sync += [open_.eq(1), last.eq(self.sequence)]
-                        m.next = "FETCH"
-                    with m.Elif(known & repeats):
-                        m.next = "FETCH"
                     with m.Elif(known & follows):
                         m.d.sync += last.eq(self.sequence)
-                        m.next = "FETCH"
-                        with m.If(sizes & (self.length != 0)):
+                        with m.If(sizes):
                             m.next = "READ"
-                    with m.Else():
+                    with m.Elif(~(known & repeats)):
                         m.d.comb += refused.eq(1)
                         m.d.sync += answer.eq(Kind.REFUSED | ANSWER)
-                        m.next = "FETCH"
-            self._feed(m, position, word)
-            self._answer(m, answer, sent, payload, body, checksum)
+            with m.State("LOADING"):
+                with m.If(~self.loading):
+                    m.next = "SIZE"
+            self._feed(m, address, left)
+            self._answer(m, answer, address, left)
         self._count(m, repeats & self.frame, refused)
         return m
 
-    def _feed(self, m: Module, position: Signal, word: Signal) -> None:
+    def _feed(self, m: Module, address: Signal, left: Signal) -> None:
         """States that hand the payload's words to the core."""
         identity = self._identity
-        part = Signal(range(len(word) // 8))
-        size = Mux(self.kind == Kind.LOAD, max(identity.load_bytes, 1), identity.beat_bytes)
+        # Bytes come in from the top, so that a shorter word is in the top of the register.
+        word = Signal(8 * max(identity.beat_bytes, identity.load_bytes), reset_less=True)
+        part = Signal(range(max(len(word) // 8, 2)))
+        is_load, whole = Signal(), Signal()
+        m.d.sync += is_load.eq(self.kind == Kind.LOAD)
+        m.d.comb += [
+            self.beat.payload.eq(word[-8 * identity.beat_bytes :]),
+            self.load.payload.eq(word[-8 * max(identity.load_bytes, 1) :]),
+            whole.eq(part == Mux(is_load, max(identity.load_bytes, 1), identity.beat_bytes) - 1),
+        ]
         with m.State("READ"):
-            m.d.comb += [self.busy.eq(1), self.address.eq(position + _HEAD_BYTES)]
             m.next = "TAKE"
         with m.State("TAKE"):
-            m.d.comb += self.busy.eq(1)
-            m.d.sync += [word.word_select(part, 8).eq(self.data), position.eq(position + 1), part.eq(part + 1)]
+            m.d.sync += [word.eq(Cat(word[8:], self.data)), address.eq(address + 1), left.eq(left - 1)]
+            m.d.sync += part.eq(Mux(whole | (left == 1), 0, part + 1))
             m.next = "READ"
-            with m.If(part == size - 1):
-                m.d.sync += part.eq(0)
+            with m.If(whole):
                 m.next = "GIVE"
-            with m.Elif(position == self.length - 1):  # half a word is none
-                m.d.sync += part.eq(0)
-                m.next = "FETCH"
+            with m.Elif(left == 1):  # half a word is none
+                m.next = "SIZE"
         with m.State("GIVE"):
-            is_load = self.kind == Kind.LOAD
-            m.d.comb += [self.busy.eq(1), self.beat.valid.eq(~is_load), self.load.valid.eq(is_load)]
+            m.d.comb += [self.beat.valid.eq(~is_load), self.load.valid.eq(is_load)]
             # A core that is loaded takes no further words.
             with m.If(Mux(is_load, self.load.ready | ~self.unloaded, self.beat.ready)):
                 m.next = "READ"
-                with m.If(position == self.length):
-                    m.next = "FETCH"
+                with m.If(left == 0):
+                    m.next = "SIZE"
 
-    def _payload(self, m: Module, answer: Signal, place: Value) -> tuple[Signal, Signal]:
-        """Bytes of the answer's payload, and the one at `place`; the buffer's is there."""
-        payload, logits, body = Signal(8), Signal(8), Signal(8)
-        wanted = self._identity.classes * self._identity.logit_bytes
-        left = Signal(range(wanted + 1))
-        most = _LOGITS_MOST // self._identity.logit_bytes * self._identity.logit_bytes
-        m.d.comb += [
-            left.eq(Mux(self.argument < wanted, wanted - self.argument, 0)),
-            logits.eq(Mux(~self.ready, 0, Mux(left < most, left, most))),
-        ]
-        own = Array(Const(value, 8) for value in self._identity.pack())
-        result = Cat(self.ready, Const(0, 7), self.cycles, self.best)
-        with m.Switch(answer):
-            with m.Case(Kind.HELLO | ANSWER):
-                m.d.comb += payload.eq(_NONCE_BYTES + len(self._identity.pack()))
-                m.d.comb += body.eq(Mux(place < _NONCE_BYTES, self.data, own[(place - _NONCE_BYTES)[:6]]))
-            with m.Case(Kind.ECHO | ANSWER):
-                m.d.comb += [payload.eq(self.length), body.eq(self.data)]
-            with m.Case(Kind.COUNTERS | ANSWER):
-                m.d.comb += [payload.eq(len(COUNTERS)), body.eq(self._counters().word_select(place[:2], 8))]
-            with m.Case(Kind.RESULT | ANSWER):
-                m.d.comb += payload.eq(_RESULT_BYTES + logits)
-                m.d.comb += body.eq(Mux(place < _RESULT_BYTES, result.word_select(place[:3], 8), self.data))
-        return payload, body
-
-    def _answer(
-        self, m: Module, answer: Signal, sent: Signal, payload: Signal, body: Signal, checksum: Checksum
-    ) -> None:
+    def _answer(self, m: Module, answer: Signal, address: Signal, left: Signal) -> None:
         """States that send an answer: a byte is fetched, sent, escaped where it must be, and goes through the CRC."""
-        place = (sent - _HEAD_BYTES)[:8]
+        places = self._places
+        wanted = self._identity.classes * self._identity.logit_bytes
+        most = _LOGITS_MOST // self._identity.logit_bytes * self._identity.logit_bytes
+        rest, logits = Signal(range(wanted + 1)), Signal(range(most + 1))
+        m.d.sync += [
+            rest.eq(Mux(self.argument < wanted, wanted - self.argument, 0)),
+            logits.eq(Mux(rest < most, rest, most)),
+        ]
+        phase, index = Signal(2), Signal(2)
+        payload, ready = Signal(8), Signal()
+        first_bytes, second_bytes = Signal(8), Signal(8)
+        first, second = Signal.like(address), Signal.like(address)
         byte, special = Signal(8, reset_less=True), Signal(reset_less=True)
-        before_body, before_sum = sent < _HEAD_BYTES, sent < _HEAD_BYTES + payload
-        end = sent == _HEAD_BYTES + payload + 4
-        logit_at = self._logits_at + self.argument + place - _RESULT_BYTES
+        with m.State("SIZE"):
+            m.d.sync += [phase.eq(0), index.eq(0), left.eq(HEAD_BYTES), ready.eq(self.ready)]
+            m.d.sync += [payload.eq(0), first_bytes.eq(0), second_bytes.eq(0), first.eq(HEAD_BYTES)]
+            with m.Switch(answer):
+                with m.Case(Kind.HELLO | ANSWER):
+                    m.d.sync += [payload.eq(_NONCE_BYTES + IDENTITY_BYTES), first_bytes.eq(_NONCE_BYTES)]
+                    m.d.sync += [second.eq(places.identity), second_bytes.eq(IDENTITY_BYTES)]
+                with m.Case(Kind.ECHO | ANSWER):
+                    m.d.sync += [payload.eq(self.length), first_bytes.eq(self.length)]
+                with m.Case(Kind.COUNTERS | ANSWER):
+                    m.d.sync += [payload.eq(len(COUNTERS)), first_bytes.eq(len(COUNTERS))]
+                with m.Case(Kind.RESULT | ANSWER):
+                    given = Mux(self.ready, logits, 0)
+                    m.d.sync += [payload.eq(1 + HEADER_BYTES + given), left.eq(HEAD_BYTES + 1)]
+                    m.d.sync += [first.eq(places.results), first_bytes.eq(HEADER_BYTES)]
+                    m.d.sync += [second.eq(places.logits + self.argument), second_bytes.eq(given)]
+            m.next = "NEXT"
+        with m.State("NEXT"):
+            m.next = "FETCH"
+            with m.If(left == 0):
+                m.d.sync += phase.eq(phase + 1)
+                m.next = "NEXT"
+                with m.Switch(phase):
+                    with m.Case(0):
+                        m.d.sync += [left.eq(first_bytes), address.eq(first)]
+                    with m.Case(1):
+                        m.d.sync += [left.eq(second_bytes), address.eq(second)]
+                    with m.Case(2):
+                        m.d.sync += left.eq(_SUM_BYTES)
+                    with m.Case(3):
+                        m.next = "END"
         with m.State("FETCH"):
-            m.d.comb += [self.busy.eq(1)]
-            m.d.comb += self.address.eq(Mux(answer == Kind.RESULT | ANSWER, logit_at, sent))
             m.next = "CHOOSE"
         with m.State("CHOOSE"):
-            head = Array([answer, self.sequence, payload])
-            tail = (~checksum.value).word_select((place - payload)[:2], 8)
-            chosen = Signal(8)
-            m.d.comb += [
-                self.busy.eq(1),
-                chosen.eq(Mux(before_body, head[sent[:2]], Mux(before_sum, body, tail))),
-            ]
-            m.d.sync += [byte.eq(chosen), special.eq((chosen == END) | (chosen == ESCAPE))]
+            head = Array([answer, self.sequence, payload, ready])
+            counted = Signal()
+            m.d.comb += counted.eq(answer == Kind.COUNTERS | ANSWER)
+            with m.Switch(phase):
+                with m.Case(0):
+                    m.d.sync += byte.eq(head[index])
+                with m.Case(3):
+                    m.d.sync += byte.eq(~self.sum_value[:8])
+                if self._loads:
+                    with m.Case(2):
+                        found = Mux(self.unloaded, Weights.WRONG, Weights.FLASH)
+                        m.d.sync += byte.eq(Mux((answer == Kind.HELLO | ANSWER) & (left == 1), found, self.data))
+                with m.Default():
+                    m.d.sync += byte.eq(Mux(counted, self._counters.word_select(index, 8), self.data))
+            m.next = "ESCAPE"
+        with m.State("ESCAPE"):
+            m.d.sync += special.eq((byte == END) | (byte == ESCAPE))
             m.next = "SEND"
-            with m.If(end):
-                m.next = "END"
         with m.State("SEND"):
-            m.d.comb += [self.busy.eq(1), self.o.valid.eq(1), self.o.payload.eq(Mux(special, ESCAPE, byte))]
+            m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(Mux(special, ESCAPE, byte))]
             with m.If(self.o.ready):
                 m.next = "SUM"
                 with m.If(special):
                     m.next = "ESCAPED"
         with m.State("ESCAPED"):
-            m.d.comb += [self.busy.eq(1), self.o.valid.eq(1)]
+            m.d.comb += self.o.valid.eq(1)
             m.d.comb += self.o.payload.eq(Mux(byte == END, ESCAPED_END, ESCAPED_ESCAPE))
             with m.If(self.o.ready):
                 m.next = "SUM"
         with m.State("SUM"):
-            # The CRC's own bytes do not go through it.
-            m.d.comb += [self.busy.eq(1), checksum.data.eq(byte), checksum.start.eq(before_sum)]
-            m.d.sync += sent.eq(sent + 1)
+            # A CRC's own lowest byte shifts the next one to its place.
+            m.d.comb += [self.sum_start.eq(1), self.sum_data.eq(Mux(phase == 3, self.sum_value[:8], byte))]
+            m.d.sync += [left.eq(left - 1), address.eq(address + 1), index.eq(index + 1)]
+            with m.If((phase == 0) & (left == 1)):
+                m.d.sync += index.eq(0)
             m.next = "WAIT"
         with m.State("WAIT"):
-            m.d.comb += self.busy.eq(1)
-            with m.If(~checksum.busy):
-                m.next = "FETCH"
+            with m.If(~self.sum_busy):
+                m.next = "NEXT"
         with m.State("END"):
-            m.d.comb += [self.busy.eq(1), self.o.valid.eq(1), self.o.payload.eq(END)]
+            m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(END)]
             with m.If(self.o.ready):
-                m.d.comb += checksum.clear.eq(1)
+                m.d.comb += self.sum_clear.eq(1)
                 m.next = "IDLE"
 
+    @property
     def _counters(self) -> Value:
         return Cat(*self._counted.values())
 
     def _count(self, m: Module, repeated: Value, refused: Value) -> None:
         for name, event in zip(COUNTERS, (self.damaged, repeated, refused, self.line_error), strict=True):
             counter = self._counted[name]
-            with m.If(event & (counter != 255)):
+            with m.If(event & ~counter.all()):
                 m.d.sync += counter.eq(counter + 1)

@@ -71,7 +71,10 @@ class Unframer(wiring.Component):
     data, valid : In(8), In(1)
         A byte of the line.
     hold : In(1)
-        The buffer is in use.
+        The buffer is in use, and so is the unit of the CRC, through the following.
+    sum_clear, sum_start, sum_data : In
+    sum_busy, sum_value : Out
+        `Checksum`'s.
     byte, position, write : Out
         A byte of a frame and its place in it.
     kind, sequence, length, argument : Out
@@ -85,6 +88,11 @@ class Unframer(wiring.Component):
     data: Signal
     valid: Signal
     hold: Signal
+    sum_clear: Signal
+    sum_start: Signal
+    sum_data: Signal
+    sum_busy: Signal
+    sum_value: Signal
     byte: Signal
     position: Signal
     write: Signal
@@ -101,6 +109,11 @@ class Unframer(wiring.Component):
                 "data": In(8),
                 "valid": In(1),
                 "hold": In(1),
+                "sum_clear": In(1),
+                "sum_start": In(1),
+                "sum_data": In(8),
+                "sum_busy": Out(1),
+                "sum_value": Out(32),
                 "byte": Out(8),
                 "position": Out(range(FRAME_BYTES)),
                 "write": Out(1),
@@ -119,20 +132,39 @@ class Unframer(wiring.Component):
         count = Signal(range(FRAME_BYTES + 1))
         escaped, broken = Signal(), Signal()
         content = Mux(escaped, Mux(self.data == ESCAPED_END, Const(END, 8), Const(ESCAPE, 8)), self.data)
-        whole = ~escaped & ~broken & (checksum.value == RESIDUE) & (self.length + OVERHEAD == count)
-        begun = escaped | broken | (count != 0)
-        m.d.comb += [self.byte.eq(content), self.position.eq(count), checksum.data.eq(content)]
+        right, fits, begun = Signal(), Signal(), Signal()
+        whole = ~escaped & ~broken & right & fits
+        # Both stand for many cycles before the byte that asks for them.
+        m.d.sync += [
+            right.eq(checksum.value == RESIDUE),
+            fits.eq(self.length + OVERHEAD == count),
+            self.frame.eq(0),
+            self.damaged.eq(0),
+            self.write.eq(0),
+            self.byte.eq(content),
+            self.position.eq(count),
+        ]
+        m.d.comb += [
+            begun.eq(escaped | broken | (count != 0)),
+            checksum.data.eq(Mux(self.hold, self.sum_data, content)),
+            self.sum_busy.eq(checksum.busy),
+            self.sum_value.eq(checksum.value),
+        ]
+        with m.If(self.hold):
+            m.d.comb += [checksum.clear.eq(self.sum_clear), checksum.start.eq(self.sum_start)]
         with m.If(self.valid):
             with m.If(self.data == END):
-                m.d.comb += [self.frame.eq(whole), self.damaged.eq(begun & ~whole), checksum.clear.eq(1)]
+                m.d.sync += [self.frame.eq(begun & whole), self.damaged.eq(begun & ~whole)]
                 m.d.sync += [count.eq(0), escaped.eq(0), broken.eq(0)]
+                with m.If(~self.hold):
+                    m.d.comb += checksum.clear.eq(1)
             with m.Elif(self.hold | (count == FRAME_BYTES)):
                 m.d.sync += broken.eq(1)
             with m.Elif(~escaped & (self.data == ESCAPE)):
                 m.d.sync += escaped.eq(1)
             with m.Else():
-                m.d.comb += [self.write.eq(1), checksum.start.eq(1)]
-                m.d.sync += [count.eq(count + 1), escaped.eq(0)]
+                m.d.comb += checksum.start.eq(1)
+                m.d.sync += [self.write.eq(1), count.eq(count + 1), escaped.eq(0)]
                 with m.If(escaped & (self.data != ESCAPED_END) & (self.data != ESCAPED_ESCAPE)):
                     m.d.sync += broken.eq(1)
                 with m.Switch(count):

@@ -4,10 +4,9 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["LEAST_DIVISOR", "Receiver", "Transmitter"]
+from snnc.rtl.tops import LEAST_DIVISOR
 
-LEAST_DIVISOR = 8
-"""Cycles of a bit, for a receiver that samples in its middle."""
+__all__ = ["Receiver", "Transmitter"]
 
 
 class Receiver(wiring.Component):

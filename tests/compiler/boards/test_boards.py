@@ -31,10 +31,10 @@ def test_a_board_is_listed_under_its_name_for_devices_that_exist_and_says_where_
     assert board.name == name
     for device in board.devices:
         board.device(device).package(board.package)
-    derived = {"name", "title", "url", "target", "devices", "baud", "held", "note", "sources"}
+    derived = {"name", "title", "url", "target", "devices", "baud", "held", "note", "flash", "sources"}
     always = {field.name for field in dataclasses.fields(board)} - derived
-    told = always if board.activity else always - {"activity"}
-    told |= {field for field in ("held", "note") if getattr(board, field)}
+    told = always - {name for name in ("activity", "pll") if getattr(board, name) is None}
+    told |= {field for field in ("held", "note", "flash") if getattr(board, field)}
     told |= {"baud"} if board.baud != 1_000_000 else set()
     assert told <= set(board.sources)
     pins = [board.clock_pin, board.receive, board.transmit, board.life.pin, *(held.pin for held in board.held)]

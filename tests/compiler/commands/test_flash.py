@@ -68,6 +68,32 @@ def test_nor_is_another_bitstream(changes, build, capsys):
     assert "buil" in capsys.readouterr().err
 
 
+def weights_for(build, data, **changes):
+    built_for(build, "icebreaker")
+    (build.path / "board" / "weights.bin").write_bytes(data)
+    facts = json.loads((build.path / "board" / "result.json").read_text())
+    facts["weights"] = {"offset": 0x20000, "sha256": hashlib.sha256(b"weights").hexdigest()} | changes
+    (build.path / "board" / "result.json").write_text(json.dumps(facts))
+
+
+def test_weights_are_written_first_and_behind_the_bitstream(build, capsys):
+    weights_for(build, b"weights")
+    assert cli.run(["flash", str(build.path), "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    loader = "openFPGALoader -b ice40_generic"
+    assert lines[-2:] == [
+        f"{loader} -o 131072 {build.path}/board/weights.bin",
+        f"{loader} {build.path}/board/a.bin",
+    ]
+
+
+@pytest.mark.parametrize(("data", "changes"), [(b"others", {}), (b"weights", {"offset": "; rm"})])
+def test_other_weights_are_not_flashed(data, changes, build, capsys):
+    weights_for(build, data, **changes)
+    assert cli.run(["flash", str(build.path), "--dry-run"]) == 1
+    assert "build it again" in capsys.readouterr().err
+
+
 def test_a_missing_loader_is_one_sentence_with_the_command_line(build, capsys, monkeypatch):
     built_for(build, "icebreaker")
     monkeypatch.setenv("PATH", "")

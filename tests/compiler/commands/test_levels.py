@@ -55,7 +55,8 @@ def simulated(monkeypatch):
         seen.append(compared.read_text())
         return ()
 
-    def verify(build, netlist, inputs, *, time_steps, clock_hz, baud):
+    def verify(build, netlist, inputs, *, time_steps, clock_hz, baud, flash):
+        assert flash is None
         seen.append((inputs.shape, clock_hz, baud))
 
     monkeypatch.setattr(levels, "_board_netlist", netlist)

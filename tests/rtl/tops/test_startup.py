@@ -47,3 +47,27 @@ def test_the_reset_lasts_so_many_cycles_from_the_start_and_after_each_reset(cycl
 def test_it_outlasts_the_zeros_of_block_ram_several_times():
     assert STARTUP_SECONDS >= 4 * 10e-6
     assert SHELL_HOLD >= 100e6 * STARTUP_SECONDS
+
+
+def test_a_lock_that_rises_at_any_time_is_waited_for_in_cycles_of_the_clock():
+    m, clock, locked, held = Module(), Signal(), Signal(), Signal()
+    hold_in_reset(m, clock=clock, reset=~locked, cycles=7, asynchronous=True)
+    m.d.comb += held.eq(ResetSignal())
+
+    async def bench(ctx):
+        async def edges(most):
+            for count in range(most):
+                if not ctx.get(held):
+                    return count
+                for level in (1, 0):
+                    ctx.set(clock, level)
+                    await ctx.delay(1e-7)
+            return most
+
+        assert await edges(50) == 50
+        ctx.set(locked, 1)
+        assert await edges(50) == 7 + 1 + 2  # two registers
+
+    simulator = Simulator(m)
+    simulator.add_testbench(bench)
+    simulator.run()

@@ -12,6 +12,7 @@ import pytest
 from snnc.compiler.backend import emit
 from snnc.compiler.backend.verilog import write_verilog
 from snnc.compiler.boards import BOARDS, find_board
+from snnc.compiler.boards.clocks import oscillator
 from snnc.compiler.build.folder import open_build, write_build
 from snnc.compiler.commands.build import top_for
 from snnc.compiler.commands.verify import random_inputs
@@ -61,5 +62,5 @@ def test_a_boards_top_counts_its_hold_from_its_clock(name, build):
     """Its core is reset with every greeting, too, so that no simulation through the line would miss the hold."""
     board = find_board(name)
     cycles = round(board.clock_hz * STARTUP_SECONDS)
-    counters = re.findall(r"reg \[\d+:0\] left = \d+'h([0-9a-f]+);", top_for(build, board))
+    counters = re.findall(r"reg \[\d+:0\] left = \d+'h([0-9a-f]+);", top_for(build, board, oscillator(board)))
     assert [int(value, 16) for value in counters].count(cycles) == 1

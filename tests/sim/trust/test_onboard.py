@@ -11,6 +11,7 @@ import pytest
 import snnc
 from snnc.compiler.backend import emit
 from snnc.compiler.boards import find_board
+from snnc.compiler.boards.clocks import oscillator
 from snnc.compiler.build.folder import open_build, write_build
 from snnc.compiler.commands.build import top_for
 from snnc.compiler.commands.verify import random_inputs
@@ -23,7 +24,6 @@ from snnc.sim.trust.onboard import answers, check_identity, checked
 from tests.compiler.networks import random_design
 
 BOARD = find_board("icebreaker")
-DIVISOR = BOARD.clock_hz // BOARD.baud
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def build(tmp_path_factory):
     path = tmp_path_factory.mktemp("board") / "build"
     write_build(path, emit(random_design((12, 6, 3))).files, source="a test")
     opened = open_build(path)
-    (path / "uart.v").write_text(top_for(opened, BOARD))
+    (path / "uart.v").write_text(top_for(opened, BOARD, oscillator(BOARD)))
     return opened
 
 
@@ -42,7 +42,7 @@ def board(build):
 
 @contextlib.contextmanager
 def port(executable, build, *, seed=1):
-    with simulated_board(executable, cwd=build.path, divisor=DIVISOR, seed=seed) as name:
+    with simulated_board(executable, cwd=build.path, clock_hz=BOARD.clock_hz, baud=BOARD.baud, seed=seed) as name:
         line = Port(name, BOARD.baud)
         try:
             yield line
@@ -98,7 +98,7 @@ def test_every_answer_is_the_golden_models(board, build):
 
 
 def test_python_connects_to_a_port(board, build):
-    with simulated_board(board, cwd=build.path, divisor=DIVISOR) as name:
+    with simulated_board(board, cwd=build.path, clock_hz=BOARD.clock_hz, baud=BOARD.baud) as name:
         session = snnc.connect(name)
         assert session.echo(b"anything") == b"anything"
         assert session.identity.classes == 3

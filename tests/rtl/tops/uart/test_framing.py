@@ -20,6 +20,8 @@ def found(line):
         for byte in line:
             ctx.set(unit.data, byte)
             ctx.set(unit.valid, 1)
+            await ctx.tick()
+            ctx.set(unit.valid, 0)
             if ctx.get(unit.write):
                 content[ctx.get(unit.position)] = ctx.get(unit.byte)
             damaged[0] += ctx.get(unit.damaged)
@@ -27,9 +29,9 @@ def found(line):
                 length = ctx.get(unit.length)
                 payload = bytes(content[3 + k] for k in range(length))
                 got.append(Frame(kind=ctx.get(unit.kind), sequence=ctx.get(unit.sequence), payload=payload))
-            await ctx.tick()
-            ctx.set(unit.valid, 0)
             await ctx.tick().repeat(9)
+            assert not ctx.get(unit.frame)
+            assert not ctx.get(unit.damaged)
 
     simulate(unit, bench)
     return got, damaged[0]

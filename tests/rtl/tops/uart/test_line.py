@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from snnc.rtl.tops.uart.line import LEAST_DIVISOR, Receiver, Transmitter
+from snnc.rtl.tops import LEAST_DIVISOR
+from snnc.rtl.tops.uart.line import Receiver, Transmitter
 from tests.rtl.benches import simulate
 
 
