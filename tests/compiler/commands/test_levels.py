@@ -36,6 +36,8 @@ def on_board(build):
         "board": "icebreaker",
         "device": "up5k",
         "clock_hz": 12_000_000,
+        "fmax_mhz": 38.8,
+        "seed": 1,
         "baud": 1_000_000,
         "routed": "board/a.routed.json",
         "bitstream": "board/a.bin",
