@@ -14,7 +14,7 @@ bin := $(VENV)/bin
 stamp := $(VENV)/.snnc-stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test lint nightly benchmarks peers constraints clean
+.PHONY: help setup demo quick test lint nightly benchmarks peers site constraints clean
 
 help:
 	@echo "make demo        distil, compile, verify and place and route a small network, in about two minutes"
@@ -24,6 +24,7 @@ help:
 	@echo "make nightly     the tests that are too long for make test"
 	@echo "make benchmarks  measure what the README's table states"
 	@echo "make peers       install the libraries that benchmarks and nightly tests compare with"
+	@echo "make site        the documentation as a site, in build/site"
 	@echo "make setup       the environment alone (the others do it by themselves)"
 	@echo "make clean       remove caches and build folders; the environment stays"
 
@@ -55,6 +56,9 @@ benchmarks: $(stamp)
 # Beside the environment's own packages, whose versions stay: see benchmarks/peers.txt.
 peers: $(stamp)
 	@$(bin)/python -m pip install --quiet --no-deps --requirement benchmarks/peers.txt
+
+site: $(stamp)
+	@NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --strict
 
 # After a change of versions in $(VENV). The comment at the head of the file is kept.
 constraints: $(stamp)

@@ -30,7 +30,7 @@ pip=("$VENV/bin/python" -m pip --disable-pip-version-check)
 # The build back end first, at its pinned version: an isolated build would fetch one outside the constraints.
 "${pip[@]}" install --quiet --constraint constraints.txt setuptools ||
     fail "pip could not install setuptools: is a package index reachable? see the lines above"
-"${pip[@]}" install --quiet --constraint constraints.txt --no-build-isolation --editable '.[all,dev]' ||
+"${pip[@]}" install --quiet --constraint constraints.txt --no-build-isolation --editable '.[all,docs,dev]' ||
     fail "pip could not install the packages: see the lines above; the next run goes on from here"
 
 # cocotb loads Python into the simulator, so it needs the shared library that Debian packages apart from python3.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.build import folder
+from snnc.compiler.build.report import REPORT_JSON
 from snnc.compiler.design import Engines, Objective, Options
 from snnc.compiler.errors import OptionError
 from snnc.compiler.plan import Plan
@@ -153,6 +155,31 @@ class Build:
     def report(self) -> str:
         """``report.md`` as it is now, with what `verify` and `synthesise` have added."""
         return (self.path / "report.md").read_text(encoding="utf-8")
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the layers, what the device gives them, and what was found out since."""
+        from snnc.compiler.build.build_page import REPORT_PAGE
+        from snnc.compiler.build.fragments import table_fragment
+
+        plan = self.plan
+        layers = [
+            (
+                engine.name,
+                engine.layout.shape,
+                engine.kind.kind,
+                engine.width,
+                f"{engine.main.weight_bits} bits, {engine.main.weights.kind.value}",
+                f"{engine.residual_bits} bits, {engine.membrane.kind.value}",
+            )
+            for engine in plan.engines
+        ]
+        headings = ("layer", "shape", "engine", "lanes", "weights", "membranes")
+        parts = [table_fragment(f"{plan.name} on {plan.device}", layers, headings=headings)]
+        report = json.loads((self.path / REPORT_JSON).read_text(encoding="utf-8"))
+        parts += [table_fragment(section["title"], section["rows"]) for section in report["sections"]]
+        page = self.path / REPORT_PAGE
+        parts.append(table_fragment("", (), note=str(page), link=page.as_posix()))
+        return "".join(parts)
 
     def __repr__(self) -> str:
         return f"<snnc.Build {self.plan.name!r} on {self.plan.device}: {self.path}>"

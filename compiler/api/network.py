@@ -335,6 +335,23 @@ class Network:
                 reading=self.reading,
             )
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the populations, and what each hears."""
+        from snnc.compiler.build.fragments import table_fragment
+        from snnc.compiler.ir.graph import neuron_text, projection_text
+
+        rows = [
+            (
+                one.name,
+                "x".join(map(str, one.shape)),
+                neuron_text(one),
+                "; ".join(projection_text(projection) for projection in self.graph.into(one.name)),
+            )
+            for one in self.graph.populations
+        ]
+        note = f"At most {self.time_steps} time steps; model {self.hash[:16]}."
+        return table_fragment(self.name, rows, headings=("population", "shape", "neurons", "hears"), note=note)
+
     def __repr__(self) -> str:
         layers = ", ".join(f"{layer.name} {'x'.join(map(str, layer.shape))}" for layer in self.graph.layers)
         return f"<snnc.Network {self.name!r}: {layers}; T = {self.time_steps}>"

@@ -244,19 +244,10 @@ def dataset_inputs(
 def _section(build: Build, verdict: Verdict, source: str) -> Section:
     rows = [
         ("samples", f"{verdict.samples:,} ({source}), T = {verdict.time_steps}"),
-        ("spikes equal", f"{verdict.spikes:,} of {verdict.spikes:,}"),
-        ("membranes equal", f"{verdict.membranes:,} of {verdict.membranes:,}"),
-        (
-            "cycles a sample",
-            f"{verdict.cycles_mean:.1f} ({verdict.cycles_least} to {verdict.cycles_most}), as predicted",
-        ),
-        *((title, text) for title, text in _exits(verdict)),
-        ("busiest layer", f"{verdict.busiest}, writing in {verdict.busy:.1%} of its cycles"),
-        *((f"firing rate of {name}", f"{rate:.1%}") for name, rate in verdict.firing_rates.items()),
+        *verdict.rows,
+        *_exits(verdict),
         ("simulation", f"{verdict.cycles_per_second:,.0f} cycles a second of a core"),
     ]
-    if verdict.accuracy is not None:
-        rows.insert(1, ("accuracy of the hardware", f"{verdict.accuracy:.2%}"))
     summary = (
         f"The Verilog equals the golden model on {verdict.samples:,} samples: every spike and membrane of every step, "
         "the logits, the classes and the cycles; also with samples back to back, and with random gaps and stalls."

@@ -168,19 +168,10 @@ def format_graph(graph: Graph) -> str:
     """One line per population and projection, for `--print-after`."""
     lines = [f"graph {graph.name}  level {graph.level.name.lower()}  T_max {graph.time_steps}"]
     for population in graph.populations:
-        match population.neuron:
-            case InputSource() as source:
-                model = f"input, {source.encoding.value}, {source.bits} bits"
-            case IntegrateAndFire() as neuron:
-                low, high = neuron.threshold.min(), neuron.threshold.max()
-                kind = "IF" if neuron.leak_shift is None else f"LIF of leak shift {neuron.leak_shift}"
-                model = f"{kind}, {neuron.reset.value} reset, threshold {low:.6g} to {high:.6g}"
-                model += f", from {neuron.initial.value}"
-            case Readout():
-                model = "readout"
         norm = ", batch norm" if population.norm is not None else ""
-        lines.append(f"  population {population.name}  {'x'.join(map(str, population.shape))}  {model}{norm}")
-    lines += [f"  {_format_projection(projection)}" for projection in graph.projections]
+        shape = "x".join(map(str, population.shape))
+        lines.append(f"  population {population.name}  {shape}  {neuron_text(population)}{norm}")
+    lines += [f"  {projection_text(projection)}" for projection in graph.projections]
     if graph.exit is not None:
         lines.append(f"  exit at a margin of {graph.exit.margin} after step {', '.join(map(str, graph.exit.steps))}")
     if graph.stream:
@@ -188,7 +179,22 @@ def format_graph(graph: Graph) -> str:
     return "\n".join(lines)
 
 
-def _format_projection(projection: Projection) -> str:
+def neuron_text(population: Population) -> str:
+    """What its neurons are, for people."""
+    match population.neuron:
+        case InputSource() as source:
+            return f"input, {source.encoding.value}, {source.bits} bits"
+        case IntegrateAndFire() as neuron:
+            low, high = neuron.threshold.min(), neuron.threshold.max()
+            kind = "IF" if neuron.leak_shift is None else f"LIF of leak shift {neuron.leak_shift}"
+            model = f"{kind}, {neuron.reset.value} reset, threshold {low:.6g} to {high:.6g}"
+            return f"{model}, from {neuron.initial.value}"
+        case Readout():
+            return "readout"
+
+
+def projection_text(projection: Projection) -> str:
+    """From where to where it goes, and how, for people."""
     shape = "x".join(map(str, projection.weight.shape))
     integer = projection.weight.dtype == np.int64
     extra: list[tuple[str, object, object]] = []

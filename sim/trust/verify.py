@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.build.folder import Build
+from snnc.compiler.build.fragments import table_fragment
 from snnc.compiler.errors import VerificationError
 from snnc.compiler.ir import Graph
 from snnc.compiler.plan import Plan
@@ -116,6 +117,24 @@ class Verdict:
     @property
     def cycles_per_second(self) -> float:
         return self.simulated_cycles / self.seconds
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """What was equal, names and values for people."""
+        rows = [] if self.accuracy is None else [("accuracy of the hardware", f"{self.accuracy:.2%}")]
+        return [
+            *rows,
+            ("spikes equal", f"{self.spikes:,} of {self.spikes:,}"),
+            ("membranes equal", f"{self.membranes:,} of {self.membranes:,}"),
+            ("cycles a sample", f"{self.cycles_mean:.1f} ({self.cycles_least} to {self.cycles_most}), as predicted"),
+            ("busiest layer", f"{self.busiest}, writing in {self.busy:.1%} of its cycles"),
+            *((f"firing rate of {name}", f"{rate:.1%}") for name, rate in self.firing_rates.items()),
+        ]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        title = f"The Verilog equals the golden model on {self.samples:,} samples, T = {self.time_steps}"
+        return table_fragment(title, self.rows)
 
 
 def verify_build(

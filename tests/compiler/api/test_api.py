@@ -169,3 +169,14 @@ def test_a_module_is_read_by_one_call(tmp_path: Path) -> None:
     assert build.plan.model_hash == found.hash
     with pytest.raises(OptionError, match="no option 'speed'"):
         snnc.from_spikingjelly(net, torch.zeros(1, 24).double(), speed=3)
+
+
+def test_what_a_notebook_shows(network: snnc.Network, tmp_path: Path) -> None:
+    shown = network._repr_html_()
+    assert all(f'<td style="text-align: left">{layer.name}</td>' in shown for layer in network.graph.populations)
+    build = network.compile(out=tmp_path / "build")
+    assert "Verification" not in build._repr_html_()
+    verdict = build.verify(samples=2)
+    assert f"{verdict.spikes:,} of {verdict.spikes:,}" in verdict._repr_html_()
+    assert "Verification" in build._repr_html_()
+    assert all("<script" not in one._repr_html_() for one in (network, build, verdict))
