@@ -6,9 +6,10 @@ no state of a generator to save.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import torch
@@ -20,7 +21,11 @@ from snnc.distill.data import Split
 from snnc.distill.data.dataset import Pixels
 from snnc.distill.data.sparse import SparseEvents, as_sparse
 
-__all__ = ["Copies", "Images", "Purpose", "SparseImages", "as_images", "generator", "shuffled"]
+__all__ = ["Copies", "Images", "Purpose", "SparseImages", "as_images", "generator", "samples_at_once", "shuffled"]
+
+
+_VALUES: Final = 1 << 25
+"""Of samples that are expanded at once, whatever their type: 256 MiB of the widest."""
 
 
 class Purpose(IntEnum):
@@ -73,13 +78,19 @@ class SparseImages:
         return SparseImages(self._events, device)
 
     def split(self, size: int) -> Iterator[Tensor]:
-        """All samples, so many at a time."""
+        """All samples, so many at a time, or fewer where they are large."""
+        size = samples_at_once(self._events, size)
         for start in range(0, len(self), size):
             yield torch.from_numpy(self._events[start : start + size]).to(self.device)
 
     def hash_into(self, digest: Any) -> None:
         """All that the samples are."""
         self._events.hash_into(digest)
+
+
+def samples_at_once(images: Pixels | SparseEvents, most: int) -> int:
+    """How many samples to expand at once: ``most``, or fewer so that they have `_VALUES` values together."""
+    return max(1, min(most, _VALUES // math.prod(images.shape[1:])))
 
 
 Images: TypeAlias = Tensor | SparseImages

@@ -19,7 +19,7 @@ from snnc.compiler.formats import recorded_activity
 from snnc.compiler.formats.student import student_graph
 from snnc.compiler.ir import Encoding, InputSource
 from snnc.distill.answers import Answers, AnswerStore
-from snnc.distill.batches import Copies, Purpose, as_images, generator, shuffled
+from snnc.distill.batches import Copies, Purpose, as_images, generator, samples_at_once, shuffled
 from snnc.distill.checkpoint import TrainingState, activity_tensors, student_checkpoint
 from snnc.distill.config import TrainingConfig
 from snnc.distill.course import TEACHER_NEEDS, Course, refuse_steps_of_an_ann
@@ -51,10 +51,8 @@ _CPU = torch.device("cpu")
 _TEACHER_DECAY = 1e-2
 
 _BATCH = 500
-"""Samples that are measured at once."""
-
 _CHECKED = 250
-"""Samples whose integers are held against the student's at once."""
+"""Samples that are measured at once, and whose integers are held against the student's at once; fewer of large ones."""
 
 
 def distil_student(
@@ -376,8 +374,9 @@ def _accuracy(student: Student, split: Split, deciding: Deciding | None) -> floa
         deciding = None
     source = InputSource(encoding=settings.encoding, bits=settings.input_bits)
     found = []
-    for start in range(0, len(split), _BATCH):
-        images = split.images[start : start + _BATCH]
+    batch = samples_at_once(split.images, _BATCH)
+    for start in range(0, len(split), batch):
+        images = split.images[start : start + batch]
         given = encode(source, images, time_steps=settings.time_steps, events=images.ndim == 5, first=start)
         # [B, C, H, W] of a direct input, else [T, B, C, H, W]
         x = torch.from_numpy(given.astype(np.float32)).reshape(*given.shape[:-1], *images.shape[-3:])
@@ -404,8 +403,9 @@ def _integer_inputs(
     checkpoint: dict[str, Any], student: Student, events: bool, split: Split
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Inputs ``[T, B, C, H, W]`` in the shape that the student begins with, a batch at a time."""
-    for start in range(0, len(split), _CHECKED):
-        inputs = integer_inputs(checkpoint, split.images[start : start + _CHECKED], events=events, first=start)
+    batch = samples_at_once(split.images, _CHECKED)
+    for start in range(0, len(split), batch):
+        inputs = integer_inputs(checkpoint, split.images[start : start + batch], events=events, first=start)
         yield inputs.reshape(*inputs.shape[:2], *student.config.architecture.shape)
 
 

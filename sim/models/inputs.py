@@ -27,6 +27,9 @@ __all__ = ["Samples", "encode", "encoded_batches", "load_samples"]
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
+_SPIKES: Final = 1 << 25
+"""Places for spikes in a batch at most, of a byte each."""
+
 _EVENT_SEED: Final = 0
 """Of the spikes that an image becomes where a network takes events."""
 
@@ -189,7 +192,9 @@ def encode(
 def encoded_batches(
     graph: Graph, samples: Samples, *, time_steps: int, batch: int
 ) -> Iterator[tuple[slice, npt.NDArray[Any]]]:
-    """`encode`, `batch` samples at a time, and which samples they are."""
+    """`encode`, `batch` samples at a time or fewer where they are large, and which samples they are."""
+    if graph.source.encoding is not Encoding.DIRECT:
+        batch = max(1, min(batch, _SPIKES // (time_steps * graph.input.size)))
     for start in range(0, len(samples), batch):
         part = slice(start, min(start + batch, len(samples)))
         images = samples.images[part]

@@ -66,6 +66,16 @@ def test_batches_are_tensors(two: tuple[Path, Path]) -> None:
     assert torch.equal(torch.cat(list(lists.split(7))), tensor)
 
 
+def test_large_samples_are_expanded_a_few_at_a_time(two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    lists, tensor = (as_images(load("npz", path).train.images) for path in two)
+    values = tensor[torch.tensor([0])].numel()
+    assert [len(part) for part in lists.split(16)] == [16, 8]
+    monkeypatch.setattr("snnc.distill.batches._VALUES", 5 * values + 1)
+    parts = list(lists.split(16))
+    assert [len(part) for part in parts] == [5, 5, 5, 5, 4]
+    assert torch.equal(torch.cat(parts), torch.cat(list(tensor.split(16))))
+
+
 def test_the_whole_way(two: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sparse, dense = two
     student = tmp_path / "own.pt"

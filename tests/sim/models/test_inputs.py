@@ -122,3 +122,13 @@ def test_one_sentence_says_what_does_not_fit(tmp_path, encoding, shape, classes,
 def test_a_shorter_run_takes_shorter_recordings(tmp_path):
     path = saved(tmp_path / "own.npz", data(0, events=True)[:, : STEPS - 1])
     assert of_verify(network(Encoding.EVENTS, 1), path, time_steps=STEPS - 1, samples=4).shape == (STEPS - 1, 4, 12)
+
+
+def test_large_samples_make_small_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = network(Encoding.EVENTS, 1)
+    tests = load_samples(graph, "npz", data=saved(tmp_path / "own.npz", data(0, events=True)))
+    whole = [inputs for _, inputs in encoded_batches(graph, tests, time_steps=STEPS, batch=COUNT)]
+    monkeypatch.setattr("snnc.sim.models.inputs._SPIKES", 3 * STEPS * 12 + 5)
+    parts = [inputs for _, inputs in encoded_batches(graph, tests, time_steps=STEPS, batch=COUNT)]
+    assert max(part.shape[1] for part in parts) == 3
+    assert np.array_equal(np.concatenate(parts, axis=1), whole[0])
