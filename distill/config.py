@@ -36,6 +36,7 @@ __all__ = [
     "has_twin",
     "parse_augmentation",
     "plain",
+    "refuse_maps_of_decisions",
     "restored",
 ]
 
@@ -207,12 +208,7 @@ class TrainingConfig:
             raise OptionError(
                 f"--every is for streams of events, not for {self.encoding.value} encoding: leave it out."
             )
-        if not METHODS[self.loss].by_step:
-            able = ", ".join(name for name, method in METHODS.items() if method.by_step)
-            raise OptionError(
-                f"The loss {self.loss} compares maps of whole samples, and --every makes a decision of {self.every} "
-                f"steps a sample; choose one of {able}."
-            )
+        refuse_maps_of_decisions(self.loss)
 
     def bits_of(self, architecture: Architecture) -> dict[str, int]:
         """Weight bits of every population that has weights."""
@@ -293,6 +289,16 @@ class TrainingConfig:
         quantised = min(most, max(1, round(self.epochs * shares[Phase.QUANTISED])))
         folded = min(most, max(1, round(self.epochs * shares[Phase.FOLDED])))
         return {Phase.FLOAT: self.epochs - quantised - folded, Phase.QUANTISED: quantised, Phase.FOLDED: folded}[phase]
+
+
+def refuse_maps_of_decisions(loss: str) -> None:
+    """A loss that compares maps of whole samples has nothing to compare of the decisions in them."""
+    if not METHODS[loss].by_step:
+        able = ", ".join(name for name, method in METHODS.items() if method.by_step)
+        raise OptionError(
+            f"The loss {loss} compares maps of whole samples, and with --every each decision is a sample of its own; "
+            f"choose one of {able}."
+        )
 
 
 def has_twin(architecture: str, *, leak_shift: int, reset: Reset) -> bool:

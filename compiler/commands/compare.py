@@ -29,7 +29,7 @@ from snnc.distill.compare.plan import (
 from snnc.distill.compare.processes import Job, State, run_tasks, visible_gpus
 from snnc.distill.compare.report import TABLE, show_table, write_plot, write_table
 from snnc.distill.compare.results import VERSIONS, read_results, results_json, summarise
-from snnc.distill.config import defaults_for
+from snnc.distill.config import defaults_for, refuse_maps_of_decisions
 from snnc.distill.data import chosen, load
 from snnc.distill.resolution import coarseness
 
@@ -122,10 +122,16 @@ def compare_command(
     dataset = load(shared["dataset"], shared[DATA])
     if (coarse := coarseness(dataset.name, len(dataset.validation))) is not None:
         click.echo(f"Warning: {coarse}", err=True)
+    named = _methods(methods)
+    if dataset.tracked or shared["every"]:
+        for method in named:
+            refuse_maps_of_decisions(method.loss)
+    if dataset.tracked and shared["teacher_epochs"] is None:
+        shared["teacher_epochs"] = 0  # an ANN has no steps to learn their labels with
     asked = Comparison(
         shared={name: words for name, words in shared_arguments(shared).items() if name != DATA},
         files=shared_files(shared),
-        methods=_methods(methods),
+        methods=named,
         architectures=tuple(dict.fromkeys(architectures)) or (defaults_for(dataset).architecture,),
         seeds=parse_seeds(seeds),
         train_images=len(dataset.train),

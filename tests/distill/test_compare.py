@@ -250,6 +250,21 @@ def test_data_of_ones_own_reach_every_run_and_are_named_in_the_table(child, tmp_
     assert "(wrist)" in table
 
 
+def test_labels_of_steps_are_compared_without_an_ann(child, tmp_path):
+    own, labels = tmp_path / "wrist.npz", np.arange(120).reshape(40, 3) % 2
+    events = np.random.default_rng(0).integers(0, 2, (40, 3, 4), dtype=np.uint8)
+    np.savez(own, x_train=events, y_train=labels, x_test=events[:6], y_test=labels[:6])
+    words = ("--data", own, "--every", 3, "--stage-teacher", "previous")
+    assert compare(tmp_path / "o", *words).exception is None
+    for call in child.calls():
+        assert "--teacher-only" not in call
+        assert (option(call, "--teacher-epochs"), option(call, "--every")) == ("0", "3")
+    refused = compare(tmp_path / "p", *words, methods=("ckdsnn",)).exception
+    assert isinstance(refused, OptionError)
+    assert "ckdsnn compares maps of whole samples" in str(refused)
+    assert not (tmp_path / "p").exists()
+
+
 def test_an_option_called_teacher_may_be_a_methods_own():
     runs = [Run(architecture="64-10", method=parse_method("twkd:teacher=0.5"), seed=0)]
     comparison = Comparison(
