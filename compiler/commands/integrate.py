@@ -10,11 +10,18 @@ from snnc.compiler.backend.verilog import write_verilog
 from snnc.compiler.build.folder import Build, replacing_folder, using_build
 from snnc.compiler.build.templates import render
 from snnc.compiler.errors import BuildError
-from snnc.rtl.tops import AXIS, STARTUP_SECONDS
+from snnc.compiler.plan import LOAD_BITS
+from snnc.rtl.tops import AXIS, CORE, REGISTERS, STARTUP_SECONDS, Register
 
 __all__ = ["component_files", "integrate_command"]
 
 _DESCRIPTION = "snnc.core"
+_TEMPLATES = {
+    _DESCRIPTION: "component.core",
+    "snnc_litex.py": "component_litex.py",
+    "snnc_amaranth.py": "component_amaranth.py",
+}
+"""Of the files that are written from templates."""
 
 
 @click.command("integrate")
@@ -24,7 +31,9 @@ _DESCRIPTION = "snnc.core"
     "--mhz", type=click.FloatRange(1, 1000), default=100, show_default=True, help="The fastest clock that it gets."
 )
 def integrate_command(build: Path, output: Path | None, mhz: float) -> None:
-    """Write BUILD as a component with AXI4-Stream ports: Verilog, images and a FuseSoC description."""
+    """Write BUILD as a component with AXI4-Stream ports, or registers behind AXI4-Lite: Verilog, images, and what
+    FuseSoC, LiteX and Amaranth need.
+    """
     path = build.with_name(f"{build.name}-axis") if output is None else output
     if path.exists() and not (path / _DESCRIPTION).is_file():
         raise BuildError(f"'{path}' is there, and no component of snnc: name another folder with -o.")
@@ -35,22 +44,38 @@ def integrate_command(build: Path, output: Path | None, mhz: float) -> None:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(data)
     click.echo(
-        f"Written to {path}: {AXIS.file} (module {AXIS.module}) and {len(files) - 1} files more; docs/integrate.md."
+        f"Written to {path}: {AXIS.file} (module {AXIS.module}), {REGISTERS.file} (module {REGISTERS.module}) and "
+        f"{len(files) - 2} files more; docs/integrate.md."
     )
 
 
 def component_files(build: Build, *, cycles: int) -> dict[str, bytes]:
     """The component's files by name; the core is held in reset for so many `cycles` after configuration."""
     # Amaranth is not needed for anything before this.
+    from snnc.rtl.beats import input_beat, result_beat
     from snnc.rtl.emit import emit_top
 
-    top = write_verilog({AXIS.name: emit_top(build.plan, AXIS, cycles)})[AXIS.name]
+    tops = write_verilog({top.name: emit_top(build.plan, top, cycles) for top in (AXIS, REGISTERS)})
     images = sorted(name for name in build.manifest["files"] if name.startswith("images/"))
-    description = render(__package__, "component.core.j2", {"images": images, "top": AXIS, "model": build.model_hash})
+    verilog = [AXIS.file, REGISTERS.file, *(path.name for path in build.core_verilog)]
+    layouts = (input_beat(build.plan.input), result_beat(build.plan.readout))
+    facts = {
+        "images": images,
+        "verilog": verilog,
+        "top": AXIS,
+        "registers": REGISTERS,
+        "core": CORE,
+        "model": build.model_hash,
+        "address_bits": Register.address_bits(),
+        "map": {register.name: register.value for register in Register},
+        "input_bits": layouts[0].size,
+        "result_bits": layouts[1].size,
+        "load_bits": LOAD_BITS if build.plan.loaded else 0,
+    }
     return {
-        AXIS.file: top.encode(),
+        **{f"{name}.v": text.encode() for name, text in tops.items()},
         **{path.name: path.read_bytes() for path in build.core_verilog},
         "core.vlt": (build.path / "rtl" / "core.vlt").read_bytes(),
         **{name: (build.path / name).read_bytes() for name in images},
-        _DESCRIPTION: description.encode(),
+        **{name: render(__package__, f"{template}.j2", facts).encode() for name, template in _TEMPLATES.items()},
     }

@@ -7,6 +7,7 @@ what reads a build, simulates its netlist or synthesises it says here which modu
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum, unique
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,19 @@ from snnc.compiler.plan import Plan
 if TYPE_CHECKING:
     from amaranth.lib import wiring
 
-__all__ = ["AXIS", "CORE", "ENCODER", "LEAST_DIVISOR", "SHELL", "SHELL_HOLD", "STARTUP_SECONDS", "TOPS", "UART", "Top"]
+__all__ = [
+    "AXIS",
+    "CORE",
+    "ENCODER",
+    "LEAST_DIVISOR",
+    "REGISTERS",
+    "SHELL",
+    "SHELL_HOLD",
+    "STARTUP_SECONDS",
+    "TOPS",
+    "UART",
+    "Top",
+]
 
 STARTUP_SECONDS: Final = 50e-6
 """How long a top holds its core in reset after configuration: block RAM of an iCE40 reads 0 for some microseconds, and
@@ -32,6 +45,28 @@ CORE: Final = "snnc_core"
 
 ENCODER: Final = "snnc_send_on_delta"
 """That of an encoder in front of one, which `snnc encoder` writes."""
+
+
+@unique
+class Register(IntEnum):
+    """Addresses, in bytes, of the register block's words."""
+
+    STATUS = 0x00
+    """Read: bit 0, `INPUT` takes a beat; bit 1, a result is there; bit 2, `LOAD` takes a word."""
+    MODEL = 0x04
+    """Read: the first 4 bytes of the model hash, as it is written."""
+    INPUT = 0x08
+    """Write: an input beat."""
+    LOGIT = 0x0C
+    """Read: the signed logit of the result that is there."""
+    RESULT = 0x10
+    """Read: the rest of it, which is taken with that."""
+    LOAD = 0x14
+    """Write: a load word."""
+
+    @classmethod
+    def address_bits(cls) -> int:
+        return max(cls).bit_length()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +109,14 @@ UART: Final = Top(name="uart", module="snnc_uart", title="serial line", componen
 
 AXIS: Final = Top(name="axis", module="snnc_axis", title="AXI4-Stream", component="snnc.rtl.tops.axis:AxisTop")
 """For designs of others: written where it is asked for (``snnc integrate``)."""
+
+REGISTERS: Final = Top(
+    name="registers",
+    module="snnc_registers",
+    title="AXI4-Lite registers",
+    component="snnc.rtl.tops.registers:RegistersTop",
+)
+"""For designs of others with a processor: written where `AXIS` is."""
 
 TOPS: Final[Mapping[str, Top]] = MappingProxyType({top.name: top for top in (SHELL,)})
 """Those that every build has."""

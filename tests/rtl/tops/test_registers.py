@@ -1,0 +1,165 @@
+"""The register block in the bench of its bus's ecosystem, and what is written for LiteX and Amaranth around a core."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snnc.compiler import cli
+from snnc.compiler.backend.verilog import write_verilog
+from snnc.compiler.build.folder import LOAD_IMAGE
+from snnc.compiler.commands.verify import random_inputs
+from snnc.compiler.errors import VerificationError
+from snnc.compiler.ir import Encoding
+from snnc.compiler.tools import VERILATOR, verilator_environment
+from snnc.rtl.tops import REGISTERS, Register
+from snnc.sim.cosimulation.simulator import build_executable, run_bench
+from snnc.sim.models import golden
+from snnc.sim.trust.protocol import vectors
+from tests.networks import build_graph, random_chain
+
+pytest.importorskip("cocotbext.axi")
+pytestmark = pytest.mark.heavy
+
+
+@pytest.fixture(scope="module", params=["built in", "loaded"])
+def component(request, tmp_path_factory):
+    """A build, and the folder that `snnc integrate` writes of it."""
+    path = tmp_path_factory.mktemp("registers") / "build"
+    graph = random_chain((12, 6, 3), encoding=Encoding.DIRECT, seed=4)
+    build = build_graph(graph, path, lanes=(2, 3), spram=request.param == "loaded")
+    assert cli.run(["integrate", str(path), "--mhz", "2"]) == 0  # a short hold: 100 cycles
+    return build, path.with_name("build-axis")
+
+
+def run(component, repository, tmp_path, *, pause, seed, spoil=0):
+    build, folder = component
+    steps = build.plan.time_steps
+    inputs = random_inputs(build.plan, 5, time_steps=steps, density=0.4, seed=seed)
+    trace = golden.run(build.load_graph(), inputs, time_steps=steps)
+    results = []
+    for row in trace.logits.tolist():
+        for k, logit in enumerate(row):
+            best = max(range(k + 1), key=lambda place: (row[place], -place))
+            results.append([logit, k, best, int(k == len(row) - 1)])
+    results[4][0] += spoil
+    image = build.path / LOAD_IMAGE
+    content = {
+        "beats": vectors(build, inputs, time_steps=steps)["beats"],
+        "results": results,
+        "load": [int(word, 16) for word in image.read_text().split()] if build.plan.loaded else [],
+        "model": int(build.model_hash[:8], 16),
+        "pause": pause,
+        "seed": seed,
+    }
+    path = tmp_path / "vectors.json"
+    path.write_text(json.dumps(content))
+    sources = [folder / name for name in ("core.v", "primitives.v", REGISTERS.file)]
+    executable = build_executable(sources, {}, REGISTERS.module)
+    run_bench(
+        executable,
+        "tests.rtl.tops.registers_bench",
+        cwd=folder,
+        plusargs=["+verilator+rand+reset+2", f"+verilator+seed+{seed + 1}"],
+        environment={"SNNC_VECTORS": str(path), "PYTHONPATH": str(repository)},
+    )
+
+
+@pytest.mark.parametrize(("pause", "seed"), [(0.0, 0), (0.6, 1)])
+def test_every_result_comes_whatever_pauses(pause, seed, component, repository, tmp_path):
+    run(component, repository, tmp_path, pause=pause, seed=seed)
+
+
+def test_a_wrong_result_is_seen(component, repository, tmp_path):
+    with pytest.raises(VerificationError):
+        run(component, repository, tmp_path, pause=0.0, seed=0, spoil=1)
+
+
+def module(folder: Path, name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+def lint(folder, verilog, top):
+    """Verilator's warnings of a design around the component."""
+    names = ("core.v", "primitives.v", REGISTERS.file)
+    sources = [folder / "core.vlt", verilog, *(folder / name for name in names)]
+    command = VERILATOR.command()
+    result = subprocess.run(
+        [*command, "--lint-only", "-Wno-fatal", "--top-module", top, *map(str, sources)],
+        cwd=folder,
+        env={**os.environ, **verilator_environment()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return [line for line in result.stderr.splitlines() if "PIN" in line or "%Error" in line]
+
+
+def test_the_component_of_amaranth_has_the_cores_ports(component, tmp_path):
+    from amaranth.back import rtlil  # type: ignore[attr-defined]  # amaranth-stubs lacks it
+    from amaranth.hdl import Module
+    from amaranth.lib import wiring
+
+    build, folder = component
+    found = module(folder, "snnc_amaranth")
+    assert issubclass(found.SnncCore, wiring.Component)
+    core = found.SnncCore()
+    m = Module()
+    m.submodules.core = core
+    ports = [core.i.payload, core.i.valid, core.i.ready, core.o.payload, core.o.valid, core.o.ready]
+    if build.plan.loaded:
+        ports += [core.load.payload, core.load.valid, core.load.ready]
+    text = rtlil.convert(m, name="design", ports=ports)
+    (tmp_path / "design.v").write_text(write_verilog({"design": text})["design"])
+    assert lint(folder, tmp_path / "design.v", "design") == []
+
+    class Platform:
+        def __init__(self):
+            self.files = {}
+
+        def add_file(self, name, content):
+            self.files[name] = content
+
+    platform = Platform()
+    core.add_files(platform)
+    assert {"core.v", "primitives.v"} <= platform.files.keys()
+    assert any(name.startswith("images/") for name in platform.files)
+
+
+def test_the_module_of_litex_is_a_slave_of_its_bus(component, tmp_path):
+    pytest.importorskip("litex")
+    from litex.gen.fhdl.verilog import convert
+    from migen import ClockDomain
+
+    _, folder = component
+    found = module(folder, "snnc_litex")
+    assert {register.name: register.value for register in Register} == found.REGISTERS
+
+    class Platform:
+        def __init__(self):
+            self.sources = []
+
+        def add_source(self, name):
+            self.sources.append(name)
+
+    platform = Platform()
+    block = found.Snnc(platform)
+    assert {name.rpartition("/")[2] for name in platform.sources} >= {"core.v", "primitives.v", REGISTERS.file}
+    block.cd_sys = ClockDomain("sys")  # a SoC has one
+    bus = block.bus
+    ios = {signal for channel in (bus.aw, bus.w, bus.b, bus.ar, bus.r) for signal in channel.flatten()}
+    ios |= {block.cd_sys.clk, block.cd_sys.rst}
+    convert(block, ios=ios, name="soc").write(str(tmp_path / "soc.v"))
+    assert lint(folder, tmp_path / "soc.v", "soc") == []
