@@ -132,12 +132,13 @@ class Unframer(wiring.Component):
         count = Signal(range(FRAME_BYTES + 1))
         escaped, broken = Signal(), Signal()
         content = Mux(escaped, Mux(self.data == ESCAPED_END, Const(END, 8), Const(ESCAPE, 8)), self.data)
-        right, fits, begun = Signal(), Signal(), Signal()
+        right, fits, closed, begun = Signal(), Signal(), Signal(), Signal()
         whole = ~escaped & ~broken & right & fits
-        # Both stand for many cycles before the byte that asks for them.
+        # These stand for many cycles before the byte that asks for them.
         m.d.sync += [
             right.eq(checksum.value == RESIDUE),
             fits.eq(self.length + OVERHEAD == count),
+            closed.eq(self.hold | (count == FRAME_BYTES)),
             self.frame.eq(0),
             self.damaged.eq(0),
             self.write.eq(0),
@@ -158,7 +159,7 @@ class Unframer(wiring.Component):
                 m.d.sync += [count.eq(0), escaped.eq(0), broken.eq(0)]
                 with m.If(~self.hold):
                     m.d.comb += checksum.clear.eq(1)
-            with m.Elif(self.hold | (count == FRAME_BYTES)):
+            with m.Elif(closed):
                 m.d.sync += broken.eq(1)
             with m.Elif(~escaped & (self.data == ESCAPE)):
                 m.d.sync += escaped.eq(1)
@@ -167,12 +168,10 @@ class Unframer(wiring.Component):
                 m.d.sync += [self.write.eq(1), count.eq(count + 1), escaped.eq(0)]
                 with m.If(escaped & (self.data != ESCAPED_END) & (self.data != ESCAPED_ESCAPE)):
                     m.d.sync += broken.eq(1)
-                with m.Switch(count):
-                    for place, register in enumerate((self.kind, self.sequence, self.length)):
-                        with m.Case(place):
-                            m.d.sync += register.eq(content)
-                    with m.Case(3):
-                        m.d.sync += self.argument[:8].eq(content)
-                    with m.Case(4):
-                        m.d.sync += self.argument[8:].eq(content)
+        with m.If(self.write):
+            fields = (self.kind, self.sequence, self.length, self.argument[:8], self.argument[8:])
+            with m.Switch(self.position):
+                for place, register in enumerate(fields):
+                    with m.Case(place):
+                        m.d.sync += register.eq(self.byte)
         return m
