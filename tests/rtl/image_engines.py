@@ -53,6 +53,7 @@ class Case:
     constants: MemoryKind = MemoryKind.LUT
     residual_bits: int = 14
     multiplies: bool = False
+    skips: bool = True
     seed: int = 0
 
     @property
@@ -133,6 +134,7 @@ def engine_plan(case: Case) -> EnginePlan:
             value_bits=case.bits,
             current_bits=bits,
             multiplies=case.multiplies,
+            skips=case.skips,
             pixels=memory("pixels", MemoryKind.EBR, case.bits, case.source_layout.depth),
             spikes=memory("spikes", MemoryKind.EBR, further, layout.depth) if further else None,
         ),
