@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib.resources
 import json
 import re
 import zlib
@@ -241,7 +240,7 @@ def top_for(build: Build, board: Board, clock: Clock) -> str:
     # Amaranth is not needed for anything before this.
     from snnc.rtl.emit import emit_top
     from snnc.rtl.tops.flash import Load
-    from snnc.rtl.tops.uart.top import Settings
+    from snnc.rtl.tops.uart.top import Settings, with_buffer
 
     load = flash_load(build, board)
     lights = [light.low for light in (board.life, board.activity) if light]
@@ -254,8 +253,7 @@ def top_for(build: Build, board: Board, clock: Clock) -> str:
         load=Load(offset=board.flash.offset, crc=zlib.crc32(load)) if board.flash and load else None,
         pll=clock.pll,
     )
-    beside = importlib.resources.files("snnc.rtl.tops.uart").joinpath("buffer.v").read_text(encoding="utf-8")
-    return write_verilog({UART.name: emit_top(build.plan, UART, settings)})[UART.name] + beside
+    return with_buffer(write_verilog({UART.name: emit_top(build.plan, UART, settings)})[UART.name])
 
 
 def board_pins(board: Board, *, flash: bool = False) -> tuple[Pin, ...]:

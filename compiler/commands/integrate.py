@@ -11,7 +11,7 @@ from snnc.compiler.build.folder import Build, replacing_folder, using_build
 from snnc.compiler.build.templates import render
 from snnc.compiler.errors import BuildError
 from snnc.compiler.plan import LOAD_BITS
-from snnc.rtl.tops import AXIS, CORE, REGISTERS, STARTUP_SECONDS, Register
+from snnc.rtl.tops import AXIS, CORE, REGISTERS, SPI, STARTUP_SECONDS, Register
 
 __all__ = ["component_files", "integrate_command"]
 
@@ -31,8 +31,8 @@ _TEMPLATES = {
     "--mhz", type=click.FloatRange(1, 1000), default=100, show_default=True, help="The fastest clock that it gets."
 )
 def integrate_command(build: Path, output: Path | None, mhz: float) -> None:
-    """Write BUILD as a component with AXI4-Stream ports, or registers behind AXI4-Lite: Verilog, images, and what
-    FuseSoC, LiteX and Amaranth need.
+    """Write BUILD as a component with AXI4-Stream ports, registers behind AXI4-Lite, or an SPI slave: Verilog, images,
+    and what FuseSoC, LiteX and Amaranth need.
     """
     path = build.with_name(f"{build.name}-axis") if output is None else output
     if path.exists() and not (path / _DESCRIPTION).is_file():
@@ -44,8 +44,8 @@ def integrate_command(build: Path, output: Path | None, mhz: float) -> None:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(data)
     click.echo(
-        f"Written to {path}: {AXIS.file} (module {AXIS.module}), {REGISTERS.file} (module {REGISTERS.module}) and "
-        f"{len(files) - 2} files more; docs/integrate.md."
+        f"Written to {path}: {AXIS.file} (module {AXIS.module}), {REGISTERS.file}, {SPI.file} and {len(files) - 3} "
+        "files more; docs/integrate.md."
     )
 
 
@@ -54,10 +54,20 @@ def component_files(build: Build, *, cycles: int) -> dict[str, bytes]:
     # Amaranth is not needed for anything before this.
     from snnc.rtl.beats import input_beat, result_beat
     from snnc.rtl.emit import emit_top
+    from snnc.rtl.tops.uart.top import Settings, with_buffer
 
-    tops = write_verilog({top.name: emit_top(build.plan, top, cycles) for top in (AXIS, REGISTERS)})
+    settings = Settings(board=SPI.name, clock_hz=round(cycles / STARTUP_SECONDS), baud=1, lights_low=(False,))
+    tops = dict(
+        write_verilog(
+            {
+                **{top.name: emit_top(build.plan, top, cycles) for top in (AXIS, REGISTERS)},
+                SPI.name: emit_top(build.plan, SPI, settings),
+            }
+        )
+    )
+    tops[SPI.name] = with_buffer(tops[SPI.name])
     images = sorted(name for name in build.manifest["files"] if name.startswith("images/"))
-    verilog = [AXIS.file, REGISTERS.file, *(path.name for path in build.core_verilog)]
+    verilog = [AXIS.file, REGISTERS.file, SPI.file, *(path.name for path in build.core_verilog)]
     layouts = (input_beat(build.plan.input), result_beat(build.plan.readout))
     facts = {
         "images": images,

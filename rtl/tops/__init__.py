@@ -24,9 +24,11 @@ __all__ = [
     "REGISTERS",
     "SHELL",
     "SHELL_HOLD",
+    "SPI",
     "STARTUP_SECONDS",
     "TOPS",
     "UART",
+    "Register",
     "Top",
 ]
 
@@ -117,6 +119,9 @@ REGISTERS: Final = Top(
     component="snnc.rtl.tops.registers:RegistersTop",
 )
 """For designs of others with a processor: written where `AXIS` is."""
+
+SPI: Final = Top(name="spi", module="snnc_spi", title="SPI slave", component="snnc.rtl.tops.spi:SpiTop")
+"""For designs of others with a microcontroller beside them: written where `AXIS` is."""
 
 TOPS: Final[Mapping[str, Top]] = MappingProxyType({top.name: top for top in (SHELL,)})
 """Those that every build has."""

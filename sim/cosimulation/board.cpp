@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <vector>
 
-#include "Vsnnc_uart.h"
+#include "Vtop.h"
 #include "verilated.h"
 
 #ifdef SNNC_FLASH
@@ -70,7 +70,7 @@ int main(int count, char** words) {
     const uint64_t started = 200000000;  // a host is not there before the reset, nor before a PLL has locked
     VerilatedContext context;
     context.commandArgs(count, words);
-    Vsnnc_uart top{&context};
+    Vtop top{&context};
     std::deque<unsigned char> waiting;
     unsigned sending = 0, receiving = 0;
     int send_bits = 0, receive_bits = 0;

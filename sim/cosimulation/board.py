@@ -17,7 +17,7 @@ from typing import Final
 from snnc.compiler.errors import ToolError
 from snnc.compiler.tools import VERILATOR, run_tool, tool_versions
 from snnc.compiler.tools.cache import cache_folder
-from snnc.rtl.tops import UART
+from snnc.rtl.tops import UART, Top
 from snnc.sim.cosimulation.simulator import store
 
 __all__ = ["bad_start", "board_executable", "simulated_board"]
@@ -26,7 +26,7 @@ _DRIVER: Final = Path(__file__).with_suffix(".cpp")
 _WAIVERS: Final = Path(__file__).parent / "verilator.vlt"
 _PROGRAM: Final = "board"
 _ARGUMENTS: Final = (
-    *("--cc", "--exe", "--build", "-O3", "--x-initial", "unique", "--top-module", UART.module, "-o", _PROGRAM),
+    *("--cc", "--exe", "--build", "-O3", "--x-initial", "unique", "--prefix", "Vtop", "-o", _PROGRAM),
     *("-Wno-fatal", "--Mdir", "objects", "--timescale", "1ps/1ps"),
 )
 # Only a PLL has a time of its own. The wheel does not know how to ask the compiler for coroutines.
@@ -40,7 +40,9 @@ _FLASH: Final = "flash_select"
 """A port of a top that has a flash."""
 
 
-def board_executable(sources: Sequence[Path], *, late: int = 0, optimised: bool = True) -> Path:
+def board_executable(
+    sources: Sequence[Path], *, late: int = 0, optimised: bool = True, top: Top = UART, driver: Path = _DRIVER
+) -> Path:
     """Compile a board's top, or find it in the cache.
 
     Parameters
@@ -52,16 +54,26 @@ def board_executable(sources: Sequence[Path], *, late: int = 0, optimised: bool 
         core starts at random, those with a reset value too.
     optimised
         Worth it for many samples: of a netlist of thousands of cells it takes minutes.
+    top, driver
+        The module, and the program in C++ that has its clock and its line.
     """
     texts = {path.name: path.read_text(encoding="utf-8") for path in sources}
     if late:
         texts = {name: bad_start(name, text, late) for name, text in texts.items()}
-    driver = _DRIVER.read_text(encoding="utf-8")
+    program = driver.read_text(encoding="utf-8")
     timed = any("snnc_pll #(" in text for text in texts.values())
     memory = ("-CFLAGS", "-DSNNC_FLASH") if any(_FLASH in text for text in texts.values()) else ()
-    arguments = [*_ARGUMENTS, *memory, *(_TIMED if timed else ()), "-MAKEFLAGS", _MAKE_FLAGS[optimised]]
+    arguments = [
+        *_ARGUMENTS,
+        "--top-module",
+        top.module,
+        *memory,
+        *(_TIMED if timed else ()),
+        "-MAKEFLAGS",
+        _MAKE_FLAGS[optimised],
+    ]
     key = hashlib.sha256()
-    for part in (*texts.values(), driver, *arguments, *tool_versions([VERILATOR]).values()):
+    for part in (*texts.values(), program, *arguments, *tool_versions([VERILATOR]).values()):
         key.update(part.encode() + b"\0")
     folder = cache_folder() / "simulation" / key.hexdigest()[:32]
     if (folder / _PROGRAM).exists():
@@ -71,9 +83,9 @@ def board_executable(sources: Sequence[Path], *, late: int = 0, optimised: bool 
         for file, text in texts.items():
             (work / file).write_text(text, encoding="utf-8")
         (work / _WAIVERS.name).write_text(_WAIVERS.read_text(encoding="utf-8"), encoding="utf-8")
-        (work / _DRIVER.name).write_text(driver, encoding="utf-8")
+        (work / driver.name).write_text(program, encoding="utf-8")
         made = work / "objects" / _PROGRAM
-        arguments += [_WAIVERS.name, *texts, _DRIVER.name]
+        arguments += [_WAIVERS.name, *texts, driver.name]
         run_tool(VERILATOR, arguments, cwd=work, log=cache_folder() / "logs" / "board.log", produces=[made])
         store([made], folder)
     return folder / _PROGRAM

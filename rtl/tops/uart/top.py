@@ -1,6 +1,8 @@
 """A core on a board: a clock, a serial line and lights."""
 
+import importlib.resources
 from dataclasses import dataclass
+from typing import Any
 
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, ResetInserter, ResetSignal, Signal, Value
 from amaranth.lib import wiring
@@ -19,7 +21,7 @@ from snnc.rtl.tops.uart.line import Receiver, Transmitter
 from snnc.rtl.tops.uart.places import Places
 from snnc.rtl.tops.uart.results import Results
 
-__all__ = ["BUFFER", "Settings", "UartTop"]
+__all__ = ["BUFFER", "Settings", "UartTop", "with_buffer"]
 
 BUFFER = "snnc_uart_buffer"
 """The Verilog module of ``buffer.v``."""
@@ -61,6 +63,11 @@ class Settings:
         return round(self.clock_hz / self.baud)
 
 
+def with_buffer(verilog: str) -> str:
+    """A top's Verilog with the memory that Amaranth knows by its name alone."""
+    return verilog + importlib.resources.files(__package__ or "").joinpath("buffer.v").read_text(encoding="utf-8")
+
+
 class UartTop(wiring.Component):
     """Everything on the chip.
 
@@ -94,7 +101,7 @@ class UartTop(wiring.Component):
         activity = {"activity": Out(1)} if len(settings.lights_low) > 1 else {}
         held = {"held": In(settings.held)} if settings.held else {}
         flash = {f"flash_{name}": Out(1) for name in ("select", "clock", "copi")} | {"flash_cipo": In(1)}
-        own = {"clk": In(1), "rx": In(1), "tx": Out(1), "life": Out(1)}
+        own = {"clk": In(1), **self._line_ports(), "life": Out(1)}
         super().__init__({**own, **activity, **held, **(flash if settings.load else {})})
 
     def elaborate(self, platform: object) -> Module:
@@ -110,8 +117,6 @@ class UartTop(wiring.Component):
             flash=settings.load is not None,
         )
         places = Places.of(plan.readout)
-        m.submodules.receiver = receiver = Receiver(settings.divisor)
-        m.submodules.transmitter = transmitter = Transmitter(settings.divisor)
         m.submodules.unframer = unframer = Unframer()
         results = Results(plan.readout)
         m.submodules.control = control = Control(identity, places, loads=settings.load is not None)
@@ -131,19 +136,14 @@ class UartTop(wiring.Component):
             i_write_address=Mux(unframer.write, unframer.position, places.results + results.position),
             i_write_data=Mux(unframer.write, unframer.byte, results.byte),
         )
-        wiring.connect(m, control.o, transmitter.i)
+        self._add_line(m, unframer, control)
         m.d.comb += [
-            receiver.line.eq(self.rx),
-            self.tx.eq(transmitter.line),
-            unframer.data.eq(receiver.data),
-            unframer.valid.eq(receiver.valid),
             control.frame.eq(unframer.frame),
             control.kind.eq(unframer.kind),
             control.sequence.eq(unframer.sequence),
             control.length.eq(unframer.length),
             control.argument.eq(unframer.argument),
             control.damaged.eq(unframer.damaged),
-            control.line_error.eq(receiver.error),
             control.sum_busy.eq(unframer.sum_busy),
             control.sum_value.eq(unframer.sum_value),
             results.free.eq(~unframer.write),
@@ -155,6 +155,22 @@ class UartTop(wiring.Component):
         self._add_core(m, unframer, control, results, layout.size)
         self._lights(m, entered | results.write)
         return m
+
+    def _line_ports(self) -> dict[str, Any]:
+        return {"rx": In(1), "tx": Out(1)}
+
+    def _add_line(self, m: Module, unframer: Unframer, control: Control) -> None:
+        """Where bytes come from and go to."""
+        m.submodules.receiver = receiver = Receiver(self._settings.divisor)
+        m.submodules.transmitter = transmitter = Transmitter(self._settings.divisor)
+        wiring.connect(m, control.o, transmitter.i)
+        m.d.comb += [
+            receiver.line.eq(self.rx),
+            self.tx.eq(transmitter.line),
+            unframer.data.eq(receiver.data),
+            unframer.valid.eq(receiver.valid),
+            control.line_error.eq(receiver.error),
+        ]
 
     def _start(self, m: Module) -> None:
         """The clock, and how long everything is held in reset from when it is good."""
