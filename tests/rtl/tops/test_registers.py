@@ -18,7 +18,7 @@ from snnc.compiler.commands.verify import random_inputs
 from snnc.compiler.errors import VerificationError
 from snnc.compiler.ir import Encoding
 from snnc.compiler.tools import VERILATOR, verilator_environment
-from snnc.rtl.tops import REGISTERS, Register
+from snnc.rtl.tops import AXIS, REGISTERS, SPI, Register
 from snnc.sim.cosimulation.simulator import build_executable, run_bench
 from snnc.sim.models import golden
 from snnc.sim.trust.protocol import vectors
@@ -105,6 +105,21 @@ def lint(folder, verilog, top):
     )
     assert result.returncode == 0, result.stderr
     return [line for line in result.stderr.splitlines() if "PIN" in line or "%Error" in line]
+
+
+@pytest.mark.parametrize("top", [AXIS, REGISTERS, SPI], ids=lambda top: top.name)
+def test_the_lint_of_every_top_is_silent(top, component):
+    _, folder = component
+    names = ("core.vlt", AXIS.file, REGISTERS.file, SPI.file, "core.v", "primitives.v")
+    result = subprocess.run(
+        [*VERILATOR.command(), "--lint-only", "--top-module", top.module, *(str(folder / name) for name in names)],
+        cwd=folder,
+        env={**os.environ, **verilator_environment()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_the_component_of_amaranth_has_the_cores_ports(component, tmp_path):
