@@ -1,8 +1,8 @@
 """Logic cells, estimated from a plan, so that what cannot fit is refused before a minute of synthesis.
 
-The terms follow the hardware's structure; their factors were fitted to what nextpnr packs for 13 networks of 64-32-10
-to 784-32-10 with 1 to 16 lanes on iCE40, which they meet within 15 %; the devices of another family say by how much to
-scale. The serial shell is included.
+The terms follow the hardware's structure; their factors were fitted to what nextpnr packs on iCE40 for 13 fully
+connected networks of 64-32-10 to 784-32-10 with 1 to 16 lanes, and for convolutional ones, scattered and gathered, with
+1 to 32; the devices of another family say by how much to scale. The serial shell is included.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ CURRENT_BIT: Final = 1.4
 
 SHIFTER_BIT: Final = 0.9
 """Per bit of a shifted weight and per level of its shifter."""
+
+QUEUE: Final = 60
+"""A queue in block RAM: its addresses, its credits, and the words in front of and behind the memory."""
 
 SIDE: Final = 130
 """A side projection's walker, queue and serialiser."""
@@ -58,6 +61,8 @@ def engine_cells(engine: EnginePlan) -> int:
     bits = engine.column_banks * engine.lanes * engine.residual_bits
     cells = ENGINE + STATE_BIT * bits
     cells += (SIDE + JOIN_BIT * bits) * (len(engine.projections) - 1)
+    queues = [projection.queue for projection in engine.projections if projection.queue.steps is None]
+    cells += QUEUE * sum(queue.memory is not None and queue.memory.blocks > 0 for queue in queues)
     cells += PASS_BIT * bits * (len(engine.passes) - 1)
     if engine.staged:
         cells += (FORWARD_BIT if engine.forwards else STAGE_BIT) * bits

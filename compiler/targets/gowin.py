@@ -69,7 +69,7 @@ def _device(
         title=title,
         logic_cells=luts,
         logic_name="LUT",
-        logic_scale=1.2,  # 1.08 to 1.31 for six networks of 64-32-10 to 256-64-10, see the test of the estimate
+        logic_scale=1.25,  # 1.08 to 1.31 for six fully connected networks, 1.42 for a convolutional one
         flip_flops=flip_flops,
         widest_lanes=widest_lanes,
         block_rams=block_rams,

@@ -11,21 +11,25 @@ from snnc.rtl.engines.image.plan import ImageKind
 
 __all__ = ["further_cells"]
 
+UNIT: Final = 400
+"""Of each unit: the walk below its kernels, the image's addresses, and the replay of its spikes."""
+
 MULTIPLIER_BIT: Final = 1.3
 """Per bit of a weight and bit of the pixel that it is multiplied by."""
 
 SKIPS: Final = 300
-"""What leaves out blank rows and columns: fitted to two cores that were packed, which are 5 % less and 4 % more."""
+"""What leaves out blank rows and columns: fitted to two cores that were packed."""
 
 
 def further_cells(engine: EnginePlan) -> Iterator[float]:
-    """Estimated iCE40 cells, part by part: the current of a word, and what scales weights by a pixel."""
+    """Estimated iCE40 cells, part by part: the units, a word's current, and what scales weights by a pixel."""
     kind = engine.kind
     assert isinstance(kind, ImageKind)
     if kind.skips:
         yield SKIPS
-    yield CURRENT_BIT * engine.lanes * kind.current_bits
+    yield UNIT * engine.units
+    yield CURRENT_BIT * engine.units * engine.lanes * kind.current_bits
     if kind.multiplies:
-        yield MULTIPLIER_BIT * engine.lanes * engine.main.weight_bits * kind.value_bits
+        yield MULTIPLIER_BIT * engine.units * engine.lanes * engine.main.weight_bits * kind.value_bits
     else:
-        yield shifter_cells(engine, kind.value_bits)
+        yield engine.units * shifter_cells(engine, kind.value_bits)

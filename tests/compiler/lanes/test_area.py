@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from snnc.compiler.commands.compile import parse_lanes
+from snnc.compiler.design import Engines, Options
+from snnc.compiler.formats import RandomNetwork
 from snnc.compiler.ir import Encoding
 from snnc.compiler.lanes.area import engine_cells, total_cells
+from snnc.compiler.pipeline import begin, passes_before, run_passes
+from snnc.compiler.targets import find_device
 from tests.compiler.networks import random_design
 
 # Measured with Yosys 0.70 and nextpnr 0.11, serial shell included, random networks of T_max 10.
@@ -24,6 +29,48 @@ PACKED = [
     ((64, 128, 10), Encoding.EVENTS, 4, (4, 2), 769),
     ((32, 16, 10), Encoding.EVENTS, 4, (1, 1), 498),
 ]
+
+
+# The same for convolutional ones, random with T_max 4 and the student that ships, scattered and gathered.
+MNIST = "mnist-conv-int4.pt"
+PACKED_CONVOLUTIONS = [
+    ("2x16x16-8c3-16c3s2-10", Encoding.EVENTS, 4, 4, Engines.SCATTER, "8,16,10", 2116),
+    ("2x16x16-8c3-16c3s2-10", Encoding.EVENTS, 4, 4, Engines.SCATTER, "4,3,1", 1474),
+    ("1x28x28-12c3s2-m2-24c3-10", Encoding.DIRECT, 4, 4, Engines.SCATTER, "12,6,12,4", 4510),
+    ("1x28x28-12c3s2-m2-24c3-10", Encoding.DIRECT, 4, 4, Engines.SCATTER, "1,1,1,1", 2192),
+    ("1x20x20-12c3s2-16c3-24c3s2-10", Encoding.DIRECT, 4, 4, Engines.GATHER, "6,16,12,5", 2438),
+    ("1x20x20-12c3s2-16c3-24c3s2-10", Encoding.DIRECT, 2, 3, Engines.GATHER, "12x2,16x2,24x2,10", 7129),
+    ("3x16x16-16c3-24c3s2-10", Encoding.DIRECT, 4, 4, Engines.GATHER, "1,2,1", 1546),
+    ("1x16x16-8c3-m2-16c3-10", Encoding.DIRECT, 4, 5, Engines.GATHER, "8x2,8,16x2,10", 3935),
+    (MNIST, Encoding.DIRECT, 1, 2, Engines.SCATTER, "1,1,1,1", 2081),
+    (MNIST, Encoding.DIRECT, 2, 3, Engines.SCATTER, "24,16,12,5", 4456),
+    (MNIST, Encoding.DIRECT, 4, 4, Engines.SCATTER, "4,4,5,4", 2825),
+    (MNIST, Encoding.DIRECT, 4, 4, Engines.GATHER, "24,32,16,10", 4671),
+    (MNIST, Encoding.DIRECT, 1, 4, Engines.GATHER, "24x2,16,12,5", 6260),
+]
+
+
+@pytest.mark.parametrize(("network", "encoding", "steps", "bits", "engines", "lanes", "cells"), PACKED_CONVOLUTIONS)
+def test_convolutions_within_a_tenth_of_what_was_packed(
+    repository, network, encoding, steps, bits, engines, lanes, cells
+):
+    widths = parse_lanes(lanes)
+    options = Options(
+        time_steps=steps,
+        weight_bits=bits,
+        engines=engines,
+        lanes=tuple(count for count, _ in widths),
+        column_banks=tuple(banks for _, banks in widths),
+    )
+    student = network == MNIST
+    source = (
+        repository / "examples" / "students" / network
+        if student
+        else RandomNetwork(architecture=network, encoding=encoding, weight_bits=bits, time_steps=steps)
+    )
+    device = find_device("ice40", "up5k" if student else "hx8k")
+    design = run_passes(begin(source, device, options), passes_before("place"))
+    assert total_cells(design.complete_plan) == pytest.approx(cells, rel=0.1)
 
 
 # The same on ECP5, in its look-up tables: one factor for all, so that the estimate is rougher.
