@@ -1,10 +1,8 @@
 """A core behind an SPI slave, for a design with a microcontroller beside it: the frames of ``docs/link.md``."""
 
-from typing import Any
-
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Member, Out
 
 from snnc.compiler.link.frames import END
 from snnc.rtl.tops.uart.control import Control
@@ -99,7 +97,7 @@ class SpiTop(UartTop):
     copi: Signal
     cipo: Signal
 
-    def _line_ports(self) -> dict[str, Any]:
+    def _line_ports(self) -> dict[str, Member]:
         return {"select": In(1), "sclk": In(1), "copi": In(1), "cipo": Out(1)}
 
     def _add_line(self, m: Module, unframer: Unframer, control: Control) -> None:

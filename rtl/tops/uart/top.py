@@ -2,11 +2,10 @@
 
 import importlib.resources
 from dataclasses import dataclass
-from typing import Any
 
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, ResetInserter, ResetSignal, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Member, Out
 
 from snnc.compiler.link.identity import Identity
 from snnc.compiler.plan import LOAD_BITS, Plan
@@ -156,7 +155,7 @@ class UartTop(wiring.Component):
         self._lights(m, entered | results.write)
         return m
 
-    def _line_ports(self) -> dict[str, Any]:
+    def _line_ports(self) -> dict[str, Member]:
         return {"rx": In(1), "tx": Out(1)}
 
     def _add_line(self, m: Module, unframer: Unframer, control: Control) -> None:
