@@ -117,9 +117,8 @@ def explained(before: Sequence[str], after: Sequence[str]) -> list[str]:
             found = subprocess.run(["icebox_explain", str(path)], capture_output=True, text=True, check=False)
             texts.append(found.stdout.splitlines())
     one, other = texts
-    return [
-        line for line in difflib.unified_diff(one, other, lineterm="", n=0) if line[:1] in "+-" and line[3:].strip()
-    ]
+    told = [line for line in difflib.unified_diff(one, other, lineterm="", n=0) if line[:1] in "+-"]
+    return [line for line in told if line[3:].strip() and "Reading file" not in line]
 
 
 @click.command()
