@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -130,3 +130,18 @@ def test_blank_rows_and_columns_are_left_out_where_the_image_takes_longest(
     assert isinstance(kind, ImageKind)
     assert kind.skips == skips
     assert plan.attempts(4) == ((1, 4) if exits and engines is Engines.GATHER else (4,))
+
+
+def test_a_plan_with_an_exit_has_spike_maps_everywhere_or_nowhere() -> None:
+    graph = dataclasses.replace(network(), exit=Exit(margin=3, steps=(1,)))
+    chip: dict[str, Any] = {"target": "ecp5", "device": "85k", "lanes": (6, 8, 8, 5, 4)}
+    gathered, scattered_all = (
+        compile_graph(graph, **chip, engines=engines).complete_plan for engines in (Engines.GATHER, Engines.SCATTER)
+    )
+    assert not [*gathered.faults(), *scattered_all.faults()]
+    mixed = (*gathered.engines[:3], scattered_all.engines[3], gathered.engines[4])
+    (fault,) = dataclasses.replace(gathered, engines=mixed).faults()
+    assert (fault.field, fault.sentence) == (
+        "engines[3].kind",
+        "must do as the others with spike maps, since samples may end early",
+    )
