@@ -56,7 +56,6 @@ from snnc.compiler.targets import Device
 from snnc.rtl import engines, walkers
 from snnc.rtl.engines.memories import Choices, EngineMemories, LayerFacts
 from snnc.rtl.walkers.memories import WalkMemories
-from snnc.sim.models.timing.estimate import expected
 
 __all__ = ["Layer"]
 
@@ -133,8 +132,6 @@ class Layer:
             pixels=main.pixels,
             source_layout=main.source_layout,
             weighted=main.weighted,
-            blank=_blank(graph, main),
-            ends_early=graph.exit is not None,
             gathered=gathers,
             into_maps=population.name in maps,
         )
@@ -217,13 +214,6 @@ class Layer:
         if block is None or depth <= RING_WORDS or logic_cells(logic) <= TINY_LOGIC:
             return (side_by_side(logic, self._facts.units),)
         return side_by_side(block, self._facts.units), side_by_side(logic, self._facts.units)
-
-
-def _blank(graph: Graph, main: _Input) -> float:
-    """The share of an image that is expected in blank rows and columns."""
-    if main.pixels is None:
-        return 0.0
-    return 1 - float(expected(graph).sources[graph.input.name].walked(main.source_layout).mean())
 
 
 class _Input:

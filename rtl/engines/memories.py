@@ -36,10 +36,6 @@ class LayerFacts:
         The network's input where the main projection hears pixels; else None.
     source_layout, weighted
         Of the main projection: its source's layout, and the range of its weighted sum.
-    blank
-        Of an image: the share of it that is expected in rows and columns without a pixel that is not 0; else 0.
-    ends_early
-        Whether the network has an exit.
     gathered
         Whether its words are to gather spikes.
     into_maps
@@ -57,8 +53,6 @@ class LayerFacts:
     pixels: InputSource | None
     source_layout: LayoutPlan
     weighted: Range
-    blank: float
-    ends_early: bool
     gathered: bool
     into_maps: bool
 

@@ -53,7 +53,6 @@ class Case:
     constants: MemoryKind = MemoryKind.LUT
     residual_bits: int = 14
     multiplies: bool = False
-    skips: bool = True
     seed: int = 0
 
     @property
@@ -134,7 +133,6 @@ def engine_plan(case: Case) -> EnginePlan:
             value_bits=case.bits,
             current_bits=bits,
             multiplies=case.multiplies,
-            skips=case.skips,
             pixels=memory("pixels", MemoryKind.EBR, case.bits, case.source_layout.depth),
             spikes=memory("spikes", MemoryKind.EBR, further, layout.depth) if further else None,
         ),

@@ -17,16 +17,11 @@ UNIT: Final = 400
 MULTIPLIER_BIT: Final = 1.3
 """Per bit of a weight and bit of the pixel that it is multiplied by."""
 
-SKIPS: Final = 300
-"""What leaves out blank rows and columns: fitted to two cores that were packed."""
-
 
 def further_cells(engine: EnginePlan) -> Iterator[float]:
     """Estimated iCE40 cells, part by part: the units, a word's current, and what scales weights by a pixel."""
     kind = engine.kind
     assert isinstance(kind, ImageKind)
-    if kind.skips:
-        yield SKIPS
     yield UNIT * engine.units
     yield CURRENT_BIT * engine.units * engine.lanes * kind.current_bits
     if kind.multiplies:

@@ -38,8 +38,6 @@ __all__ = ["ImageEngine", "ImageUnits", "build", "hear_input"]
 class _Phase(enum.Enum, shape=4):
     LOAD = 0
     """Takes the image."""
-    AHEAD = 7
-    """The first two words are looked up; two cycles."""
     READ = 1
     """The first pixel is read,"""
     FETCH = 2
@@ -309,7 +307,6 @@ class ImageEngine(wiring.Component):
         walker, digits, output, beat = self._walker, self._digits, self._output, self.i.payload
         issued, tag = pipeline.issued, pipeline.tag
         phase = Signal(_Phase)
-        primed = Signal()  # one of the first two words is looked up
         step = Signal(self._step_bits)
         clearing = Signal(init=1)
         idle = Signal(name="_idle")
@@ -325,10 +322,6 @@ class ImageEngine(wiring.Component):
             reads.eq(fetches | (phase == _Phase.READ)),
             # Before an image is there its first pixel cannot be read: after the last tap the walker stays.
             walker.moves.eq((phase == _Phase.READ) | (fetches & ~read.final)),
-            walker.restarts.eq(phase == _Phase.LOAD),
-            walker.primes.eq(phase == _Phase.AHEAD),
-            walker.clears.eq(clearing),
-            walker.pixel.eq(beat.address),
             issued.factor.eq(digits.factor),
             tag.word.eq(tap.word),
             tag.last.eq(tap.last_word),
@@ -362,10 +355,6 @@ class ImageEngine(wiring.Component):
             with m.Case(_Phase.LOAD):
                 m.d.comb += [idle.eq(1), self.i.ready.eq(~clearing)]
                 with m.If(self.i.valid & ~clearing & loaded):
-                    m.d.sync += phase.eq(_Phase.AHEAD)
-            with m.Case(_Phase.AHEAD):
-                m.d.sync += primed.eq(~primed)
-                with m.If(primed):
                     m.d.sync += phase.eq(_Phase.READ)
             with m.Case(_Phase.READ):
                 m.d.sync += phase.eq(_Phase.FETCH)
@@ -390,7 +379,6 @@ class ImageEngine(wiring.Component):
         if self._cancels:
             m.d.comb += self.clears.eq(clearing)
         loads = (phase == _Phase.LOAD) & self.i.valid & beat.event
-        m.d.comb += walker.marks.eq(loads & (beat.value != 0))
         m.d.comb += digits.value.eq(Mux(read.blank, 0, self._pixels(m, clearing, loads, reads)))
         return _Issue(row=tap.row, idle=idle, last_step=last_step)
 

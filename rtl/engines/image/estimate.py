@@ -47,16 +47,14 @@ class MeanSample:
 
 def _gathering_cycles(plan: Plan, engine: EnginePlan, activity: Activity) -> npt.NDArray[np.float64]:
     """Slots of each position before the replays: every tap takes one, and one with several digits as many."""
-    layout, image, kind = engine.main.source_layout, activity.sources[plan.input.name], engine.kind
-    assert isinstance(kind, ImageKind)
-    pixels = image.nonzero(layout)
-    slots = np.full(layout.sizes, float(layout.channels))
-    if kind.skips:
-        slots = np.maximum(slots * image.walked(layout), pixels)
-    if not kind.multiplies:
+    layout, image = engine.main.source_layout, activity.sources[plan.input.name]
+    if isinstance(engine.kind, ImageKind) and engine.kind.multiplies:
+        slots = np.full(layout.sizes, float(layout.channels))
+    else:
         even = np.full(layout.sizes, 1 / (layout.rows * layout.columns))
-        slots = slots - pixels + image.at(0) * (even if image.shares is None else image.shares)
-    # Where no tap is left, one of zeros stands in; the words of a position follow each other.
+        digits = image.at(0) * (even if image.shares is None else image.shares)
+        slots = layout.channels - image.pixels + digits
+    # Where no tap is inside, one of zeros stands in; the words of a position follow each other.
     taken = np.maximum(slots_of_words(engine, engine.main, slots), 1)
     stepping = (1 + len(engine.passes)) * plan.time_steps
     found: npt.NDArray[np.float64] = (np.maximum(taken, stepping) + 1) * engine.layout.groups

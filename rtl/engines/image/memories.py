@@ -11,17 +11,10 @@ from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.engines.memories import Choices, LayerFacts
 from snnc.rtl.walkers.image.plan import ImageWalk
 
-__all__ = ["LOADS", "REPLAYS", "WORTH_SKIPPING", "membrane", "own", "record", "registers", "takes"]
+__all__ = ["LOADS", "REPLAYS", "membrane", "own", "record", "registers", "takes"]
 
 REPLAYS: Final = True
 LOADS: Final = False  # it has no port to load its weights through; they are few
-
-
-WORTH_SKIPPING: Final = 0.1
-"""Share of the image in blank rows and columns from which on it is worth leaving out.
-
-That is in front of spike maps where samples may end early: the first steps alone take less time than the image.
-"""
 
 
 def takes(facts: LayerFacts) -> bool:
@@ -68,7 +61,6 @@ def record(facts: LayerFacts, chosen: Mapping[str, MemoryPlan]) -> ImageKind:
         value_bits=facts.pixels.bits,
         current_bits=facts.weighted.bits,
         multiplies=facts.device.multiplies,
-        skips=facts.ends_early and facts.into_maps and facts.blank >= WORTH_SKIPPING,
         pixels=chosen["pixels"],
         spikes=chosen.get("spikes"),
         map_steps=facts.time_steps if facts.into_maps else None,

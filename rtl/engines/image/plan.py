@@ -32,8 +32,6 @@ class ImageKind(EngineKind):
     spikes
         Of all steps but the first, which leave at once: at a word's address, ``lanes`` bits per step, step 1 lowest.
         None for networks of one step, and with `map_steps`.
-    skips
-        Whether taps in blank rows and columns of the image are left out.
     map_steps
         The steps of the spike maps that its spikes go into, of each word one after another; None: into queues, step 0
         while words are gathered and the others out of `spikes`.
@@ -44,7 +42,6 @@ class ImageKind(EngineKind):
     value_bits: int
     current_bits: int
     multiplies: bool
-    skips: bool
     pixels: MemoryPlan
     spikes: MemoryPlan | None
     map_steps: int | None = None

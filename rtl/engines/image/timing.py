@@ -70,7 +70,7 @@ class Timing:
         assert link is not None
         engine, pipeline = self._engine, self._engine.pipeline
         begins = np.diff(self._stimulus.offsets) - 1 if self._into_maps else _first_markers(self._stimulus)
-        self.first_issue = begins + 5
+        self.first_issue = begins + 3
         runs = [self._words(unit, link) for unit in range(engine.units)]
         first, last = (np.array(values) for values in zip(*runs, strict=True))
         self.first_execute, self.last_execute = first.min(axis=0) + pipeline, last.max(axis=0) + pipeline
@@ -142,11 +142,6 @@ def _over_kernels(engine: EnginePlan, digits: IntArray) -> tuple[IntArray, IntAr
     assert isinstance(walk, ImageWalk)
     kernel = walk.kernel
     _, height, width, batch = digits.shape
-    walked = np.ones((height, width, batch), dtype=np.bool_)
-    if isinstance(engine.kind, ImageKind) and engine.kind.skips:
-        seen: npt.NDArray[np.bool_] = np.any(digits, axis=0)
-        walked = np.any(seen, axis=1, keepdims=True) & np.any(seen, axis=0, keepdims=True)
-    taken = np.where(walked, np.maximum(digits, 1), 0)
 
     def inside(axis: int, at: int, size: int) -> list[int]:
         places = (at * kernel.stride[axis] + u * kernel.dilation[axis] for u in range(kernel.size[axis]))
@@ -158,13 +153,12 @@ def _over_kernels(engine: EnginePlan, digits: IntArray) -> tuple[IntArray, IntAr
     for y in range(layout.rows):
         for x in range(layout.columns):
             h, w = inside(0, y, height), inside(1, x, width)
-            of_taps = taken[:, h][:, :, w].reshape(-1, batch)
-            of_digits = digits[:, h][:, :, w].reshape(-1, batch)
-            # A word without a tap has one of a pixel 0.
-            slots[y, x] = np.maximum(of_taps.sum(axis=0), 1)
-            found[y, x] = of_digits.sum(axis=0)
+            if h and w:
+                taps = digits[:, h][:, :, w].reshape(-1, batch)
+            else:
+                taps = np.zeros((len(digits) * (len(h) or 1) * (len(w) or 1), batch), dtype=np.int64)
+            slots[y, x] = np.maximum(taps, 1).sum(axis=0)
+            found[y, x] = taps.sum(axis=0)
             if y == 0:
-                # Each tap before the first one with a digit takes a slot, if it is walked at all.
-                before = (of_taps * (np.cumsum(of_digits, axis=0) == 0)).sum(axis=0)
-                leading[x] = np.where(of_digits.any(axis=0), before, 1 << 60)
+                leading[x] = np.where(taps.any(axis=0), (taps > 0).argmax(axis=0), 1 << 60)
     return slots, found, leading

@@ -1,14 +1,12 @@
 """The walk of an image engine: over the words of its layer, and for each over the pixels below its kernel."""
 
-import dataclasses
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import EnginePlan, InputPlan, KernelPlan, unsigned_bits
-from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.tables import constant_table, position_fields
 from snnc.rtl.walkers.image.plan import ImageWalk
 from snnc.rtl.word_counter import WordCounter
@@ -60,28 +58,30 @@ def windows(kernel: KernelPlan, axis: int, source: int, target: int) -> tuple[Wi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Word:
-    """What a word's taps follow from: where its kernel begins, and which of its rows and columns are walked."""
+    """The fields of the word whose taps are visited, and of the word of the next tap."""
 
-    word: Value
-    last: Value
-    group: Value
-    source_row: Value
-    source_column: Value
-    rows: Value
-    columns: Value
+    column: Value
+    row: Value
+    next_group: Value
+    next_column: Value
+    next_row: Value
 
-    @property
-    def blank(self) -> Value:
-        """No tap is walked."""
-        return ~(self.rows.any() & self.columns.any())
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tap:
+    """The register of the tap's weight row, and whether the tap is the last of its kernel row, and of its kernel."""
+
+    weight_row: Signal
+    end_column: Value
+    end_row: Value
 
 
 class Walker(wiring.Component):
     """Visits the taps of all words in order: words by address, taps by channel, kernel row, kernel column.
 
-    In an engine that skips, what lies in a row or a column of the image that has no pixel but 0 is left out; a word
-    that nothing is left of has one tap. Its registers hold one tap of one word, and are what memories are addressed
-    with; the whole next word is in registers as well, and what comes behind it is looked up when a word ends.
+    Its registers hold one tap of one word, and are what memories are addressed with; the last word's last tap is
+    followed by the first one's first. The next word is counted ahead, so that a word's end has to be carried through no
+    counter before the tables are looked up.
 
     Parameters
     ----------
@@ -94,14 +94,6 @@ class Walker(wiring.Component):
 
     Members
     -------
-    marks : In(1)
-        The pixel at the address `pixel` is not 0.
-    pixel : In(range(depth of the source's layout))
-    clears : In(1)
-        All of them are.
-    restarts : In(1)
-        The first word is what comes next: after two cycles with `primes` the registers hold its first tap.
-    primes : In(1)
     moves : In(1)
         Go on to the next tap.
     address : Out(range(depth of the source's layout))
@@ -111,16 +103,11 @@ class Walker(wiring.Component):
     last_tap, last_word, final : Out(1)
         This tap is the word's last, this word is the layer's last; both.
     blank : Out(1)
-        There is nothing to add: the tap counts as one of a pixel 0.
+        The whole kernel is outside the image: the tap counts as one of a pixel 0.
     word : Out(range(depth of the layout))
         Address of this word.
     """
 
-    marks: Signal
-    pixel: Signal
-    clears: Signal
-    restarts: Signal
-    primes: Signal
     moves: Signal
     address: Signal
     row: Signal
@@ -138,14 +125,10 @@ class Walker(wiring.Component):
         walk = projection.walk
         assert isinstance(walk, ImageWalk)
         self._walk = walk
-        self._skips = isinstance(plan.kind, ImageKind) and plan.kind.skips
+        self._rows = windows(walk.kernel, 0, source.layout.rows, plan.layout.rows)
+        self._columns = windows(walk.kernel, 1, source.layout.columns, plan.layout.columns)
         super().__init__(
             {
-                "marks": In(1),
-                "pixel": In(source.layout.address_bits),
-                "clears": In(1),
-                "restarts": In(1),
-                "primes": In(1),
                 "moves": In(1),
                 "address": Out(source.layout.address_bits),
                 "row": Out(unsigned_bits(projection.weights.depth - 1)),
@@ -159,150 +142,91 @@ class Walker(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        steps = Signal()  # to the next word
-        m.d.comb += steps.eq(self.primes | (self.moves & self.last_tap))
-        word = self._next_word(m, steps)
-        self._taps(m, word, steps)
+        word = self._words(m)
+        tap = self._taps(m, word)
+        self._weight_rows(m, word, tap)
         return m
 
-    def _seen(self, m: Module) -> tuple[Value, Value]:
-        """The rows and the columns of the image that have a pixel which is not 0; all where none are left out."""
-        if not self._skips:
-            rows, columns = (~Const(0, size) for size in self._source.layout.sizes)
-            return rows, columns
-        _, column, row = position_fields(self.pixel, self._source.layout)
-        found = []
-        for name, size, at in zip(("rows", "columns"), self._source.layout.sizes, (row, column), strict=True):
-            seen = Signal(size, name=f"{name}_seen")
-            with m.If(self.clears):
-                m.d.sync += seen.eq(0)
-            with m.Elif(self.marks):
-                m.d.sync += (seen.bit_select(at, 1) if len(at) else seen).eq(1)
-            found.append(seen)
-        return found[0], found[1]
+    def _words(self, m: Module) -> _Word:
+        """The word: group, then column, then row; of the unit alone."""
+        layout, units = self._plan.layout, self._plan.units
+        words = layout.words_of(self._unit, units)
+        m.submodules.ahead = ahead = WordCounter(layout, self._unit, units, first=1 % len(words))
+        start = layout.address(0, self._unit, 0)
+        word, last_word = Signal.like(self.word, init=start), Signal(init=len(words) == 1)
+        ends = Signal(name="ends_word")
+        m.d.comb += [ends.eq(self.last_tap), ahead.step.eq(self.moves & ends)]
+        with m.If(ahead.step):
+            m.d.sync += [word.eq(ahead.address), last_word.eq(ahead.last)]
+        m.d.comb += [self.word.eq(word), self.last_word.eq(last_word), self.final.eq(last_word & self.last_tap)]
+        following = Signal.like(word)
+        m.d.comb += following.eq(Mux(ends, ahead.address, word))
+        _, column, row = position_fields(word, layout)
+        next_group, next_column, next_row = position_fields(following, layout)
+        return _Word(column=column, row=row, next_group=next_group, next_column=next_column, next_row=next_row)
 
-    def _next_word(self, m: Module, steps: Value) -> _Word:
-        """Registers of the next word; the one behind it is counted, and looked up, when they take it."""
-        layout, kernel = self._plan.layout, self._walk.kernel
-        counter = WordCounter(layout, self._unit, self._plan.units)
-        m.submodules.ahead = ResetInserter(self.restarts)(counter)
-        group, column, row = position_fields(counter.address, layout)
-        found: dict[str, Value] = {"word": counter.address, "last": counter.last, "group": group}
-        for axis, (name, at, seen) in enumerate(zip(("row", "column"), (row, column), self._seen(m), strict=True)):
-            size, target = self._source.layout.sizes[axis], layout.sizes[axis]
-            begins = [k * kernel.stride[axis] - kernel.padding[axis] for k in range(target)]
-            bits = unsigned_bits(size - 1)
-            # Where a kernel begins outside, what is inside of it is met modulo a power of two.
-            found[f"source_{name}"] = constant_table(m, f"source_{name}", at, [one % (1 << bits) for one in begins])
-            walked = Signal(kernel.size[axis], name=f"walked_{name}s")
-            found[f"{name}s"] = walked
-            places = [[one + u * kernel.dilation[axis] for u in range(kernel.size[axis])] for one in begins]
-            masks = [Cat(seen[k] if 0 <= k < size else Const(0, 1) for k in of_word) for of_word in places]
-            m.d.comb += walked.eq(masks[-1])
-            for k, mask in enumerate(masks[:-1]):
-                with m.If(at == k):
-                    m.d.comb += walked.eq(mask)
-        held = {}
-        m.d.comb += counter.step.eq(steps)
-        for name, value in found.items():
-            held[name] = Signal.like(value, name=f"next_{name}", reset_less=True) if len(value) else value
-            if len(value):
-                with m.If(steps):
-                    m.d.sync += held[name].eq(value)
-        return _Word(**held)
-
-    def _taps(self, m: Module, word: _Word, steps: Value) -> None:
-        """The tap, and the next one, of this word or of `word`."""
-        image, kernel, stride = self._source.layout, self._walk.kernel, self._walk.row_stride
-        here = _Word(
-            **{
-                field.name: Signal.like(value, name=f"its_{field.name}", reset_less=True) if len(value) else value
-                for field in dataclasses.fields(_Word)
-                for value in (getattr(word, field.name),)
-            }
-        )
-        with m.If(steps):
-            m.d.sync += [
-                getattr(here, field.name).eq(getattr(word, field.name))
-                for field in dataclasses.fields(_Word)
-                if len(getattr(word, field.name))
-            ]
-        blank = Signal(name="is_blank", reset_less=True)
+    def _taps(self, m: Module, word: _Word) -> _Tap:
+        """The tap; its tables are read where a row of the kernel ends."""
+        image, kernel = self._source.layout, self._walk.kernel
+        kernel_rows, kernel_columns = kernel.size
         channel = Signal(unsigned_bits(image.groups - 1)) if image.groups > 1 else Const(0, 1)
-        rows_left, columns_left = (
-            Signal(size, name=f"{name}_left", reset_less=True)
-            for name, size in zip(("rows", "columns"), kernel.size, strict=True)
-        )
-        source_row = Signal(unsigned_bits(image.rows - 1), reset_less=True)
-        source_column = Signal(unsigned_bits(image.columns - 1), reset_less=True)
-        weight_row = Signal(len(self.row), reset_less=True)
-        down = Signal(len(self.row), reset_less=True)  # the weight row's part of channel and kernel row
-        end_row, end_column = rows_left == 0, columns_left == 0
+        first_row, first_column = self._rows[0], self._columns[self._unit]
+        source_row = Signal(unsigned_bits(image.rows - 1), init=first_row.source)
+        source_column = Signal(unsigned_bits(image.columns - 1), init=first_column.source)
+        rows_left = Signal(unsigned_bits(kernel_rows - 1), init=first_row.taps - 1)
+        columns_left = Signal(unsigned_bits(kernel_columns - 1), init=first_column.taps - 1)
+        start = (first_row.kernel * kernel_columns + first_column.kernel) * self._walk.row_stride
+        weight_row = Signal(len(self.row), init=start)
+
+        end_column, end_row = columns_left == 0, rows_left == 0
         m.d.comb += [
             self.address.eq(
                 Cat(channel[: image.group_bits], source_column[: image.column_bits], source_row[: image.row_bits])
             ),
+            self.last_tap.eq(end_column & end_row & (channel == image.groups - 1)),
             self.row.eq(weight_row),
-            self.blank.eq(blank),
-            self.word.eq(here.word),
-            self.last_word.eq(here.last),
-            self.last_tap.eq(end_column & end_row & ((channel == image.groups - 1) | blank)),
-            self.final.eq(self.last_word & self.last_tap),
+            self.blank.eq(
+                _table(m, word.row, [w.blank for w in self._rows])
+                | _table(m, word.column, [w.blank for w in self._columns])
+            ),
         ]
-
-        # --- what comes next: of the kernel's columns one more; or of its rows, and the columns from the start ---
-        columns, rows, next_channel = Signal(kernel.size[1]), Signal(kernel.size[0]), Signal.like(channel)
-        m.d.comb += [
-            columns.eq(Mux(steps, word.columns, Mux(end_column, here.columns, columns_left))),
-            rows.eq(Mux(steps, word.rows, Mux(end_row, here.rows, rows_left))),
-            next_channel.eq(Mux(steps, 0, channel + 1)),
-        ]
-        planes = [
-            [(k * kernel.size[0] + u) * kernel.size[1] * stride for u in range(kernel.size[0])]
-            for k in range(image.groups)
-        ]
-        row, column = _lowest(m, "row", rows), _lowest(m, "column", columns)
-        next_down = Signal.like(down)
-        m.d.comb += next_down.eq(down)
-        turns = steps | end_column
-        with m.If(turns):
-            of_channel = _table(m, Mux(steps | end_row, next_channel, channel), [plane[0] for plane in planes])
-            m.d.comb += next_down.eq(_table(m, row, planes[0]) + of_channel)
-        group = Mux(steps, word.group, here.group) if len(word.group) else Const(0, 1)
-        with m.If(self.primes | self.moves):
-            m.d.sync += [
-                columns_left.eq(columns & (columns - 1)),
-                source_column.eq(
-                    Mux(steps, word.source_column, here.source_column)
-                    + _table(m, column, [v * kernel.dilation[1] for v in range(kernel.size[1])])
-                ),
-                down.eq(next_down),
-                weight_row.eq(next_down + _table(m, column, [v * stride for v in range(kernel.size[1])]) + group),
-            ]
-            with m.If(turns):
+        with m.If(self.moves):
+            m.d.sync += [source_column.eq(source_column + kernel.dilation[1]), columns_left.eq(columns_left - 1)]
+            with m.If(end_column):
                 m.d.sync += [
-                    rows_left.eq(rows & (rows - 1)),
-                    source_row.eq(
-                        Mux(steps, word.source_row, here.source_row)
-                        + _table(m, row, [u * kernel.dilation[0] for u in range(kernel.size[0])])
-                    ),
+                    source_column.eq(_table(m, word.next_column, [w.source for w in self._columns])),
+                    columns_left.eq(_table(m, word.next_column, [w.taps - 1 for w in self._columns])),
+                    source_row.eq(source_row + kernel.dilation[0]),
+                    rows_left.eq(rows_left - 1),
                 ]
-                if image.groups > 1:
-                    with m.If(steps | end_row):
-                        m.d.sync += channel.eq(next_channel)
-            with m.If(steps):
-                m.d.sync += blank.eq(word.blank)
-                with m.If(word.blank):
-                    m.d.sync += [rows_left.eq(0), columns_left.eq(0)]
+                with m.If(end_row):
+                    m.d.sync += [
+                        source_row.eq(_table(m, word.next_row, [w.source for w in self._rows])),
+                        rows_left.eq(_table(m, word.next_row, [w.taps - 1 for w in self._rows])),
+                    ]
+                    if image.groups > 1:
+                        m.d.sync += channel.eq(Mux(channel == image.groups - 1, 0, channel + 1))
+        return _Tap(weight_row=weight_row, end_column=end_column, end_row=end_row)
 
-
-def _lowest(m: Module, name: str, bits: Value) -> Signal:
-    """The number of the lowest bit that is set; 0 where none is."""
-    found = Signal(unsigned_bits(len(bits) - 1), name=f"next_kernel_{name}")
-    for k in reversed(range(len(bits))):
-        with m.If(bits[k]):
-            m.d.comb += found.eq(k)
-    return found
+    def _weight_rows(self, m: Module, word: _Word, tap: _Tap) -> None:
+        """From tap to tap, over what is outside at the end of a kernel row, and of a channel."""
+        stride = self._walk.row_stride
+        kernel_rows, kernel_columns = self._walk.kernel.size
+        line = [(kernel_columns - w.taps + 1) * stride for w in self._columns]
+        plane = [(kernel_rows - w.taps) * kernel_columns * stride for w in self._rows]
+        beyond = Signal(len(tap.weight_row))
+        m.d.comb += beyond.eq(stride)
+        with m.If(tap.end_column):
+            m.d.comb += beyond.eq(_table(m, word.column, line))
+            if self._source.layout.groups > 1:
+                with m.If(tap.end_row):
+                    m.d.comb += beyond.eq(_table(m, word.column, line) + _table(m, word.row, plane))
+        with m.If(self.moves):
+            m.d.sync += tap.weight_row.eq(tap.weight_row + beyond)
+            with m.If(self.last_tap):
+                across = _table(m, word.next_column, [w.kernel * stride for w in self._columns])
+                down = _table(m, word.next_row, [w.kernel * kernel_columns * stride for w in self._rows])
+                m.d.sync += tap.weight_row.eq(down + across + word.next_group)
 
 
 def _table(m: Module, index: Value, values: list[int]) -> Signal:

@@ -45,18 +45,6 @@ class SourceActivity:
     shares: _FloatArray | None = None
     pixels: _FloatArray | float = 0.0
 
-    def nonzero(self, layout: LayoutPlan) -> _FloatArray:
-        """`pixels` at each position of an image, ``(row, column)``."""
-        return np.broadcast_to(np.asarray(self.pixels, dtype=np.float64), layout.sizes)
-
-    def walked(self, layout: LayoutPlan) -> _FloatArray:
-        """How often neither a position's row nor its column is blank, ``(row, column)``.
-
-        As if pixels knew nothing of each other.
-        """
-        none = (1 - np.minimum(self.nonzero(layout) / layout.channels, 1)) ** layout.channels
-        return np.outer(1 - none.prod(axis=1), 1 - none.prod(axis=0))
-
     def at(self, t: int) -> float:
         """Events of step `t`; what was not measured is as the last step that was."""
         return self.steps[min(t, len(self.steps) - 1)]

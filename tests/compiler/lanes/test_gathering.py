@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-import pytest
 
 from snnc.compiler.design import Engines
-from snnc.compiler.ir import ActivityRecord, Encoding, Exit, Graph, Pooling, frozen
+from snnc.compiler.ir import Encoding, Exit, Graph, Pooling, frozen
 from snnc.compiler.lanes.gathering import gatherable, mapped, scattered, ways_to_gather
-from snnc.rtl.engines.image.plan import ImageKind
 from tests.networks import Conv, Full, Pool, compile_graph, spatial_chain
 
 Layer: TypeAlias = Conv | Full | Pool
@@ -106,30 +104,6 @@ def test_with_an_exit_all_layers_gather_or_none() -> None:
         f"Layer '{name}' is scattered, not gathered: samples may end early, and 'hidden4' cannot gather."
         for name in every
     )
-
-
-@pytest.mark.parametrize(
-    ("exits", "engines", "density", "skips"),
-    [
-        (True, Engines.GATHER, 0.02, True),
-        (True, Engines.GATHER, 0.9, False),  # no row is blank
-        (True, Engines.SCATTER, 0.02, False),
-        (False, Engines.GATHER, 0.02, False),
-    ],
-)
-def test_blank_rows_and_columns_are_left_out_where_the_image_takes_longest(
-    exits: bool, engines: Engines, density: float, skips: bool
-) -> None:
-    graph = network()
-    events = {layer.name: np.full((graph.time_steps, *layer.shape[1:]), 0.1) for layer in graph.layers[:-1]}
-    pixels = np.full(graph.input.shape[1:], density)
-    record = ActivityRecord(data="made", samples=1, events=events, pixels=pixels, digits=pixels)
-    graph = dataclasses.replace(graph, activity=record, exit=Exit(margin=3, steps=(1,)) if exits else None)
-    plan = compile_graph(graph, target="ecp5", device="85k", lanes=(6, 8, 8, 5, 4), engines=engines).complete_plan
-    kind = plan.engines[0].kind
-    assert isinstance(kind, ImageKind)
-    assert kind.skips == skips
-    assert plan.attempts(4) == ((1, 4) if exits and engines is Engines.GATHER else (4,))
 
 
 def test_a_plan_with_an_exit_has_spike_maps_everywhere_or_nowhere() -> None:
