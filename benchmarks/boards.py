@@ -26,7 +26,7 @@ from rich.table import Table
 from snnc.compiler.boards import BOARDS, Board, find_board
 from snnc.compiler.boards.clocks import oscillator
 from snnc.compiler.build.folder import open_build, write_build
-from snnc.compiler.commands.build import FOLDER, MARGIN, place_top, room_for_the_top, synthesise_top
+from snnc.compiler.commands.board_top import FOLDER, MARGIN, place_top, room_for_the_top, synthesise_top
 from snnc.compiler.commands.synth import parse_seeds
 from snnc.compiler.design import Options
 from snnc.compiler.errors import SnncError

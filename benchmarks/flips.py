@@ -28,7 +28,7 @@ import click
 
 from snnc.compiler.boards import find_board
 from snnc.compiler.build.folder import Build, using_build
-from snnc.compiler.commands.build import board_pins, board_result
+from snnc.compiler.commands.board_top import board_pins, board_result
 from snnc.compiler.commands.verify import random_inputs
 from snnc.compiler.errors import ToolError, VerificationError
 from snnc.compiler.targets import load_target

@@ -11,7 +11,7 @@ import click
 
 from snnc.compiler.boards import find_board
 from snnc.compiler.build.folder import Build, using_build
-from snnc.compiler.commands.build import FOLDER, WEIGHTS, board_result
+from snnc.compiler.commands.board_top import FOLDER, WEIGHTS, board_result
 from snnc.compiler.commands.levels import verdicts
 from snnc.compiler.errors import ToolError
 

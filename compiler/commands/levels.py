@@ -19,8 +19,7 @@ from snnc.compiler.boards import find_board
 from snnc.compiler.build.folder import LOAD_IMAGE, MODEL, Build
 from snnc.compiler.build.report import Section
 from snnc.compiler.build.results import RESULT, results_folder, write_result
-from snnc.compiler.commands import build as board_builds
-from snnc.compiler.commands import synth
+from snnc.compiler.commands import board_top, synth
 from snnc.compiler.commands import verify as verilog
 from snnc.compiler.errors import BuildError, ToolError
 from snnc.compiler.targets import load_target
@@ -75,7 +74,7 @@ def check_level(
     VerificationError
         An answer differs.
     """
-    board = not shell and (build.path / board_builds.FOLDER / RESULT).exists()
+    board = not shell and (build.path / board_top.FOLDER / RESULT).exists()
     if not board and level is not Level.GATES:
         raise BuildError(
             f"'{build.path}' was built for no board, so that it has no {level.called} that would be loaded: build it "
@@ -94,11 +93,11 @@ def check_level(
         digests = {file.relative_to(build.path).as_posix(): _digest(file) for file in files}
         samples = golden.sample_count(build.plan.input.encoding, inputs)
         if board:
-            made = board_builds.board_result(build)
+            made = board_top.board_result(build)
             netlist = _board_netlist(build, level, compared, folder, timeout)
             known, flash = find_board(made["board"]), None
             if made.get("weights"):
-                flash = (build.path / board_builds.FOLDER / board_builds.WEIGHTS, made["weights"]["offset"])
+                flash = (build.path / board_top.FOLDER / board_top.WEIGHTS, made["weights"]["offset"])
             verify_top(
                 build,
                 netlist,
@@ -142,7 +141,7 @@ def verdicts(build: Build) -> Iterator[tuple[Level, int]]:
 
 
 def _on_board(build: Build, level: Level) -> Path:
-    made, folder = board_builds.board_result(build), build.path / board_builds.FOLDER
+    made, folder = board_top.board_result(build), build.path / board_top.FOLDER
     match level:
         case Level.ROUTED:
             return _inside(build, made.get(level.value, "of a version that kept none"))
@@ -153,7 +152,7 @@ def _on_board(build: Build, level: Level) -> Path:
 
 
 def _board_netlist(build: Build, level: Level, compared: Path, folder: Path, timeout: float | None) -> tuple[Path, ...]:
-    facts = board_builds.board_result(build)
+    facts = board_top.board_result(build)
     board = find_board(facts["board"])
     target = load_target(board.target)
     match level:
@@ -165,7 +164,7 @@ def _board_netlist(build: Build, level: Level, compared: Path, folder: Path, tim
                 top=UART.module,
                 device=board.device(facts["device"]),
                 package=board.package,
-                pins=board_builds.board_pins(board, flash=bool(facts.get("weights"))),
+                pins=board_top.board_pins(board, flash=bool(facts.get("weights"))),
                 folder=folder,
                 timeout=timeout,
             )

@@ -12,7 +12,7 @@ import click
 
 from snnc.compiler.boards import find_board
 from snnc.compiler.build.folder import Build, using_build
-from snnc.compiler.commands.build import FOLDER, WEIGHTS, board_result
+from snnc.compiler.commands.board_top import FOLDER, WEIGHTS, board_result
 from snnc.compiler.commands.datasets import dataset_of, dataset_options
 from snnc.compiler.commands.verify import dataset_inputs, random_inputs
 from snnc.compiler.link import Session

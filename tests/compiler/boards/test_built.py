@@ -9,7 +9,7 @@ import pytest
 
 from snnc.compiler import cli
 from snnc.compiler.boards import BOARDS, find_board
-from snnc.compiler.commands.build import MARGIN
+from snnc.compiler.commands.board_top import MARGIN
 
 pytestmark = pytest.mark.nightly
 

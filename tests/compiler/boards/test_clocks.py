@@ -9,7 +9,7 @@ import pytest
 from snnc.compiler import cli
 from snnc.compiler.boards import BOARDS, find_board
 from snnc.compiler.boards.clocks import LINE_ERROR, board_clocks, fastest_clock, oscillator
-from snnc.compiler.commands.build import MARGIN, choose_clock
+from snnc.compiler.commands.board_top import MARGIN, choose_clock
 from snnc.compiler.errors import FitError
 from snnc.compiler.targets import load_target
 from snnc.rtl.tops import LEAST_DIVISOR

@@ -9,7 +9,7 @@ import pytest
 
 from snnc.compiler.boards import find_board
 from snnc.compiler.boards.clocks import fastest_clock, oscillator
-from snnc.compiler.commands.build import flash_load, top_for
+from snnc.compiler.commands.board_top import flash_load, top_for
 from snnc.compiler.commands.verify import random_inputs
 from snnc.compiler.ir import Encoding
 from snnc.compiler.link import Kind, LinkError, Session, Weights

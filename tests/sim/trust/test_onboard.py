@@ -13,7 +13,7 @@ from snnc.compiler.backend import emit
 from snnc.compiler.boards import find_board
 from snnc.compiler.boards.clocks import oscillator
 from snnc.compiler.build.folder import open_build, write_build
-from snnc.compiler.commands.build import top_for
+from snnc.compiler.commands.board_top import top_for
 from snnc.compiler.commands.verify import random_inputs
 from snnc.compiler.errors import VerificationError
 from snnc.compiler.link import Kind, LinkError, Session, encode
