@@ -2,10 +2,11 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import Out
+from amaranth.lib.wiring import Out, connect, flipped
 
 from snnc.compiler.plan import EnginePlan, ProjectionPlan
 from snnc.rtl.beats import Marker, SpikeWord, spike_word
+from snnc.rtl.queue import Queue
 from snnc.rtl.spike_map import MapPort, MapReader, Reading
 from snnc.rtl.tables import position_fields
 from snnc.rtl.views import Stream
@@ -17,7 +18,8 @@ __all__ = ["Replay"]
 class Replay(wiring.Component):
     """Reads a spike map in the order of steps, then of words, each as soon as its row is complete.
 
-    A word a cycle, those without a spike and without a marker as well, which it leaves out.
+    A word a cycle, those without a spike and without a marker as well, which it leaves out: a queue of two stands behind
+    the memory, so that no path leads from what was read, or from who takes it, back to what is read next.
 
     Parameters
     ----------
@@ -55,14 +57,15 @@ class Replay(wiring.Component):
         tag = data.StructLayout({"word": layout.address_bits, "marker": Marker})
         m.submodules.reader = reader = MapReader(len(port.address), layout.lanes, tag, late=False)
         given, read = reader.i.payload, reader.o.payload
-        _, _, row = position_fields(words.address, layout)
-        moves, last = Signal(), Signal()
+        group, column, row = position_fields(words.address, layout)
+        moves, last, complete, ends_row = Signal(), Signal(), Signal(), Signal()
         ends: Value = Value.cast(Marker.SAMPLE)
         if self._attempts:
             ends = Mux(port.asks, Marker.ANSWER, Marker.SAMPLE)
         m.d.comb += [
             last.eq(step == port.last_step),
-            reader.i.valid.eq(port.rows > row),
+            ends_row.eq((group == layout.groups - 1) & (column == layout.columns - 1)),
+            reader.i.valid.eq(complete),
             moves.eq(reader.i.valid & reader.i.ready),
             words.step.eq(moves),
             port.release.eq(moves & words.last & last),
@@ -75,15 +78,20 @@ class Replay(wiring.Component):
         ]
         with m.If(moves & words.last):
             m.d.sync += step.eq(Mux(last, 0, step + 1))
+        # Whether the row of the next word is complete: a register, since whatever counts depends on it.
+        with m.If(port.release):
+            m.d.sync += complete.eq(0)
+        with m.Else():
+            m.d.sync += complete.eq(Mux(moves & ends_row, words.last | (port.rows > row + 1), port.rows > row))
 
-        word = self.o.payload
-        shown = Signal()
+        m.submodules.queue = queue = Queue(self.o.payload.shape(), 2)
+        word = queue.i.payload
         m.d.comb += [
-            shown.eq(read.mask.any() | (read.tag.marker != Marker.NONE)),
-            self.o.valid.eq(reader.o.valid & shown),
-            reader.o.ready.eq(self.o.ready | ~shown),
+            queue.i.valid.eq(reader.o.valid & (read.mask.any() | (read.tag.marker != Marker.NONE))),
+            reader.o.ready.eq(queue.i.ready),
             word.word.eq(read.tag.word),
             word.mask.eq(read.mask),
             word.marker.eq(read.tag.marker),
         ]
+        connect(m, queue.o, flipped(self.o))
         return m

@@ -145,20 +145,25 @@ class Replay:
         self._counts = counts
         self._consumer = consumer
         self._begun = 0  # steps of attempts before this one
-        self._left: Any = 0
+        self._left: Any = 0  # when what was read last entered the queue, or was left out
+        self._taken: tuple[Any, Any] = (-1, -1)  # when the last two that entered it were taken out of it
 
     def read(self, rows: Sequence[IntArray], steps: int) -> IntArray:
-        """Read a word a cycle, unless one with spikes or a marker waits for the serialiser."""
-        left = offered = self._left + np.zeros_like(rows[0])
+        """Read a word a cycle, unless two that have spikes or a marker wait for the serialiser."""
+        left = self._left + np.zeros_like(rows[0])
         for t, counts in enumerate(self._counts[:steps], start=self._begun):
             for word, events in enumerate(counts):
-                offered = np.maximum(left, rows[word // self._row]) + 1
+                read = np.maximum(left, rows[word // self._row] + 1)
+                room, newest = self._taken
+                left = np.maximum(read, room) + 1
                 present = events > 0 if word < len(counts) - 1 else None
-                entered = offered - self._consumer.queueing
                 taken = self._consumer.accept(
-                    Word(step=t, number=word, entered=entered, events=events, present=present)
+                    Word(step=t, number=word, entered=left + 1 - self._consumer.queueing, events=events, present=present)
                 )
-                left = taken if present is None else np.where(present, taken, offered)
-        self._left, self._begun = left, self._begun + steps
-        read: IntArray = offered - 1
-        return read
+                if present is None:
+                    self._taken = newest, taken
+                else:
+                    self._taken = np.where(present, newest, room), np.where(present, taken, newest)
+        self._left, self._begun = np.maximum(left, read + 2), self._begun + steps
+        finished: IntArray = read
+        return finished
