@@ -18,8 +18,9 @@ __all__ = ["Replay"]
 class Replay(wiring.Component):
     """Reads a spike map in the order of steps, then of words, each as soon as its row is complete.
 
-    A word a cycle, those without a spike and without a marker as well, which it leaves out: a queue of two stands behind
-    the memory, so that no path leads from what was read, or from who takes it, back to what is read next.
+    A word a cycle, those without a spike and without a marker as well, which it leaves out. A register says whether the
+    next word's row is complete, and a queue of two stands behind the memory: no path leads from what was read, or from
+    who takes it, back to what is read next.
 
     Parameters
     ----------

@@ -157,8 +157,9 @@ class Replay:
                 room, newest = self._taken
                 left = np.maximum(read, room) + 1
                 present = events > 0 if word < len(counts) - 1 else None
+                entered = left + 1 - self._consumer.queueing
                 taken = self._consumer.accept(
-                    Word(step=t, number=word, entered=left + 1 - self._consumer.queueing, events=events, present=present)
+                    Word(step=t, number=word, entered=entered, events=events, present=present)
                 )
                 if present is None:
                     self._taken = newest, taken
