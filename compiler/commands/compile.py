@@ -12,7 +12,6 @@ import click
 from click.core import ParameterSource
 
 from snnc.compiler.build.folder import check_output, write_build
-from snnc.compiler.commands.activity import measured
 from snnc.compiler.commands.assumed import assumption_options, is_foreign, reading_of
 from snnc.compiler.commands.datasets import dataset_of, dataset_options
 from snnc.compiler.commands.families import target_options
@@ -194,6 +193,8 @@ def compile_command(
         raise click.UsageError("--target all goes with --dry-run: a network is compiled for one family.")
     chosen = None if target == _ALL else find_device(target, device)
     if dataset is not None:
+        from snnc.compiler.commands.activity import measured
+
         network = integer_network(source, time_steps=time_steps, weight_bits=weight_bits, reading=reading)
         options = dataclasses.replace(options, activity=measured(network, dataset, data))
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 from snnc.compiler.errors import BuildError, CheckpointError, OptionError
-from snnc.compiler.formats.foreign.assumptions import Assumptions, as_assumptions
+from snnc.compiler.formats.foreign.assumptions import Assumptions
 from snnc.compiler.formats.foreign.build import build
 from snnc.compiler.formats.foreign.findings import Imported, as_it_is
 from snnc.compiler.formats.foreign.nodes import Network, Node
-from snnc.compiler.formats.interface import Format, ReadOptions
 from snnc.compiler.formats.nir.flatten import flattened
 from snnc.compiler.formats.nir.hdf5 import OWN, read_tree
 from snnc.compiler.formats.nir.meaning import Meaning
-from snnc.compiler.formats.nir.writer import graph_of, write_nir
+from snnc.compiler.formats.nir.writer import graph_of
 from snnc.compiler.ir import Graph
 
-__all__ = ["NIR", "import_nir", "nir_network", "read_nir"]
+__all__ = ["import_nir", "nir_network", "read_nir"]
 
 
 def read_nir(path: Path, assumptions: Assumptions) -> Graph:
@@ -50,14 +48,6 @@ def import_nir(path: Path, assumptions: Assumptions) -> Imported:
         raise type(error)(f"'{path}': {error}") from None
 
 
-def _read(path: Path, options: ReadOptions) -> Graph:
-    return read_nir(path, as_assumptions(options))
-
-
-def _examine(path: Path, options: ReadOptions) -> Imported:
-    return import_nir(path, as_assumptions(options))
-
-
 def nir_network(tree: object, title: str, assumptions: Assumptions) -> Network:
     """The tree of a file (`read_tree`) in the words of `snnc.compiler.formats.foreign.nodes`."""
     assert isinstance(tree, dict)
@@ -65,6 +55,3 @@ def nir_network(tree: object, title: str, assumptions: Assumptions) -> Network:
     meaning = Meaning(assumptions)
     nodes = tuple(Node(name=entry.name, kind=entry.kind, operation=meaning.of(entry)) for entry in entries)
     return Network(title=title, nodes=nodes, edges=edges, assumed=tuple(meaning.assumed.values()))
-
-
-NIR: Final = Format(suffix=".nir", read=_read, write=write_nir, examine=_examine)

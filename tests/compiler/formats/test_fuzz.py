@@ -11,7 +11,7 @@ import pytest
 
 from snnc.compiler.errors import SnncError
 from snnc.compiler.formats.foreign.assumptions import Assumptions
-from snnc.compiler.formats.nir import import_nir
+from snnc.compiler.formats.nir.reader import import_nir
 from snnc.compiler.formats.nir.writer import write_nir
 from snnc.compiler.formats.onnx.reader import import_onnx
 from snnc.compiler.formats.onnx.writer import write_onnx

@@ -12,7 +12,7 @@ import pytest
 from snnc.compiler.errors import SnncError
 from snnc.compiler.formats.foreign.assumptions import Assumptions, ResetKind
 from snnc.compiler.formats.foreign.findings import Verdict
-from snnc.compiler.formats.nir import import_nir
+from snnc.compiler.formats.nir.reader import import_nir
 from snnc.compiler.ir import Comparison
 
 nir = pytest.importorskip("nir")

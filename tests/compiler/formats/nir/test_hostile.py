@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from snnc.compiler.errors import CheckpointError, SnncError, UnsupportedError
 from snnc.compiler.formats.foreign.assumptions import Assumptions
-from snnc.compiler.formats.nir import read_nir
+from snnc.compiler.formats.nir.reader import read_nir
 
 h5py = pytest.importorskip("h5py")
 

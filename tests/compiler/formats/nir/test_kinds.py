@@ -18,8 +18,8 @@ from snnc.compiler.errors import CheckpointError, OptionError, UnsupportedError
 from snnc.compiler.formats.foreign.assumptions import Assumptions, Decoding, ResetKind
 from snnc.compiler.formats.foreign.findings import Verdict
 from snnc.compiler.formats.foreign.simulate import Simulation
-from snnc.compiler.formats.nir import import_nir, read_nir
 from snnc.compiler.formats.nir.meaning import KINDS
+from snnc.compiler.formats.nir.reader import import_nir, read_nir
 from snnc.compiler.passes.normalise import normalised
 from snnc.sim.models.floating import FloatNetwork
 from tests.compiler.formats.nir.test_hostile import save

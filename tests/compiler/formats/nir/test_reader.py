@@ -14,8 +14,8 @@ from snnc.compiler.errors import MissingError, OptionError, UnsupportedError
 from snnc.compiler.formats.foreign.assumptions import Assumptions, Decoding, Leak, ResetKind
 from snnc.compiler.formats.foreign.findings import Verdict
 from snnc.compiler.formats.foreign.simulate import Simulation
-from snnc.compiler.formats.nir import import_nir, nir_network, read_nir
 from snnc.compiler.formats.nir.hdf5 import read_tree
+from snnc.compiler.formats.nir.reader import import_nir, nir_network, read_nir
 from snnc.compiler.ir import Comparison, Encoding, Pooling
 from tests.foreign import integers, run, simulate, written
 

@@ -17,8 +17,8 @@ import snnc
 from snnc.compiler.cli import run
 from snnc.compiler.errors import BuildError, UnsupportedError
 from snnc.compiler.formats.foreign.assumptions import Assumptions, ResetKind
-from snnc.compiler.formats.nir import nir_network, read_nir
 from snnc.compiler.formats.nir.hdf5 import OWN, read_tree
+from snnc.compiler.formats.nir.reader import nir_network, read_nir
 from snnc.compiler.formats.nir.writer import write_nir
 from snnc.compiler.ir import Comparison, Graph, Initial, IntegrateAndFire
 from snnc.compiler.ir.model import model_hash
