@@ -73,11 +73,8 @@ def choose_lanes(design: Design) -> Design:
     # Where words gather, the widest may be many times what a layer has work for.
     if not design.gathered and options.objective is Objective.LATENCY and (plan := _comfortable(widest)) is not None:
         return replace(widest, plan=plan)
-    grown: list[_Found] = []
-    fits: dict[_Widths, Plan | None] = {}
-    for start in _starts(choices):
-        if (found := _grow(design, start, choices, fits)) is not None:
-            grown.append(found)
+    search = _Search(design, choices)
+    grown = [found for start in _starts(choices) if (found := search.grow(start)) is not None]
     if not grown:
         return _planned(widest)
     best = min(grown, key=lambda found: found.cost)
@@ -137,34 +134,70 @@ def cost_of(plan: Plan, objective: Objective, activity: Activity) -> float:
             assert_never(unreachable)
 
 
-def _grow(
-    design: Design, start: _Widths, choices: list[list[Width]], fits: dict[_Widths, Plan | None]
-) -> _Found | None:
-    """Wider words for one engine, if need be at the cost of another's, while that is better; None if none fits.
+class _Search:
+    """Searches among the same plans from several starts: none is looked at twice.
 
-    `fits` remembers what other searches have placed.
+    Parameters
+    ----------
+    design
+        Without widths.
+    choices
+        The widths of each layer that are worth considering, ascending.
     """
-    objective, activity = design.options.objective, expected(design.graph)
-    begun = fitting(with_widths(design, start))
-    if begun is None:
-        return None
-    widths, plan, cost = start, begun, cost_of(begun, objective, activity)
-    while True:
-        work = estimate(plan, activity).operations
-        busiest = sorted(range(len(choices)), key=lambda k: -work[plan.engines[k].name])
-        for changed in _neighbours(widths, busiest, choices):
-            if changed not in fits:
-                # Most would not be better with the deepest queues, either.
-                hoped = deepest(place_anyway(with_widths(design, changed)), design.device)
-                if cost_of(hoped, objective, activity) >= cost:
+
+    def __init__(self, design: Design, choices: list[list[Width]]) -> None:
+        self._design = design
+        self._choices = choices
+        self._activity = expected(design.graph)
+        self._hoped: dict[_Widths, float] = {}
+        self._placed: dict[_Widths, _Found | None] = {}
+        self._ends: dict[_Widths, _Found] = {}
+
+    def grow(self, start: _Widths) -> _Found | None:
+        """Wider words for one engine, if need be at the cost of another's, while that is better; None if none fits."""
+        begun = fitting(with_widths(self._design, start))
+        if begun is None:
+            return None
+        found = self._found(start, begun)
+        way = []
+        while found.widths not in self._ends:
+            way.append(found.widths)
+            better = self._better(found)
+            if better is None:
+                self._ends[found.widths] = found
+            else:
+                found = better
+        end = self._ends[found.widths]
+        self._ends.update(dict.fromkeys(way, end))
+        return end
+
+    def _better(self, found: _Found) -> _Found | None:
+        """The first neighbour that is."""
+        work = estimate(found.plan, self._activity).operations
+        busiest = sorted(range(len(self._choices)), key=lambda k: -work[found.plan.engines[k].name])
+        for changed in _neighbours(found.widths, busiest, self._choices):
+            if changed not in self._placed:
+                if self._hope(changed) >= found.cost:
                     continue
-                fits[changed] = _comfortable(with_widths(design, changed))
-            found = fits[changed]
-            if found is not None and (better := cost_of(found, objective, activity)) < cost:
-                widths, plan, cost = changed, found, better
-                break
-        else:
-            return _Found(widths=widths, plan=plan, cost=cost)
+                plan = _comfortable(with_widths(self._design, changed))
+                self._placed[changed] = None if plan is None else self._found(changed, plan)
+            better = self._placed[changed]
+            if better is not None and better.cost < found.cost:
+                return better
+        return None
+
+    def _hope(self, widths: _Widths) -> float:
+        """The cost with the deepest queues: most would not be better with them, either."""
+        if widths not in self._hoped:
+            deep = deepest(place_anyway(with_widths(self._design, widths)), self._design.device)
+            self._hoped[widths] = self._cost(deep)
+        return self._hoped[widths]
+
+    def _found(self, widths: _Widths, plan: Plan) -> _Found:
+        return _Found(widths=widths, plan=plan, cost=self._cost(plan))
+
+    def _cost(self, plan: Plan) -> float:
+        return cost_of(plan, self._design.options.objective, self._activity)
 
 
 def _neighbours(widths: _Widths, busiest: list[int], choices: list[list[Width]]) -> Iterator[_Widths]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.plan import EnginePlan, KernelPlan, Plan
+from snnc.compiler.plan import EnginePlan, KernelPlan, LayoutPlan, Plan
 from snnc.rtl.walkers.convolution.estimate import sums_below
 from snnc.rtl.walkers.gather.plan import GatherWalk
-from snnc.sim.models.timing.means import Activity, Sent, shared_out
+from snnc.sim.models.timing.means import Activity, Sent, SourceActivity, shared_out
 
 __all__ = ["MeanSample"]
 
@@ -30,7 +29,7 @@ class MeanSample:
         assert isinstance(walk, GatherWalk)
         self._needed = _needed(walk.kernel, sizes[0], engine.layout.rows)
         attempts = plan.attempts(activity.time_steps)
-        taps = _taps(engine, activity, [t for steps in attempts for t in range(steps)])
+        taps = _taps(engine.main.source_layout, activity.sources[engine.main.source], attempts)
         added, idle = (sums_below(engine, engine.main, walk.kernel, values) for values in taps)
         fixed = len(attempts) + sum(attempts) * len(engine.passes)
         self.operations = float((fixed + added).sum()) * engine.layout.groups / engine.units
@@ -49,16 +48,16 @@ class MeanSample:
         sent[engine.name] = self._sent
 
 
-def _taps(engine: EnginePlan, activity: Activity, steps: Sequence[int]) -> tuple[_Floats, _Floats]:
-    """Spikes of these steps at each position of the source, and the cycles in which one of its words has none to add.
+@functools.lru_cache(maxsize=2**10)  # a search for lanes asks again and again
+def _taps(layout: LayoutPlan, source: SourceActivity, attempts: tuple[int, ...]) -> tuple[_Floats, _Floats]:
+    """Spikes of all attempts at each position of a source, and the cycles in which one of its words has none to add.
 
     Such a word takes a cycle, which shows where the word before it had one spike at most; with spikes that are
     independent of each other.
     """
-    layout, source = engine.main.source_layout, activity.sources[engine.main.source]
     even = np.full(layout.sizes, 1 / (layout.rows * layout.columns))
     added, idle = np.zeros(layout.sizes), np.zeros(layout.sizes)
-    for t in steps:
+    for t in (t for steps in attempts for t in range(steps)):
         spikes = source.at(t) * (even if source.shares is None else source.shares)
         of_word = spikes / layout.groups
         added += spikes
