@@ -8,6 +8,7 @@ from amaranth.back import rtlil  # type: ignore[attr-defined]  # amaranth-stubs 
 
 from snnc.compiler.plan import InputPlan, Plan
 from snnc.rtl.core import Core
+from snnc.rtl.modules import Modules
 from snnc.rtl.send_on_delta import SendOnDelta
 from snnc.rtl.tops import CORE, ENCODER, Top
 
@@ -16,8 +17,11 @@ __all__ = ["emit_core", "emit_encoder", "emit_top"]
 
 def emit_core(plan: Plan) -> str:
     """RTLIL of the core alone, top `snnc.rtl.tops.CORE`."""
+    # What an exit cancels is reset from outside.
+    modules = Modules(CORE) if plan.exit is None else None
     with _without_collection():
-        return str(rtlil.convert(Core(plan), name=CORE, emit_src=False))
+        core = str(rtlil.convert(Core(plan), name=CORE, platform=modules, emit_src=False))
+        return core + (modules.text if modules is not None else "")
 
 
 @contextlib.contextmanager

@@ -92,13 +92,14 @@ class DigitRegister(wiring.Component):
         found, signs = signed_digits(self.value)
         left = Signal(positions)
         m.d.comb += left.eq(Mux(final, self.value, rest))
-        onehot, index = lowest_set_bit(left)
+        onehot, index = lowest_set_bit(m, left)
+        single = at_most_one(m, left)
         with m.If(self.load | (self.take & ~final)):
             m.d.sync += [
                 factor.eq(index),
                 negative.eq((Mux(final, signs, below) & onehot).any()),
                 rest.eq(Mux(final, found, rest) & ~onehot),
-                final.eq(at_most_one(left)),
+                final.eq(single),
             ]
         with m.If(self.load):
             m.d.sync += [event.eq(self.value.any()), below.eq(signs)]

@@ -27,7 +27,7 @@ class Replay(wiring.Component):
     source
         The layer whose spikes they are.
     projection
-        That hears them, with a spike map.
+        That hears them, with a spike map; perhaps with a register behind its memory.
     attempts
         Samples are computed in attempts: those that are asked for their answer end with `Marker.ANSWER`.
 
@@ -42,6 +42,7 @@ class Replay(wiring.Component):
 
     def __init__(self, source: EnginePlan, projection: ProjectionPlan, *, attempts: bool = False) -> None:
         self._source = source.layout
+        self._late = projection.queue.registered
         self._attempts = attempts
         super().__init__(
             {
@@ -56,7 +57,7 @@ class Replay(wiring.Component):
         m.submodules.words = words = WordCounter(layout)
         step = Signal.like(port.last_step)
         tag = data.StructLayout({"word": layout.address_bits, "marker": Marker})
-        m.submodules.reader = reader = MapReader(len(port.address), layout.lanes, tag, late=False)
+        m.submodules.reader = reader = MapReader(len(port.address), layout.lanes, tag, late=self._late)
         given, read = reader.i.payload, reader.o.payload
         group, column, row = position_fields(words.address, layout)
         moves, last, complete, ends_row = Signal(), Signal(), Signal(), Signal()

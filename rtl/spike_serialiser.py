@@ -1,5 +1,8 @@
 """Spike words to single events."""
 
+import functools
+import operator
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -11,40 +14,47 @@ from snnc.rtl.views import Payload, Stream
 __all__ = ["SpikeSerialiser", "at_most_one", "lowest_set_bit"]
 
 
-def lowest_set_bit(mask: Value) -> tuple[Value, Value]:
+def lowest_set_bit(m: Module, mask: Value) -> tuple[Value, Value]:
     """One-hot of the lowest set bit of `mask`, and the index of that bit (meaningless if there is none).
 
-    Both are trees of logarithmic depth: rippling from bit to bit would be the longest path of a core.
+    Both are trees of logarithmic depth: rippling from bit to bit would be the longest path of a core. A level of a tree
+    is one operation on all its nodes, which is a fraction of the text that one for each would be.
     """
-    below: list[Value] = [Const(0, 1)]
-    for k in range(1, len(mask)):
-        below.append(mask[:k].any())
-    onehot = Cat(mask[k] & ~below[k] for k in range(len(mask)))
-
-    def any_and_index(part: Value) -> tuple[Value, list[Value]]:
-        if len(part) == 1:
-            return part[0], []
-        middle = 1 << ((len(part) - 1).bit_length() - 1)
-        low_any, low = any_and_index(part[:middle])
-        high_any, high = any_and_index(part[middle:])
-        high += [Const(0, 1)] * (len(low) - len(high))
-        return low_any | high_any, [*(Mux(low_any, a, b) for a, b in zip(low, high, strict=True)), ~low_any]
-
-    return onehot, Cat(any_and_index(mask)[1]) if len(mask) > 1 else Const(0, 1)
+    onehot = mask & ~Cat(Const(0, 1), *(mask[:k].any() for k in range(1, len(mask))))
+    found, index = mask, list[Value]()
+    while len(found) > 1:
+        low, high = _pairs(found)
+        index = [_level(m, "index", (low & of_low) | (~low & of_high)) for of_low, of_high in map(_pairs, index)]
+        index.append(_level(m, "index", ~low))
+        found = _level(m, "any", low | high)
+    return onehot, Cat(index) if index else Const(0, 1)
 
 
-def at_most_one(bits: Value) -> Value:
-    """Whether no two of `bits` are set: a tree, not the ripple that removing the lowest bit would make."""
+def at_most_one(m: Module, bits: Value, size: int | None = None) -> Value:
+    """Of each `size` of the bits (a power of two; by default of all), whether no two are set; the lowest first.
 
-    def any_and_many(part: Value) -> tuple[Value, Value]:
-        if len(part) == 1:
-            return part[0], Const(0, 1)
-        middle = len(part) // 2
-        low_any, low_many = any_and_many(part[:middle])
-        high_any, high_many = any_and_many(part[middle:])
-        return low_any | high_any, low_many | high_many | (low_any & high_any)
+    A tree as above, not the ripple that removing the lowest bit would make.
+    """
+    found: Value = bits
+    many: Value = Const(0, len(bits))
+    for _ in range(((size or len(bits)) - 1).bit_length()):
+        low, high = _pairs(found)
+        many = _level(m, "many", functools.reduce(operator.or_, _pairs(many)) | (low & high))
+        found = _level(m, "any", low | high)
+    return ~many
 
-    return ~any_and_many(bits)[1]
+
+def _pairs(values: Value) -> tuple[Value, Value]:
+    """The even bits, and the odd ones: the lower and the upper of each pair, to the last of which a 0 may be added."""
+    even = Cat(values, Const(0, len(values) % 2))
+    return even[0::2], even[1::2]
+
+
+def _level(m: Module, name: str, value: Value) -> Signal:
+    """A level of a tree as a signal: what is used several times is written down once."""
+    signal = Signal(len(value), name=f"{name}{len(value)}")
+    m.d.comb += signal.eq(value)
+    return signal
 
 
 class SpikeSerialiser(wiring.Component):
@@ -105,7 +115,8 @@ class SpikeSerialiser(wiring.Component):
         # would follow is known early; whether they do, late, and that only lets the registers change.
         left = Signal(lanes)
         m.d.comb += left.eq(Mux(~busy | final, self.i.payload.mask, rest))
-        onehot, found = lowest_set_bit(left)
+        onehot, found = lowest_set_bit(m, left)
+        few = at_most_one(m, left)
         with m.If(~busy | self.o.ready):
-            m.d.sync += [index.eq(found), rest.eq(left & ~onehot), final.eq(at_most_one(left))]
+            m.d.sync += [index.eq(found), rest.eq(left & ~onehot), final.eq(few)]
         return m

@@ -94,6 +94,7 @@ class TapSerialiser(wiring.Component):
         takes = Signal()
         bytes_given = [given.mask[k * _BYTE : (k + 1) * _BYTE] for k in range(count)]
         items = Signal(count + 2)
+        singles = at_most_one(m, given.mask, _BYTE)
         m.d.comb += [
             items.eq(Cat(given.begins, *(part.any() for part in bytes_given), given.ends)),
             self.i.ready.eq(vacant | (only & takes)),
@@ -102,16 +103,17 @@ class TapSerialiser(wiring.Component):
             m.d.sync += [
                 vacant.eq(~self.i.valid | (items == 0)),
                 mask.eq(given.mask),
-                single.eq(Cat(at_most_one(part) for part in bytes_given)),
+                single.eq(singles),
                 base.eq(given.base),
                 last.eq(given.last),
             ]
         # Which items are searched for the next one is known before it is known whether that is needed.
         left = Signal(count + 2)
         m.d.comb += left.eq(Mux(vacant | only, items, rest))
-        following, _ = lowest_set_bit(left)
+        following, _ = lowest_set_bit(m, left)
+        one_left = at_most_one(m, left)
         with m.If(vacant | takes):
-            m.d.sync += [item.eq(following), rest.eq(left & ~following), only.eq(at_most_one(left))]
+            m.d.sync += [item.eq(following), rest.eq(left & ~following), only.eq(one_left)]
 
         # --- the byte, or the load, or the sweep; its spikes likewise ---
         valid, final = Signal(), Signal(reset_less=True)
@@ -135,7 +137,8 @@ class TapSerialiser(wiring.Component):
             chosen.eq(functools.reduce(operator.or_, (Mux(of_byte[k], part, 0) for k, part in enumerate(parts)))),
             spikes.eq(Mux(takes, chosen, bits)),
         ]
-        bit, found = lowest_set_bit(spikes)
+        bit, found = lowest_set_bit(m, spikes)
+        few = at_most_one(m, bits)
         m.d.sync += [index.eq(found), bits.eq(spikes & ~bit)]
         with m.If(takes):
             numbers = Cat(Cat(of_byte[k] for k in range(count) if k >> place & 1).any() for place in range(len(number)))
@@ -152,7 +155,7 @@ class TapSerialiser(wiring.Component):
             # A single pass is the last when it begins.
             ends = sweep_pass == self._passes - 2 if self._passes > 1 else Const(1, 1)
             m.d.sync += [
-                final.eq(Mux(kind == TapOperation.SWEEP, ends, at_most_one(bits))),
+                final.eq(Mux(kind == TapOperation.SWEEP, ends, few)),
                 sweep_pass.eq(sweep_pass + 1),
             ]
         return m

@@ -308,7 +308,10 @@ class _Input:
             weights=weights,
             delay=self._projection.delay,
             queue=QueuePlan(
-                depth=depth, latency=queue_latency(held), memory=held, steps=self._steps if self._mapped else None
+                depth=depth,
+                latency=queue_latency(held, registered=self._mapped and self._device.late_block_ram),
+                memory=held,
+                steps=self._steps if self._mapped else None,
             ),
             digits=digits,
         )

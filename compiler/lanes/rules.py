@@ -16,9 +16,9 @@ STAGED_WORDS: Final = 3
 """Membrane words from which on one that is visited in turn can be read a cycle before it is added to."""
 
 
-def queue_latency(memory: MemoryPlan | None) -> int:
-    """`QueuePlan.latency`."""
-    return 1 if memory is None else 2
+def queue_latency(memory: MemoryPlan | None, *, registered: bool = False) -> int:
+    """`QueuePlan.latency`; `registered` says whether a register stands behind the memory."""
+    return 1 if memory is None else 2 + registered
 
 
 def staged_of(membrane: MemoryPlan, *, words: int, in_turn: bool, late: bool) -> bool:

@@ -28,7 +28,8 @@ class QueuePlan:
     depth
         Entries.
     latency
-        Cycles from the entry of a word until it can leave: 1 from flip-flops, 2 from block RAM.
+        Cycles from the entry of a word until it can leave: 1 from flip-flops, 2 from block RAM, 3 where a
+        register stands behind it, which only a spike map has.
     memory
         Where they are: block RAM, or flip-flops where it is None.
     steps
@@ -42,8 +43,15 @@ class QueuePlan:
     memory: MemoryPlan | None = None
     steps: int | None = None
 
+    @property
+    def registered(self) -> bool:
+        """Whether a register stands behind the memory."""
+        return self.latency > 2
+
     def faults(self) -> Iterator[Fault]:
         yield from at_least(self, 1, "depth", "latency")
+        if self.registered and self.steps is None:
+            yield Fault("latency", "is that of a memory with a register, which only a spike map has")
         if self.memory is not None and self.memory.depth != self.depth:
             yield Fault("memory.depth", f"is {self.memory.depth}, but the queue holds {self.depth} entries")
         yield from at_least(self, 1, "steps")

@@ -26,7 +26,7 @@ def gathering(
     projection = dataclasses.replace(
         scattered,
         walk=GatherWalk(row_stride=target.groups, kernel=found),
-        queue=QueuePlan(depth=depth, latency=2, memory=memory("map", source.lanes, depth), steps=steps),
+        queue=QueuePlan(depth=depth, latency=2 + late, memory=memory("map", source.lanes, depth), steps=steps),
     )
     plan = engine(target, [projection], membrane=MemoryKind.REGISTERS, **neuron)
     fields = constant_fields_of(plan.passes, initial=True)

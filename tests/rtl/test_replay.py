@@ -17,9 +17,10 @@ from tests.rtl.plans import engine, layout
 @pytest.mark.parametrize("density", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize(("gap", "stall"), PACES)
 @pytest.mark.parametrize("attempts", [False, True])
-def test_words_leave_step_after_step(density: float, gap: float, stall: float, attempts: bool) -> None:
+@pytest.mark.parametrize("late", [False, True])
+def test_words_leave_step_after_step(density: float, gap: float, stall: float, attempts: bool, late: bool) -> None:
     source = layout(5, rows=3, columns=2, lanes=2)
-    plan = gathering(source, layout(2, 3, 2, lanes=2), steps=3, size=(1, 1), neuron={})
+    plan = gathering(source, layout(2, 3, 2, lanes=2), steps=3, late=late, size=(1, 1), neuron={})
     unit = Replay(engine(source), plan.main, attempts=attempts)
     generator = random.Random(f"{density} {gap} {stall}")
     words = [source.address(y, x, k) for y in range(3) for x in range(2) for k in range(3)]

@@ -124,8 +124,8 @@ def test_bit_trees(width: int) -> None:
     m = Module()
     mask = Signal(width)
     onehot, index, few = Signal(width), Signal(8), Signal()
-    found_onehot, found_index = lowest_set_bit(mask)
-    m.d.comb += [onehot.eq(found_onehot), index.eq(found_index), few.eq(at_most_one(mask))]
+    found_onehot, found_index = lowest_set_bit(m, mask)
+    m.d.comb += [onehot.eq(found_onehot), index.eq(found_index), few.eq(at_most_one(m, mask))]
 
     async def bench(ctx: Any) -> None:
         for value in range(2**width):

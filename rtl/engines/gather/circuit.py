@@ -20,6 +20,7 @@ from snnc.rtl.engines.gather.neurons import GatherNeurons
 from snnc.rtl.engines.gather.plan import GatherKind
 from snnc.rtl.loader import Loading, LoadPort
 from snnc.rtl.memories import LoadedRom, Rom, RomPair
+from snnc.rtl.modules import place
 from snnc.rtl.neurons import at_pass
 from snnc.rtl.spike_map import MapPort, MapReader, Reading
 from snnc.rtl.tables import last_column, position_fields
@@ -88,7 +89,6 @@ class GatherUnit(wiring.Component):
         self._kind = plan.kind
         projection = plan.main
         self._walker = witness(projection.walk, "circuit").Walker(plan, projection, unit)
-        self._serialiser = TapSerialiser(plan, projection)
         self._attempts = cancels
         self._output = MapOutput(plan, plan.kind.steps, maps, attempts=cancels)
         ports: dict[str, Member] = {
@@ -108,8 +108,8 @@ class GatherUnit(wiring.Component):
         plan = self._plan
         m.submodules.walker = walker = self._walker
         m.submodules.output = output = self._output
-        m.submodules.neurons = neurons = GatherNeurons(plan)
-        serialiser = self._taps(m)
+        neurons = place(m, platform, "neurons", f"{plan.name}_neurons", lambda: GatherNeurons(plan))
+        serialiser = self._taps(m, platform)
         now = self._pipeline(m, serialiser)
         m.d.comb += neurons.weights.eq(self._weight_row(m, serialiser))
 
@@ -163,13 +163,13 @@ class GatherUnit(wiring.Component):
             m.d.comb += signal.eq(value)
         return m
 
-    def _taps(self, m: Module) -> TapSerialiser:
+    def _taps(self, m: Module, platform: object) -> TapSerialiser:
         """From the walker's taps to operations, through the spike map of the source."""
-        walker, serialiser, port = self._walker, self._serialiser, self.map0
+        plan, walker, port = self._plan, self._walker, self.map0
+        serialiser = place(m, platform, "serialiser", f"{plan.name}_serialiser", lambda: TapSerialiser(plan, plan.main))
         tag = data.StructLayout({"base": len(serialiser.row), "begins": 1, "ends": 1, "last": 1})
         reader = MapReader(len(port.address), len(port.data), tag, late=self._kind.late)
         m.submodules.reader = reader
-        m.submodules.serialiser = serialiser
         tap, read, word = walker.o.payload, reader.o.payload, serialiser.i.payload
         m.d.comb += [
             walker.rows.eq(port.rows),

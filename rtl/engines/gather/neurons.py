@@ -6,9 +6,10 @@ from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import ConstantField, EnginePlan, unsigned_bits
 from snnc.rtl.memories import constant_fields, constant_word
+from snnc.rtl.modules import place
 from snnc.rtl.neurons import at_pass, swept
 
-__all__ = ["GatherNeurons"]
+__all__ = ["GatherLane", "GatherNeurons"]
 
 
 class GatherNeurons(wiring.Component):
@@ -76,16 +77,84 @@ class GatherNeurons(wiring.Component):
         m.d.comb += works.eq(self.add | self.load | self.sweep)
         for k in range(len(plan.passes)):
             m.d.comb += at_work[k].eq(self.sweep & at_pass(plan, self.sweep_pass, k))
-        for lane in range(plan.lanes):
-            weight = self.weights.word_select(lane, projection.weight_bits).as_signed()
-            residual = Signal(signed(plan.residual_bits), name=f"residual{lane}")
-            of_lane = {field: values[lane] for field, values in constants.items()}
-            base, added, spike = swept(plan, residual, list(at_work), of_lane)
-            gathered = Mux(self.load, of_lane[ConstantField.INITIAL], weight.shift_left(projection.shift))
-            total = self.residuals.word_select(lane, plan.residual_bits)
-            m.d.comb += [total.eq(base + Mux(self.sweep, added, gathered)), self.spikes[lane].eq(spike)]
-            with m.If(self.clear):
-                m.d.sync += residual.eq(0)
-            with m.Elif(works):
-                m.d.sync += residual.eq(total)
+        for k in range(plan.lanes):
+            lane = place(m, platform, f"lane{k}", f"{plan.name}_lane", lambda: GatherLane(plan))
+            for field, values in constants.items():
+                m.d.comb += getattr(lane, field.value).eq(values[k])
+            m.d.comb += [
+                lane.weight.eq(self.weights.word_select(k, projection.weight_bits)),
+                lane.works.eq(works),
+                lane.load.eq(self.load),
+                lane.sweep.eq(self.sweep),
+                lane.at_work.eq(at_work),
+                lane.clear.eq(self.clear),
+                self.spikes[k].eq(lane.spike),
+                self.residuals.word_select(k, plan.residual_bits).eq(lane.total),
+            ]
+        return m
+
+
+class GatherLane(wiring.Component):
+    """One neuron at a time of each word: its residual, in the adder's own register.
+
+    Parameters
+    ----------
+    plan
+        The population.
+
+    Members
+    -------
+    weight : In(weight bits)
+    works : In(1)
+        Take over the sum: of the residual and the weight, or instead with
+    load : In(1)
+        the initial residual, or with
+    sweep : In(1)
+        what the pass adds that `at_work` says of each whether it is.
+    clear : In(1)
+        Become 0 instead.
+    fired, silent, ... : In(residual_bits)
+        The neuron's constants, as `ConstantField` lists them; those that the population has.
+    spike : Out(1)
+    total : Out(residual_bits)
+        The sum.
+    """
+
+    weight: Signal
+    works: Signal
+    load: Signal
+    sweep: Signal
+    at_work: Signal
+    clear: Signal
+    spike: Signal
+    total: Signal
+
+    def __init__(self, plan: EnginePlan) -> None:
+        self._plan = plan
+        super().__init__(
+            {
+                "weight": In(signed(plan.main.weight_bits)),
+                "works": In(1),
+                "load": In(1),
+                "sweep": In(1),
+                "at_work": In(len(plan.passes)),
+                "clear": In(1),
+                **{field.value: In(signed(plan.residual_bits)) for field in plan.constant_fields},
+                "spike": Out(1),
+                "total": Out(signed(plan.residual_bits)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        plan = self._plan
+        constants = {field: getattr(self, field.value) for field in plan.constant_fields}
+        residual = Signal(signed(plan.residual_bits))
+        base, added, spike = swept(plan, residual, list(self.at_work), constants)
+        gathered = Mux(self.load, constants[ConstantField.INITIAL], self.weight.shift_left(plan.main.shift))
+        m.d.comb += [self.total.eq(base + Mux(self.sweep, added, gathered)), self.spike.eq(spike)]
+        with m.If(self.clear):
+            m.d.sync += residual.eq(0)
+        with m.Elif(self.works):
+            m.d.sync += residual.eq(self.total)
         return m

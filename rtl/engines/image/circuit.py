@@ -24,6 +24,7 @@ from snnc.rtl.credits import MapOutput, SpikeOutput
 from snnc.rtl.engines.image.neurons import ImageNeurons
 from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.memories import Rom, block_ram
+from snnc.rtl.modules import place
 from snnc.rtl.neurons import at_pass
 from snnc.rtl.recoding import DigitRegister, ValueRegister
 from snnc.rtl.tables import last_column, position_fields
@@ -191,7 +192,6 @@ class ImageEngine(wiring.Component):
         register = ValueRegister if plan.kind.multiplies else DigitRegister
         self._digits: DigitRegister | ValueRegister = register(plan.kind.value_bits)
         self._weights = Rom(projection.weights)
-        self._neurons = ImageNeurons(plan)
         steps = plan.kind.map_steps
         self._output: SpikeOutput | MapOutput = (
             SpikeOutput(plan, behind) if steps is None else MapOutput(plan, steps, len(behind))
@@ -208,11 +208,11 @@ class ImageEngine(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        plan, weights, neurons, output = self._plan, self._weights, self._neurons, self._output
+        plan, weights, output = self._plan, self._weights, self._output
+        neurons = place(m, platform, "neurons", f"{plan.name}_neurons", lambda: ImageNeurons(plan))
         m.submodules.walker = self._walker
         m.submodules.digits = self._digits
         m.submodules.weights = weights
-        m.submodules.neurons = neurons
         m.submodules.output = output
         latency = weights.latency + 1 + self._image.multiplies
         if latency != plan.pipeline:
@@ -243,9 +243,9 @@ class ImageEngine(wiring.Component):
 
         connect(m, output.o, flipped(self.o))
         if isinstance(output, MapOutput):
-            self._into_maps(m, output, pipeline, issue.last_step)
+            self._into_maps(m, output, pipeline, issue.last_step, neurons.spikes)
         else:
-            replayed = self._stored(m, pipeline)
+            replayed = self._stored(m, pipeline, neurons.spikes)
             m.d.comb += [
                 output.left.eq(self.left),
                 output.execute.eq((now.fires & now.opening) | now.replay),
@@ -467,7 +467,7 @@ class ImageEngine(wiring.Component):
             value=Mux(clearing, 0, beat.value),
         )
 
-    def _into_maps(self, m: Module, output: MapOutput, pipeline: _Pipeline, last_step: Signal) -> None:
+    def _into_maps(self, m: Module, output: MapOutput, pipeline: _Pipeline, last_step: Signal, spikes: Signal) -> None:
         """Send a word's spikes of every step as they come."""
         now, layout = pipeline.now, self._plan.layout
         group, column, _ = position_fields(pipeline.done.word, layout)
@@ -480,14 +480,14 @@ class ImageEngine(wiring.Component):
             output.execute.eq(now.fires),
             output.beat.word.eq(pipeline.done.word),
             output.beat.step.eq(step),
-            output.beat.mask.eq(self._neurons.spikes),
+            output.beat.mask.eq(spikes),
             output.beat.final.eq(step == last_step),
             output.beat.completes.eq((step == last_step) & (group == layout.groups - 1) & ends),
         ]
 
-    def _stored(self, m: Module, pipeline: _Pipeline) -> Value:
+    def _stored(self, m: Module, pipeline: _Pipeline, spikes: Signal) -> Value:
         """Keep a word's spikes of all steps but the first; gives those of the word and step that are replayed."""
-        memory, lanes, spikes = self._image.spikes, self._plan.lanes, self._neurons.spikes
+        memory, lanes = self._image.spikes, self._plan.lanes
         now, tag = pipeline.now, pipeline.done
         if memory is None:
             return spikes

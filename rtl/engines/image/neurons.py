@@ -7,9 +7,10 @@ from amaranth.lib.wiring import In, Out
 from snnc.compiler.plan import ConstantField, EnginePlan, unsigned_bits
 from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.memories import constant_fields, constant_word
+from snnc.rtl.modules import place
 from snnc.rtl.neurons import at_pass, swept
 
-__all__ = ["ImageNeurons"]
+__all__ = ["ImageLane", "ImageNeurons"]
 
 
 class ImageNeurons(wiring.Component):
@@ -74,7 +75,6 @@ class ImageNeurons(wiring.Component):
         kind = plan.kind
         assert isinstance(kind, ImageKind)
         self._projection = projection
-        self._image = kind
         group = unsigned_bits(plan.layout.groups - 1)
         super().__init__(
             {
@@ -97,7 +97,7 @@ class ImageNeurons(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        plan, projection, image = self._plan, self._projection, self._image
+        plan, projection = self._plan, self._projection
         constants = constant_fields(plan, constant_word(m, plan, self.next_group, self.group))
         # Said once for all lanes.
         flip, fresh, adds, at_work = Signal(), Signal(), Signal(), Signal(len(plan.passes))
@@ -108,51 +108,133 @@ class ImageNeurons(wiring.Component):
         ]
         for k in range(len(plan.passes)):
             m.d.comb += at_work[k].eq(self.sweep & at_pass(plan, self.sweep_pass, k))
-        for lane in range(plan.lanes):
-            # --- the current ---
-            weight = self.weights.word_select(lane, projection.weight_bits).as_signed()
-            scaled = Signal(signed(projection.weight_bits + image.value_bits), name=f"scaled{lane}", reset_less=True)
-            with m.If(self.digit):
-                m.d.sync += scaled.eq(self._shifted(m, weight, lane))
-            with m.Else():
-                m.d.sync += scaled.eq(0)
-            current = Signal(signed(image.current_bits), name=f"current{lane}", reset_less=True)
-            held = Signal.like(current, name=f"held{lane}")
-            with m.If(fresh):
-                m.d.sync += current.eq(self.next_sign.replicate(image.current_bits))
-            with m.Else():
-                total = (current + scaled)[: image.current_bits]
-                m.d.sync += current.eq(total ^ flip.replicate(image.current_bits))
-            with m.If(self.transfer):
-                m.d.sync += held.eq(current)
-
-            # --- the residual ---
-            residual = Signal(signed(plan.residual_bits), name=f"residual{lane}", reset_less=True)
-            of_lane = {field: values[lane] for field, values in constants.items()}
-            base, added, spike = swept(plan, residual, list(at_work), of_lane)
-            operand = Mux(self.sweep, added, held.shift_left(projection.shift))
-            total = self.residuals.word_select(lane, plan.residual_bits)
-            m.d.comb += [total.eq(base + operand), self.spikes[lane].eq(spike)]
-            with m.If(adds):
-                m.d.sync += residual.eq(total)
-            with m.Else():
-                m.d.sync += residual.eq(of_lane[ConstantField.INITIAL])
+        for k in range(plan.lanes):
+            lane = place(m, platform, f"lane{k}", f"{plan.name}_lane", lambda: ImageLane(plan))
+            for field, values in constants.items():
+                m.d.comb += getattr(lane, field.value).eq(values[k])
+            m.d.comb += [
+                lane.weight.eq(self.weights.word_select(k, projection.weight_bits)),
+                lane.factor.eq(self.factor),
+                lane.digit.eq(self.digit),
+                lane.next_sign.eq(self.next_sign),
+                lane.flip.eq(flip),
+                lane.fresh.eq(fresh),
+                lane.transfer.eq(self.transfer),
+                lane.adds.eq(adds),
+                lane.sweep.eq(self.sweep),
+                lane.at_work.eq(at_work),
+                self.spikes[k].eq(lane.spike),
+                self.residuals.word_select(k, plan.residual_bits).eq(lane.total),
+            ]
         return m
 
-    def _shifted(self, m: Module, weight: Value, lane: int) -> Value:
-        """`weight` times ``1 << factor``, the factor's lowest bit first: its look-up tables are the small ones.
+
+class ImageLane(wiring.Component):
+    """One neuron at a time: the current of its window, one that is held, and its residual.
+
+    Parameters
+    ----------
+    plan
+        The population.
+
+    Members
+    -------
+    weight : In(weight bits)
+    factor : In(value bits, or what numbers them)
+        As of `ImageNeurons`.
+    digit : In(1)
+        The weight times the factor is added to the current, a cycle later; else nothing is.
+    next_sign, flip, fresh : In(1)
+        The sign of the next digit, whether it is another than this one's, and whether the current begins anew.
+    transfer : In(1)
+        Hold the current.
+    adds : In(1)
+        The residual becomes the sum; else the initial residual.
+    sweep : In(1)
+        Of the residual and what the pass adds that `at_work` says of each whether it is; else of the residual and the
+        current that is held.
+    fired, silent, ... : In(residual_bits)
+        The neuron's constants, as `ConstantField` lists them; those that the population has.
+    spike : Out(1)
+    total : Out(residual_bits)
+        The sum.
+    """
+
+    weight: Signal
+    factor: Signal
+    digit: Signal
+    next_sign: Signal
+    flip: Signal
+    fresh: Signal
+    transfer: Signal
+    adds: Signal
+    sweep: Signal
+    at_work: Signal
+    spike: Signal
+    total: Signal
+
+    def __init__(self, plan: EnginePlan) -> None:
+        self._plan = plan
+        kind = plan.kind
+        assert isinstance(kind, ImageKind)
+        self._image = kind
+        super().__init__(
+            {
+                "weight": In(signed(plan.main.weight_bits)),
+                "factor": In(kind.value_bits if kind.multiplies else unsigned_bits(kind.value_bits)),
+                **dict.fromkeys(("digit", "next_sign", "flip", "fresh", "transfer", "adds", "sweep"), In(1)),
+                "at_work": In(len(plan.passes)),
+                **{field.value: In(signed(plan.residual_bits)) for field in plan.constant_fields},
+                "spike": Out(1),
+                "total": Out(signed(plan.residual_bits)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        plan, image = self._plan, self._image
+        # --- the current ---
+        scaled = Signal(signed(plan.main.weight_bits + image.value_bits), reset_less=True)
+        with m.If(self.digit):
+            m.d.sync += scaled.eq(self._shifted(m))
+        with m.Else():
+            m.d.sync += scaled.eq(0)
+        current = Signal(signed(image.current_bits), reset_less=True)
+        held = Signal.like(current)
+        with m.If(self.fresh):
+            m.d.sync += current.eq(self.next_sign.replicate(image.current_bits))
+        with m.Else():
+            total = (current + scaled)[: image.current_bits]
+            m.d.sync += current.eq(total ^ self.flip.replicate(image.current_bits))
+        with m.If(self.transfer):
+            m.d.sync += held.eq(current)
+
+        # --- the residual ---
+        constants = {field: getattr(self, field.value) for field in plan.constant_fields}
+        residual = Signal(signed(plan.residual_bits), reset_less=True)
+        base, added, spike = swept(plan, residual, list(self.at_work), constants)
+        operand = Mux(self.sweep, added, held.shift_left(plan.main.shift))
+        m.d.comb += [self.total.eq(base + operand), self.spike.eq(spike)]
+        with m.If(self.adds):
+            m.d.sync += residual.eq(self.total)
+        with m.Else():
+            m.d.sync += residual.eq(constants[ConstantField.INITIAL])
+        return m
+
+    def _shifted(self, m: Module) -> Value:
+        """The weight times ``1 << factor``, the factor's lowest bit first: its look-up tables are the small ones.
 
         Where the plan multiplies, times `factor`.
         """
         bits = self._image.value_bits
         if self._image.multiplies:
-            return weight * self.factor
+            return self.weight * self.factor
         steps = list(range(len(self.factor)))
         # A power of two is the one position that its bit stands for.
         alone = steps.pop() if bits & (bits - 1) == 0 else None
-        shifted = weight
+        shifted: Value = self.weight
         for step in steps:
-            wide = Signal(signed(len(shifted) + (1 << step)), name=f"shifted{lane}_{step}")
+            wide = Signal(signed(len(shifted) + (1 << step)), name=f"shifted{step}")
             m.d.comb += wide.eq(Mux(self.factor[step], shifted.shift_left(1 << step), shifted))
             shifted = wide
-        return shifted if alone is None else Mux(self.factor[alone], weight.shift_left(bits), shifted)
+        return shifted if alone is None else Mux(self.factor[alone], self.weight.shift_left(bits), shifted)

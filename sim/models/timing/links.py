@@ -141,21 +141,27 @@ class Replay:
     """
 
     def __init__(self, layout: LayoutPlan, counts: IntArray, consumer: Walker) -> None:
+        self._registered = consumer.projection.queue.registered
         self._row = layout.columns * layout.groups
         self._counts = counts
         self._consumer = consumer
         self._begun = 0  # steps of attempts before this one
+        self._free: Any = 0  # when the memory can be read again
         self._left: Any = 0  # when what was read last entered the queue, or was left out
         self._taken: tuple[Any, Any] = (-1, -1)  # when the last two that entered it were taken out of it
 
     def read(self, rows: Sequence[IntArray], steps: int) -> IntArray:
         """Read a word a cycle, unless two that have spikes or a marker wait for the serialiser."""
-        left = self._left + np.zeros_like(rows[0])
+        free, left = (at + np.zeros_like(rows[0]) for at in (self._free, self._left))
         for t, counts in enumerate(self._counts[:steps], start=self._begun):
             for word, events in enumerate(counts):
-                read = np.maximum(left, rows[word // self._row] + 1)
+                read = np.maximum(free, rows[word // self._row] + 1)
                 room, newest = self._taken
-                left = np.maximum(read, room) + 1
+                if self._registered:
+                    free = np.maximum(read + 1, left)
+                    left = np.maximum(free, room) + 1
+                else:
+                    free = left = np.maximum(read, room) + 1
                 present = events > 0 if word < len(counts) - 1 else None
                 entered = left + 1 - self._consumer.queueing
                 taken = self._consumer.accept(
@@ -165,6 +171,6 @@ class Replay:
                     self._taken = newest, taken
                 else:
                     self._taken = np.where(present, newest, room), np.where(present, taken, newest)
-        self._left, self._begun = np.maximum(left, read + 2), self._begun + steps
+        self._left, self._free, self._begun = left, np.maximum(free, read + 2), self._begun + steps
         finished: IntArray = read
         return finished
