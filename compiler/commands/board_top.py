@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from snnc.compiler.build.results import RESULT
 from snnc.compiler.errors import BuildError, FitError
 from snnc.compiler.plan import LOAD_BITS
 from snnc.compiler.targets import Device, Implementation, Pin, load_target
-from snnc.rtl.tops import UART
+from snnc.rtl.tops import PROTOCOLS, UART, Top
 
 __all__ = [
     "FOLDER",
@@ -26,8 +27,10 @@ __all__ = [
     "WEIGHTS",
     "board_pins",
     "board_result",
+    "board_top",
     "choose_clock",
     "flash_load",
+    "model_name",
     "place_top",
     "room_for_the_top",
     "synthesise_top",
@@ -39,6 +42,8 @@ WEIGHTS: Final = "weights.bin"
 """What of a build goes into a board's flash beside the bitstream, in `FOLDER`."""
 
 _PINS: Final = "pins"
+
+_NAME_LETTERS: Final = 64
 
 MARGIN: Final = 1.1
 """What the routed design must reach, in terms of the clock that the top runs at."""
@@ -105,19 +110,25 @@ def choose_clock(
 
 
 def synthesise_top(
-    build: Build, board: Board, chip: Device, folder: Path, *, clock: Clock, timeout: float | None = None
+    build: Build,
+    board: Board,
+    chip: Device,
+    folder: Path,
+    *,
+    clock: Clock,
+    top: Top = UART,
+    timeout: float | None = None,
 ) -> Path:
     """The netlist of a board's top around a build's core; the top itself and the board's pins are written beside it."""
     target = load_target(board.target)
-    top = folder / UART.file
-    top.write_text(top_for(build, board, clock), encoding="utf-8")
+    text = folder / top.file
+    text.write_text(top_for(build, board, clock, top), encoding="utf-8")
     if (load := flash_load(build, board)) is not None:
         (folder / WEIGHTS).write_bytes(load)
     pins = folder / f"{_PINS}.{target.pins_suffix}"
     pins.write_text(target.constraints(board_pins(board, flash=load is not None)), encoding="utf-8")
-    sources = [*build.core_verilog, top]
     synthesis = target.synthesise(
-        sources, top=UART.module, device=chip, folder=folder, base=build.path, timeout=timeout
+        [*build.core_verilog, text], top=top.module, device=chip, folder=folder, base=build.path, timeout=timeout
     )
     return synthesis.netlist
 
@@ -148,12 +159,12 @@ def flash_load(build: Build, board: Board) -> bytes | None:
     return b"".join(int(word, 16).to_bytes(LOAD_BITS // 8, "little") for word in words)
 
 
-def top_for(build: Build, board: Board, clock: Clock) -> str:
+def top_for(build: Build, board: Board, clock: Clock, top: Top = UART) -> str:
     """Verilog of a board's top around a build's core, at a clock of `board_clocks`."""
     # Amaranth is not needed for anything before this.
     from snnc.rtl.emit import emit_top
+    from snnc.rtl.tops.board import Settings, with_buffer
     from snnc.rtl.tops.flash import Load
-    from snnc.rtl.tops.uart.top import Settings, with_buffer
 
     load = flash_load(build, board)
     lights = [light.low for light in (board.life, board.activity) if light]
@@ -165,8 +176,17 @@ def top_for(build: Build, board: Board, clock: Clock) -> str:
         held=len(board.held),
         load=Load(offset=board.flash.offset, crc=zlib.crc32(load)) if board.flash and load else None,
         pll=clock.pll,
+        model=model_name(build),
     )
-    return with_buffer(write_verilog({UART.name: emit_top(build.plan, UART, settings)})[UART.name])
+    return with_buffer(write_verilog({top.name: emit_top(build.plan, top, settings)})[top.name])
+
+
+def model_name(build: Build) -> str:
+    """What people call a build's network: the name of the file that it was compiled from, and letters that any line
+    and any file may have.
+    """
+    name = Path(str(build.manifest.get("source", ""))).stem
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name)[:_NAME_LETTERS] or "model"
 
 
 def board_pins(board: Board, *, flash: bool = False) -> tuple[Pin, ...]:
@@ -211,6 +231,7 @@ def board_result(build: Build) -> dict[str, Any]:
             data = (build.path / FOLDER / WEIGHTS).read_bytes()
             same &= hashlib.sha256(data).hexdigest() == weights["sha256"] and isinstance(weights["offset"], int)
         find_board(facts["board"])
+        board_top(facts)
     except (OSError, ValueError, KeyError, TypeError):
         raise BuildError(
             f"'{build.path}' was built for no board: a bitstream of snnc synth has its pins where the tool put them, "
@@ -221,6 +242,11 @@ def board_result(build: Build) -> dict[str, Any]:
             f"'{bitstream}', or the weights beside it, is not what was made for this build; build it again."
         )
     return facts
+
+
+def board_top(facts: Mapping[str, Any]) -> Top:
+    """The top that `board_result` is of."""
+    return PROTOCOLS[facts.get("protocol", "frames")]  # not said by builds that knew no other
 
 
 def _meets(clock: Clock, placed: Implementation) -> bool:

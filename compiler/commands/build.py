@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 import zlib
@@ -28,8 +29,11 @@ from snnc.compiler.commands.compile import parse_lanes
 from snnc.compiler.commands.console import progress_bar
 from snnc.compiler.design import Engines, Options
 from snnc.compiler.errors import OptionError
+from snnc.compiler.ir import Encoding
 from snnc.compiler.pipeline import compile_network
+from snnc.compiler.plan import Plan
 from snnc.compiler.targets import Device, Implementation, load_target
+from snnc.rtl.tops import MLPERF, PROTOCOLS, UART, Top
 
 __all__ = ["build_command"]
 
@@ -38,6 +42,9 @@ _SECTION: Final = "Board"
 _AUTO: Final = "auto"
 _OSCILLATOR: Final = "oscillator"
 """What ``--clock`` takes beside a number."""
+
+_PIXEL_BITS: Final = 8
+"""Of a pixel at most, where a sample is bytes."""
 
 _NEAR: Final = 1.1
 """A number of MHz that is asked for, in terms of the clock below it that can be made."""
@@ -65,6 +72,13 @@ _MHZ: Final = re.compile(r"\d{1,4}(\.\d{1,6})?")
     metavar="MHZ",
     help=f"Of the top, from the board's PLL; {_OSCILLATOR}, or the fastest that the routed design allows.",
 )
+@click.option(
+    "--protocol",
+    type=click.Choice(list(PROTOCOLS)),
+    default="frames",
+    show_default=True,
+    help="What the serial line speaks: docs/link.md, docs/mlperf.md.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the placement.")
 @click.option("--timeout", type=click.FloatRange(1), metavar="SECONDS", help="For each tool.")
 def build_command(
@@ -75,11 +89,14 @@ def build_command(
     engines: str,
     lanes: str | None,
     clock: str,
+    protocol: str,
     seed: int,
     timeout: float | None,
 ) -> None:
     """Compile STUDENT for a board: network, top, pins and bitstream."""
-    board = find_board(name)
+    board, top = find_board(name), PROTOCOLS[protocol]
+    if top.baud is not None:
+        board = dataclasses.replace(board, baud=top.baud)
     chip = board.device(device)
     wanted = _wanted(clock, board, chip)
     chosen, column_banks = (None, None) if lanes is None else map(tuple, zip(*parse_lanes(lanes), strict=True))
@@ -89,18 +106,19 @@ def build_command(
     with progress_bar() as bar:
         task = bar.add_task("compiling", total=3)
         design = compile_network(student, room_for_the_top(chip), options)
+        _check_protocol(board, top, design.complete_plan)
         write_build(path, design.files, source=str(student))
         with using_build(path) as build, results_folder(build, FOLDER, section=_SECTION) as folder:
             bar.update(task, advance=1, description="synthesis, placing and routing")
 
             def run(clock: Clock) -> Implementation:
-                netlist = synthesise_top(build, board, chip, folder, clock=clock, timeout=timeout)
+                netlist = synthesise_top(build, board, chip, folder, clock=clock, top=top, timeout=timeout)
                 return place_top(netlist, board, chip, clock=clock, seed=seed, timeout=timeout)
 
             runs_at, placed = choose_clock(board, chip, wanted, run)
             bar.update(task, advance=1, description="packing")
             packed = load_target(board.target).pack(placed, folder=folder, timeout=timeout)
-            section = _section(build, board, runs_at, packed)
+            section = _section(build, board, runs_at, packed, protocol)
             write_result(build, folder, section)
     click.echo(section.summary.replace("`", ""))
     for heading, value in section.rows:
@@ -128,7 +146,27 @@ def _wanted(text: str, board: Board, chip: Device) -> Clock | None:
     return found
 
 
-def _section(build: Build, board: Board, clock: Clock, packed: Implementation) -> Section:
+def _spoken(protocol: str) -> str:
+    top = PROTOCOLS[protocol]
+    return "" if top is UART else f", {top.title}"
+
+
+def _check_protocol(board: Board, top: Top, plan: Plan) -> None:
+    """Whether everything that a network needs can be said in a top's protocol."""
+    if top is not MLPERF:
+        return
+    if plan.loaded and board.flash is None:
+        raise OptionError(
+            f"The network has weights in SPRAM, which MLPerf Tiny's commands cannot load, and {board.title} has no "
+            "flash for them: choose another board, or a network whose weights fit block RAM."
+        )
+    if plan.input.encoding is Encoding.DIRECT and plan.input.value_bits > _PIXEL_BITS:
+        raise OptionError(
+            f"The network's pixels have {plan.input.value_bits} bits: a sample of MLPerf Tiny's commands is bytes."
+        )
+
+
+def _section(build: Build, board: Board, clock: Clock, packed: Implementation, protocol: str) -> Section:
     assert packed.bitstream is not None
     assert packed.routed is not None
     bitstream = packed.bitstream.relative_to(build.path).as_posix()
@@ -148,7 +186,7 @@ def _section(build: Build, board: Board, clock: Clock, packed: Implementation) -
             f"{mhz:g} MHz from {clock.source}; routed for {reached:.1f} MHz, a margin of {reached / mhz - 1:.0%}",
         ),
         *([("weights", f"`{FOLDER}/{WEIGHTS}`, in the flash at {weights['offset']:#x}")] if weights else []),
-        ("serial line", f"{board.baud:,} baud, {board.bridge}"),
+        ("serial line", f"{board.baud:,} baud, {board.bridge}{_spoken(protocol)}"),
         ("bitstream", f"`{bitstream}` (seed {packed.seed}), pins of the board"),
     ]
     facts: dict[str, Any] = {
@@ -159,6 +197,7 @@ def _section(build: Build, board: Board, clock: Clock, packed: Implementation) -
         "clock_hz": clock.hz,
         "pll": clock.pll and {"cell": clock.pll.cell, "parameters": dict(clock.pll.parameters)},
         "baud": board.baud,
+        "protocol": protocol,
         "fmax_mhz": round(reached, 3),
         "seed": packed.seed,
         "resources": {item.name: {"used": item.used, "available": item.available} for item in packed.resources},

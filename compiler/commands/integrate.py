@@ -54,7 +54,7 @@ def component_files(build: Build, *, cycles: int) -> dict[str, bytes]:
     # Amaranth is not needed for anything before this.
     from snnc.rtl.beats import input_beat, result_beat
     from snnc.rtl.emit import emit_top
-    from snnc.rtl.tops.uart.top import Settings, with_buffer
+    from snnc.rtl.tops.board import Settings, with_buffer
 
     settings = Settings(board=SPI.name, clock_hz=round(cycles / STARTUP_SECONDS), baud=1, lights_low=(False,))
     tops = dict(

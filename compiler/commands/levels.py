@@ -24,7 +24,7 @@ from snnc.compiler.commands import verify as verilog
 from snnc.compiler.errors import BuildError, ToolError
 from snnc.compiler.targets import load_target
 from snnc.compiler.tools import VERILATOR, YOSYS, tool_versions
-from snnc.rtl.tops import SHELL, UART
+from snnc.rtl.tops import SHELL
 from snnc.sim.models import golden
 from snnc.sim.trust.netlist import verify_netlist
 from snnc.sim.trust.tops import verify_top
@@ -92,8 +92,8 @@ def check_level(
         files = [compared, build.path / MODEL, *([build.path / LOAD_IMAGE] if build.plan.loaded else [])]
         digests = {file.relative_to(build.path).as_posix(): _digest(file) for file in files}
         samples = golden.sample_count(build.plan.input.encoding, inputs)
+        made = board_top.board_result(build) if board else {}
         if board:
-            made = board_top.board_result(build)
             netlist = _board_netlist(build, level, compared, folder, timeout)
             known, flash = find_board(made["board"]), None
             if made.get("weights"):
@@ -104,7 +104,8 @@ def check_level(
                 inputs,
                 time_steps=time_steps,
                 clock_hz=known.clock_hz,
-                baud=known.baud,
+                baud=made["baud"],
+                top=board_top.board_top(made),
                 flash=flash,
             )
         else:
@@ -112,7 +113,7 @@ def check_level(
             verify_netlist(build, netlist, inputs, time_steps=time_steps)
         facts = {
             "level": level.value,
-            "top": (UART if board else SHELL).module,
+            "top": (board_top.board_top(made) if board else SHELL).module,
             "source": source,
             "time_steps": time_steps,
             "samples": samples,
@@ -148,20 +149,20 @@ def _on_board(build: Build, level: Level) -> Path:
         case Level.BITSTREAM:
             return _inside(build, made[level.value])
         case _:
-            return folder / f"{UART.module}.json"
+            return folder / f"{board_top.board_top(made).module}.json"
 
 
 def _board_netlist(build: Build, level: Level, compared: Path, folder: Path, timeout: float | None) -> tuple[Path, ...]:
     facts = board_top.board_result(build)
     board = find_board(facts["board"])
-    target = load_target(board.target)
+    target, top = load_target(board.target), board_top.board_top(facts)
     match level:
         case Level.ROUTED:
-            return target.routed_verilog(compared, top=UART.module, folder=folder, timeout=timeout)
+            return target.routed_verilog(compared, top=top.module, folder=folder, timeout=timeout)
         case Level.BITSTREAM:
             return target.bitstream_verilog(
                 compared,
-                top=UART.module,
+                top=top.module,
                 device=board.device(facts["device"]),
                 package=board.package,
                 pins=board_top.board_pins(board, flash=bool(facts.get("weights"))),

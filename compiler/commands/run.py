@@ -6,25 +6,34 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import click
+import numpy.typing as npt
 
 from snnc.compiler.boards import find_board
 from snnc.compiler.build.folder import Build, using_build
-from snnc.compiler.commands.board_top import FOLDER, WEIGHTS, board_result
+from snnc.compiler.commands.board_top import FOLDER, WEIGHTS, board_result, board_top
 from snnc.compiler.commands.datasets import dataset_of, dataset_options
 from snnc.compiler.commands.verify import dataset_inputs, random_inputs
 from snnc.compiler.link import Session
+from snnc.compiler.link.mlperf import Runner
 from snnc.compiler.link.port import Port
 from snnc.compiler.targets import load_target
-from snnc.rtl.tops import UART
+from snnc.rtl.tops import MLPERF
 from snnc.sim.cosimulation.board import board_executable, simulated_board
+from snnc.sim.trust.mlperf import timed_answers
 from snnc.sim.trust.onboard import answers, check_identity, checked, load
 
 __all__ = ["run_command"]
 
 _RANDOM_SAMPLES = 100
+
+_REPEAT: Final = 10
+"""Inferences of a sample, where they are timed by the microsecond."""
+
+_PATIENCE: Final = 60.0
+"""Seconds for an answer of a simulated board."""
 
 
 @click.command("run")
@@ -63,38 +72,60 @@ def run_command(
                 facts["baud"],
             )
             held.callback(line.close)
-            # A simulated line is as slow as the machine: at 217 cycles a bit an answer may take seconds.
-            session = Session(line, timeout=5, tries=12) if simulate else Session(line)
-            check_identity(session, opened)
-            load(session, opened)
-            found = answers(session, opened, inputs, time_steps=steps)
-            begin = time.monotonic()
-            results = list(checked(found, opened, inputs, time_steps=steps) if check else found)
-            seconds = time.monotonic() - begin
-            counters = session.counters()
-    cycles = [result.cycles for result in results]
-    mean = sum(cycles) / len(cycles)
-    click.echo(
-        f"{len(results):,} samples on {session.identity.board}"
-        + (", every answer as the golden model's." if check else ".")
-    )
+            ask = _mlperf if board_top(facts) is MLPERF else _frames
+            rows, classes = ask(line, opened, inputs, steps, check=check, simulate=simulate)
+    board = find_board(facts["board"]).name
+    click.echo(f"{len(classes):,} samples on {board}" + (", every answer as the golden model's." if check else "."))
     if labels is not None and labels.ndim == 1:
-        right = sum(result.index == label for result, label in zip(results, labels.tolist(), strict=True))
-        click.echo(f"  accuracy       {right / len(results):.2%}")
-    clock = session.identity.clock_hz
+        right = sum(index == label for index, label in zip(classes, labels.tolist(), strict=True))
+        rows = [("accuracy", f"{right / len(classes):.2%}"), *rows]
+    for heading, value in rows:
+        click.echo(f"  {heading:<14} {value}")
+
+
+_Rows: TypeAlias = tuple[list[tuple[str, str]], list[int]]
+"""What is said of the samples, and their classes."""
+
+
+def _frames(line: Port, build: Build, inputs: npt.NDArray[Any], steps: int, *, check: bool, simulate: bool) -> _Rows:
+    # A simulated line is as slow as the machine: at 217 cycles a bit an answer may take seconds.
+    session = Session(line, timeout=5, tries=12) if simulate else Session(line)
+    check_identity(session, build)
+    load(session, build)
+    found = answers(session, build, inputs, time_steps=steps)
+    begin = time.monotonic()
+    results = list(checked(found, build, inputs, time_steps=steps) if check else found)
+    seconds = time.monotonic() - begin
+    mean, clock = sum(result.cycles for result in results) / len(results), session.identity.clock_hz
     spent = f"{mean:,.0f} cycles, {mean / clock * 1e6:,.1f} us at {clock / 1e6:g} MHz"
-    click.echo(f"  in the chip    {spent}, after a sample's last beat")
-    if not simulate:
-        click.echo(f"  on the wire    {seconds / len(results) * 1e3:,.2f} ms a sample")
-    damaged = ", ".join(f"{count} {name}" for name, count in counters.items())
-    click.echo(f"  link           {session.repetitions} repetitions; the board counts {damaged}")
+    damaged = ", ".join(f"{count} {name}" for name, count in session.counters().items())
+    rows = [
+        ("in the chip", f"{spent}, after a sample's last beat"),
+        *([] if simulate else [("on the wire", f"{seconds / len(results) * 1e3:,.2f} ms a sample")]),
+        ("link", f"{session.repetitions} repetitions; the board counts {damaged}"),
+    ]
+    return rows, [result.index for result in results]
+
+
+def _mlperf(line: Port, build: Build, inputs: npt.NDArray[Any], steps: int, *, check: bool, simulate: bool) -> _Rows:
+    runner = Runner(line, timeout=_PATIENCE) if simulate else Runner(line)
+    found = timed_answers(runner, build, inputs, repeat=_REPEAT)
+    results = list(checked(found, build, inputs, time_steps=steps) if check else found)
+    mean = sum(result.microseconds for result in results) / len(results)
+    rows = [
+        ("an inference", f"{mean:,.1f} us, {1e6 / mean:,.0f} a second, of {_REPEAT} each (m-lap-us)"),
+        ("model", runner.model),
+    ]
+    return rows, [result.index for result in results]
 
 
 @contextlib.contextmanager
 def _simulated(build: Build, facts: Mapping[str, Any]) -> Iterator[str]:
     board, weights = find_board(facts["board"]), facts.get("weights")
     flash = (build.path / FOLDER / WEIGHTS, weights["offset"]) if weights else None
-    top = build.path / FOLDER / UART.file
-    executable = board_executable([*build.core_verilog, top, *load_target(board.target).pll_sources(top)])
-    with simulated_board(executable, cwd=build.path, clock_hz=board.clock_hz, baud=board.baud, flash=flash) as port:
+    top = board_top(facts)
+    text = build.path / FOLDER / top.file
+    sources = [*build.core_verilog, text, *load_target(board.target).pll_sources(text)]
+    executable = board_executable(sources, top=top)
+    with simulated_board(executable, cwd=build.path, clock_hz=board.clock_hz, baud=facts["baud"], flash=flash) as port:
         yield port

@@ -21,6 +21,8 @@ __all__ = [
     "CORE",
     "ENCODER",
     "LEAST_DIVISOR",
+    "MLPERF",
+    "PROTOCOLS",
     "REGISTERS",
     "SHELL",
     "SHELL_HOLD",
@@ -85,12 +87,15 @@ class Top:
         What people call it.
     component
         Where its class is, which takes the plan, the name of the core's module, and settings where it is for a board.
+    baud
+        Of its serial line, where hosts expect one; None: that of the board.
     """
 
     name: str
     module: str
     title: str
     component: str
+    baud: int | None = None
 
     @property
     def file(self) -> str:
@@ -108,6 +113,18 @@ SHELL: Final = Top(name="shell", module="snnc_shell", title="serial shell", comp
 
 UART: Final = Top(name="uart", module="snnc_uart", title="serial line", component="snnc.rtl.tops.uart.top:UartTop")
 """For boards: it is made for the pins and the clock of one (`snnc.compiler.boards`)."""
+
+MLPERF: Final = Top(
+    name="mlperf",
+    module="snnc_mlperf",
+    title="MLPerf Tiny's serial commands",
+    component="snnc.rtl.tops.mlperf.top:MlperfTop",
+    baud=115_200,
+)
+"""For boards, in the place of `UART`: for hosts that speak nothing else."""
+
+PROTOCOLS: Final[Mapping[str, Top]] = MappingProxyType({"frames": UART, "mlperf-tiny": MLPERF})
+"""What a board's serial line can speak, as ``snnc build --protocol`` names it."""
 
 AXIS: Final = Top(name="axis", module="snnc_axis", title="AXI4-Stream", component="snnc.rtl.tops.axis:AxisTop")
 """For designs of others: written where it is asked for (``snnc integrate``)."""

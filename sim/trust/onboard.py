@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from snnc.sim.cosimulation.ports import pack_inputs
 from snnc.sim.models import golden
 from snnc.sim.models.stimulus import stimulus
 
-__all__ = ["Answer", "answers", "check_identity", "checked", "load"]
+__all__ = ["Answer", "Classified", "answers", "check_identity", "checked", "load"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,19 @@ class Answer:
     index: int
     logits: tuple[int, ...]
     cycles: int
+
+
+class Classified(Protocol):
+    """An answer, however it came."""
+
+    @property
+    def index(self) -> int: ...
+
+    @property
+    def logits(self) -> tuple[int, ...]: ...
+
+
+_AnswerT = TypeVar("_AnswerT", bound=Classified)
 
 
 def check_identity(session: Session, build: Build) -> None:
@@ -76,7 +89,9 @@ def answers(session: Session, build: Build, inputs: npt.NDArray[Any], *, time_st
         yield Answer(index=best, logits=tuple(logits), cycles=cycles)
 
 
-def checked(found: Iterator[Answer], build: Build, inputs: npt.NDArray[Any], *, time_steps: int) -> Iterator[Answer]:
+def checked(
+    found: Iterator[_AnswerT], build: Build, inputs: npt.NDArray[Any], *, time_steps: int
+) -> Iterator[_AnswerT]:
     """The same answers, each held against the golden model.
 
     Raises

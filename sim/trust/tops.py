@@ -7,7 +7,7 @@ comes after `snnc.sim.trust.verify`, not in its place.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,12 @@ import numpy.typing as npt
 from snnc.compiler.build.folder import Build
 from snnc.compiler.errors import VerificationError
 from snnc.compiler.link import LinkError, Session
+from snnc.compiler.link.mlperf import Runner
 from snnc.compiler.link.port import Port
+from snnc.rtl.tops import MLPERF, UART, Top
 from snnc.sim.cosimulation.board import board_executable, simulated_board
-from snnc.sim.trust.onboard import answers, check_identity, checked, load
+from snnc.sim.trust.mlperf import Timed, timed_answers
+from snnc.sim.trust.onboard import Answer, answers, check_identity, checked, load
 
 __all__ = ["verify_top"]
 
@@ -36,6 +39,7 @@ def verify_top(
     clock_hz: int,
     baud: int,
     flash: tuple[Path, int] | None = None,
+    top: Top = UART,
 ) -> int:
     """Send samples to a board's top in simulation; returns how many answers, class and logits, were right.
 
@@ -49,6 +53,8 @@ def verify_top(
         Of the board's oscillator, and of its serial line.
     flash
         What is in the board's flash, and from which byte on.
+    top
+        Which one of the board's it is: what its line speaks.
 
     Raises
     ------
@@ -56,14 +62,18 @@ def verify_top(
         An answer differs, or none comes.
     """
     # A load alone is millions of cycles.
-    executable = board_executable(netlist, optimised=bool(build.plan.loaded))
+    executable = board_executable(netlist, optimised=bool(build.plan.loaded), top=top)
     with simulated_board(executable, cwd=build.path, clock_hz=clock_hz, baud=baud, flash=flash) as name:
         line = Port(name, baud)
         try:
-            session = Session(line, timeout=_TIMEOUT, tries=_TRIES)
-            check_identity(session, build)
-            load(session, build)
-            found = answers(session, build, inputs, time_steps=time_steps)
+            found: Iterator[Answer] | Iterator[Timed]
+            if top is MLPERF:
+                found = timed_answers(Runner(line, timeout=_TIMEOUT * _TRIES), build, inputs)
+            else:
+                session = Session(line, timeout=_TIMEOUT, tries=_TRIES)
+                check_identity(session, build)
+                load(session, build)
+                found = answers(session, build, inputs, time_steps=time_steps)
             return sum(1 for _ in checked(found, build, inputs, time_steps=time_steps))
         except LinkError as error:
             raise VerificationError(f"The top does not answer as a board of this build would: {error}") from None

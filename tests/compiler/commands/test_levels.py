@@ -13,6 +13,7 @@ from snnc.compiler.build.folder import open_build, write_build
 from snnc.compiler.commands import levels
 from snnc.compiler.commands.levels import Level, verdicts
 from snnc.compiler.errors import VerificationError
+from snnc.rtl.tops import UART
 from tests.compiler.networks import random_design
 
 FILES = {Level.GATES: "snnc_uart.json", Level.ROUTED: "a.routed.json", Level.BITSTREAM: "a.bin"}
@@ -57,8 +58,8 @@ def simulated(monkeypatch):
         seen.append(compared.read_text())
         return ()
 
-    def verify(build, netlist, inputs, *, time_steps, clock_hz, baud, flash):
-        assert flash is None
+    def verify(build, netlist, inputs, *, time_steps, clock_hz, baud, flash, top):
+        assert (flash, top) == (None, UART)
         seen.append((inputs.shape, clock_hz, baud))
 
     monkeypatch.setattr(levels, "_board_netlist", netlist)
