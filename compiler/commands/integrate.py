@@ -11,7 +11,7 @@ from snnc.compiler.build.folder import Build, replacing_folder, using_build
 from snnc.compiler.build.templates import render
 from snnc.compiler.errors import BuildError
 from snnc.compiler.plan import LOAD_BITS
-from snnc.rtl.tops import AXIS, CORE, REGISTERS, SHELL, SPI, STARTUP_SECONDS, Register
+from snnc.rtl.tops import AXIS, CORE, PARALLEL, REGISTERS, SHELL, SPI, STARTUP_SECONDS, Register
 
 __all__ = ["component_files", "integrate_command"]
 
@@ -31,8 +31,8 @@ _TEMPLATES = {
     "--mhz", type=click.FloatRange(1, 1000), default=100, show_default=True, help="The fastest clock that it gets."
 )
 def integrate_command(build: Path, output: Path | None, mhz: float) -> None:
-    """Write BUILD as a component with AXI4-Stream ports, registers behind AXI4-Lite, or an SPI slave: Verilog, images,
-    and what FuseSoC, LiteX and Amaranth need.
+    """Write BUILD as a component with AXI4-Stream ports, registers behind AXI4-Lite, plain pins, or an SPI slave:
+    Verilog, images, and what FuseSoC, LiteX and Amaranth need.
     """
     path = build.with_name(f"{build.name}-axis") if output is None else output
     if path.exists() and not (path / _DESCRIPTION).is_file():
@@ -44,8 +44,8 @@ def integrate_command(build: Path, output: Path | None, mhz: float) -> None:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(data)
     click.echo(
-        f"Written to {path}: {AXIS.file} (module {AXIS.module}), {REGISTERS.file}, {SPI.file} and {len(files) - 3} "
-        "files more; docs/integrate.md."
+        f"Written to {path}: {AXIS.file} (module {AXIS.module}), {REGISTERS.file}, {PARALLEL.file}, {SPI.file} and "
+        f"{len(files) - 4} files more; docs/integrate.md."
     )
 
 
@@ -60,20 +60,21 @@ def component_files(build: Build, *, cycles: int) -> dict[str, bytes]:
     tops = dict(
         write_verilog(
             {
-                **{top.name: emit_top(build.plan, top, cycles) for top in (AXIS, REGISTERS)},
+                **{top.name: emit_top(build.plan, top, cycles) for top in (AXIS, REGISTERS, PARALLEL)},
                 SPI.name: emit_top(build.plan, SPI, settings),
             }
         )
     )
     tops[SPI.name] = with_buffer(tops[SPI.name])
     images = sorted(name for name in build.manifest["files"] if name.startswith("images/"))
-    verilog = [AXIS.file, REGISTERS.file, SPI.file, *(path.name for path in build.core_verilog)]
+    verilog = [AXIS.file, REGISTERS.file, PARALLEL.file, SPI.file, *(path.name for path in build.core_verilog)]
     layouts = (input_beat(build.plan.input), result_beat(build.plan.readout))
     facts = {
         "images": images,
         "verilog": verilog,
         "top": AXIS,
         "registers": REGISTERS,
+        "parallel": PARALLEL,
         "core": CORE,
         "model": build.model_hash,
         "address_bits": Register.address_bits(),
@@ -96,5 +97,7 @@ def _waivers(text: str) -> str:
     lines = []
     for line in text.splitlines():
         shell = f'"*/{SHELL.file}"'
-        lines += [line.replace(shell, f'"*/{top.file}"') for top in (REGISTERS, SPI)] if shell in line else [line]
+        lines += (
+            [line.replace(shell, f'"*/{top.file}"') for top in (REGISTERS, PARALLEL, SPI)] if shell in line else [line]
+        )
     return "\n".join(lines) + "\n"

@@ -22,6 +22,7 @@ __all__ = [
     "ENCODER",
     "LEAST_DIVISOR",
     "MLPERF",
+    "PARALLEL",
     "PROTOCOLS",
     "REGISTERS",
     "SHELL",
@@ -136,6 +137,14 @@ REGISTERS: Final = Top(
     component="snnc.rtl.tops.registers:RegistersTop",
 )
 """For designs of others with a processor: written where `AXIS` is."""
+
+PARALLEL: Final = Top(
+    name="parallel",
+    module="snnc_parallel",
+    title="plain pins",
+    component="snnc.rtl.tops.parallel:ParallelTop",
+)
+"""For designs of others that speak no bus: written where `AXIS` is."""
 
 SPI: Final = Top(name="spi", module="snnc_spi", title="SPI slave", component="snnc.rtl.tops.spi:SpiTop")
 """For designs of others with a microcontroller beside them: written where `AXIS` is."""

@@ -18,7 +18,7 @@ from snnc.compiler.commands.verify import random_inputs
 from snnc.compiler.errors import VerificationError
 from snnc.compiler.ir import Encoding
 from snnc.compiler.tools import VERILATOR, verilator_environment
-from snnc.rtl.tops import AXIS, REGISTERS, SPI, Register
+from snnc.rtl.tops import AXIS, PARALLEL, REGISTERS, SPI, Register
 from snnc.sim.cosimulation.simulator import build_executable, run_bench
 from snnc.sim.models import golden
 from snnc.sim.trust.protocol import vectors
@@ -107,10 +107,10 @@ def lint(folder, verilog, top):
     return [line for line in result.stderr.splitlines() if "PIN" in line or "%Error" in line]
 
 
-@pytest.mark.parametrize("top", [AXIS, REGISTERS, SPI], ids=lambda top: top.name)
+@pytest.mark.parametrize("top", [AXIS, REGISTERS, PARALLEL, SPI], ids=lambda top: top.name)
 def test_the_lint_of_every_top_is_silent(top, component):
     _, folder = component
-    names = ("core.vlt", AXIS.file, REGISTERS.file, SPI.file, "core.v", "primitives.v")
+    names = ("core.vlt", AXIS.file, REGISTERS.file, PARALLEL.file, SPI.file, "core.v", "primitives.v")
     result = subprocess.run(
         [*VERILATOR.command(), "--lint-only", "--top-module", top.module, *(str(folder / name) for name in names)],
         cwd=folder,
