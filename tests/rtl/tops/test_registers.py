@@ -27,6 +27,9 @@ from tests.networks import build_graph, random_chain
 pytest.importorskip("cocotbext.axi")
 pytestmark = pytest.mark.heavy
 
+ORIGIN = 0x9000_0000
+"""Of the block in a SoC."""
+
 
 @pytest.fixture(scope="module", params=["built in", "loaded"])
 def component(request, tmp_path_factory):
@@ -38,8 +41,8 @@ def component(request, tmp_path_factory):
     return build, path.with_name("build-axis")
 
 
-def run(component, repository, tmp_path, *, pause, seed, spoil=0):
-    build, folder = component
+def write_vectors(build, path, *, seed, spoil=0, **settings):
+    """Five samples for a bench: what goes into the registers, and what must come out of them."""
     steps = build.plan.time_steps
     inputs = random_inputs(build.plan, 5, time_steps=steps, density=0.4, seed=seed)
     trace = golden.run(build.load_graph(), inputs, time_steps=steps)
@@ -55,11 +58,16 @@ def run(component, repository, tmp_path, *, pause, seed, spoil=0):
         "results": results,
         "load": [int(word, 16) for word in image.read_text().split()] if build.plan.loaded else [],
         "model": int(build.model_hash[:8], 16),
-        "pause": pause,
         "seed": seed,
+        **settings,
     }
-    path = tmp_path / "vectors.json"
     path.write_text(json.dumps(content))
+
+
+def run(component, repository, tmp_path, *, pause, seed, spoil=0):
+    build, folder = component
+    path = tmp_path / "vectors.json"
+    write_vectors(build, path, seed=seed, spoil=spoil, pause=pause)
     sources = [folder / name for name in ("core.v", "primitives.v", REGISTERS.file)]
     executable = build_executable(sources, {}, REGISTERS.module)
     run_bench(
@@ -178,3 +186,73 @@ def test_the_module_of_litex_is_a_slave_of_its_bus(component, tmp_path):
     ios |= {block.cd_sys.clk, block.cd_sys.rst}
     convert(block, ios=ios, name="soc").write(str(tmp_path / "soc.v"))
     assert lint(folder, tmp_path / "soc.v", "soc") == []
+
+
+def soc_of(folder):
+    """Verilog of a SoC of LiteX with the component at its bus, as ``docs/integrate.md`` says; a host for a CPU."""
+    from litex.build.generic_platform import Pins, Subsignal
+    from litex.build.sim import SimPlatform
+    from litex.gen import LiteXModule
+    from litex.soc.integration.soc import SoCRegion
+    from litex.soc.integration.soc_core import SoCMini
+    from litex.soc.interconnect import wishbone
+    from migen import ClockDomain
+
+    widths = {
+        "adr": 30,
+        "dat_w": 32,
+        "dat_r": 32,
+        "sel": 4,
+        "cyc": 1,
+        "stb": 1,
+        "ack": 1,
+        "we": 1,
+        "cti": 3,
+        "bte": 2,
+        "err": 1,
+    }
+    bus = [Subsignal(name, Pins(width)) for name, width in widths.items()]
+    platform = SimPlatform("SIM", [("sys_clk", 0, Pins(1)), ("sys_rst", 0, Pins(1)), ("bus", 0, *bus)])
+
+    class Clocks(LiteXModule):
+        def __init__(self):
+            self.cd_sys = ClockDomain()
+            self.comb += self.cd_sys.clk.eq(platform.request("sys_clk"))
+            self.comb += self.cd_sys.rst.eq(platform.request("sys_rst"))
+
+    soc = SoCMini(platform, clk_freq=2_000_000)
+    soc.crg = Clocks()
+    soc.snnc = module(folder, "snnc_litex").Snnc(platform)
+    soc.bus.add_slave("snnc", soc.snnc.bus, SoCRegion(origin=ORIGIN, size=0x1000, cached=False))
+    host = wishbone.Interface(data_width=32, address_width=32, addressing="word")
+    soc.comb += host.connect_to_pads(platform.request("bus"), mode="slave")
+    soc.bus.add_master("host", host)
+    soc.finalize()
+    # What Verilator has against LiteX's own Verilog.
+    waived = ("COMBDLY", "WIDTHEXPAND", "WIDTHTRUNC", "CASEINCOMPLETE")
+    return "".join(f"/* verilator lint_off {name} */\n" for name in waived) + str(platform.get_verilog(soc, name="soc"))
+
+
+def run_soc(component, repository, tmp_path, *, spoil=0):
+    build, folder = component
+    (tmp_path / "soc.v").write_text(soc_of(folder))
+    path = tmp_path / "vectors.json"
+    write_vectors(build, path, seed=3, spoil=spoil, origin=ORIGIN)
+    sources = [tmp_path / "soc.v", *(folder / name for name in ("core.v", "primitives.v", REGISTERS.file))]
+    run_bench(
+        build_executable(sources, {}, "soc"),
+        "tests.rtl.tops.litex_bench",
+        cwd=folder,
+        environment={"SNNC_VECTORS": str(path), "PYTHONPATH": str(repository)},
+    )
+
+
+def test_a_soc_of_litex_computes_samples(component, repository, tmp_path):
+    pytest.importorskip("litex")
+    run_soc(component, repository, tmp_path)
+
+
+def test_a_wrong_result_of_the_soc_is_seen(component, repository, tmp_path):
+    pytest.importorskip("litex")
+    with pytest.raises(VerificationError, match="expected"):
+        run_soc(component, repository, tmp_path, spoil=1)
