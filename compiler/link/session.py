@@ -18,6 +18,9 @@ from snnc.compiler.link.identity import Identity
 __all__ = ["LinkError", "Session", "Transport"]
 
 _NONCE_BYTES: Final = 4
+_UNKNOWN: Final = 0x55
+"""No `Kind`."""
+
 _COUNTERS: Final = ("damaged", "repeated", "refused", "line")
 
 
@@ -105,6 +108,28 @@ class Session:
         size = identity.logit_bytes
         values = [int.from_bytes(logits[k : k + size], "little", signed=True) for k in range(0, wanted, size)]
         return int.from_bytes(answer[5:7], "little"), int.from_bytes(answer[1:5], "little"), values
+
+    def logits_from(self, first: int) -> bytes:
+        """What is sent of the last sample's logits from a byte on."""
+        return self._ask(Kind.RESULT, first.to_bytes(2, "little"))[7:]
+
+    def provoke(self) -> dict[str, int]:
+        """Send a damaged frame, a repetition and a kind that no board knows: by how much the board's counters went up.
+
+        For a line that loses nothing; any board takes it, and is afterwards as before.
+        """
+        before = self.counters()
+        repetition = encode(Frame(kind=Kind.ECHO, sequence=self._sequence))
+        unknown = encode(Frame(kind=_UNKNOWN, sequence=(self._sequence + 1) % 256))
+        self._line.write(bytes([repetition[0] ^ 0x20]) + repetition[1:])
+        for request, kind in ((repetition, Kind.ECHO), (unknown, Kind.REFUSED)):
+            self._line.write(request)
+            deadline = time.monotonic() + self._timeout * self._tries
+            while not any(frame.kind == kind | ANSWER for frame in self._answers()):
+                if time.monotonic() > deadline:
+                    raise LinkError(f"The board gives no answer of kind {kind | ANSWER:#x}.")
+        after = self.counters()
+        return {name: after[name] - before[name] for name in after}
 
     def _ask(self, kind: Kind, payload: bytes = b"", *, accepts=lambda payload: True) -> bytes:  # type: ignore[no-untyped-def]
         self._sequence = (self._sequence + 1) % 256

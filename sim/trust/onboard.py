@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,13 @@ import numpy.typing as npt
 from snnc.compiler.build.folder import LOAD_IMAGE, Build
 from snnc.compiler.errors import VerificationError
 from snnc.compiler.link import Kind, LinkError, Session, Weights
+from snnc.compiler.link.frames import PAYLOAD_BYTES
 from snnc.compiler.plan import LOAD_BITS
 from snnc.sim.cosimulation.ports import pack_inputs
 from snnc.sim.models import golden
 from snnc.sim.models.stimulus import stimulus
 
-__all__ = ["Answer", "Classified", "answers", "check_identity", "checked", "load"]
+__all__ = ["Answer", "Classified", "answers", "check_identity", "check_link", "checked", "load"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,11 @@ class Classified(Protocol):
     @property
     def logits(self) -> tuple[int, ...]: ...
 
+
+_PROVOKED: Final = {"damaged": 1, "repeated": 1, "refused": 1, "line": 0}
+
+_LEAST_LOGITS: Final = 40
+"""Bytes of an answer, if there are as many: 48, in whole logits."""
 
 _AnswerT = TypeVar("_AnswerT", bound=Classified)
 
@@ -75,6 +81,30 @@ def load(session: Session, build: Build) -> None:
         words = Path(build.path / LOAD_IMAGE).read_text(encoding="utf-8").split()
         size = LOAD_BITS // 8
         session.send(Kind.LOAD, b"".join(int(word, 16).to_bytes(size, "little") for word in words), size=size)
+
+
+def check_link(session: Session, logits: Sequence[int]) -> None:
+    """Whether a board does what a host asks for that sends no sample: every byte comes back, what is wrong is counted,
+    and `logits`, the last sample's, come from any byte on. For a line that loses nothing.
+
+    Raises
+    ------
+    VerificationError
+        It does not.
+    """
+    step = PAYLOAD_BYTES
+    for first in range(0, 256, step):
+        sent = bytes(range(first, min(first + step, 256)))
+        if session.echo(sent) != sent:
+            raise VerificationError("The board does not send back what it is sent.")
+    if (counted := session.provoke()) != _PROVOKED:
+        raise VerificationError(f"The board counts {counted} where {_PROVOKED} went wrong.")
+    size = session.identity.logit_bytes
+    whole = b"".join(logit.to_bytes(size, "little", signed=True) for logit in logits)
+    for first in {1, size, len(whole) // 2, len(whole) - 1, len(whole)}:
+        found = session.logits_from(first)
+        if found != whole[first:][: len(found)] or len(found) < min(len(whole) - first, _LEAST_LOGITS):
+            raise VerificationError(f"The board sends other logits from byte {first} on than from the first.")
 
 
 def answers(session: Session, build: Build, inputs: npt.NDArray[Any], *, time_steps: int) -> Iterator[Answer]:

@@ -7,7 +7,7 @@ comes after `snnc.sim.trust.verify`, not in its place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from snnc.compiler.link.mlperf import Runner
 from snnc.compiler.link.port import Port
 from snnc.rtl.tops import MLPERF, UART, Top
 from snnc.sim.cosimulation.board import board_executable, simulated_board
-from snnc.sim.trust.mlperf import Timed, timed_answers
-from snnc.sim.trust.onboard import Answer, answers, check_identity, checked, load
+from snnc.sim.trust.mlperf import timed_answers
+from snnc.sim.trust.onboard import answers, check_identity, check_link, checked, load
 
 __all__ = ["verify_top"]
 
@@ -42,6 +42,8 @@ def verify_top(
     top: Top = UART,
 ) -> int:
     """Send samples to a board's top in simulation; returns how many answers, class and logits, were right.
+
+    Frames that carry no sample are sent too: `check_link`.
 
     Parameters
     ----------
@@ -66,15 +68,17 @@ def verify_top(
     with simulated_board(executable, cwd=build.path, clock_hz=clock_hz, baud=baud, flash=flash) as name:
         line = Port(name, baud)
         try:
-            found: Iterator[Answer] | Iterator[Timed]
             if top is MLPERF:
-                found = timed_answers(Runner(line, timeout=_TIMEOUT * _TRIES), build, inputs)
-            else:
-                session = Session(line, timeout=_TIMEOUT, tries=_TRIES)
-                check_identity(session, build)
-                load(session, build)
-                found = answers(session, build, inputs, time_steps=time_steps)
-            return sum(1 for _ in checked(found, build, inputs, time_steps=time_steps))
+                timed = timed_answers(Runner(line, timeout=_TIMEOUT * _TRIES), build, inputs)
+                return sum(1 for _ in checked(timed, build, inputs, time_steps=time_steps))
+            session = Session(line, timeout=_TIMEOUT, tries=_TRIES)
+            check_identity(session, build)
+            load(session, build)
+            found = list(
+                checked(answers(session, build, inputs, time_steps=time_steps), build, inputs, time_steps=time_steps)
+            )
+            check_link(session, found[-1].logits)
+            return len(found)
         except LinkError as error:
             raise VerificationError(f"The top does not answer as a board of this build would: {error}") from None
         finally:

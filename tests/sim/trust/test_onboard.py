@@ -20,7 +20,7 @@ from snnc.compiler.link import Kind, LinkError, Session, encode
 from snnc.compiler.link.frames import END, ESCAPE, Frame
 from snnc.compiler.link.port import Port
 from snnc.sim.cosimulation.board import board_executable, simulated_board
-from snnc.sim.trust.onboard import answers, check_identity, checked
+from snnc.sim.trust.onboard import answers, check_identity, check_link, checked
 from tests.compiler.networks import random_design
 
 BOARD = find_board("icebreaker")
@@ -95,6 +95,28 @@ def test_every_answer_is_the_golden_models(board, build):
         assert all(0 < answer.cycles < 1000 for answer in found)
         assert session.counters() == {"damaged": 0, "repeated": 0, "refused": 0, "line": 0}
         assert session.repetitions == 0
+
+
+def test_the_rest_of_the_link_is_checked_too(board, build):
+    with port(board, build) as line:
+        session = Session(line)
+        logits = list(all_right(session, build, 3)[-1].logits)
+        check_link(session, logits)
+        check_link(session, logits)  # and a board is as before
+        assert session.counters() == {"damaged": 2, "repeated": 2, "refused": 2, "line": 0}
+        all_right(session, build, 3)
+        logits = list(all_right(session, build, 5)[-1].logits)
+        check_link(session, logits)
+        with pytest.raises(VerificationError, match="other logits"):
+            check_link(session, [*logits[:-1], logits[-1] ^ 1])
+        for name, told in {
+            "echo": lambda sent: sent[1:],
+            "provoke": lambda: {"damaged": 0, "repeated": 1, "refused": 1, "line": 0},
+        }.items():
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(session, name, told)
+                with pytest.raises(VerificationError, match="send back" if name == "echo" else "counts"):
+                    check_link(session, logits)
 
 
 def test_python_connects_to_a_port(board, build):
