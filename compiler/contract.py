@@ -6,8 +6,8 @@ and a build of another version is refused.
 
 `NETWORK_VERSION` is that of sections 1 to 3 of ``docs/semantics.md``, what an integer network computes. Sealed models
 and their hashes carry it alone: version 2 turns some trained students into other integers (section 4), and the integers
-that version 1 made mean what they meant. Networks with what version 1 did not have, an early exit, streams, or a reset
-that subtracts another amount than the threshold, carry `LATER_NETWORK_VERSION`.
+that version 1 made mean what they meant. Networks with what version 1 did not have, an early exit, streams, a leaky
+readout, or a reset that subtracts another amount than the threshold, carry `LATER_NETWORK_VERSION`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Final
 
 __all__ = ["LATER_NETWORK_VERSION", "NETWORK_VERSION", "SEMANTICS_VERSION", "TIMING_VERSION"]
 
-SEMANTICS_VERSION: Final = "2.2"
+SEMANTICS_VERSION: Final = "2.3"
 
-TIMING_VERSION: Final = "2.2"
+TIMING_VERSION: Final = "2.3"
 
 NETWORK_VERSION: Final = 1
 

@@ -273,12 +273,12 @@ def _step(
     neuron: IntegrateAndFire | Readout, membrane: Tensor, current: Tensor, parts: _Constants, *, whole: bool
 ) -> tuple[Tensor, Tensor | None]:
     """The membrane after a step, and the spikes of a neuron that has any."""
-    if isinstance(neuron, Readout):
-        return membrane + current, None
     if neuron.leak_shift is not None:
         part = membrane * 2.0**-neuron.leak_shift
         membrane = membrane - (part + (torch.floor(part) - part).detach() if whole else part)
     membrane = membrane + current
+    if isinstance(neuron, Readout):
+        return membrane, None
     above = neuron.comparison is Comparison.ABOVE and not whole
     spikes: Tensor = _Fire.apply(membrane, parts.threshold, above)
     match neuron.reset:  # no gradient through the spike that resets: it would multiply slopes over time

@@ -17,7 +17,7 @@ from snnc.compiler.plan import ConstantField, DigitPlan, EnginePlan, MemoryKind
 from snnc.rtl.beats import Marker, Operation, OperationKind, operation
 from snnc.rtl.loader import LoadPort
 from snnc.rtl.memories import BlockMembrane, LoadedRom, Ring, Rom, constant_fields
-from snnc.rtl.neurons import at_pass, ends_sample, swept
+from snnc.rtl.neurons import at_pass, ends_sample, goes_on, leaky_readout, swept
 
 __all__ = ["Lanes"]
 
@@ -125,9 +125,10 @@ class Lanes(wiring.Component):
         turns = valid & (now.kind != OperationKind.ACCUMULATE) if plan.main.digits is not None else valid
         if plan.membrane.kind is MemoryKind.REGISTERS:
             spiking = plan.population.fires
-            m.submodules.membrane = ring = Ring(width, plan.words, f"{plan.name}.initial" if spiking else None)
+            initial_image = f"{plan.name}.initial" if spiking else None
+            m.submodules.membrane = ring = Ring(width, plan.words, initial_image, ones=leaky_readout(plan))
             tail: Value = self.total
-            if plan.population.exit is not None and plan.words > 1:
+            if (plan.population.exit is not None or goes_on(plan)) and plan.words > 1:
                 tail = Mux(self.next_word, head, tail)  # what is only looked at comes back
             m.d.comb += [head.eq(ring.head), ring.tail.eq(tail)]
             if spiking:

@@ -258,6 +258,8 @@ class Ring(wiring.Component):
         Bits of a word; words.
     initial
         Name of the image with all words' initial values as one number, word 0 lowest; None for zeros.
+    ones
+        Without an image: every bit starts as 1 instead.
 
     Members
     -------
@@ -276,9 +278,10 @@ class Ring(wiring.Component):
     turn: Signal
     restore: Signal
 
-    def __init__(self, width: int, depth: int, initial: str | None) -> None:
+    def __init__(self, width: int, depth: int, initial: str | None, *, ones: bool = False) -> None:
         self._depth = depth
         self._initial = initial
+        self._ones = ones
         super().__init__({"head": Out(width), "tail": In(width), "turn": In(1), "restore": In(1)})
 
     def elaborate(self, platform: object) -> Module:
@@ -289,6 +292,8 @@ class Ring(wiring.Component):
         if self._initial is not None:
             m.submodules.initial = initial_values = Lookup(self._initial, width * depth, 1)
             m.d.comb += constants.eq(initial_values.data)
+        elif self._ones:
+            m.d.comb += constants.eq(-1)
         m.d.comb += self.head.eq(words[0])
         for k, word in enumerate(words):
             with m.If(self.restore):

@@ -8,7 +8,17 @@ from snnc.compiler.ir.neurons import Reset
 from snnc.compiler.plan import ConstantField, EnginePlan, SweepPass
 from snnc.rtl.beats import Marker, Operation, OperationKind
 
-__all__ = ["answers", "at_pass", "ends_sample", "swept"]
+__all__ = ["answers", "at_pass", "ends_sample", "goes_on", "leaky_readout", "swept"]
+
+
+def leaky_readout(plan: EnginePlan) -> bool:
+    """Whether it hands out logits before the last pass of a sweep, which is its leak."""
+    return not plan.population.fires and plan.leak_shift is not None
+
+
+def goes_on(plan: EnginePlan) -> bool:
+    """Whether it is a readout that an answer in the middle of a stream leaves as it is."""
+    return plan.population.stream and leaky_readout(plan)
 
 
 def at_pass(plan: EnginePlan, sweep_pass: Value, index: int) -> Value:
@@ -24,6 +34,11 @@ def ends_sample(plan: EnginePlan, operation: Operation) -> Value:
 
 def answers(plan: EnginePlan, operation: Operation) -> Value:
     """Whether an operation is the last before a readout's logits are handed out, for its word."""
+    if leaky_readout(plan):
+        marker = operation.marker
+        hands_out = (marker == Marker.SAMPLE) | ((marker == Marker.ANSWER) & goes_on(plan))
+        settles = at_pass(plan, operation.sweep_pass, plan.membrane_pass)
+        return (operation.kind == OperationKind.SWEEP) & settles & hands_out
     last = ends_sample(plan, operation)
     if not plan.population.stream:
         return last

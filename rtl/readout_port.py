@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import EnginePlan, unsigned_bits
 from snnc.rtl.beats import ResultBeat, result_beat
+from snnc.rtl.neurons import goes_on
 from snnc.rtl.views import Stream
 
 __all__ = ["ReadoutPort"]
@@ -36,6 +37,11 @@ class ReadoutPort(wiring.Component):
         The last beat leaves in this cycle.
     o : Out(stream of result beats)
 
+    In a leaky readout of streams alone:
+
+    keep : In(1)
+        With `start`: the membranes stay as they are, and word 0 comes to the head again; there is no `restore`.
+
     With an exit alone:
 
     ask : In(1)
@@ -52,6 +58,7 @@ class ReadoutPort(wiring.Component):
     restore: Signal
     finished: Signal
     o: Stream[ResultBeat]
+    keep: Signal
     ask: Signal
     answered: Signal
     exits: Signal
@@ -60,6 +67,7 @@ class ReadoutPort(wiring.Component):
         self._plan = plan
         self._exit = plan.population.exit
         asked = {} if self._exit is None else {"ask": In(1), "answered": Out(1), "exits": Out(1)}
+        kept = {"keep": In(1)} if goes_on(plan) else {}
         super().__init__(
             {
                 "start": In(1),
@@ -68,6 +76,7 @@ class ReadoutPort(wiring.Component):
                 "restore": Out(1),
                 "finished": Out(1),
                 "o": Out(stream.Signature(result_beat(plan))),
+                **kept,
                 **asked,
             }
         )
@@ -95,6 +104,12 @@ class ReadoutPort(wiring.Component):
             # Word 0 comes to the head again; a single one stays there.
             ends = (ends | (asking & last)) if plan.words > 1 else (ends & ~asking)
         restores = load & last
+        if goes_on(plan):
+            keeping = Signal()
+            with m.If(self.start):
+                m.d.sync += keeping.eq(self.keep)
+            ends = (ends | (keeping & last)) if plan.words > 1 else (ends & ~keeping)
+            restores &= ~keeping
         if self._exit is not None:
             restores &= ~asking
             if plan.main.queue.steps is not None:

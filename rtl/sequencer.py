@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from snnc.compiler.plan import EnginePlan, unsigned_bits
 from snnc.rtl.beats import Marker, Operation, OperationKind, operation
+from snnc.rtl.neurons import leaky_readout
 from snnc.rtl.walkers import witness
 from snnc.rtl.word_counter import WordCounter
 
@@ -35,6 +36,8 @@ class Sequencer(wiring.Component):
     operation : Out(operation)
     finished : Out(1)
         It is a step's last.
+    settled : Out(1)
+        It is the last one after which a word holds its membrane (only in a leaky readout, where that is not the last).
     """
 
     allow: Signal
@@ -42,9 +45,11 @@ class Sequencer(wiring.Component):
     issue: Signal
     operation: Operation
     finished: Signal
+    settled: Signal
 
     def __init__(self, plan: EnginePlan) -> None:
         self._plan = plan
+        settled = {"settled": Out(1)} if leaky_readout(plan) else {}
         # Any: their classes are loaded by the name of the walk's kind.
         self._walkers: list[Any] = [
             witness(projection.walk, "circuit").Walker(plan, projection) for projection in plan.projections
@@ -57,6 +62,7 @@ class Sequencer(wiring.Component):
                 "issue": Out(1),
                 "operation": Out(operation(plan)),
                 "finished": Out(1),
+                **settled,
             }
         )
 
@@ -115,6 +121,8 @@ class Sequencer(wiring.Component):
         ]
         finished = self.finished
         m.d.comb += finished.eq(works & words.last & ~injecting & (sweep_pass == len(plan.passes) - 1))
+        if leaky_readout(plan):
+            m.d.comb += self.settled.eq(works & words.last & ~injecting & (sweep_pass == plan.membrane_pass))
         with m.If(works & words.last):
             if direct:
                 m.d.sync += injecting.eq(finished)

@@ -131,7 +131,8 @@ def integer_networks(draw: st.DrawFn, *, time_steps: int = STEPS, exits: bool = 
         projections.append(projection)
         bias = integers(-3 * scale, 3 * scale, form[:1], generator)
         if name == "readout":
-            populations.append(Population(name=name, shape=form, neuron=Readout(), bias=bias))
+            leak = draw(st.sampled_from([None, None, 0, 2, 70]))
+            populations.append(Population(name=name, shape=form, neuron=Readout(leak_shift=leak), bias=bias))
             break
         reset = draw(st.sampled_from(Reset))
         other = reset is Reset.SOFT and draw(st.booleans())

@@ -75,7 +75,7 @@ def _activity(graph: Graph) -> dict[str, Any]:
 
 
 def _layer(engine: EnginePlan, operations: float) -> dict[str, Any]:
-    neuron = "readout"
+    neuron = "readout" if engine.leak_shift is None else f"readout of leak shift {engine.leak_shift}"
     if engine.reset is not None:
         neuron = "IF" if engine.leak_shift is None else f"LIF of leak shift {engine.leak_shift}"
         neuron += f", {engine.reset.value} reset" + (", floor" if engine.population.floor else "")

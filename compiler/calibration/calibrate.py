@@ -169,6 +169,8 @@ class _Calibration:
             few = fewest_fraction_bits(graph, name, run=run, tolerance=settings.tolerance)
             graph = shifted(graph, name, few)
             differing = float(np.mean(run(graph)[name] != self._reference[name]))
+        elif isinstance(population.neuron, Readout) and population.neuron.leak_shift is not None:
+            graph = shifted(graph, name, widest_shift(graph, name, settings.fraction_bits))
         return graph, LayerReport(
             name=name,
             clipped=clipped,

@@ -49,6 +49,7 @@ __all__ = [
     "EXIT_VERSION",
     "FORMAT",
     "NEURON_VERSION",
+    "READOUT_VERSION",
     "STUDENT",
     "VERSION",
     "check_contract",
@@ -57,11 +58,14 @@ __all__ = [
 ]
 
 FORMAT: Final = "snnc-student"
-VERSION: Final = 5
+VERSION: Final = 6
 EXIT_VERSION: Final = 4
 """The first that may have an exit."""
 NEURON_VERSION: Final = 5
 """The first whose neurons may have a floor, subtract an amount of their own, and fire above their threshold alone."""
+
+READOUT_VERSION: Final = 6
+"""The first whose readout may leak, and then have fraction bits."""
 
 INPUT_NAME: Final = "input"
 
@@ -84,7 +88,8 @@ _NEURON_KEYS: Final = {
     "if": frozenset({"kind", "reset", "initial", "leak_shift"}),
     "readout": frozenset({"kind"}),
 }
-_LATER_KEYS: Final = frozenset({"comparison"})
+_LATER_KEYS: Final = {"if": (NEURON_VERSION, "comparison"), "readout": (READOUT_VERSION, "leak_shift")}
+"""From which version on a neuron may have another key."""
 _WINDOW_KEYS: Final = frozenset({"kernel", "stride"})
 _SUM_KEYS: Final = frozenset({"kind", "source", "delay"})
 _WEIGHT_KEYS: Final = _SUM_KEYS | {"weight_bits", "pool"}
@@ -232,8 +237,10 @@ def _layer(
     ]
     neuron = _neuron(fields.below("neuron"), name, tensors, channels, last=last)
     readout = isinstance(neuron, Readout)
-    if readout and shift:
-        raise UnsupportedError(f"Layer '{name}' is a readout with {shift} fraction bits; a readout has none.")
+    if isinstance(neuron, Readout) and neuron.leak_shift is None and shift:
+        raise UnsupportedError(
+            f"Layer '{name}' is a readout with {shift} fraction bits; one that does not leak has none."
+        )
     weighted = [projection for projection in projections if not isinstance(projection, Pooling)]
     if shift and not weighted:
         raise UnsupportedError(f"Layer '{name}' has {shift} fraction bits, but only pooling; it can have none.")
@@ -314,10 +321,12 @@ def _neuron(fields: Fields, name: str, tensors: _Tensors, channels: int, *, last
         raise UnsupportedError(f"The neurons of layer '{name}' are '{kind}'; built are {', '.join(_NEURON_KEYS)}.")
     if (kind == "readout") != last:
         raise CheckpointError(f"Layer '{name}' is {'' if last else 'not '}the last one, but its neurons are '{kind}'.")
-    later = kind == "if" and tensors.state.version >= NEURON_VERSION
-    fields.allow(_NEURON_KEYS[kind] | (_LATER_KEYS if later else frozenset()))
+    since, key = _LATER_KEYS[kind]
+    later = tensors.state.version >= since
+    fields.allow(_NEURON_KEYS[kind] | ({key} if later else frozenset()))
     if kind == "readout":
-        return Readout()
+        leaks = later and fields.value("leak_shift", optional=True) is not None
+        return Readout(leak_shift=fields.integer("leak_shift", 0, _LEAK_LIMIT) if leaks else None)
     neuron = IntegrateAndFire(
         threshold=tensors.positive("threshold", (channels,)),
         reset=fields.member("reset", Reset),

@@ -141,6 +141,11 @@ class Graph:
         return self.populations[-1]
 
     @property
+    def restarts(self) -> bool:
+        """Whether its readout starts again with each answer of a stream: it sums, and does not leak."""
+        return not isinstance(self.readout.neuron, Readout) or self.readout.neuron.leak_shift is None
+
+    @property
     def layers(self) -> tuple[Population, ...]:
         """Every population that has a membrane: all but the input."""
         return self.populations[1:]
@@ -189,8 +194,8 @@ def neuron_text(population: Population) -> str:
             kind = "IF" if neuron.leak_shift is None else f"LIF of leak shift {neuron.leak_shift}"
             model = f"{kind}, {neuron.reset.value} reset, threshold {low:.6g} to {high:.6g}"
             return f"{model}, from {neuron.initial.value}"
-        case Readout():
-            return "readout"
+        case Readout(leak_shift=shift):
+            return "readout" if shift is None else f"readout of leak shift {shift}"
 
 
 def projection_text(projection: Projection) -> str:

@@ -117,10 +117,10 @@ def _verify_population(population: Population, level: Level) -> None:
             arrays["subtracted amount"] = population.neuron.subtracted
     for what, array in arrays.items():
         _verify_array(array, f"the {what} of layer '{name}'", (channels,), level)
+    leak = None if isinstance(population.neuron, InputSource) else population.neuron.leak_shift
+    if leak is not None and leak < 0:
+        raise CheckpointError(f"The leak of layer '{name}' shifts by {leak}; 0 or more is needed.")
     if isinstance(population.neuron, IntegrateAndFire):
-        leak = population.neuron.leak_shift
-        if leak is not None and leak < 0:
-            raise CheckpointError(f"The leak of layer '{name}' shifts by {leak}; 0 or more is needed.")
         if level is Level.INTEGER and population.neuron.comparison is not Comparison.AT_LEAST:
             raise CheckpointError(f"Layer '{name}' compares by '{population.neuron.comparison.value}' in integers.")
         least = 1 if level is Level.INTEGER else 0

@@ -48,6 +48,7 @@ MODEL_VERSION: Final = 1
 
 _AMOUNT: Final = "amount"
 """A soft reset that subtracts another amount than the threshold."""
+_LEAKY: Final = "leaky readout"
 _HEADER: Final = "header"
 _HEADER_LIMIT: Final = 2**20
 _Arrays: TypeAlias = dict[str, npt.NDArray[np.int64]]
@@ -135,8 +136,8 @@ def load_model(path: Path) -> Graph:
 
 
 def _check_parts(header: Mapping[str, Any], arrays: _Arrays, what: str, again: str) -> None:
-    amounts = any(item["neuron"].get("reset") == _AMOUNT for item in header["populations"])
-    wanted = LATER_NETWORK_VERSION if amounts or header.keys() & {"exit", "stream"} else NETWORK_VERSION
+    later = any(map(_is_later, header["populations"])) or header.keys() & {"exit", "stream"}
+    wanted = LATER_NETWORK_VERSION if later else NETWORK_VERSION
     for key, version in (("model_version", MODEL_VERSION), ("semantics_version", wanted)):
         if header[key] != version:
             raise BuildError(f"{what} has {key} {header[key]}, this program reads {version}; {again}.")
@@ -204,8 +205,7 @@ def _to_plain(graph: Graph) -> tuple[dict[str, Any], _Arrays]:
         # The first keeps the name that it has always had, and with it the hash.
         name = f"{base}.{others}.weight" if others else f"{base}.weight"
         projections.append(_projection_to_plain(projection, keep(name, projection.weight)))
-    amounts = any(item["neuron"].get("reset") == _AMOUNT for item in populations)
-    later = amounts or graph.stream or graph.exit is not None
+    later = any(map(_is_later, populations)) or graph.stream or graph.exit is not None
     structure = {
         "format": "snnc-model",
         "model_version": MODEL_VERSION,
@@ -221,6 +221,12 @@ def _to_plain(graph: Graph) -> tuple[dict[str, Any], _Arrays]:
     if graph.stream:
         structure["stream"] = True
     return structure, arrays
+
+
+def _is_later(population: Mapping[str, Any]) -> bool:
+    """Whether version 1 had no such neurons."""
+    neuron = population["neuron"]
+    return bool(neuron.get("reset") == _AMOUNT or neuron["kind"] == _LEAKY)
 
 
 def _neuron_to_plain(population: Population, keep: Any) -> dict[str, Any]:
@@ -241,8 +247,9 @@ def _neuron_to_plain(population: Population, keep: Any) -> dict[str, Any]:
             if neuron.floor is not None:
                 plain["floor"] = keep(f"{population.name}.floor", neuron.floor)
             return plain
-        case Readout():
-            return {"kind": "readout"}
+        case Readout(leak_shift=shift):
+            # A word of its own: a release that does not know it must not sum instead.
+            return {"kind": "readout"} if shift is None else {"kind": _LEAKY, "leak_shift": shift}
 
 
 def _projection_to_plain(projection: Projection, weight: str) -> dict[str, Any]:
@@ -359,5 +366,9 @@ def _neuron_from_plain(plain: Mapping[str, Any], arrays: _Arrays) -> Neuron:
             )
         case "readout":
             return Readout()
+        case "leaky readout":
+            if type(plain["leak_shift"]) is not int:
+                raise ValueError("leak_shift")
+            return Readout(leak_shift=plain["leak_shift"])
         case _:
             raise ValueError(plain["kind"])

@@ -109,7 +109,15 @@ class IntegrateAndFire:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readout:
-    """``V = V + I``, without spikes or reset; after the last step the membranes are the logits."""
+    """``V = leak(V) + I``, without spikes or reset; after the last step the membranes are the logits.
+
+    Attributes
+    ----------
+    leak_shift
+        ``k`` of ``leak(V) = V - (V >> k)``; None for a readout that sums.
+    """
+
+    leak_shift: int | None = None
 
 
 Neuron: TypeAlias = InputSource | IntegrateAndFire | Readout

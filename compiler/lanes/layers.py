@@ -99,7 +99,7 @@ class Layer:
         self._passes = passes_of(
             fires=fires is not None,
             floor=fires is not None and fires.floor is not None,
-            leaks=fires is not None and fires.leak_shift is not None,
+            leaks=_leak_of(population) is not None,
         )
         walked = walk_order(graph, population)
         self._inputs = [
@@ -191,7 +191,7 @@ class Layer:
             name=self._population.name,
             shape=self._population.shape,
             reset=fires.reset if fires else None,
-            leak_shift=fires.leak_shift if fires else None,
+            leak_shift=_leak_of(self._population),
             floor=fires is not None and fires.floor is not None,
             input_current=bounds.input_current,
             before_reset=bounds.before_reset,
@@ -214,6 +214,11 @@ class Layer:
         if block is None or depth <= RING_WORDS or logic_cells(logic) <= TINY_LOGIC:
             return (side_by_side(logic, self._facts.units),)
         return side_by_side(block, self._facts.units), side_by_side(logic, self._facts.units)
+
+
+def _leak_of(population: Population) -> int | None:
+    """``k`` of its leak; None without one."""
+    return None if isinstance(population.neuron, InputSource) else population.neuron.leak_shift
 
 
 class _Input:

@@ -92,7 +92,7 @@ def bound(design: Design) -> Design:
     for population, found in zip(graph.layers, bounds, strict=True):
         bits = max(found.residual.bits, found.before_reset.bits)
         if bits > WIDTH_LIMIT:
-            endless = graph.stream and isinstance(population.neuron, IntegrateAndFire)
+            endless = graph.stream and not (population is graph.readout and graph.restarts)
             over = "in a stream" if endless else f"over {graph.time_steps} time steps"
             raise FitError(
                 f"The membranes of layer '{population.name}' need {bits} bits {over}; {WIDTH_LIMIT} are the most.",
@@ -134,10 +134,13 @@ def layer_bounds(graph: Graph, population: Population) -> Bounds:
         case IntegrateAndFire() as neuron:
             steps = None if graph.stream else graph.time_steps
             before, after, residual, firing = _firing(population, neuron, current, steps)
-        case Readout():
+        case Readout(leak_shift=None):
             total = Interval(current.low * graph.time_steps, current.high * graph.time_steps)
             before = current.union(total)
             after = residual = _point(np.zeros_like(bias)).union(before)
+        case Readout(leak_shift=int(shift)):
+            steps = None if graph.stream else graph.time_steps
+            before, after, residual = _leaky(population, shift, current, steps)
         case InputSource():
             raise AssertionError("an input has no membrane")
     return Bounds(
@@ -148,6 +151,40 @@ def layer_bounds(graph: Graph, population: Population) -> Bounds:
         weighted=tuple(interval.summary() for interval in weighted),
         firing=firing,
     )
+
+
+def _leaky(
+    population: Population, shift: int, current: Interval, steps: int | None
+) -> tuple[Interval, Interval, Interval]:
+    """Ranges of ``U``, ``V`` and the residual of a readout that leaks; without a number of `steps`, for ever."""
+    zero = np.zeros_like(current.low)
+    after = _point(zero)
+    if steps is None:
+        _check_single_step(population.name, current)
+        if shift >= WIDTH_LIMIT:
+            raise _unbounded(
+                population.name,
+                f"grow in every step: its leak of 2^-{shift} takes nothing of what {WIDTH_LIMIT} bits hold",
+                "A smaller leak shift",
+            )
+        after = after.union(_held_by_leak(current, shift))
+    before = _leaked(after, shift) + current
+    for _ in range(0 if steps is None else steps - 1):
+        reached = after.union(before)
+        if (reached.low == after.low).all() and (reached.high == after.high).all():
+            break
+        after = reached
+        before = before.union(_leaked(after, shift) + current)
+    reached = after.union(before)
+    if steps is None and not ((reached.low == after.low).all() and (reached.high == after.high).all()):
+        raise AssertionError(f"a step leaves the interval that was to hold readout {population.name!r}")
+    after = reached
+    kept = Residual.of(population)
+    lowest, highest = (
+        kept.held(before=one, unclamped=other, after=other)
+        for one, other in ((before.low, after.low), (before.high, after.high))
+    )
+    return before, after, Interval(np.minimum.reduce(lowest), np.maximum.reduce(highest))
 
 
 def _weighted(graph: Graph, projection: Projection) -> Interval:
@@ -270,13 +307,12 @@ def _invariant(
     left = np.zeros_like(taken) if hard else taken
     # A leak that takes nothing of what `WIDTH_LIMIT` holds is none.
     shift = neuron.leak_shift if neuron.leak_shift is not None and neuron.leak_shift < WIDTH_LIMIT else None
-    if current.summary().bits > WIDTH_LIMIT:
-        raise _unbounded(name, f"need {current.summary().bits} bits after a single step", "Fewer weight bits")
+    _check_single_step(name, current)
     high = np.maximum(np.maximum(initial, threshold - 1), 0)
     excess = current.high - left
     if not hard:
         if shift is not None:
-            high = np.maximum(high, np.maximum(excess, 0) << shift)
+            high = np.maximum(high, _held_by_leak(Interval(current.low, excess), shift).high)
         elif (excess > 0).any():
             at = int(excess.argmax())
             raise _unbounded(
@@ -287,7 +323,7 @@ def _invariant(
             )
     low = np.minimum(np.minimum(initial, 0), threshold - left)
     if shift is not None:
-        low = np.minimum(low, (np.minimum(current.low + 1, 1) << shift) - 1)
+        low = np.minimum(low, _held_by_leak(current, shift).low)
     elif floor is None and (current.low < 0).any():
         raise _unbounded(
             name,
@@ -298,6 +334,17 @@ def _invariant(
         held = np.where((shift is not None) | (current.low >= 0), np.maximum(low, floor), floor)
         low, high = np.minimum(held, initial), np.maximum(high, floor)
     return Interval(low, high)
+
+
+def _check_single_step(name: str, current: Interval) -> None:
+    if current.summary().bits > WIDTH_LIMIT:
+        raise _unbounded(name, f"need {current.summary().bits} bits after a single step", "Fewer weight bits")
+
+
+def _held_by_leak(current: Interval, shift: int) -> Interval:
+    """Membranes from which a leak and whatever comes lead to such again: ``I << k`` and what `_invariant` says."""
+    high = np.maximum(current.high, 0) << shift
+    return Interval((np.minimum(current.low + 1, 1) << shift) - 1, high)
 
 
 def _unbounded(name: str, what: str, help_by: str) -> FitError:

@@ -37,7 +37,7 @@ class EnginePlan:
         Of a sweep, in order.
     membrane_pass
         Index of the pass after which a word holds the membrane ``V``; without a leak it is ``V + bias - threshold``,
-        but in a readout.
+        but in a readout, which hands out its logits then.
     constant_fields
         The fields of a word of `constants`, the lowest first.
     pipeline
@@ -118,6 +118,11 @@ class EnginePlan:
     @property
     def words(self) -> int:
         return self.layout.words
+
+    @property
+    def trailing(self) -> int:
+        """Operations of a step after its words hold their membranes; a readout's logits wait for none of them."""
+        return self.words * (len(self.passes) - 1 - self.membrane_pass)
 
     @property
     def bank_layout(self) -> LayoutPlan:

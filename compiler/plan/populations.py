@@ -47,7 +47,7 @@ class PopulationPlan:
     reset
         None for a readout.
     leak_shift
-        ``k`` of a LIF neuron; None for IF.
+        ``k`` of a LIF neuron, or of a readout that leaks; None for one that does not.
     floor
         Whether membranes are clamped from below.
     input_current, before_reset, after_reset
@@ -55,7 +55,7 @@ class PopulationPlan:
     exit
         Of a readout: when samples end early; None: never.
     stream
-        Of a readout: it hands out its logits in the middle of a stream, too, and starts its sum again.
+        Of a readout: it hands out its logits in the middle of a stream, too, and starts its sum again if it has one.
     """
 
     name: str
@@ -81,8 +81,6 @@ class PopulationPlan:
             if size < 1:
                 yield Fault(f"shape[{axis}]", f"is {size}; 1 is the least")
         yield from at_least(self, 0, "leak_shift")
-        if not self.fires and self.leak_shift is not None:
-            yield Fault("leak_shift", f"is {self.leak_shift}, but a readout does not leak")
         if not self.fires and self.floor:
             yield Fault("floor", "is true, but a readout has none")
         if self.exit is not None and (self.fires or self.shape[0] < 2):

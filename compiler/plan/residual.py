@@ -3,7 +3,7 @@
 Accumulating the events of a step turns it into ``U - threshold``, whose sign is the spike. For an IF neuron one
 addition of ``bias`` or of ``bias - threshold`` then gives the next step's residual: comparison, bias and soft reset
 together cost one adder. A floor and a leak take further passes through the same adder (`SweepPass`). A readout keeps
-``X = V``.
+``X = V``; one that leaks keeps ``X = leak(V) - 1`` from one step to the next, which is -1 at a sample's start.
 
 Here is what the compiler and the verifier know of it: which passes a sweep has, what each of them adds, which values
 the register takes on the way, and what a recorded residual says of the membrane. The hardware (`rtl/neurons.py`) and
@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.ir.graph import Population
-from snnc.compiler.ir.neurons import Initial, IntegrateAndFire
+from snnc.compiler.ir.neurons import Initial, IntegrateAndFire, Readout
 
 __all__ = ["ConstantField", "Residual", "SweepPass", "constant_fields_of", "leaked", "membrane_pass_of", "passes_of"]
 
@@ -36,9 +36,9 @@ class SweepPass(Enum):
     FLOOR = "floor"
     """``X = max(X, 0)`` and a constant: the membrane, or without a leak the next step's residual."""
     LEAK = "leak"
-    """``X = X - (X >> k) - 1``, which takes no carry."""
+    """``X = X - (X >> k) - 1``, which takes no carry. In a readout it is the last one, and leaves -1 as it is."""
     BIAS = "bias"
-    """``X = X + 1 + (bias - threshold)``; in a readout, ``X = V + bias``."""
+    """``X = X + 1 + (bias - threshold)``; in a readout, ``X = V + bias``, or with a leak ``X + 1 + bias``."""
 
 
 class ConstantField(Enum):
@@ -68,7 +68,7 @@ _FIELDS: Mapping[SweepPass, tuple[ConstantField, ...]] = {
 def passes_of(*, fires: bool, floor: bool, leaks: bool) -> tuple[SweepPass, ...]:
     """The passes of a sweep, in order."""
     if not fires:
-        return (SweepPass.BIAS,)
+        return (SweepPass.BIAS, SweepPass.LEAK) if leaks else (SweepPass.BIAS,)
     passes = [SweepPass.FIRE]
     if floor:
         passes.append(SweepPass.FLOOR)
@@ -124,7 +124,8 @@ class Residual:
         bias = population.bias.astype(np.int64)
         neuron = population.neuron
         if not isinstance(neuron, IntegrateAndFire):
-            return Residual(bias=bias, threshold=None, floor=None, initial=np.zeros_like(bias), leak_shift=None)
+            leak = neuron.leak_shift if isinstance(neuron, Readout) else None
+            return Residual(bias=bias, threshold=None, floor=None, initial=np.zeros_like(bias), leak_shift=leak)
         threshold = neuron.threshold.astype(np.int64)
         return Residual(
             bias=bias,
@@ -153,7 +154,7 @@ class Residual:
     def constants(self) -> Mapping[ConstantField, _Integers]:
         """What each field holds, ``(neurons,)``."""
         if self.threshold is None:
-            return {ConstantField.BIAS: self.bias}
+            return {ConstantField.BIAS: self.bias if self.leak_shift is None else self.bias + 1}
         # From the membrane to the next step's residual; the leak leaves one too few.
         onward = self.bias - self.threshold
         # Without a pass of its own, a constant is part of the one before it.
@@ -177,7 +178,7 @@ class Residual:
             ``U``, the membrane after the reset but before the floor, and ``V``.
         """
         if self.threshold is None:
-            return before, after
+            return (before, after) if self.leak_shift is None else (before, after, leaked(after, self.leak_shift) - 1)
         values = [leaked(after, self.leak_shift) + (self.bias - self.threshold), before - self.threshold]
         if self.floor is not None:
             values.append(unclamped - self.floor)

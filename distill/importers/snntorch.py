@@ -1,7 +1,8 @@
 """snnTorch: ``Leaky`` (Eshraghian et al., Proc. IEEE 111, 2023).
 
 ``m' = beta m + I - threshold [m > threshold]``, ``s = [m' > threshold]`` by default: what a spike subtracts takes
-effect in the next step. ``zero`` sets the membrane to 0 there, before the leak: a hard reset in the step itself.
+effect in the next step. ``zero`` sets the membrane to 0 there, before the leak: a hard reset in the step itself. With
+``none`` a last layer is a leaky readout, whose membranes are the answer.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from torch import nn
 
 from snnc.compiler.formats.foreign.assumptions import ResetKind
-from snnc.compiler.formats.foreign.nodes import Firing, Operation, Refused
+from snnc.compiler.formats.foreign.nodes import Firing, Integrator, Operation, Refused
 from snnc.compiler.ir import Comparison
 from snnc.distill.importers.layers import array
 
@@ -49,8 +50,14 @@ def meaning(module: nn.Module) -> Operation | None:
             reset, caveat = ResetKind.SOFT, _NOT_DELAYED
         case "zero":
             reset = ResetKind.HARD
+        case "none":
+            return Integrator(
+                beta=np.clip(array(neuron.beta), 0, 1), gain=np.ones(1), drive=np.zeros(1), beside_spikes=True
+            )
         case other:
-            return Refused(text=f"its reset is '{other}'; built are subtract and zero.", remedy="Use one of them.")
+            return Refused(
+                text=f"its reset is '{other}'; built are subtract, zero and none.", remedy="Use one of them."
+            )
     zero = np.zeros(1)
     return Firing(
         beta=np.clip(array(neuron.beta), 0, 1),

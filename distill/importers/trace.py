@@ -12,9 +12,10 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
-from snnc.compiler.errors import CheckpointError, OptionError
+from snnc.compiler.errors import CheckpointError, OptionError, UnsupportedError
 from snnc.compiler.formats.foreign.nodes import (
     ChannelAffine,
+    Integrator,
     MaxPool,
     Network,
     Node,
@@ -58,6 +59,8 @@ def traced(net: nn.Module, example: torch.Tensor, *, leading: int, neurons: Neur
         Its answer does not come from its input, or a layer stands in two places.
     OptionError
         `leading` does not fit `example`.
+    UnsupportedError
+        It goes on with the spikes of a neuron without a reset.
     """
     shape = _shape(example, leading)
     known: dict[str, Operation] = {}
@@ -112,6 +115,8 @@ class _Recorder(TorchFunctionMode):
         """An identity is worth something only while its tensor lives."""
         self._heard: dict[str, str] = {}
         self._inside = 0
+        self._unbuilt: dict[str, UnsupportedError] = {}
+        """What stands for a tensor that no network of ours gives, and why."""
         self.nodes: dict[str, Node] = {}
         self.edges: dict[tuple[str, str], None] = {}
 
@@ -123,9 +128,12 @@ class _Recorder(TorchFunctionMode):
 
     def answer(self, answer: Any) -> str:
         """The node that the answer comes from: the first one of what the module gives."""
-        for tensor in _tensors(answer):
-            if id(tensor) in self._from:
-                return self._from[id(tensor)]
+        found = [self._from[id(tensor)] for tensor in _tensors(answer) if id(tensor) in self._from]
+        for name in found:
+            if name not in self._unbuilt:
+                return name
+        if found:
+            raise self._unbuilt[found[0]]
         raise CheckpointError("What the network gives does not come from its input through layers that are known.")
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -144,6 +152,8 @@ class _Recorder(TorchFunctionMode):
         source = self._from.get(id(given[0])) if given and isinstance(given[0], torch.Tensor) else None
         if source is None:
             return
+        if source in self._unbuilt:
+            raise self._unbuilt[source]
         if self._heard.setdefault(name, source) != source:
             raise CheckpointError(
                 f"'{name}' hears '{self._heard[name]}' and '{source}' in turn: a layer in two places is not read; give "
@@ -152,8 +162,19 @@ class _Recorder(TorchFunctionMode):
         if name not in self.nodes:
             self.nodes[name] = Node(name=name, kind=type(module).__name__, operation=self._known[name])
         self.edges[source, name] = None
+        tensors = _tensors(result)
+        operation = self._known[name]
+        if isinstance(operation, Integrator) and operation.beside_spikes:
+            spikes = f"{name}, spikes"
+            self._unbuilt[spikes] = UnsupportedError(
+                f"'{name}' fires without a reset: such a layer can be the last one, with its membranes as the answer, "
+                "but its spikes are not built. Give its membranes, or let it reset."
+            )
+            for tensor, heard in zip(tensors[:2], (spikes, name), strict=False):
+                self._mark(tensor, heard)
+            return
         # A neuron's state comes after its spikes, and is not followed.
-        for tensor in _tensors(result)[:1]:
+        for tensor in tensors[:1]:
             self._mark(tensor, name)
 
     def _mark(self, tensor: torch.Tensor, name: str) -> None:
@@ -166,6 +187,11 @@ class _Recorder(TorchFunctionMode):
         if not sources or not results or name in _IGNORED:
             return
         over_time = name in _OVER_TIME and (args[1:2] == (0,) or kwargs.get("dim") == 0)
+        if over_time and isinstance(self._known.get(sources[0]), Integrator):
+            raise UnsupportedError(
+                f"The membranes of '{sources[0]}' are added up over time; the answer of ours are those after the last "
+                "step. Give the last ones."
+            )
         if name in _SAME or over_time:
             for tensor in results:
                 self._mark(tensor, sources[0])
@@ -173,6 +199,9 @@ class _Recorder(TorchFunctionMode):
         if name.strip("_") in ("add", "iadd", "radd") and len(sources) == 1 and _adds_nothing(args):
             self._mark(results[0], sources[0])
             return
+        for source in sources:
+            if source in self._unbuilt:
+                raise self._unbuilt[source]
         operation = _operation(name, args, kwargs, sources)
         node = self._node_of(name, operation, sources)
         self._mark(results[0], node)

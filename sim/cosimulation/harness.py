@@ -166,7 +166,9 @@ def read_capture(plan: Plan, folder: Path, *, samples: int, time_steps: int) -> 
     upto: dict[str, IntArray] = {}
     if own:
         upto = {probe.name: words[:, classes + 2 + place] for place, probe in enumerate(probes)}
-        walked = np.diff(upto[plan.readout.name], prepend=0) // plan.readout.words
+        # What follows the membranes of a sample's last step may come after its results, or not at all.
+        each = plan.readout.words * len(plan.readout.passes)
+        walked = -(-np.diff(upto[plan.readout.name], prepend=0) // each)
         steps = _steps_taken(plan, walked, time_steps)
     engines = {}
     for position, engine in enumerate(plan.engines):

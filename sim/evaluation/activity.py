@@ -286,8 +286,14 @@ def _residual(layer: Population, found: golden.PopulationTrace) -> Range:
     membranes, currents = found.membranes, found.currents
     assert currents is not None
     kept = Residual.of(layer)
-    if kept.threshold is None:
+    if kept.threshold is None and kept.leak_shift is None:
         return Range(low=min(0, int(membranes.min())), high=max(0, int(membranes.max())))
+    if kept.threshold is None:
+        between = leaked(membranes, kept.leak_shift) - 1
+        return Range(
+            low=min(-1, int(membranes.min()), int(between.min())),
+            high=max(-1, int(membranes.max()), int(between.max())),
+        )
     repeat = layer.size // layer.channels
     threshold, bias, before = (np.repeat(values, repeat) for values in (kept.threshold, kept.bias, kept.initial))
     ends = [leaked(before, kept.leak_shift) + bias - threshold]

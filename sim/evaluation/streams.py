@@ -2,7 +2,7 @@
 
 Streams are heard in one of two ways: from end to end by the golden stepper (`snnc.sim.models.stepper`), as hardware
 for streams hears them, or as samples with an end, many at once, by the golden model.  The logits of an answer are the
-sum of the readout's currents since the answer before, in both.
+sum of the readout's currents since the answer before, in both; of a leaky readout, its membranes.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def answer_samples(
 ) -> Iterator[Answered]:
     """Answer samples of `graph.time_steps` steps after every so many of them; labels may be of samples or of steps."""
     steps = graph.time_steps
-    _check_every(graph, every)
+    _check_every(graph, every, sample=True)
     if graph.source.encoding is not Encoding.EVENTS:
         raise OptionError(f"--every is for networks that take events, and '{graph.name}' takes images; leave it out.")
     tracks = samples.labels[:, :steps] if samples.labels.ndim > 1 else samples.labels[:, np.newaxis]
@@ -145,7 +145,7 @@ def answer_samples(
     for part, inputs in encoded_batches(graph, samples, time_steps=steps, batch=batch):
         trace = golden.run(graph, inputs, time_steps=steps)
         sums = trace.populations[graph.readout.name].membranes[every - 1 :: every]
-        logits = np.diff(sums, axis=0, prepend=np.zeros_like(sums[:1]))
+        logits = np.diff(sums, axis=0, prepend=np.zeros_like(sums[:1])) if graph.restarts else sums
         for number, track in enumerate(tracks[part]):
             yield Answered(
                 name=f"sample {part.start + number}",
@@ -203,8 +203,8 @@ def _arrays(found: Decisions) -> dict[str, npt.NDArray[Any]]:
     return {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
 
 
-def _check_every(graph: Graph, every: int) -> None:
-    if every > graph.time_steps:
+def _check_every(graph: Graph, every: int, *, sample: bool = False) -> None:
+    if every > graph.time_steps and (sample or graph.restarts):
         raise OptionError(
             f"--every is {every}, but '{graph.name}' answers after {graph.time_steps} steps at most; ask earlier, or "
             f"give --time-steps {every}."

@@ -158,8 +158,8 @@ def _step(layer: Population, membrane: FloatArray, current: FloatArray) -> tuple
             if floor is not None:
                 membrane = np.maximum(membrane, _per_neuron(floor, layer))
             return membrane, spikes
-        case Readout():
-            return membrane + current, None
+        case Readout(leak_shift=leak):
+            return current + (membrane if leak is None else membrane * (1 - 2.0**-leak)), None
         case InputSource():
             raise AssertionError("an input has no membrane")
         case _ as unreachable:

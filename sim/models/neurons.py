@@ -88,8 +88,10 @@ class Layer:
                     np.maximum(current, self._floor, out=current)
                 if self._stuck is not None:
                     np.copyto(spikes, self._stuck == 1, where=self._stuck >= 0)
-            case Readout():
+            case Readout(leak_shift=leak):
                 current += self.membrane
+                if leak is not None:
+                    current -= self.membrane >> min(leak, 8 * current.itemsize - 2)
             case _ as unreachable:
                 assert_never(unreachable)
         self.membrane = current

@@ -32,8 +32,8 @@ class Piece:
     Attributes
     ----------
     spikes, membranes
-        By population, all but the input, ``(time, neuron)``: ``s``, all False for a readout; and ``V``, a readout's
-        before it starts again.
+        By population, all but the input, ``(time, neuron)``: ``s``, all False for a readout; and ``V``, that of a
+        readout which sums before it starts again.
     logits
         Of the answers, in their order, ``(answer, class)``.
     """
@@ -67,7 +67,7 @@ class Stepper:
 
     @property
     def since_answer(self) -> int:
-        """Steps since the last answer, of which the readout is the sum."""
+        """Steps since the last answer, of which a readout without a leak is the sum."""
         return self._open
 
     @property
@@ -76,9 +76,10 @@ class Stepper:
         return self._layers[-1].membrane[0].astype(np.int64)
 
     def answer(self) -> IntArray:
-        """The logits ``(class,)``; the readout starts again, and everything else goes on."""
+        """The logits ``(class,)``; a readout that sums starts again, and everything else goes on."""
         found = self.logits
-        self._layers[-1].restart()
+        if self._graph.restarts:
+            self._layers[-1].restart()
         self._open = 0
         return found
 
@@ -97,7 +98,8 @@ class Stepper:
         DataError
             `events` are not the network's.
         OptionError
-            There would be more than ``T_max`` steps without an answer, for which no widths are proven.
+            There would be more than ``T_max`` steps without an answer of a readout that sums, for which no widths are
+            proven.
         """
         steps = len(events)
         asked = np.zeros(steps, np.bool_) if answers is None else answers
@@ -149,7 +151,7 @@ class Stepper:
     def _check_answers(self, asked: npt.NDArray[np.bool_]) -> None:
         ends = [-self._open, *(np.flatnonzero(asked) + 1).tolist(), len(asked)]
         longest = int(np.diff(ends).max())
-        if longest > self._graph.time_steps:
+        if self._graph.restarts and longest > self._graph.time_steps:
             raise OptionError(
                 f"There would be {longest} steps without an answer, but the widths of '{self._graph.name}' are proven "
                 f"for {self._graph.time_steps}; ask earlier, or compile with --time-steps {longest}."

@@ -101,7 +101,7 @@ def verify_stream(
     events
         ``(time, address)``, 0 or 1.
     every
-        Steps between two answers; by default the compiled ``T_max``, which is the most.
+        Steps between two answers; by default the compiled ``T_max``, which is the most unless the readout leaks.
     seed
         Of the registers' random start.
     progress
@@ -118,7 +118,7 @@ def verify_stream(
     if not plan.stream:
         raise OptionError(f"'{build.path}' takes samples with an end; compile the network with --stream.")
     every = plan.time_steps if every is None else every
-    if not 1 <= every <= plan.time_steps:
+    if every < 1 or (every > plan.time_steps and plan.readout.leak_shift is None):
         raise OptionError(
             f"An answer every {every} steps is none of the 1 to {plan.time_steps} for which the widths are proven; "
             f"compile with --time-steps {every}."
@@ -127,7 +127,7 @@ def verify_stream(
         raise OptionError("There is no step in the stream; give one at least.")
     events = np.asarray(events)
     beats = asking(from_spikes(events[:, np.newaxis]), answer_steps(len(events), every))
-    longest = _longest(plan, graph)
+    longest = _longest(plan, graph) * -(-every // plan.time_steps)
     prepare(build)
     start = time.perf_counter()
     with simulated(build, beats, longest=longest, seed=seed) as work:

@@ -196,13 +196,17 @@ class Neuron:
         return membrane if self.leak_shift is None else membrane - (membrane >> self.leak_shift)
 
     def residual(self, membrane: int) -> int:
-        """``leak(V) + bias - threshold``; of a readout, which has its bias when a step ends, ``V``."""
-        return membrane if self.reset is None else self.leaked(membrane) + self.bias - self.threshold
+        """``leak(V) + bias - threshold``; of a readout, which has its bias when a step ends, ``V``, or if it leaks
+        ``leak(V) - 1``.
+        """
+        if self.reset is None:
+            return membrane if self.leak_shift is None else self.leaked(membrane) - 1
+        return self.leaked(membrane) + self.bias - self.threshold
 
     def constants(self) -> dict[ConstantField, int]:
         """What the passes of a sweep add, from what each of them leaves (`SweepPass`): ``z`` is the floor, or 0."""
         if self.reset is None:
-            return {ConstantField.BIAS: self.bias}
+            return {ConstantField.BIAS: self.bias + (self.leak_shift is not None)}
         z, to_next = self.floor or 0, self.bias - self.threshold
         leaks, floors = self.leak_shift is not None, self.floor is not None
         # FIRE leaves V - z, or the next residual where it is the only pass. A soft reset leaves X, a hard one 0.

@@ -117,12 +117,12 @@ def test_a_loaded_rom_gives_what_was_written(depth: int, banks: int, width: int,
 
 
 @pytest.mark.parametrize("depth", [1, 2, 5])
-@pytest.mark.parametrize("with_initial", [False, True])
+@pytest.mark.parametrize("start", ["zeros", "ones", "image"])
 @pytest.mark.parametrize("idle", [0.0, 0.4])
-def test_a_ring_turns_and_is_restored(depth: int, with_initial: bool, idle: float, folder: Path) -> None:
-    initial = [(11 * k + 3) % 32 if with_initial else 0 for k in range(depth)]
+def test_a_ring_turns_and_is_restored(depth: int, start: str, idle: float, folder: Path) -> None:
+    initial = [{"zeros": 0, "ones": 31, "image": (11 * k + 3) % 32}[start] for k in range(depth)]
     write_words(folder, memory("initial", 5 * depth, 1), [packed(initial, 5)])
-    ring = Ring(5, depth, "initial" if with_initial else None)
+    ring = Ring(5, depth, "initial" if start == "image" else None, ones=start == "ones")
     generator = random.Random(depth)
 
     async def process(ctx: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Mapping
 from typing import Any
@@ -10,9 +11,9 @@ import pytest
 from amaranth.hdl import Module, Signal, Value, signed
 
 from snnc.compiler.ir import Reset
-from snnc.compiler.plan import ConstantField, EnginePlan, MemoryKind
+from snnc.compiler.plan import ConstantField, EnginePlan, MemoryKind, SweepPass
 from snnc.rtl.beats import Marker, OperationKind, operation
-from snnc.rtl.neurons import at_pass, ends_sample, swept
+from snnc.rtl.neurons import answers, at_pass, ends_sample, swept
 from tests.rtl.benches import evaluate
 from tests.rtl.plans import Neuron, engine, layout
 
@@ -29,6 +30,8 @@ NEURONS = {
     "leak by all": Neuron(threshold=8, bias=-1, leak_shift=BITS + 3),
     "leak and floor": Neuron(threshold=7, bias=2, leak_shift=3, floor=-10),
     "readout": Neuron(bias=-3, reset=None),
+    "leaky readout": Neuron(bias=-3, reset=None, leak_shift=2),
+    "readout of this step": Neuron(bias=5, reset=None, leak_shift=0),
 }
 
 
@@ -74,6 +77,43 @@ def test_a_sweep_is_one_step_of_the_neuron(name: str) -> None:
         assert item["residual"] == neuron.residual(after), (membrane, current)
         if neuron.reset is not None:
             assert item["spike"] == fired
+
+
+@pytest.mark.parametrize("leak_shift", [0, 1, 3, BITS, BITS + 5])
+def test_a_leak_keeps_what_a_leaky_readout_begins_with(leak_shift: int) -> None:
+    neuron = Neuron(reset=None, leak_shift=leak_shift)
+    plan, residual = plan_of(neuron), Signal(signed(BITS))
+    at_work = [Value.cast(int(sweep_pass is SweepPass.LEAK)) for sweep_pass in plan.passes]
+
+    def build(m: Module) -> Mapping[str, Value]:
+        kept, added, _ = swept(plan, residual, at_work, neuron.constants())
+        return {"after": (kept + added)[:BITS].as_signed()}
+
+    assert (
+        evaluate(build, {"residual": residual}, [{"residual": -1}])
+        == [{"after": neuron.residual(0)}]
+        == [{"after": -1}]
+    )
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("name", ["readout", "leaky readout"])
+def test_logits_are_handed_out_where_a_word_holds_its_membranes(name: str, stream: bool) -> None:
+    plan = plan_of(NEURONS[name])
+    plan = dataclasses.replace(plan, population=dataclasses.replace(plan.population, stream=stream))
+    op: Any = Signal(operation(plan))
+    cases = [
+        {"kind": kind.value, "marker": marker.value, "sweep_pass": sweep_pass}
+        for kind in OperationKind
+        for marker in Marker
+        for sweep_pass in range(len(plan.passes))
+    ]
+    fields = {"kind": Value.cast(op.kind), "marker": Value.cast(op.marker), "sweep_pass": op.sweep_pass}
+    found = evaluate(lambda m: {"answers": answers(plan, op)}, fields, cases)
+    hands_out = {Marker.SAMPLE.value, *([Marker.ANSWER.value] if stream else [])}
+    for case, item in zip(cases, found, strict=True):
+        sweeps = case["kind"] == OperationKind.SWEEP.value and case["sweep_pass"] == 0
+        assert item["answers"] == (sweeps and case["marker"] in hands_out)
 
 
 @pytest.mark.parametrize("name", ["soft", "leak and floor", "readout"])

@@ -82,6 +82,49 @@ def test_a_logit_a_beat_with_the_best_class_so_far(classes: int, lanes: int, sta
     simulate(unit, process)
 
 
+@pytest.mark.parametrize("classes", [1, 2, 5, 8])
+@pytest.mark.parametrize("lanes", [1, 2, 3, 8])
+@pytest.mark.parametrize("stall", [0.0, 0.6])
+def test_a_leaky_readout_of_streams_keeps_its_membranes(classes: int, lanes: int, stall: float) -> None:
+    plan = engine(
+        layout(classes, lanes=lanes),
+        readout=True,
+        leak_shift=2,
+        residual_bits=BITS,
+        membrane=MemoryKind.REGISTERS,
+    )
+    unit = ReadoutPort(dataclasses.replace(plan, population=dataclasses.replace(plan.population, stream=True)))
+    takes = paced(stall, "take")
+
+    async def process(ctx: Any) -> None:
+        for sample in range(8):
+            logits, keeps = logits_of(sample, classes), sample % 3 != 2
+            padded = logits + [7] * (-classes % lanes)
+            ring = [packed(padded[k : k + lanes], BITS) for k in range(0, len(padded), lanes)]
+            before = list(ring)
+            ctx.set(unit.start, 1)
+            ctx.set(unit.keep, keeps)
+            await ctx.tick()
+            ctx.set(unit.start, 0)
+            ctx.set(unit.keep, not keeps)  # of no matter from now on
+            found, restored, finished = [], 0, 0
+            while not finished:
+                ctx.set(unit.head, ring[0])
+                ctx.set(unit.o.ready, next(takes))
+                if ctx.get(unit.o.valid) and ctx.get(unit.o.ready):
+                    found.append(ctx.get(unit.o.payload.logit))
+                restored += ctx.get(unit.restore)
+                finished = ctx.get(unit.finished)
+                if ctx.get(unit.next_word):
+                    ring.append(ring.pop(0))
+                await ctx.tick()
+            assert found == logits
+            assert restored == (not keeps)
+            assert ring == before or not keeps
+
+    simulate(unit, process)
+
+
 MARGIN = 3
 
 

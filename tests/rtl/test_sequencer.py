@@ -32,6 +32,7 @@ CASES: dict[str, EnginePlan] = {
     ),
     "pixels": engine(WORDS, (dense(SOURCE, WORDS, value_bits=3),)),
     "readout": engine(WORDS, (dense(SOURCE, WORDS),), readout=True, membrane=MemoryKind.REGISTERS),
+    "leaky readout": engine(WORDS, (dense(SOURCE, WORDS),), readout=True, leak_shift=2, membrane=MemoryKind.REGISTERS),
     "map": engine(MAP, (convolution(IMAGE, MAP, **SEEN),)),
     "waits": engine(THIN, (convolution(IMAGE, THIN, size=(1, 2), padding=(0, 1)),), floor=True),
     "waits for an identity": engine(THIN, (convolution(THIN, THIN, size=(1, 1)),)),
@@ -56,7 +57,7 @@ Beat = tuple[Event | None, Marker, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What is issued; `finished` where it is a step's last."""
+    """What is issued; `finished` where it is a step's last, `settled` where membranes stand with it."""
 
     kind: OperationKind
     turn: int
@@ -68,6 +69,7 @@ class Operation:
     last: bool = False
     digit: tuple[int, int] = (0, 0)
     finished: bool = False
+    settled: bool = False
 
 
 def step_beats(projection: ProjectionPlan, marker: Marker, generator: random.Random) -> list[Beat]:
@@ -126,6 +128,7 @@ def step_operations(plan: EnginePlan, beats: list[list[Beat]], marker: Marker) -
                 marker=marker,
                 last=word == words[-1],
                 finished=word == words[-1] and (kind, sweep_pass) == runs[-1],
+                settled=word == words[-1] and (kind, sweep_pass) == (OperationKind.SWEEP, plan.membrane_pass),
             )
             for word in words
         ]
@@ -227,6 +230,8 @@ def test_a_steps_operations_come_in_order_and_in_time(name: str, idle: float, st
                     assert ctx.get(op.more) == 0
                 issued.append(now)
             assert ctx.get(unit.finished) == (now is not None and now.finished)
+            if name == "leaky readout":
+                assert ctx.get(unit.settled) == (now is not None and now.settled)
             for k in range(len(beats)):
                 if offered[k] and ctx.get(getattr(unit, f"i{k}").ready):
                     position[k], offered[k] = position[k] + 1, False

@@ -20,6 +20,7 @@ from snnc.compiler.ir import (
     Pooling,
     Population,
     Projection,
+    Readout,
     Reset,
     frozen,
 )
@@ -28,7 +29,16 @@ from snnc.compiler.targets import find_device
 from snnc.sim.models import golden
 from tests.networks import Conv, Full, Pool, spatial_chain
 
-__all__ = ["BANKED", "RandomCase", "features", "one_of", "random_case", "with_exit", "with_leak_and_floor"]
+__all__ = [
+    "BANKED",
+    "RandomCase",
+    "features",
+    "one_of",
+    "random_case",
+    "with_exit",
+    "with_leak_and_floor",
+    "with_leaky_readout",
+]
 
 _T = TypeVar("_T")
 
@@ -65,8 +75,18 @@ def random_case(seed: int) -> RandomCase:
         trace = golden.run(graph, inputs, time_steps=graph.time_steps)
         rates = [trace.populations[layer.name].firing_rate for layer in graph.layers[:-1]]
         if all(QUIET < rate < LOUD for rate in rates):
+            graph = with_leaky_readout(graph, np.random.default_rng([seed, 2]))
+            trace = golden.run(graph, inputs, time_steps=graph.time_steps)
             graph = with_exit(graph, trace, np.random.default_rng([seed, 1]))
             return RandomCase(graph=graph, lanes=lanes, column_banks=banks, inputs=inputs)
+
+
+def with_leaky_readout(graph: Graph, generator: np.random.Generator) -> Graph:
+    """`graph`, one time in three with a readout that leaks; drawn apart from all else."""
+    if generator.random() > 1 / 3:
+        return graph
+    readout = dataclasses.replace(graph.readout, neuron=Readout(leak_shift=one_of(generator, [0, 1, 2, 4, 40])))
+    return dataclasses.replace(graph, populations=(*graph.populations[:-1], readout))
 
 
 def with_exit(graph: Graph, trace: golden.Trace, generator: np.random.Generator) -> Graph:
@@ -237,6 +257,7 @@ def features(case: RandomCase) -> set[str]:
                 found |= {"padding"} if projection.padding != (0, 0) else set()
                 found |= {"groups"} if projection.groups > 1 else set()
     found |= {"exit"} if graph.exit is not None else set()
+    found |= {"readout that leaks"} if not graph.restarts else set()
     places = {population.name: place for place, population in enumerate(graph.populations)}
     if len({(projection.source, projection.target) for projection in graph.projections}) < len(graph.projections):
         found.add("two projections of one pair")

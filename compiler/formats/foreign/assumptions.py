@@ -40,7 +40,7 @@ class Decoding(Enum):
     """What the network's answer is."""
 
     OWN = "own"
-    """What its last node is: the spikes of a firing one, counted; the sum of a linear one or of an integrator."""
+    """What its last node is: the spikes of a firing one, counted; the sum of a linear one; an integrator's membrane."""
     SUM = "sum"
     """As `OWN`, and a leaky integrator at the end is taken for one that does not leak."""
 

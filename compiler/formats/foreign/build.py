@@ -15,7 +15,7 @@ from snnc.compiler.errors import CheckpointError
 from snnc.compiler.formats.foreign.assumptions import Assumption, Assumptions, Decoding
 from snnc.compiler.formats.foreign.findings import Finding, Imported, RefusalError, Verdict
 from snnc.compiler.formats.foreign.flow import Flow, NodeError
-from snnc.compiler.formats.foreign.neurons import Folded, fold, fold_integrator
+from snnc.compiler.formats.foreign.neurons import SINGLE, Folded, fold, fold_integrator
 from snnc.compiler.formats.foreign.nodes import (
     Affine,
     ChannelAffine,
@@ -188,11 +188,11 @@ class _Builder:
         match node.operation:
             case Integrator() as integrator:
                 ignored = self._assumptions.decoding is Decoding.SUM
-                folded = fold_integrator(integrator, shape, leak_ignored=ignored)
+                folded = fold_integrator(integrator, shape, exact=self._assumptions.exact, leak_ignored=ignored)
                 self._findings[node.name] = _judged(node, folded)
             case _:
                 ones = np.ones(shape[0])
-                folded = Folded(neuron=None, gain=ones, bias=0 * ones, back=None, said="")
+                folded = Folded(neuron=Readout(), gain=ones, bias=0 * ones, back=None, said="")
         return self._heard(node, folded, shape)
 
     def _heard(self, node: Node, folded: Folded, shape: Shape) -> _Part:
@@ -205,10 +205,10 @@ class _Builder:
         projections = tuple(
             path.projection(name, self._names[path.source], folded.gain, pixels=self._is_pixels(path)) for path in paths
         )
-        neuron = Readout() if folded.neuron is None else folded.neuron
         bias = folded.gain * constant + folded.bias
         return _Part(
-            population=Population(name=name, shape=shape, neuron=neuron, bias=frozen(bias)), projections=projections
+            population=Population(name=name, shape=shape, neuron=folded.neuron, bias=frozen(bias)),
+            projections=projections,
         )
 
     def _is_pixels(self, path: Path) -> bool:
@@ -244,13 +244,15 @@ class _Builder:
         return [
             Assumption(text=f"The input is encoded as '{options.encoding.value}'{bits}.", option="encoding"),
             Assumption(text=f"A sample has at most {options.time_steps} time steps.", option="time-steps"),
-            Assumption(text=_answered(self._last, self._flow), option="decoding"),
+            Assumption(text=_answered(self._last, self._flow, self._assumptions.decoding), option="decoding"),
         ]
 
 
-def _answered(last: Node, flow: Flow) -> str:
+def _answered(last: Node, flow: Flow, decoding: Decoding) -> str:
     if isinstance(last.operation, Integrator):
-        return f"The class is the largest sum of '{last.name[:60]}'."
+        sums = decoding is Decoding.SUM or not (np.abs(last.operation.beta - 1) > SINGLE).any()
+        what = "sum" if sums else "membrane after the last step"
+        return f"The class is the largest {what} of '{last.name[:60]}'."
     firing = [node for node in flow.before(last) if isinstance(node.operation, Firing)]
     return "The class is the neuron with the most spikes." if firing else "The class is the largest sum of outputs."
 
@@ -275,7 +277,7 @@ def _said(node: Node, flow: Flow) -> str:
         case Pool(average=average):
             return f"{'averages' if average else 'sums'} of windows in the projection that follows."
         case Integrator():
-            return "the readout's sum."
+            return "the readout."
         case Firing() | MaxPool() | Refused():
             return ""
         case _ as unreachable:

@@ -13,9 +13,9 @@ from snnc.compiler.formats.foreign.assumptions import ResetKind
 from snnc.compiler.formats.foreign.findings import RefusalError
 from snnc.compiler.formats.foreign.nodes import Firing, Floats, Integrator
 from snnc.compiler.formats.foreign.synapses import per_channel
-from snnc.compiler.ir import Initial, IntegrateAndFire, Reset, Shape, frozen
+from snnc.compiler.ir import Initial, IntegrateAndFire, Readout, Reset, Shape, frozen
 
-__all__ = ["Folded", "fold", "fold_integrator"]
+__all__ = ["SINGLE", "Folded", "fold", "fold_integrator"]
 
 SINGLE: Final = 1e-6
 """Relative: parameters of files are rounded to single precision, some of them more than once."""
@@ -30,7 +30,7 @@ class Folded:
     Attributes
     ----------
     neuron
-        Ours; None for an integrator.
+        Ours; the readout, of an integrator.
     gain, bias
         Per channel: the factor of all weights and biases into the layer, and what is added to its bias after that.
     back
@@ -41,7 +41,7 @@ class Folded:
         By how much it is another neuron; empty where it is the same.
     """
 
-    neuron: IntegrateAndFire | None
+    neuron: IntegrateAndFire | Readout
     gain: Floats
     bias: Floats
     back: Floats | None
@@ -118,21 +118,36 @@ def fold(firing: Firing, shape: Shape, *, exact: bool) -> Folded:
     )
 
 
-def fold_integrator(integrator: Integrator, shape: Shape, *, leak_ignored: bool) -> Folded:
-    """A readout that sums."""
+def fold_integrator(integrator: Integrator, shape: Shape, *, exact: bool, leak_ignored: bool) -> Folded:
+    """A readout that sums, or leaks.
+
+    Parameters
+    ----------
+    exact
+        Refuse a leak that has no shift.
+    leak_ignored
+        It is to sum even where the integrator leaks.
+
+    Raises
+    ------
+    RefusalError
+        No readout of ours is near to it.
+    """
     beta = per_channel(integrator.beta, shape, "values of beta")
-    refit = ""
-    if (np.abs(beta - 1) > SINGLE).any():
-        text = f"it is a readout that leaks, of which a step leaves {_range(beta)}; ours sums."
-        if not leak_ignored:
-            raise RefusalError(text, "Say that the sum will do (decoding = sum), or end with firing neurons.")
-        refit = text
+    if not np.isfinite(beta).all():
+        raise CheckpointError("it has a parameter that is NaN or infinite.")
+    shift, refit = None, ""
+    if leak_ignored:
+        if (np.abs(beta - 1) > SINGLE).any():
+            refit = f"it is a readout that leaks, of which a step leaves {_range(beta)}; its sum is taken."
+    else:
+        shift, _, refit = _leak(beta, exact=exact)
     return Folded(
-        neuron=None,
+        neuron=Readout(leak_shift=shift),
         gain=_snapped(per_channel(integrator.gain, shape, "values of gain")),
         bias=per_channel(integrator.drive, shape, "values of drive"),
         back=None,
-        said="The readout's sum.",
+        said="The readout's sum." if shift is None else f"A leaky readout, leak 1 - 2^-{shift}.",
         refit=refit,
     )
 

@@ -161,11 +161,18 @@ class Firing:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Integrator:
-    """``V = beta V + gain I + drive``, without spikes."""
+    """``V = beta V + gain I + drive``, without spikes.
+
+    Attributes
+    ----------
+    beside_spikes
+        Of a module: it gives spikes as well, which reset nothing, and its membranes after them.
+    """
 
     beta: Floats
     gain: Floats
     drive: Floats
+    beside_spikes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

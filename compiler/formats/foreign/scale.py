@@ -14,6 +14,7 @@ from snnc.compiler.ir import (
     Comparison,
     Dense,
     Graph,
+    InputSource,
     IntegrateAndFire,
     Pooling,
     Population,
@@ -44,13 +45,17 @@ def with_fractions(graph: Graph, assumptions: Assumptions) -> Graph:
 
 def _fraction_bits(graph: Graph, population: Population, assumptions: Assumptions) -> int:
     weighted = [item for item in graph.into(population.name) if not isinstance(item, Pooling)]
-    if not isinstance(population.neuron, IntegrateAndFire) or not weighted:
+    neuron = population.neuron
+    # A sum is exact as it is; what a leak rounds down is one unit a step.
+    if isinstance(neuron, InputSource) or (isinstance(neuron, Readout) and neuron.leak_shift is None) or not weighted:
         return 0
     largest_weight = max(1, 2 ** (assumptions.weight_bits - 1) - 1)
     channels = population.channels
     rows = [np.abs(item.weight.astype(np.float64)).reshape(channels, -1) for item in weighted]
     step = np.max([row.max(axis=1) for row in rows], axis=0) / largest_weight
     step = np.where(step > 0, step, 1.0)
+    if isinstance(neuron, Readout):  # one step for all
+        step = np.full_like(step, step.max())
     fan = [item.weight.size // (population.size if isinstance(item, Dense) else channels) for item in weighted]
     current = np.zeros(channels)
     for item, row, inputs in zip(weighted, rows, fan, strict=True):
@@ -58,12 +63,13 @@ def _fraction_bits(graph: Graph, population: Population, assumptions: Assumption
         # Rounding adds half a step to each weight.
         current += (per_neuron / step + inputs / 2) * largest_input(graph, item)
     unit = step / _levels(graph, weighted)
-    threshold = population.neuron.threshold / unit
     current += np.abs(population.bias) / unit
-    leak = population.neuron.leak_shift
+    leak = neuron.leak_shift
     steps = graph.time_steps if leak is None else min(graph.time_steps, 2**leak)
-    taken = 0.0 if population.neuron.subtracted is None else population.neuron.subtracted / unit
-    reach = float((current * (steps + 1) + 2 * threshold + taken).max())
+    beyond = np.zeros(channels)
+    if isinstance(neuron, IntegrateAndFire):
+        beyond = 2 * neuron.threshold / unit + (0.0 if neuron.subtracted is None else neuron.subtracted / unit)
+    reach = float((current * (steps + 1) + beyond).max())
     return max(0, min(assumptions.fraction_bits, _ACCUMULATOR_BITS - math.ceil(math.log2(reach + 1))))
 
 
@@ -102,11 +108,12 @@ def _whole(graph: Graph, population: Population, fine: int) -> Graph:
             factor = factor * fine
             break
     neuron = population.neuron
+    rounds = not isinstance(neuron, InputSource) and neuron.leak_shift is not None
+    rounds |= isinstance(neuron, IntegrateAndFire) and neuron.comparison is Comparison.ABOVE
+    if rounds and (factor == 1 / smallest).all():
+        # A leak of whole membranes would be rounded to whole weights, and a margin above the threshold is one unit.
+        factor = factor * fine
     if isinstance(neuron, IntegrateAndFire):
-        rounds = neuron.leak_shift is not None or neuron.comparison is Comparison.ABOVE
-        if rounds and (factor == 1 / smallest).all():
-            # A leak of whole membranes would be rounded to whole weights, and a margin above the threshold is one unit.
-            factor = factor * fine
         neuron = dataclasses.replace(
             neuron,
             threshold=frozen(np.maximum(1.0, np.rint(neuron.threshold * factor))),

@@ -181,15 +181,17 @@ def _neuron(nir: Any, population: Population, shape: tuple[int, ...]) -> Any:
         return _floats(np.broadcast_to(values.reshape(-1, *[1] * (len(shape) - 1)), shape))
 
     match population.neuron:
-        case Readout():
+        case Readout(leak_shift=None):
             return nir.I(r=ones)
+        case Readout(leak_shift=int(shift)):
+            return nir.LI(tau=ones * 2.0**shift, r=ones * 2.0**shift, v_leak=0 * ones)
         case IntegrateAndFire(leak_shift=None) as neuron:
             return nir.IF(r=ones, v_threshold=spread(neuron.threshold), v_reset=0 * ones)
         case IntegrateAndFire(leak_shift=int(shift)) as neuron:
             tau = ones * 2.0**shift
             threshold = spread(neuron.threshold)
             return nir.LIF(tau=tau, r=tau, v_leak=0 * ones, v_threshold=threshold, v_reset=0 * ones)
-        case InputSource() | IntegrateAndFire():
+        case InputSource() | IntegrateAndFire() | Readout():
             raise AssertionError(population.name)
         case _ as unreachable:
             assert_never(unreachable)

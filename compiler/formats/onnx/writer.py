@@ -237,7 +237,7 @@ class _Writer:
         following = f"next_{name}"
         self._states.append((first, name, following))
         kept = name
-        if isinstance(neuron, IntegrateAndFire) and neuron.leak_shift is not None:
+        if neuron.leak_shift is not None:
             kept = self._leaked(name, neuron.leak_shift, kind)
         for current in currents:
             kept = body.add("Add", kept, current)

@@ -21,7 +21,7 @@ from snnc.rtl.digit_serialiser import DigitSerialiser
 from snnc.rtl.lanes import Lanes
 from snnc.rtl.loader import LoadPort
 from snnc.rtl.memories import constant_word
-from snnc.rtl.neurons import answers, at_pass
+from snnc.rtl.neurons import answers, at_pass, goes_on, leaky_readout
 from snnc.rtl.readout_port import ReadoutPort
 from snnc.rtl.sequencer import Sequencer
 from snnc.rtl.skid import Skid
@@ -161,11 +161,18 @@ class Engine(wiring.Component):
             # Nothing may touch the membranes from the end of a sample, or an answer, until its logits have left.
             blocked = Signal()
             blocks: Value = self.sample
+            if leaky_readout(plan):
+                blocks = self._settled & (sequencer.operation.marker == Marker.SAMPLE)
             if plan.population.stream:
-                blocks = blocks | (sequencer.finished & (sequencer.operation.marker == Marker.ANSWER))
+                blocks = blocks | (self._settled & (sequencer.operation.marker == Marker.ANSWER))
+            if goes_on(plan):
+                m.d.comb += port.keep.eq(now.marker == Marker.ANSWER)
             opens: Value = port.finished
             if self._exit is not None:
-                asks = self._asks(m, valid & sweeping & now.last & ~now.clear, port)
+                swept = valid & sweeping & now.last & ~now.clear
+                if leaky_readout(plan):
+                    swept = swept & at_pass(plan, now.sweep_pass, plan.membrane_pass)
+                asks = self._asks(m, swept, port)
                 blocks, opens = blocks | asks, opens | (port.answered & ~port.exits)
                 # After an exit the readout clears itself, as the others do, when the logits have left.
                 exited = Signal()
@@ -190,6 +197,11 @@ class Engine(wiring.Component):
         self._probes(m, valid & ~now.clear, sweeping, now.word, spikes, total)
         return m
 
+    @property
+    def _settled(self) -> Signal:
+        """Of a readout: the last operation of a step after which its words hold their membranes is issued."""
+        return self._sequencer.settled if leaky_readout(self._plan) else self._sequencer.finished
+
     def _asks(self, m: Module, swept: Value, port: ReadoutPort) -> Value:
         """Whether the last operation of a step that is asked for is issued; `port` is asked as it executes: `swept`."""
         assert self._exit is not None
@@ -207,14 +219,14 @@ class Engine(wiring.Component):
         sequencer, steps = self._sequencer, self._exit.steps
         marker = sequencer.operation.marker
         if self._plan.main.queue.steps is not None:
-            return sequencer.finished & (marker == Marker.ANSWER)  # the spike map knows which attempt it is
+            return self._settled & (marker == Marker.ANSWER)  # the spike map knows which attempt it is
         # Steps of this sample that are over; those beyond the last one that is asked for need not be told apart.
         taken = Signal(range(steps[-1] + 1))
         with m.If(sequencer.finished & (taken != steps[-1])):
             m.d.sync += taken.eq(taken + 1)
         with m.If(port.exits | self.sample):
             m.d.sync += taken.eq(0)
-        return sequencer.finished & (marker != Marker.SAMPLE) & Cat(taken == step - 1 for step in steps).any()
+        return self._settled & (marker != Marker.SAMPLE) & Cat(taken == step - 1 for step in steps).any()
 
     def _lanes(self, m: Module, valid: Signal, issued: Operation, constants: Value) -> list[Lanes]:
         """The lanes, one set for each column bank, and what is issued to them."""

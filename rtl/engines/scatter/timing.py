@@ -51,6 +51,9 @@ class Timing:
         which the last logit of an answer leaves.
         """
         self._asked = _asked(plan, stimulus.time_steps)
+        self._last_step = _walked(plan, stimulus.time_steps)
+        self.settled = self.free
+        """Of a readout: first cycle after the last operation that its logits wait for."""
         self.first_issue = np.full(batch, -1, dtype=np.int64)
         self.operations = np.zeros(batch, dtype=np.int64)
         self.last_word = np.full(batch, -1, dtype=np.int64)
@@ -64,6 +67,11 @@ class Timing:
     @property
     def main(self) -> Walker:
         return self.walkers[-1]
+
+    @property
+    def _leaks_after(self) -> bool:
+        """Whether it is a readout whose leak is a pass behind the one that its logits wait for."""
+        return not self.plan.population.fires and self.plan.leak_shift is not None
 
     @property
     def first_execute(self) -> IntArray:
@@ -99,6 +107,10 @@ class Timing:
 
     def _ask(self, taken: int) -> None:
         """Wait for the answer whether the sample ends with so many steps, or for the logits, if that is asked."""
+        self.settled = self.free
+        if taken == self._last_step and self._leaks_after:
+            self.free = self.free - 1 + self.plan.pipeline + 1 + self.plan.neurons + 1
+            return
         if taken in self._stimulus.answers and not self.plan.population.fires:
             # The walker waits for the hand-out.
             self.answered[taken] = self.free - 1 + self.plan.pipeline + 1 + self.plan.neurons
@@ -156,7 +168,7 @@ class Timing:
 
     def sweep(self, t: int) -> None:
         """The sweep of step `t`, whose first pass gives the spikes."""
-        words, passes = self.plan.words, len(self.plan.passes)
+        words, passes = self.plan.words, len(self.plan.passes) - self._leaks_after
         self.operations = self.operations + words * passes
         self.free = self.free + self.waits(0, self.free, sweeps=True)
         issue = self.free
@@ -178,12 +190,27 @@ class Timing:
         self.free = self.free + (passes - 1) * words
         self.went_through(np.ones_like(self.free, dtype=np.bool_))
         self.last_swept = np.ones_like(self.free, dtype=np.bool_)
+        if self._leaks_after:
+            self._ask(t + 1)
+            if self.record is not None:
+                self.record.add(self.free, self.free + words - 1, words)
+            self.operations = self.operations + words
+            self.free = self.free + words
         self.main.ended(self.free - 1)
         self.done = t
         self.ended = self.free
-        self._ask(t + 1)
+        if not self._leaks_after:
+            self._ask(t + 1)
         if self.outputs is not None:
             self.outputs.finish(t)
+
+
+def _walked(plan: EnginePlan, time_steps: int) -> int:
+    """Steps that a readout walks of a sample that takes all of them: those of each attempt, behind a spike map."""
+    sealed = plan.population.exit
+    if sealed is None or plan.main.queue.steps is None:
+        return time_steps
+    return sum(step for step in sealed.steps if step < time_steps) + time_steps
 
 
 def _asked(plan: EnginePlan, time_steps: int) -> dict[int, int]:

@@ -43,7 +43,7 @@ def pipeline_bound(plan: Plan, stimulus: Stimulus, spikes: Mapping[str, npt.NDAr
         first, last = {plan.input.name: idle}, {plan.input.name: told[t]}
         for ideal in engines:
             ideal.step(t, first, last, ended)
-    return ended[plan.readout.name] + plan.readout.neurons
+    return ended[plan.readout.name] - plan.readout.trailing + plan.readout.neurons
 
 
 def share_of_bound(bound: IntArray, cycles: IntArray) -> float:

@@ -120,7 +120,7 @@ def estimate(plan: Plan, activity: Activity) -> Estimate:
         sent = {plan.input.name: Sent(first=1.0, last=1.0, share=0.0)}
         for engine in engines:
             engine.step(t, free, sent)
-    last_execute = free[plan.readout.name] - 1 + plan.readout.pipeline
+    last_execute = free[plan.readout.name] - plan.readout.trailing - 1 + plan.readout.pipeline
     return Estimate(
         cycles=last_execute + 2 + plan.readout.neurons,
         operations={engine.name: mean.operations for engine, mean in zip(plan.engines, engines, strict=True)},

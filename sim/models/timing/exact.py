@@ -163,7 +163,7 @@ def predict(
         for engine in plan.engines
     )
     classes = plan.readout.neurons
-    cycles = predictions[-1].last_execute + 2 + classes
+    cycles = timings[plan.readout.name].settled - 1 + plan.readout.pipeline + 2 + classes
     # Up to the answer that ends it, a sample is as if it went on.
     for taken, answered in timings[plan.readout.name].answered.items() if steps is not None else ():
         cycles = np.where(steps == taken, answered + 2 + classes, cycles)

@@ -33,6 +33,8 @@ class EngineTiming(Protocol):
     answered
         Of a readout: by the number of steps taken, the cycle in which it is known whether the sample ends with them; or
         of a stream, that in which the last of the logits leaves.
+    settled
+        Of a readout: the first cycle after the last operation that the logits of a sample wait for.
     operations
         That it does; known at the end, as all that follow.
     first_issue, first_execute, last_execute
@@ -45,6 +47,7 @@ class EngineTiming(Protocol):
     record: Record | None
     outputs: SpikeLink | None
     answered: dict[int, IntArray]
+    settled: IntArray
     operations: IntArray
 
     @property

@@ -139,7 +139,7 @@ def test_a_wrong_checkpoint_is_named(path, value, named):
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [
-        ("version", 6, "version 6"),
+        ("version", 7, "version 7"),
         ("contract", "2.99", "trained under version 2.99 of the integer contract"),
         ("contract", "3.0", "trained under version 3.0"),
         ("input/encoding", "latency", "'latency'"),
@@ -324,6 +324,39 @@ def test_an_older_version_has_no_floor():
     older = changed(plain, "layers/0/neuron/comparison", ...) | {"version": 4}
     with pytest.raises(CheckpointError, match=r"'hidden0\.floor' belongs to no layer"):
         student_graph(older)
+
+
+def leaking(fraction_bits: int = 4):
+    """A student whose readout leaks."""
+    plain = changed(checkpoint(), "layers/1/neuron/leak_shift", 3) | {"version": 6, "contract": "2.3"}
+    return changed(plain, "layers/1/fraction_bits", fraction_bits)
+
+
+def test_a_readout_may_leak():
+    coarse, fine = (integer(student_graph(leaking(bits))) for bits in (0, 4))
+    assert coarse.readout.neuron == fine.readout.neuron == Readout(leak_shift=3)
+    (one,), (other,) = coarse.into("readout"), fine.into("readout")
+    assert (one.shift, other.shift) == (0, 4)
+    assert np.array_equal(one.weight, other.weight)
+    assert np.abs(fine.readout.bias - 16 * coarse.readout.bias).max() <= 8
+    summed = integer(student_graph(checkpoint() | {"version": 6}))
+    assert model_hash(summed) == model_hash(integer(student_graph(checkpoint())))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        ("version", 5, "unknown setting 'leak_shift'"),
+        ("layers/1/neuron/leak_shift", 17, "'leak_shift' of the neuron of layer 'readout'"),
+        ("layers/1/neuron/leak_shift", -1, "'leak_shift' of the neuron of layer 'readout'"),
+        ("layers/1/neuron/leak_shift", None, "one that does not leak has none"),
+        ("layers/1/neuron/reset", "soft", "unknown setting 'reset'"),
+    ],
+)
+def test_wrong_leaks_of_a_readout_are_named(path, value, named):
+    with pytest.raises((CheckpointError, UnsupportedError)) as caught:
+        student_graph(changed(leaking(), path, value))
+    assert named in str(caught.value)
 
 
 EXIT = {"margin": 74, "steps": [1, 3]}

@@ -23,11 +23,12 @@ from snnc.compiler.ir import (
     IntegrateAndFire,
     Pooling,
     Projection,
+    Readout,
     Reset,
     format_graph,
     verify,
 )
-from snnc.compiler.ir.model import load_model, model_hash, model_to_bytes
+from snnc.compiler.ir.model import load_model, model_from_parts, model_hash, model_parts, model_to_bytes
 from tests.compiler.networks import checkpoint
 from tests.networks import integer_chain
 from tests.strategies import integer_networks
@@ -99,6 +100,29 @@ def test_an_amount_that_is_subtracted_is_of_the_later_version(tmp_path):
     again = load_model(path).layers[0].neuron
     assert isinstance(again, IntegrateAndFire)
     assert np.array_equal(np.array(again.subtracted), np.full(hidden.channels, 3))
+
+
+def test_a_readout_that_leaks_is_of_the_later_version(tmp_path):
+    graph = leaky(GRAPH, 3)
+    assert header_of(graph)["semantics_version"] == 2
+    assert len({model_hash(leaky(GRAPH, shift)) for shift in (None, 0, 3)}) == 3
+    assert model_hash(leaky(GRAPH, None)) == model_hash(GRAPH)
+    path = tmp_path / "model.npz"
+    path.write_bytes(model_to_bytes(graph))
+    assert load_model(path).readout.neuron == Readout(leak_shift=3)
+    for shift in (-1, 1.5, None):
+        header = {**model_parts(graph)[0]}
+        header["populations"] = [
+            {**item, "neuron": {"kind": "leaky readout", "leak_shift": shift}} if item["name"] == "readout" else item
+            for item in header["populations"]
+        ]
+        with pytest.raises(BuildError):
+            model_from_parts(header, model_parts(graph)[1])
+
+
+def leaky(graph, shift):
+    readout = dataclasses.replace(graph.readout, neuron=Readout(leak_shift=shift))
+    return dataclasses.replace(graph, populations=(*graph.populations[:-1], readout))
 
 
 def header_of(graph):

@@ -14,8 +14,8 @@ from hypothesis.extra.numpy import arrays
 
 from snnc.compiler.design import Firing
 from snnc.compiler.errors import FitError
-from snnc.compiler.ir import Encoding, Graph, Initial, IntegrateAndFire, Pooling, Reset
-from snnc.compiler.passes.bound import bound, firing_warnings, layer_bounds
+from snnc.compiler.ir import Encoding, Graph, Initial, InputSource, IntegrateAndFire, Pooling, Readout, Reset
+from snnc.compiler.passes.bound import bound, firing_warnings, for_streams, layer_bounds
 from snnc.compiler.plan import Range, signed_bits
 from snnc.sim.models import golden
 from snnc.sim.models.stepper import Stepper
@@ -40,13 +40,16 @@ def observed(graph: Graph, inputs: np.ndarray) -> dict[str, dict[str, Range]]:
             offset = np.repeat(layer.bias - layer.neuron.threshold, layer.size // layer.channels)
         after = np.concatenate([start, seen.membranes])
         kept: Any = after[:-1]
-        if isinstance(layer.neuron, IntegrateAndFire) and layer.neuron.leak_shift is not None:
+        assert not isinstance(layer.neuron, InputSource)
+        if layer.neuron.leak_shift is not None:
             kept = kept - (kept >> min(layer.neuron.leak_shift, 62))
         before = kept + seen.currents
         leaked = after
-        if isinstance(layer.neuron, IntegrateAndFire) and layer.neuron.leak_shift is not None:
+        if layer.neuron.leak_shift is not None:
             leaked = after - (after >> min(layer.neuron.leak_shift, 62))
         residual = [leaked + offset]
+        if isinstance(layer.neuron, Readout) and layer.neuron.leak_shift is not None:
+            residual = [after, leaked - 1]
         if isinstance(layer.neuron, IntegrateAndFire):
             residual.append(before - np.repeat(layer.neuron.threshold, layer.size // layer.channels))
         result[layer.name] = {
@@ -396,6 +399,53 @@ def test_the_ranges_of_a_stream(graph: Graph, low: int, high: int) -> None:
 def test_a_stream_without_widths_is_refused_by_name(graph: Graph, said: str) -> None:
     with pytest.raises(FitError, match=f"Layer 'hidden0' has no widths for a stream without an end: .*{said}"):
         layer_bounds(graph, graph.layers[0])
+
+
+def leaky_readout(weight: int, leak: int, *, bias: int = 0, stream: bool = True, steps: int = 4) -> Graph:
+    """One input, and a readout that leaks."""
+    graph = integer_chain([[[weight]]], [], [[bias]], time_steps=steps)
+    readout = dataclasses.replace(graph.readout, neuron=Readout(leak_shift=leak))
+    return dataclasses.replace(graph, populations=(graph.input, readout), stream=stream)
+
+
+@pytest.mark.parametrize(
+    ("weight", "leak", "bias", "low", "high"),
+    [
+        (5, 2, 0, 0, 20),  # a leak of 20 takes the 5
+        (-3, 2, 0, -9, 0),  # a leak of -9 gives 3 back, rounded
+        (5, 2, -2, -5, 12),
+        (5, 0, 0, 0, 5),  # nothing is kept
+        (-3, 0, 0, -3, 0),
+    ],
+)
+def test_a_leaky_readout_of_a_stream_is_proven_for_ever(weight: int, leak: int, bias: int, low: int, high: int) -> None:
+    graph = leaky_readout(weight, leak, bias=bias)
+    found = layer_bounds(graph, graph.readout)
+    assert found.after_reset == Range(low=low, high=high)
+    # Far beyond T_max, and met.
+    stepper = Stepper(graph)
+    runs = [stepper.run(np.full((200, 1), silent)).membranes["readout"] for silent in (0, 1, 0, 1)]
+    values = np.concatenate(runs)
+    assert (values.min() if low else values.max()) == (low or high)
+    assert low <= values.min() <= values.max() <= high
+    assert found.residual.low <= min(-1, low)
+    assert found.residual.high == high
+
+
+def test_a_leaky_readout_of_a_sample_is_followed_step_by_step() -> None:
+    bounds = [
+        layer_bounds(graph, graph.readout).after_reset
+        for graph in (leaky_readout(5, 2, stream=False, steps=steps) for steps in (1, 2, 3, 60_000))
+    ]
+    assert bounds == [Range(low=0, high=high) for high in (5, 9, 12, 20)]
+
+
+def test_a_readouts_leak_of_nothing_holds_no_stream() -> None:
+    graph = leaky_readout(5, 40)
+    with pytest.raises(FitError, match=r"Layer 'readout' has no widths .* its leak of 2\^-40 takes nothing"):
+        for_streams(graph)
+    samples = dataclasses.replace(graph, stream=False)
+    assert layer_bounds(samples, samples.readout).after_reset == Range(low=0, high=20)
 
 
 def test_a_readout_holds_what_comes_between_two_answers() -> None:

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as functional
 from torch import nn
 
-from snnc.compiler.errors import CheckpointError, OptionError
+from snnc.compiler.errors import CheckpointError, OptionError, UnsupportedError
 from snnc.compiler.formats.foreign.assumptions import Assumptions
 from snnc.compiler.formats.foreign.findings import Verdict
-from snnc.compiler.ir import Convolution, Dense, IntegrateAndFire, Reset
+from snnc.compiler.ir import Convolution, Dense, IntegrateAndFire, Readout, Reset
 from snnc.compiler.passes.normalise import normalised
 from snnc.distill.importers import from_snntorch, from_spikingjelly
 from snnc.sim.models.floating import FloatNetwork
@@ -163,7 +163,7 @@ def test_older_snntorch_without_a_delay_of_its_reset_has_one() -> None:
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
-        ({"reset_mechanism": "none"}, "its reset is 'none'"),
+        ({"reset_mechanism": "other"}, "its reset is 'other'"),
         ({"inhibition": True}, "only the strongest fires"),
         ({"graded_spikes_factor": torch.tensor(2.0)}, "its spikes are graded"),
         ({"beta": torch.tensor(0.9)}, "1 - 2^-3 = 0.875 of the membrane instead of 0.9: 0.025 off"),
@@ -178,6 +178,44 @@ def test_what_a_neuron_cannot_be_is_said(setting: dict[str, Any], sentence: str)
     found = from_snntorch(nn.Sequential(nn.Linear(4, 3), neuron), torch.rand(1, 4))
     assert found.verdict is not Verdict.EXACT
     assert [finding.node for finding in found.findings if sentence in finding.text] == ["1"]
+
+
+class Answering(nn.Module):
+    """A last layer without a reset, and what is read of it over time."""
+
+    def __init__(self, read: Any) -> None:
+        super().__init__()
+        self.fc, self.last, self.read = nn.Linear(12, 3), Leaky(0.75), read
+        self.last.reset_mechanism = "none"
+
+    def forward(self, x: torch.Tensor) -> Any:
+        mem, spikes, membranes = None, [], []
+        for _ in range(4):
+            spk, mem = self.last(self.fc(x), mem)
+            spikes.append(spk)
+            membranes.append(mem)
+        return self.read(torch.stack(spikes), torch.stack(membranes))
+
+
+@pytest.mark.parametrize("read", [lambda spk, mem: (spk, mem), lambda spk, mem: mem[-1]])
+def test_a_last_layer_without_a_reset_is_a_leaky_readout(read: Any) -> None:
+    found = from_snntorch(Answering(read), torch.rand(1, 12))
+    assert found.verdict is Verdict.EXACT
+    assert found.accepted().readout.neuron == Readout(leak_shift=2)
+    assert any("the largest membrane after the last step of 'last'" in item.text for item in found.assumptions)
+
+
+@pytest.mark.parametrize(
+    ("read", "sentence"),
+    [
+        (lambda spk, mem: spk.sum(0), "'last' fires without a reset: such a layer can be the last one"),
+        (lambda spk, mem: spk[0] * 2, "'last' fires without a reset"),
+        (lambda spk, mem: mem.sum(dim=0), "The membranes of 'last' are added up over time"),
+    ],
+)
+def test_what_else_is_read_of_it_is_refused(read: Any, sentence: str) -> None:
+    with pytest.raises(UnsupportedError, match=sentence):
+        from_snntorch(Answering(read), torch.rand(1, 12))
 
 
 class Functional(nn.Module):

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 
-from snnc.compiler.ir import Encoding, Graph, InputSource, IntegrateAndFire, Level, Pooling, Projection, frozen
+from snnc.compiler.ir import Encoding, Graph, InputSource, IntegrateAndFire, Level, Pooling, Projection, Readout, frozen
 from snnc.sim.evaluation.activity import measure
 from snnc.sim.evaluation.subject import open_subject
 from snnc.sim.models import golden
 from snnc.sim.models.floating import FloatNetwork
 from snnc.sim.models.inputs import encoded_batches, load_samples
+from tests.networks import integer_chain
 from tests.sim.evaluation.subjects import convolutional, random_samples, with_layer
 from tests.strategies import STEPS, integer_networks
 
@@ -28,6 +29,8 @@ def without_rounding(graph: Graph) -> Graph:
                 neuron = dataclasses.replace(neuron, bits=1)
             case IntegrateAndFire():
                 neuron = dataclasses.replace(neuron, threshold=frozen(2 * neuron.threshold), leak_shift=None)
+            case Readout():
+                neuron = Readout()
         populations.append(dataclasses.replace(population, neuron=neuron))
     return dataclasses.replace(graph, populations=tuple(populations))
 
@@ -68,6 +71,14 @@ def test_it_equals_the_golden_model_where_nothing_is_rounded(graph):
     for name, spikes in floating.spikes.items():
         assert np.array_equal(spikes, integer.populations[name].spikes), name
     assert np.array_equal(floating.logits, integer.populations[graph.readout.name].membranes)
+
+
+def test_a_leaky_readout_keeps_its_share_of_every_step():
+    graph = integer_chain([[[3]]], [], [[0]], time_steps=4)
+    leaky = dataclasses.replace(graph.readout, neuron=Readout(leak_shift=1))
+    graph = as_float(dataclasses.replace(graph, populations=(graph.input, leaky)))
+    logits = FloatNetwork(graph).run(np.ones((4, 1, 1), np.bool_), time_steps=4).logits
+    assert logits.reshape(-1).tolist() == [3, 4.5, 5.25, 5.625]
 
 
 def test_the_float_leak_has_no_rounding():

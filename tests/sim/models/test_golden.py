@@ -60,6 +60,8 @@ def oracle(graph: Graph, inputs: np.ndarray, steps: int) -> dict[str, tuple[list
                     currents.append(current)
                     if isinstance(model, Readout):
                         v = membrane[layer.name][n] if t else 0
+                        if model.leak_shift is not None:
+                            v -= v // 2**model.leak_shift
                         after.append(v + current)
                         continue
                     assert isinstance(model, IntegrateAndFire)

@@ -12,6 +12,7 @@ import snnc
 from snnc.compiler.errors import FitError, OptionError, VerificationError
 from snnc.compiler.formats.random_network import RandomNetwork, random_graph
 from snnc.compiler.ir import Encoding, Graph, IntegrateAndFire, Readout, Reset
+from snnc.sim.models.stepper import Stepper
 from snnc.sim.models.stimulus import Marker, asking, from_spikes
 from snnc.sim.trust.streams import answer_steps, verify_stream
 from snnc.sim.trust.verify import verify_build
@@ -53,6 +54,25 @@ def test_a_stream_is_the_golden_stepper(
     verdict = verify_stream(build, spikes(graph, 3000), every=7)
     assert (verdict.steps, verdict.answers, verdict.predicted) == (3000, 429, 429)
     assert len(set(verdict.classes)) > 1
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(("lanes", "leak"), [((4, 5), 3), ((4, 2), 1), ((4, 1), 0)])
+def test_a_leaky_readout_goes_on_over_its_answers(lanes: tuple[int, ...], leak: int, tmp_path: Path) -> None:
+    graph = streaming(drawn("12-16-5"), hard=True)
+    readout = dataclasses.replace(graph.readout, neuron=Readout(leak_shift=leak))
+    graph = dataclasses.replace(graph, populations=(*graph.populations[:-1], readout))
+    build = build_graph(graph, tmp_path / "build", lanes=lanes)
+    events = spikes(graph, 1500)
+    # As often as one likes: there is nothing that overflows.
+    for every in (1, 7, 3 * graph.time_steps):
+        verdict = verify_stream(build, events, every=every)
+        assert (verdict.steps, verdict.answers) == (1500, -(-1500 // every))
+        assert len(set(verdict.classes)) > 1 or every > 1
+    asked = Stepper(graph).run(events, np.arange(1, 1501) % 7 == 0)
+    assert (asked.logits == Stepper(graph).run(events).membranes["readout"][6::7]).all()
+    samples = np.stack([events[:40], events[40:80]], axis=1)
+    assert verify_build(build, samples, seed=0).samples == 2
 
 
 @pytest.mark.heavy

@@ -96,7 +96,7 @@ RIGHT: dict[str, Case] = {
     "LI": chain(
         (5,),
         *(node("Linear", weight=w(6, 5)), LIF, node("Linear", weight=w(3, 6))),
-        node("LI", tau=np.float32(1e9), r=np.float32(1e9), v_leak=0.0),
+        node("LI", tau=np.float32(4), r=np.full(3, 3.0), v_leak=np.float32(0.5)),
     ),
     "CubaLIF": chain(
         (5,),
@@ -171,8 +171,8 @@ WRONG: dict[str, tuple[Case, str]] = {
         "I 'n1': it does not fire, but other nodes hear it",
     ),
     "LI": (
-        chain((5,), node("Linear", weight=w(6, 5)), node("LI", tau=4.0, r=4.0, v_leak=0.0)),
-        "LI 'n1': it is a readout that leaks.*decoding = sum",
+        chain((5,), node("Linear", weight=w(6, 5)), node("LI", tau=np.array([2.0, 8, 8, 8, 8, 8]), r=4.0, v_leak=0.0)),
+        "LI 'n1': its leak differs within the layer, from 0.5 to 0.875",
     ),
     "CubaLIF": (
         chain(
@@ -267,5 +267,5 @@ def test_what_needs_the_length_of_a_step_asks_for_it(tmp_path: Path) -> None:
         with pytest.raises(OptionError, match="--dt"):
             import_nir(written(tmp_path / f"{kind}.nir", RIGHT[kind]), Assumptions())
     read_nir(written(tmp_path / "threshold.nir", RIGHT["Threshold"]), Assumptions())
-    leaky = written(tmp_path / "leaky.nir", WRONG["LI"][0])
+    leaky = written(tmp_path / "leaky.nir", RIGHT["LI"])
     assert import_nir(leaky, Assumptions(dt=1.0, decoding=Decoding.SUM)).verdict is Verdict.REFITTED

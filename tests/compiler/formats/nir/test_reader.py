@@ -16,7 +16,7 @@ from snnc.compiler.formats.foreign.findings import Verdict
 from snnc.compiler.formats.foreign.simulate import Simulation
 from snnc.compiler.formats.nir.hdf5 import read_tree
 from snnc.compiler.formats.nir.reader import import_nir, nir_network, read_nir
-from snnc.compiler.ir import Comparison, Encoding, Pooling
+from snnc.compiler.ir import Comparison, Encoding, Pooling, Readout
 from tests.foreign import integers, run, simulate, written
 
 nir = pytest.importorskip("nir")
@@ -232,14 +232,30 @@ def test_a_leak_without_a_shift_is_refitted_or_refused(leak: Leak, beta: float, 
         read_nir(path, Assumptions(dt=1.0, leak=leak, exact=True))
 
 
-def test_a_leaky_readout_is_refused_unless_its_sum_will_do(tmp_path: Path) -> None:
+def test_a_leaky_readout_leaks_unless_its_sum_will_do(tmp_path: Path) -> None:
     g = np.random.default_rng(0)
-    readout = nir.LI(tau=np.full(3, 4.0), r=np.ones(3), v_leak=np.zeros(3))
-    nodes, edges = chain(nir.Linear(integers(g, 4, 5)), lif(4, 4.0), nir.Linear(integers(g, 3, 4)), readout, shape=(5,))
+
+    def readout(tau: float) -> Any:
+        return nir.LI(tau=np.full(3, tau), r=np.ones(3), v_leak=np.zeros(3))
+
+    nodes, edges = chain(
+        nir.Linear(integers(g, 4, 5)), lif(4, 4.0), nir.Linear(integers(g, 3, 4)), readout(4.0), shape=(5,)
+    )
     path = written(tmp_path / "network.nir", nodes, edges)
-    with pytest.raises(UnsupportedError, match="LI '3': it is a readout that leaks"):
-        read_nir(path, Assumptions(dt=1.0))
-    assert import_nir(path, Assumptions(dt=1.0, decoding=Decoding.SUM)).verdict is Verdict.REFITTED
+    imported = import_nir(path, Assumptions(dt=1.0))
+    assert imported.verdict is Verdict.EXACT
+    assert imported.accepted().readout.neuron == Readout(leak_shift=2)
+    assert "The class is the largest membrane after the last step of '3'." in [a.text for a in imported.assumptions]
+    summed = import_nir(path, Assumptions(dt=1.0, decoding=Decoding.SUM))
+    assert summed.verdict is Verdict.REFITTED
+    assert summed.accepted().readout.neuron == Readout()
+    nodes["3"] = readout(20.0)
+    path = written(tmp_path / "network.nir", nodes, edges)
+    (found,) = [finding for finding in import_nir(path, Assumptions(dt=1.0)).findings if finding.kind == "LI"]
+    assert found.verdict is Verdict.REFITTED
+    assert "a step leaves 1 - 2^-4 = 0.9375 of the membrane instead of 0.95" in found.text
+    with pytest.raises(UnsupportedError, match=r"LI '3'.*the nearest is 1 - 2\^-4"):
+        read_nir(path, Assumptions(dt=1.0, exact=True))
     nodes["3"] = nir.I(r=np.ones(3))
     path = written(tmp_path / "network.nir", nodes, edges)
     assert import_nir(path, Assumptions(dt=1.0)).verdict is Verdict.EXACT
