@@ -23,7 +23,7 @@ from snnc.compiler.contract import SEMANTICS_VERSION
 from snnc.compiler.errors import CheckpointError, OptionError, TrainingError
 from snnc.compiler.formats.fields import Fields
 from snnc.compiler.formats.recorded_activity import activity_entry
-from snnc.compiler.formats.student import NEURON_VERSION, VERSION, check_contract
+from snnc.compiler.formats.student import NEURON_VERSION, READOUT_VERSION, VERSION, check_contract
 from snnc.compiler.formats.student_v1 import upgrade
 from snnc.compiler.ir import ActivityRecord
 from snnc.compiler.ir.architecture import (
@@ -79,7 +79,7 @@ def student_checkpoint(student: Student, config: TrainingConfig, dataset: Datase
     flat = settings.architecture.shape[1:] == (1, 1)
     return {
         "format": _FORMAT,
-        "version": _VERSION,
+        "version": _VERSION if settings.readout_leak is None else READOUT_VERSION,
         "contract": SEMANTICS_VERSION,
         "name": config.name or f"{_file_name(dataset) or config.dataset}-{config.architecture}",
         "input": {
@@ -118,7 +118,8 @@ def _layer_entry(layer: PopulationLayer, settings: StudentConfig) -> dict[str, A
         case Role.MAX:
             neuron = {"kind": "if", "reset": "hard", "initial": "zero", "leak_shift": None}
         case Role.READOUT:
-            neuron = {"kind": "readout"}
+            leak = settings.readout_leak
+            neuron = {"kind": "readout"} if leak is None else {"kind": "readout", "leak_shift": leak}
         case _:
             assert_never(layer.spec.role)
     return {
@@ -291,7 +292,7 @@ def restore_student(contents: Mapping[str, Any]) -> Student:
     CheckpointError
         Its neurons are none that `snnc distill` trains.
     """
-    if contents["version"] >= NEURON_VERSION:
+    if _trained_elsewhere(contents):
         raise CheckpointError(
             f"The student '{str(contents.get('name'))[:60]}' has neurons that were trained elsewhere (version "
             f"{contents['version']}); snnc distill neither trains them further nor learns from them. Compile it, or "
@@ -318,6 +319,7 @@ def restore_student(contents: Mapping[str, Any]) -> Student:
                 surrogate=Surrogate.ATAN,
                 leak_shift=neuron.get("leak_shift"),
             ),
+            readout_leak=layers[-1]["neuron"].get("leak_shift"),
         )
     )
     with torch.no_grad():
@@ -340,6 +342,13 @@ def restore_student(contents: Mapping[str, Any]) -> Student:
                 layer.norm.eps = float(tensors["norm.epsilon"])
     student.phase = Phase.FOLDED
     return student.eval()
+
+
+def _trained_elsewhere(contents: Mapping[str, Any]) -> bool:
+    """Whether its neurons are more than those of `snnc distill`, which writes none of `NEURON_VERSION`."""
+    later = any("comparison" in layer["neuron"] for layer in contents["layers"])
+    later |= any(str(key).endswith((".floor", ".subtracted")) for key in contents["state"])
+    return contents["version"] == NEURON_VERSION or (contents["version"] > NEURON_VERSION and later)
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)

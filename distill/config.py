@@ -76,6 +76,8 @@ class TrainingConfig:
         ``"4"``, or with exceptions by population, ``"4,conv1=8,readout=8"``.
     leak_shift
         ``k`` of LIF neurons, which keep ``1 - 2**-k`` of their membrane; 0 for IF.
+    readout_leak
+        ``k`` of a leaky readout, likewise; 0 for one that sums.
     alpha
         Weight of the teacher against the labels; None for what the budget says (`teacher_weight`).
     data
@@ -124,6 +126,7 @@ class TrainingConfig:
     reset: Reset = Reset.SOFT
     initial: Initial = Initial.HALF
     leak_shift: int = 0
+    readout_leak: int = 0
     surrogate: Surrogate = Surrogate.TRIANGLE
     loss: str = "kdsnn-response"
     loss_options: Mapping[str, Value] = field(default_factory=dict)
@@ -163,6 +166,7 @@ class TrainingConfig:
             ("temperature", self.temperature, 1.0, 100.0),
             ("alpha", self.teacher_weight, 0.0, 1.0),
             ("leak-shift", self.leak_shift, 0, 16),
+            ("readout-leak", self.readout_leak, 0, 16),
             ("teacher-epochs", self.teacher_epochs, 0, 100_000),
             ("twin-epochs", self.twin_epochs, 0, 1_000_000),
             ("epochs", self.epochs, len(_SHARES), 1_000_000),
@@ -245,6 +249,7 @@ class TrainingConfig:
                 surrogate=self.surrogate,
                 leak_shift=self.leak_shift or None,
             ),
+            readout_leak=self.readout_leak or None,
         )
 
     @property

@@ -55,7 +55,7 @@ class IntegerLayer:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class IntegerTrace:
-    """Spikes of every hidden population by name, ``[T, B, N]``, and the readout's currents, ``[T, B, K]``."""
+    """Spikes of every hidden population by name, ``[T, B, N]``, and what a step adds to the logits, ``[T, B, K]``."""
 
     spikes: Mapping[str, npt.NDArray[np.bool_]]
     readout: Integers
@@ -190,6 +190,7 @@ def _simulate(layers: tuple[IntegerLayer, ...], inputs: Integers) -> IntegerTrac
     emitted: dict[str, npt.NDArray[Any]] = {"input": inputs.reshape(time_steps, batch, *inputs.shape[2:])}
     readout = np.zeros((time_steps, batch, layers[-1].shape[0]), dtype=np.int64)
     membranes: dict[str, Integers] = {}
+    answer = np.zeros_like(readout[0])
     first: dict[tuple[str, int], Integers] = {}
     for layer in layers:
         if layer.threshold is not None:
@@ -211,7 +212,8 @@ def _simulate(layers: tuple[IntegerLayer, ...], inputs: Integers) -> IntegerTrac
                 else:
                     current += _sum(projection, weight, emitted[source][t - projection["delay"]], layer)
             if layer.threshold is None:
-                readout[t] = current[:, :, 0, 0]
+                kept = answer if layer.leak is None else answer - (answer >> layer.leak)
+                readout[t], answer = kept + current[:, :, 0, 0] - answer, kept + current[:, :, 0, 0]
                 continue
             v = membranes[layer.name]
             u = (v if layer.leak is None else v - (v >> layer.leak)) + current
@@ -307,7 +309,8 @@ def check_exact(
                         f"{exported.size} values; nothing was written. This is a fault of snnc, please report it."
                     )
             observe(part, trace.spikes)
-            logits = trace.logits if deciding is None else deciding.sums(trace.readout)
+            goes_on = student.config.readout_leak is not None
+            logits = trace.logits if deciding is None else deciding.sums(trace.readout, goes_on=goes_on)
             classes.append(logits.argmax(axis=-1))
             spikes_in_all += sum(int(np.count_nonzero(spikes)) for spikes in trace.spikes.values())
     return Checked(classes=np.concatenate(classes, axis=-1), spikes=spikes_in_all)

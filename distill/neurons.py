@@ -19,7 +19,7 @@ from torch import Tensor
 
 from snnc.compiler.ir.neurons import Initial, Reset
 
-__all__ = ["NeuronSettings", "Surrogate", "count_levels", "initial_membrane", "integrate_and_fire"]
+__all__ = ["NeuronSettings", "Surrogate", "count_levels", "initial_membrane", "integrate_and_fire", "leaky_additions"]
 
 
 class Surrogate(Enum):
@@ -155,6 +155,29 @@ def _steps_like(one: Tensor, time_steps: int) -> Tensor:
 def _leaked(membrane: Tensor, shift: int, whole: bool) -> Tensor:
     part = membrane * 2.0**-shift
     return membrane - (torch.floor(part) if whole else part)
+
+
+def leaky_additions(current: Tensor, shift: int, *, whole: bool) -> Tensor:
+    """What each step adds to the membranes of a leaky readout, ``V[t] - V[t-1]``: their sum over time are its logits.
+
+    Parameters
+    ----------
+    current
+        ``[T, B, K]``.
+    shift
+        ``k`` of the leak.
+    whole
+        All numbers are integers, and the leak rounds as they do; its gradient is that of the leak without rounding.
+    """
+    membrane = torch.zeros_like(current[0])
+    added = []
+    for drive in current:
+        part = membrane * 2.0**-shift
+        if whole:
+            part = part + (torch.floor(part) - part).detach()
+        added.append(drive - part)
+        membrane = membrane + added[-1]
+    return torch.stack(added)
 
 
 def _slope(membrane: Tensor, threshold: Tensor, inverse: Tensor, surrogate: Surrogate) -> Tensor:

@@ -168,10 +168,13 @@ class Objective:
             membranes = tuple(outputs.membranes.values())
         step_logits, answers = outputs.step_logits, lesson.answers
         if self._deciding is not None:
-            step_logits = decisions_as_samples(step_logits, self._deciding)
+            goes_on = trainee.student.config.readout_leak is not None
+            step_logits = decisions_as_samples(step_logits, self._deciding, goes_on=goes_on)
             if answers is not None:
-                whole = answers.expand(len(outputs.step_logits), -1, -1) if len(answers) == 1 else answers
-                answers = decisions_as_samples(whole, self._deciding)
+                # A spiking teacher's readout leaks where the student's does (`snnc.distill.train`).
+                by_step = len(answers) > 1
+                whole = answers if by_step else answers.expand(len(outputs.step_logits), -1, -1)
+                answers = decisions_as_samples(whole, self._deciding, goes_on=goes_on and by_step)
         return self._method.loss(
             LossInputs(
                 step_logits=step_logits,
@@ -200,9 +203,15 @@ class Objective:
         )
 
 
-def decisions_as_samples(steps: Tensor, deciding: Deciding) -> Tensor:
-    """Steps ``[T, B, K]`` of streams as samples of `every` steps, ``[every, decision * B, K]``, of what counts."""
+def decisions_as_samples(steps: Tensor, deciding: Deciding, *, goes_on: bool = False) -> Tensor:
+    """Steps ``[T, B, K]`` of streams as samples of `every` steps, ``[every, decision * B, K]``, of what counts.
+
+    Of a leaky readout, which `goes_on` over its decisions, each of these steps has the logits of the decision.
+    """
     whole = len(steps) // deciding.every
+    if goes_on:
+        logits = steps.cumsum(dim=0)[deciding.every - 1 :: deciding.every] / len(steps)
+        return logits[deciding.first :].flatten(0, 1).expand(deciding.every, -1, -1)
     apart = steps[: whole * deciding.every].unflatten(0, (whole, deciding.every))
     return apart[deciding.first :].transpose(0, 1).flatten(1, 2)
 

@@ -53,6 +53,9 @@ OPTIONS: Final[tuple[click.Option, ...]] = (
     _option("--reset", type=_enumerated(Reset), help="What a spike does to the membrane."),
     _option("--initial", type=_enumerated(Initial), help="Membrane before the first step: 0 or half the threshold."),
     _option("--leak-shift", type=int, help="Neurons keep 1 - 2^-K of their membrane every step; 0 is IF."),
+    _option(
+        "--readout-leak", type=int, help="Logits keep 1 - 2^-K of what they were every step; 0 sums.  [default: 0]"
+    ),
     _option("--surrogate", type=_enumerated(Surrogate), help="Stand-in for the derivative of a spike."),
     _option("--loss", type=click.Choice(list(METHODS)), help="Distillation method; cross-entropy is none."),
     _option("--loss-option", "loss_options", multiple=True, metavar="NAME=VALUE", help="An option of that method."),

@@ -52,6 +52,7 @@ from snnc.distill.neurons import (
     Surrogate,
     count_levels,
     integrate_and_fire,
+    leaky_additions,
 )
 from snnc.distill.quantisers import initial_log_step, integer_weights, step_size
 
@@ -85,6 +86,8 @@ class StudentConfig:
         1 to 8 per population with weights, by name; 2 bits are ternary.
     fraction_bits
         ``f``: extra bits of membranes, thresholds and biases below one weight step.
+    readout_leak
+        ``k`` of the readout's leak; None for one that sums.
     """
 
     architecture: Architecture
@@ -94,6 +97,7 @@ class StudentConfig:
     weight_bits: Mapping[str, int]
     fraction_bits: int
     neuron: NeuronSettings
+    readout_leak: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +133,10 @@ class StudentOutputs:
     Attributes
     ----------
     readout
-        The readout's current at every step, ``[T, B, K]``: integers in the folded phase.
+        What every step adds to the logits, ``[T, B, K]``: the readout's current, or if it leaks the change of its
+        membranes; integers in the folded phase.
     scale
-        Real value of one unit of it, ``[1]``.
+        Real value of one unit of it, ``[1]``; of a leaky readout so that a steady current counts as in one that sums.
     spikes
         Of every hidden population by name, ``[T, B, C, H, W]``; its firing rates ``[1, B, C, H, W]`` in the twin.
     membranes
@@ -145,7 +150,7 @@ class StudentOutputs:
 
     @property
     def step_logits(self) -> Tensor:
-        """The readout's current in real units, ``[T, B, K]``; its mean over time are the logits of a loss."""
+        """What every step adds in real units, ``[T, B, K]``; its mean over time are the logits of a loss."""
         return self.readout * self.scale
 
     @property
@@ -354,7 +359,7 @@ class Student(nn.Module):
                 spec,
                 unit=1 / self._largest_input(first) / (math.prod(first.pool) if first.square else 1),
                 bits=config.weight_bits.get(spec.name, 8),
-                fraction_bits=config.fraction_bits if spec.role is Role.SPIKING else 0,
+                fraction_bits=config.fraction_bits if _counts_finely(spec, config) else 0,
                 leak_shift=config.neuron.leak_shift if spec.role is Role.SPIKING else None,
             )
 
@@ -406,7 +411,11 @@ class Student(nn.Module):
                 readout = current.values.flatten(-3)  # [T, B, K], or [B, K] of a constant input
                 if current.constant:
                     readout = readout.expand(1 if self.phase is Phase.TWIN else steps, *readout.shape)
-                return StudentOutputs(readout=readout, scale=synapses.scale, spikes=spikes, membranes=before_reset)
+                scale, leak = synapses.scale, self.config.readout_leak
+                if leak is not None and self.phase is not Phase.TWIN:
+                    readout = leaky_additions(readout, leak, whole=self.phase is Phase.FOLDED)
+                    scale = scale * (steps / sum((1 - 2.0**-leak) ** age for age in range(steps)))
+                return StudentOutputs(readout=readout, scale=scale, spikes=spikes, membranes=before_reset)
             if self.phase is Phase.TWIN:
                 rates = self._rates(layer, current, signals)
                 signals[name], spikes[name] = Signal(values=rates, constant=True), rates[None]
@@ -437,6 +446,11 @@ class Student(nn.Module):
             whole=whole,
             loop=None if layer.spec.loop is None else synapses.weights[-1],
         )
+
+
+def _counts_finely(spec: PopulationSpec, config: StudentConfig) -> bool:
+    """Whether a population has fraction bits: what a sum adds up is exact without."""
+    return spec.role is Role.SPIKING or (spec.role is Role.READOUT and config.readout_leak is not None)
 
 
 def _as_map(x: Tensor, shape: tuple[int, int, int]) -> Tensor:

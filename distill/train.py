@@ -330,7 +330,13 @@ def _check_labels(config: TrainingConfig, dataset: Dataset) -> None:
 
 
 def _check_teacher(config: TrainingConfig, dataset: Dataset, teacher: Teacher | SpikingTeacher | None) -> None:
-    """Refuse a teacher that can say nothing of a step."""
+    """Refuse a teacher that can say nothing of a step, or means another thing by its steps than the student."""
+    if config.every and isinstance(teacher, SpikingTeacher) and teacher.goes_on != bool(config.readout_leak):
+        kinds = ("sums", "leaks")
+        raise OptionError(
+            f"The readout of the teacher {kinds[teacher.goes_on]}, that of this student {kinds[not teacher.goes_on]}: "
+            "their decisions (--every) are of other stretches of time. Train with the teacher's own --readout-leak."
+        )
     own = METHODS[config.loss].needs & TEACHER_NEEDS
     if dataset.tracked and own and (isinstance(teacher, Teacher) or (teacher is None and config.teacher_epochs)):
         raise OptionError(
@@ -384,7 +390,8 @@ def _accuracy(student: Student, split: Split, deciding: Deciding | None) -> floa
         if deciding is None:
             found.append(outputs.classes.cpu().numpy())
         else:
-            found.append(deciding.sums(outputs.readout.cpu().numpy()).argmax(axis=-1))
+            added, goes_on = outputs.readout.cpu().numpy(), settings.readout_leak is not None
+            found.append(deciding.sums(added, goes_on=goes_on).argmax(axis=-1))
     labels = split.labels if deciding is None else deciding.labels(split.labels, settings.time_steps)
     return share_right(np.concatenate(found, axis=-1), labels)
 
@@ -396,7 +403,8 @@ def _teacher_accuracy(
     answers = Answers([given], store=store).to(0, as_images(split.images)).numpy()
     if config.deciding is None or len(answers) == 1:
         return share_right(answers.mean(axis=0).argmax(axis=1), split.labels)
-    return share_right(config.deciding.sums(answers).argmax(axis=-1), _asked(split, config))
+    goes_on = isinstance(teacher, SpikingTeacher) and teacher.goes_on
+    return share_right(config.deciding.sums(answers, goes_on=goes_on).argmax(axis=-1), _asked(split, config))
 
 
 def _integer_inputs(

@@ -2,8 +2,9 @@
 
 A *track* is one label for each step of a sample, `UNLABELLED` where nobody knows or asks.  A network for streams is
 asked for a decision every so many steps (``docs/semantics.md`` section 2): decision ``d = 0, 1, ..`` comes after
-``(d + 1) * every`` steps, its logits are the sum of the readout's currents since the one before, and it is about the
-step ``(d + 1) * every - 1 - late``: a network hears what was, not what is.
+``(d + 1) * every`` steps, its logits are the sum of the readout's currents since the one before (a leaky readout's are
+its membranes, which go on), and it is about the step ``(d + 1) * every - 1 - late``: a network hears what was, not
+what is.
 """
 
 from __future__ import annotations
@@ -63,11 +64,19 @@ class Deciding:
         found = np.broadcast_to(tracks, (len(labels), time_steps))[:, np.maximum(about, 0)].T
         return np.where((about >= 0)[:, np.newaxis], found, UNLABELLED)
 
-    def sums(self, currents: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Logits ``(decision, N, K)`` of the decisions that count, of the readout's currents ``(time, N, K)``."""
-        whole = len(currents) // self.every
-        apart = currents[: whole * self.every].reshape(whole, self.every, *currents.shape[1:])
-        return apart[self.first :].sum(axis=1)
+    def sums(self, added: npt.NDArray[Any], *, goes_on: bool = False) -> npt.NDArray[Any]:
+        """Logits ``(decision, N, K)`` of the decisions that count.
+
+        Parameters
+        ----------
+        added
+            What each step adds to the readout's membranes, ``(time, N, K)``.
+        goes_on
+            It leaks, and starts again with no decision.
+        """
+        whole = len(added) // self.every
+        apart = added[: whole * self.every].reshape(whole, self.every, *added.shape[1:]).sum(axis=1)
+        return (np.cumsum(apart, axis=0) if goes_on else apart)[self.first :]
 
 
 def share_right(classes: npt.NDArray[np.integer], labels: Labels) -> float:

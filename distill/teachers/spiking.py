@@ -36,6 +36,11 @@ class SpikingTeacher(nn.Module):
         self.network = network.requires_grad_(False).eval()
         self._encode = encode
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether its readout leaks, and starts again with no decision."""
+        return getattr(getattr(self.network, "config", None), "readout_leak", None) is not None
+
     def train(self, mode: bool = True) -> Self:
         """Stays in evaluation mode: statistics that drift with the pupil's batches would change what it teaches."""
         return super().train(False)

@@ -129,7 +129,7 @@ def test_bad_files_are_refused_by_name(make, contents, tmp_path, capsys):
         case "list":
             torch.save([1, 2], path)
         case "version":
-            write_checkpoint(path, contents | {"version": 6})
+            write_checkpoint(path, contents | {"version": 7})
     with pytest.raises(CheckpointError) as caught:
         read_checkpoint(path)
     assert str(path) in str(caught.value)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from snnc.compiler.errors import TrainingError, UnsupportedError
 from snnc.compiler.formats.student import student_graph
-from snnc.compiler.ir import IntegrateAndFire
+from snnc.compiler.ir import IntegrateAndFire, Readout
 from snnc.compiler.ir.architecture import parse_architecture
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
 from snnc.compiler.passes.normalise import normalised
@@ -76,6 +76,8 @@ def check_compiled(checkpoint, layers):
         return
     for ours, theirs in zip(compiled.layers, layers, strict=True):
         assert np.array_equal(ours.bias, theirs.bias), ours.name
+        assert isinstance(ours.neuron, IntegrateAndFire | Readout)
+        assert ours.neuron.leak_shift == theirs.leak, ours.name
         weights = [projection.weight for projection in compiled.into(ours.name)]
         assert all(map(np.array_equal, weights, theirs.weights)), ours.name
         if theirs.threshold is not None:
@@ -109,6 +111,7 @@ def check_compiled(checkpoint, layers):
     reset=st.sampled_from(Reset),
     initial=st.sampled_from(Initial),
     leak_shift=st.integers(0, 3),
+    readout_leak=st.integers(0, 3),
     still=st.booleans(),
 )
 def test_every_folded_student_equals_its_integer_network(seed, still, **options):
@@ -125,8 +128,9 @@ def test_every_folded_student_equals_its_integer_network(seed, still, **options)
     assert set(trace.spikes) == {layer["name"] for layer in student_checkpoint(student, config, SHAPE)["layers"][:-1]}
 
 
-def test_float32_counts_as_exactly_as_float64():
-    student = random_student(CONFIG)
+@pytest.mark.parametrize("readout_leak", [0, 2])
+def test_float32_counts_as_exactly_as_float64(readout_leak):
+    student = random_student(dataclasses.replace(CONFIG, readout_leak=readout_leak, fraction_bits=2))
     x = torch.from_numpy(random_inputs(CONFIG)[0].copy())
     single = student(x.float())
     double = copy.deepcopy(student).double()(x.double())
@@ -152,6 +156,16 @@ def test_any_mutation_is_found(key, change):
     change(checkpoint["state"][key], checkpoint["state"][f"{key.split('.')[0]}.step"])
     with pytest.raises(TrainingError, match="differs from the trained student"):
         check_exact(checkpoint, student.double(), random_inputs(CONFIG, batch=200))
+
+
+def test_a_readout_that_would_leak_otherwise_is_found():
+    config = dataclasses.replace(CONFIG, readout_leak=2)
+    student = random_student(config)
+    checkpoint = student_checkpoint(student, config, SHAPE)
+    for change in ({"leak_shift": 1}, {}):
+        checkpoint["layers"][-1]["neuron"] = {"kind": "readout", **change}
+        with pytest.raises(TrainingError, match="'readout' of the exported network differs"):
+            check_exact(checkpoint, student.double(), random_inputs(config))
 
 
 @pytest.mark.parametrize(("field", "value"), [("reset", "hard"), ("initial", "zero"), ("leak_shift", 1)])

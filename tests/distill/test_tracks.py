@@ -12,17 +12,22 @@ import torch
 from torch.nn import functional as F
 
 from snnc.compiler.errors import DataError, OptionError
+from snnc.compiler.formats.student import student_graph
 from snnc.compiler.ir.neurons import Encoding
-from snnc.distill.checkpoint import TrainingState
+from snnc.compiler.passes.normalise import normalised
+from snnc.compiler.passes.quantise import quantised
+from snnc.distill.checkpoint import TrainingState, restore_student
 from snnc.distill.config import DEFAULTS, StageTeacher, TrainingConfig, defaults_for, plain
 from snnc.distill.data import Dataset, Split, load
 from snnc.distill.data.tracks import Deciding, share_right
 from snnc.distill.losses import METHODS
 from snnc.distill.losses.interface import LossInputs, LossSettings
-from snnc.distill.objective import decisions_as_samples
+from snnc.distill.objective import decisions_as_samples, spiking_teacher
+from snnc.distill.students import Student
 from snnc.distill.teachers import Teacher, TeacherKind, build_teacher
 from snnc.distill.train import distil_student, train_teacher
 from snnc.sim.evaluation.decisions import judge
+from snnc.sim.models import golden
 
 TRACKS = np.array([[0, 0, 0, 1, 1, 1, 2, 2, 2, 0], [-1, -1, -1, -1, 2, 2, 2, 2, 2, 2]])
 
@@ -164,6 +169,48 @@ def test_a_student_of_steps_follows_what_changes_within_a_sample(tracked: Datase
 def test_every_method_of_steps_trains_on_decisions(loss: str, tracked: Dataset) -> None:
     config = dataclasses.replace(CONFIG, loss=loss, loss_options={}, epochs=4, stage_teacher=StageTeacher.PREVIOUS)
     assert 0 <= run(config, tracked)["metrics"]["integer_test"] <= 1
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "twkd"])
+def test_a_leaky_readout_decides_without_starting_again(loss: str, tracked: Dataset) -> None:
+    config = dataclasses.replace(
+        CONFIG, loss=loss, loss_options={}, readout_leak=1, fraction_bits=2, stage_teacher=StageTeacher.PREVIOUS
+    )
+    checkpoint = run(config, tracked)
+    assert checkpoint["version"] == 6
+    assert checkpoint["layers"][-1]["neuron"] == {"kind": "readout", "leak_shift": 1}
+    assert checkpoint["metrics"]["integer_test"] > 0.8
+    # The same decisions by the compiled network, which hears each sample as a stream.
+    student = restore_student(checkpoint)
+    assert student.config.readout_leak == 1
+    deciding = config.deciding
+    assert deciding is not None
+    events = tracked.test.images
+    spikes = events.reshape(len(events), config.time_steps, -1).swapaxes(0, 1)
+    state = {key: value.numpy() for key, value in checkpoint["state"].items()}
+    graph = quantised(normalised(student_graph(checkpoint | {"state": state, "activity": None})))
+    trace = golden.run(graph, spikes, time_steps=config.time_steps)
+    classes = trace.populations["readout"].membranes[deciding.steps(config.time_steps) - 1].argmax(axis=-1)
+    labels = deciding.labels(tracked.test.labels, config.time_steps)
+    assert share_right(classes, labels) == checkpoint["metrics"]["integer_test"]
+
+
+def test_a_teacher_of_another_readout_teaches_no_decisions(tracked: Dataset) -> None:
+    teacher = spiking_teacher(Student(dataclasses.replace(CONFIG, readout_leak=2).student))
+    config = dataclasses.replace(CONFIG, loss="twkd", loss_options={})
+    with pytest.raises(OptionError, match="The readout of the teacher leaks, that of this student sums"):
+        run(config, tracked, teacher=teacher)
+
+
+def test_decisions_of_a_leaky_readout_are_its_membranes() -> None:
+    deciding = Deciding(every=3, skip=3)
+    added = np.random.default_rng(0).integers(-5, 6, (10, 4, 2))
+    membranes = np.cumsum(added, axis=0)
+    assert (deciding.sums(added, goes_on=True) == membranes[[5, 8]]).all()
+    taught = decisions_as_samples(torch.from_numpy(added).double(), deciding, goes_on=True)
+    assert taught.shape == (3, 8, 2)
+    expected = torch.from_numpy(membranes[[5, 8]]).double().flatten(0, 1) / 10
+    torch.testing.assert_close(taught.mean(dim=0), expected)
 
 
 def test_a_teacher_of_whole_samples_teaches_each_of_their_decisions(tracked: Dataset) -> None:

@@ -13,7 +13,7 @@ from snnc.compiler.design import Engines
 from snnc.compiler.ir import Encoding, Exit, Graph, Readout
 from snnc.sim.models import golden
 from snnc.sim.trust.verify import verify_build
-from tests.networks import Conv, Full, build_graph, random_chain, spatial_chain
+from tests.networks import Conv, Full, Pool, build_graph, random_chain, spatial_chain
 
 STEPS, SAMPLES = 7, 16
 
@@ -61,7 +61,7 @@ def test_the_hardware_is_the_golden_model(
 @pytest.mark.parametrize("sealed", [None, Exit(margin=8, steps=(1, 2, 4))])
 def test_behind_words_that_gather(sealed: Exit | None, tmp_path: Path) -> None:
     """A sample with an exit is computed in attempts, and the readout begins with each of them anew."""
-    layers = [Conv(channels=4, stride=(2, 2)), Conv(channels=4), Full(shape=(5, 1, 1))]
+    layers: list[Conv | Full | Pool] = [Conv(channels=4, stride=(2, 2)), Conv(channels=4), Full(shape=(5, 1, 1))]
     graph = leaky(spatial_chain((1, 8, 8), layers, encoding=Encoding.DIRECT, time_steps=5, seed=3), 2, sealed)
     build = build_graph(graph, tmp_path / "build", engines=Engines.GATHER, target="ecp5", device="25k")
     assert any(engine.kind.reads_maps for engine in build.plan.engines)
