@@ -44,17 +44,17 @@ class Stream:
         DataError
             `x` is no such array, or not of this network's shape.
         OptionError
-            More than ``T_max`` steps would have passed since the last answer.
+            More than ``T_max`` steps would have passed since the last answer of a readout that sums.
         """
         self._last = self._stepper.run(stream_events(self.graph, x))
 
     @property
     def logits(self) -> npt.NDArray[np.int64]:
-        """What an answer would be now, ``(class,)``: the sum of what reached the readout since the last one."""
+        """What an answer would be now, ``(class,)``: what reached the readout since the last one, or what a leak left."""
         return self._stepper.logits
 
     def answer(self) -> npt.NDArray[np.int64]:
-        """The logits ``(class,)``; the readout's sum starts again, everything else goes on."""
+        """The logits ``(class,)``; a readout that sums starts again, everything else goes on."""
         return self._stepper.answer()
 
     @property
