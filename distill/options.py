@@ -77,7 +77,8 @@ OPTIONS: Final[tuple[click.Option, ...]] = (
         "--start-from",
         "start_file",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="A student of the same architecture whose weights to start from: fewer bits, fewer steps, another loss.",
+        help="A student of the same architecture whose weights to start from: fewer bits, fewer steps, another loss; "
+        "or an ANN of it with clipped ReLUs, as .onnx, which is converted.",
     ),
     _option("--twin-epochs", type=int, help="Epochs of the student's artificial twin, where its weights start."),
     _option("--epochs", type=int, help="Epochs of the spiking student, all phases together."),

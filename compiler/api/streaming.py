@@ -50,7 +50,7 @@ class Stream:
 
     @property
     def logits(self) -> npt.NDArray[np.int64]:
-        """What an answer would be now, ``(class,)``: what reached the readout since the last one, or what a leak left."""
+        """What an answer would be now, ``(class,)``: what came since the last one, or what a leak left of all."""
         return self._stepper.logits
 
     def answer(self) -> npt.NDArray[np.int64]:

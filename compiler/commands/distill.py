@@ -34,6 +34,7 @@ from snnc.distill.checkpoint import (
 )
 from snnc.distill.class_weights import read_class_weights
 from snnc.distill.config import TrainingConfig, defaults_for, has_twin, parse_augmentation, plain
+from snnc.distill.conversion import converted_student
 from snnc.distill.data import Dataset, chosen, load
 from snnc.distill.fitting import EpochReport
 from snnc.distill.hardware import check_fit, named_device
@@ -41,6 +42,7 @@ from snnc.distill.losses.interface import parse_options
 from snnc.distill.options import OPTIONS
 from snnc.distill.resolution import with_half_width
 from snnc.distill.standstill import standstill_warnings
+from snnc.distill.students import Student
 from snnc.distill.train import distil_student, find_training_device, judged_answers, train_teacher
 
 __all__ = ["distill"]
@@ -118,7 +120,7 @@ def distill(
         click.echo(check_fit(config, images, named_device(chip)), err=True)
     where = find_training_device(device)
     teacher = None if teacher_file is None else read_teacher(teacher_file, images)
-    start = None if start_file is None else restore_student(read_checkpoint(start_file))
+    start = None if start_file is None else _start(start_file, config, images)
     try:
         with _progress() as on_epoch:
             if teacher_only:
@@ -224,6 +226,13 @@ def _configure(defaults: TrainingConfig, options: dict[str, Any], *, started: bo
     if twin and not within["twin_epochs"]:
         twin = max(1, round(twin * budget))
     return dataclasses.replace(config, epochs=epochs, twin_epochs=twin)
+
+
+def _start(path: Path, config: TrainingConfig, images: Dataset) -> Student:
+    """The student whose weights another one starts from: one of ours, or an ANN that is converted."""
+    if path.suffix == ".onnx":
+        return converted_student(path, config.student, images)
+    return restore_student(read_checkpoint(path))
 
 
 @contextmanager

@@ -1,0 +1,155 @@
+"""An ANN with clipped ReLUs as where a student starts: the same network in spikes, and a better start than none."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from snnc.compiler.cli import run
+from snnc.compiler.errors import OptionError, UnsupportedError
+from snnc.compiler.formats.foreign.assumptions import Assumptions
+from snnc.compiler.formats.onnx.reader import import_onnx
+from snnc.compiler.ir import Encoding
+from snnc.compiler.passes.normalise import normalised
+from snnc.distill.config import DEFAULTS
+from snnc.distill.conversion import converted_student
+from snnc.distill.data import load
+from snnc.distill.objective import encode_for
+from snnc.distill.students import Phase
+from snnc.sim.models.floating import FloatNetwork
+
+onnx = pytest.importorskip("onnx")
+
+STEPS = 8
+ARCHITECTURE = "1x8x8-6c3-a2-24-10"
+CONFIG = dataclasses.replace(DEFAULTS["digits"], architecture=ARCHITECTURE, time_steps=STEPS, input_bits=8)
+
+
+def module(seed: int = 0) -> nn.Sequential:
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        *(nn.Conv2d(1, 6, 3, padding=1), nn.Hardtanh(0, 2), nn.AvgPool2d(2), nn.Flatten()),
+        *(nn.Linear(96, 24), nn.Hardtanh(0, 1.5), nn.Linear(24, 10)),
+    )
+
+
+@functools.cache
+def trained() -> nn.Sequential:
+    """For a few seconds on the digits."""
+    net, data = module(), load("digits").train
+    images, labels = torch.from_numpy(data.images / np.float32(255)), torch.from_numpy(data.labels.astype(np.int64))
+    optimiser = torch.optim.Adam(net.parameters(), lr=5e-3)
+    for _ in range(15):
+        for batch in torch.randperm(len(images)).split(64):
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(net(images[batch]), labels[batch]).backward()
+            optimiser.step()
+    return net
+
+
+def saved(net: nn.Sequential, path: Path, *, clipped: bool = True) -> Path:
+    """The module as a file, without an exporter."""
+    make, stores = onnx.helper.make_node, {}
+    for key, value in net.state_dict().items():
+        stores[key] = value.numpy()
+    stores |= {"zero": np.float32(0), "two": np.float32(2), "most": np.float32(1.5)}
+
+    def rectified(source: str, target: str, most: str) -> Any:
+        return make("Clip", [source, "zero", most], [target]) if clipped else make("Relu", [source], [target])
+
+    nodes = [
+        make("Conv", ["x", "0.weight", "0.bias"], ["c"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        rectified("c", "r", "two"),
+        make("AveragePool", ["r"], ["p"], kernel_shape=[2, 2], strides=[2, 2]),
+        make("Flatten", ["p"], ["f"]),
+        make("Gemm", ["f", "4.weight", "4.bias"], ["d"], transB=1),
+        rectified("d", "e", "most"),
+        make("Gemm", ["e", "6.weight", "6.bias"], ["y"], transB=1),
+    ]
+    graph = onnx.helper.make_graph(
+        nodes,
+        "ann",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["N", 1, 8, 8])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["N", 10])],
+        [onnx.numpy_helper.from_array(np.asarray(value, np.float32), key) for key, value in stores.items()],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+@pytest.mark.heavy
+def test_the_student_is_the_conversion_in_spikes(tmp_path: Path) -> None:
+    path, data = saved(trained(), tmp_path / "ann.onnx"), load("digits")
+    student = converted_student(path, CONFIG.student, data).double()
+    assert student.phase is Phase.FLOAT
+    images = data.test.images[:100]
+    graph = import_onnx(path, Assumptions(encoding=Encoding.DIRECT, bits=8, time_steps=STEPS)).accepted()
+    expected = FloatNetwork(normalised(graph)).run(images.reshape(100, -1), time_steps=STEPS)
+    # Sums that meet their thresholds exactly may go either way.
+    with torch.no_grad():
+        found = student(encode_for(student, torch.from_numpy(images), None).double())
+    fired = list(found.spikes.values())
+    for spikes, of_graph in zip(fired, expected.spikes.values(), strict=True):
+        assert (spikes.flatten(2).numpy() == of_graph).mean() > 0.999
+        assert 0.02 < of_graph.mean() < 0.98
+    # Statistics of batches are what was measured.
+    many = torch.from_numpy(data.train.images[:1000])
+    student.train()
+    with torch.no_grad():
+        live = student(encode_for(student, many, None).double())
+        student.eval()
+        still = student(encode_for(student, many, None).double())
+    for one, other in zip(live.spikes.values(), still.spikes.values(), strict=True):
+        assert float((one == other).double().mean()) > 0.97
+
+
+@pytest.mark.heavy
+def test_training_goes_on_from_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = saved(trained(), tmp_path / "ann.onnx")
+    accuracies = []
+    for start in ([], ["--start-from", str(path)]):
+        out = tmp_path / "student.pt"
+        words = ["--architecture", ARCHITECTURE, "--time-steps", "4", "--epochs", "3", "--twin-epochs", "0"]
+        words += ["--teacher-from", str(path), "--copies", "1", *start, "-o", str(out)]
+        assert run(["distill", "--dataset", "digits", *words]) == 0
+        said = capsys.readouterr().out
+        accuracies.append(float(said.split("integer network")[1].split("test")[1].split("%")[0]))
+    plain, started = accuracies
+    assert started > 90
+    assert started > plain + 5
+
+
+@pytest.mark.parametrize(
+    ("architecture", "sentence"),
+    [
+        ("1x8x8-6c3-a2-32-24-10", "has 3 layers, poolings of maxima among them, not 4"),
+        ("1x8x8-6c3s2-24-10", "differs in what its layer|neurons where it has"),
+        ("1x8x8-6c3-24-10", "differs in what its layer"),
+        ("1x8x8-6c3-a2-20-10", "has 24x1x1 neurons where it has 20x1x1"),
+        ("1x8x8-6c3-a2-24-9", "tells 10 classes apart"),
+        ("1x8x8-6c5-a2-24-10", "differs in what its layer"),
+    ],
+)
+def test_another_architecture_is_refused_by_the_layer(architecture: str, sentence: str, tmp_path: Path) -> None:
+    path = saved(module(), tmp_path / "ann.onnx")
+    config = dataclasses.replace(CONFIG, architecture=architecture)
+    with pytest.raises(OptionError, match=sentence) as caught:
+        converted_student(path, config.student, load("digits"))
+    assert "\n" not in str(caught.value)
+
+
+def test_what_has_no_threshold_and_what_takes_events_are_refused(tmp_path: Path) -> None:
+    path = saved(module(), tmp_path / "ann.onnx", clipped=False)
+    with pytest.raises(UnsupportedError, match="its largest value is not stated"):
+        converted_student(path, CONFIG.student, load("digits"))
+    events = dataclasses.replace(CONFIG, encoding=Encoding.EVENTS)
+    with pytest.raises(OptionError, match="a network of images"):
+        converted_student(path, events.student, load("digits"))
