@@ -53,6 +53,9 @@ class Augmentation:
         Relative change of the distance from the image's mean, and what is added, as a fraction of white.
     cutout
         Side of a square that is cleared at a random place, partly outside at times (DeVries and Taylor, 2017).
+    gain, turn, tempo, onset
+        Of signals, see `snnc.distill.signals`: relative amplitude, rotation of triples of axes in degrees, relative
+        speed, and samples by which a window begins earlier or later.
     time_shift, time_mask, band_mask
         For maps of a sound, ``H`` frames by ``W`` bands (after SpecAugment, Park et al., 2019): translation by whole
         frames; at most so many neighbouring frames, and bands, that are cleared.
@@ -71,6 +74,20 @@ class Augmentation:
     time_shift: int = 0
     time_mask: int = 0
     band_mask: int = 0
+    gain: float = 0.0
+    turn: float = 0.0
+    tempo: float = 0.0
+    onset: int = 0
+
+    @property
+    def of_signals(self) -> bool:
+        """Whether it changes what only signals have."""
+        return any((self.gain, self.turn, self.tempo, self.onset))
+
+    @property
+    def of_images(self) -> bool:
+        """Whether it changes what only images have."""
+        return self != Augmentation(gain=self.gain, turn=self.turn, tempo=self.tempo, onset=self.onset)
 
     @property
     def resamples(self) -> bool:
@@ -93,6 +110,8 @@ def augment(images: Tensor, amount: Augmentation, generator: torch.Generator) ->
     Tensor
         Distorted 8-bit pixels of the same shape, uint8; black moves in at the edges.
     """
+    if amount.of_signals:
+        raise OptionError("gain, turn, tempo and onset distort signals, and these samples are none: leave them out.")
     steps = images.shape[1] if images.ndim == 5 else 1
     if images.ndim == 5 and (amount.contrast or amount.brightness):
         raise OptionError("Events have no contrast or brightness to change; set both to 0.")

@@ -18,8 +18,9 @@ from torch import Tensor
 from snnc.compiler.errors import OptionError
 from snnc.distill.augment import Augmentation, augment
 from snnc.distill.data import Split
-from snnc.distill.data.dataset import Pixels
+from snnc.distill.data.dataset import Origin, Pixels
 from snnc.distill.data.sparse import SparseEvents, as_sparse
+from snnc.distill.signals import distort
 
 __all__ = ["Copies", "Images", "Purpose", "SparseImages", "as_images", "generator", "samples_at_once", "shuffled"]
 
@@ -111,12 +112,14 @@ class Copies:
     split
         The training images and labels.
     amount
-        How far copies 1 and up are distorted; copy 0 is the images themselves.
+        How far copies 1 and up are distorted; copy 0 is the images themselves. Events whose origin is known are made
+        anew of distorted images or signals.
     """
 
     def __init__(self, split: Split, amount: Augmentation, *, count: int, seed: int, purpose: Purpose) -> None:
         self.labels = torch.from_numpy(split.labels)
         self._images = as_images(split.images)
+        self._origin = split.origin
         if isinstance(self._images, SparseImages) and count > 1 and amount != Augmentation():
             raise OptionError(
                 "Recordings of address events are not distorted: leave --copies, --augment and --teacher-augment out."
@@ -138,4 +141,16 @@ class Copies:
         copy = self.turn(epoch)
         if isinstance(self._images, SparseImages):
             return self._images
-        return augment(self._images, self._amount, generator(self._seed, self._purpose, copy)) if copy else self._images
+        if not copy:
+            return self._images
+        random = generator(self._seed, self._purpose, copy)
+        if self._origin is None:
+            return augment(self._images, self._amount, random)
+        return _made_again(self._origin, self._amount, random)
+
+
+def _made_again(origin: Origin, amount: Augmentation, random: torch.Generator) -> Tensor:
+    """Events of distorted images or signals."""
+    values = torch.from_numpy(origin.values)
+    distorted = augment(values, amount, random) if values.dtype == torch.uint8 else distort(values, amount, random)
+    return torch.from_numpy(origin.code(distorted.numpy(), random.initial_seed() % (1 << 32)))

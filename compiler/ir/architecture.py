@@ -19,7 +19,7 @@ token               meaning
 ``64R``             recurrent dense layer: its own spikes of the step before are a second input
 ``32t5``            temporal taps: a dense layer that hears its source at delays 0 to 4, each through weights of its own
                     (a causal convolution over time); also behind a convolution or a recurrent layer: ``16c3t3``,
-                    ``32Rt5``
+                    ``32Rt5``; ``32t5x4`` hears at every fourth delay, 0 to 16 (a dilated one)
 ==================  ==============================================================================================
 
 A kernel, stride, padding or window of two numbers is height x width: ``16c1x5s1x2``, ``m1x2``, ``a2x1``.
@@ -61,10 +61,10 @@ _MOST_TAPS = 64
 _LONGEST_DELAY = 1 << 12
 
 _PAIR = r"(\d+(?:x\d+)?)"
-_CONVOLUTION = re.compile(rf"(\d+)c{_PAIR}(?:s{_PAIR})?(?:p{_PAIR})?(?:g(\d+))?(?:t(\d+))?")
+_CONVOLUTION = re.compile(rf"(\d+)c{_PAIR}(?:s{_PAIR})?(?:p{_PAIR})?(?:g(\d+))?(?:t(\d+(?:x\d+)?))?")
 _RESIDUAL = re.compile(rf"(\d+)r{_PAIR}(?:s{_PAIR})?(?:d(\d+))?")
 _POOLING = re.compile(rf"([am]){_PAIR}")
-_DENSE = re.compile(r"(\d+)(R?)(?:t(\d+))?")
+_DENSE = re.compile(r"(\d+)(R?)(?:t(\d+(?:x\d+)?))?")
 _SHAPE = re.compile(r"(\d+)x(\d+)x(\d+)")
 
 Shape = tuple[int, int, int]
@@ -234,9 +234,9 @@ def _half(kernel: Pair) -> Pair:
     return kernel[0] // 2, kernel[1] // 2
 
 
-def _tapped(projection: ProjectionSpec, taps: int) -> list[ProjectionSpec]:
-    """The projection at delays 0 to ``taps - 1``."""
-    return [replace(projection, delay=delay) for delay in range(taps)]
+def _tapped(projection: ProjectionSpec, delays: range) -> list[ProjectionSpec]:
+    """The projection at each of these delays."""
+    return [replace(projection, delay=delay) for delay in delays]
 
 
 def _pair(text: str | None, default: Pair) -> Pair:
@@ -296,16 +296,21 @@ class _Builder:
         else:
             raise self._wrong(token, "known are sizes, 16c5s2, 32r3, 64R, 32t5, a2 and m2")
 
-    def _taps(self, token: str, taps: str | None, *, loops: int = 0) -> int:
-        """How many delays a layer hears its source at, from 0 on."""
+    def _taps(self, token: str, taps: str | None, *, loops: int = 0) -> range:
+        """The delays that a layer hears its source at, from 0 on."""
         if taps is None:
-            return 1
-        count, most = _number(taps), _MOST_TAPS - loops
+            return range(1)
+        digits, _, apart = taps.partition("x")
+        count, spacing, most = _number(digits), _number(apart or "1"), _MOST_TAPS - loops
         if not 2 <= count <= most:
             raise self._wrong(token, f"it has 2 to {most} temporal taps, the delays 0 to {most - 1}")
-        return count
+        if not 1 <= spacing * (count - 1) <= _LONGEST_DELAY:
+            raise self._wrong(token, f"its taps are at least 1 step apart, and the last delay is {_LONGEST_DELAY:,}")
+        return range(0, count * spacing, spacing)
 
-    def _dense(self, name: str, token: str, digits: str, role: Role, *, loop: bool = False, taps: int = 1) -> None:
+    def _dense(
+        self, name: str, token: str, digits: str, role: Role, *, loop: bool = False, taps: range = range(1)
+    ) -> None:
         size = self._checked(token, _number(digits))
         projection = ProjectionSpec(
             kind=ProjectionKind.DENSE,
@@ -328,7 +333,7 @@ class _Builder:
         stride: Pair,
         padding: Pair,
         groups: int = 1,
-        taps: int = 1,
+        taps: range = range(1),
     ) -> None:
         projection, shape = self._convolving(
             token, self._source, self._pooled(), channels, kernel, stride, padding, groups

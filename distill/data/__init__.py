@@ -8,7 +8,9 @@ name             train   validation  test    where it comes from
 `fashion-mnist`  55,000  5,000       10,000  the same
 `cifar10`        45,000  5,000       10,000  the six ``.bin`` files, or ``cifar10_jpegq75.npz`` (lossy)
 `spoken-digits`  2,430   270         300     ``spoken_digits_logmel.npz``: log-mel maps, 64 frames x 32 bands
+`spoken-events`  2,430   270         300     the same maps as events, a frame of bands a time step
 `watch`          2,055   405         1,145   ``watch.npz``: events of a smart watch, split by person
+`watch-fine`     2,055   405         1,145   the same recordings, each channel at three thresholds
 `saccade-mnist`  8,000   1,000       2,000   the files of `mnist`, seen by a simulated event camera
 `npz`            9/10    1/10        all     any ``.npz`` of images or events, which may bring a validation set
 ===============  ======  ==========  ======  ==============================================================
@@ -34,7 +36,8 @@ from snnc.distill.data.digits import load_digits
 from snnc.distill.data.idx import load_idx
 from snnc.distill.data.npz import load_npz, load_spoken_digits
 from snnc.distill.data.saccades import load_saccades
-from snnc.distill.data.watch import load_watch
+from snnc.distill.data.spoken_events import load_spoken_events
+from snnc.distill.data.watch import FINE, load_watch
 
 __all__ = ["DATASETS", "DATA_VARIABLE", "Dataset", "Split", "chosen", "load", "scale_to_8_bits"]
 
@@ -47,7 +50,9 @@ DATASETS: Mapping[str, Callable[[str, str | Path | None], Dataset]] = {
     "fashion-mnist": partial(load_idx, title="Fashion-MNIST", classes=_CLOTHES),
     "cifar10": load_cifar10,
     "spoken-digits": load_spoken_digits,
+    "spoken-events": load_spoken_events,
     "watch": load_watch,
+    "watch-fine": partial(load_watch, shares=FINE),
     "saccade-mnist": load_saccades,
     "npz": load_npz,
 }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ __all__ = [
     "UNLABELLED",
     "Dataset",
     "Labels",
+    "Origin",
     "Pixels",
     "Split",
     "check_labels",
@@ -42,6 +44,26 @@ Labels = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Origin:
+    """What events were made of: a distorted copy of them is made of distorted values, coded anew.
+
+    Attributes
+    ----------
+    values
+        Images of 8 bits, ``[N, C, H, W]``, or signals of 16 bits, ``[N, time, channel]``.
+    code
+        ``(values, seed)`` to events ``[N, T, C, H, W]``; the seed is that of noise, where the code has any.
+    """
+
+    values: npt.NDArray[Any]
+    code: Callable[[npt.NDArray[Any], int], Pixels]
+
+    def chosen(self, samples: Chosen) -> Origin:
+        """Of some of the samples."""
+        return Origin(values=self.values[samples], code=self.code)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Split:
     """One part of a data set.
 
@@ -52,17 +74,24 @@ class Split:
         place of one (`snnc.distill.data.sparse.SparseEvents`).
     labels
         Class indices, ``[N]``; or of event data tracks, ``[N, T]``, of class indices and `UNLABELLED`.
+    origin
+        What the events were made of; None where nobody knows, and of images.
     """
 
     images: Pixels
     labels: Labels
+    origin: Origin | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def chosen(self, samples: Chosen) -> Split:
         """Some of its samples."""
-        return Split(images=chosen_samples(self.images, samples), labels=self.labels[samples])
+        return Split(
+            images=chosen_samples(self.images, samples),
+            labels=self.labels[samples],
+            origin=None if self.origin is None else self.origin.chosen(samples),
+        )
 
     @property
     def sample_labels(self) -> Labels:

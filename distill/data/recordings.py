@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,8 @@ from snnc.distill.data.archives import open_archive
 from snnc.distill.data.binned import read_binned
 from snnc.distill.data.dataset import Dataset, Labels
 from snnc.distill.data.sparse import SparseSteps, as_sparse
-from snnc.distill.data.watch import watch_recordings
+from snnc.distill.data.watch import FINE, watch_recordings
+from snnc.distill.data.watch import Recording as _OfWatch
 
 __all__ = ["RECORDINGS", "Recording", "recordings_of"]
 
@@ -49,16 +51,19 @@ class Recording:
 _TEST: Final = 2
 
 
-def _watch(root: str | Path | None) -> Sequence[Recording]:
+def _watch(watched: Callable[[str | Path | None], Sequence[_OfWatch]], root: str | Path | None) -> Sequence[Recording]:
     return [
         Recording(
             name=f"person {found.person}", events=found.events, labels=np.full(len(found.events), found.label, np.int64)
         )
-        for found in watch_recordings(root)
+        for found in watched(root)
     ]
 
 
-RECORDINGS: Mapping[str, Callable[[str | Path | None], Sequence[Recording]]] = {"watch": _watch}
+RECORDINGS: Mapping[str, Callable[[str | Path | None], Sequence[Recording]]] = {
+    "watch": partial(_watch, watch_recordings),
+    "watch-fine": partial(_watch, partial(watch_recordings, shares=FINE)),
+}
 """Of the test part of data sets that were cut into windows, by their names."""
 
 

@@ -7,7 +7,7 @@ the seed of the run, and nested: the labelled tenth of a seed lies within its la
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from snnc.compiler.errors import OptionError
 from snnc.distill.data.dataset import UNLABELLED, Labels, Split
-from snnc.distill.data.sparse import chosen_samples
 
 __all__ = ["UNLABELLED", "Regime", "labelled_only", "restrict"]
 
@@ -66,7 +65,7 @@ def restrict(train: Split, regime: Regime, *, classes: int, seed: int) -> Split:
             "--images, --labelled and --label-noise choose samples by their class, but here every step has a label of "
             "its own: leave them out."
         )
-    images, labels = train.images, train.labels.copy()
+    labels = train.labels.copy()
     if regime.images:
         if not classes <= regime.images <= len(train):
             raise OptionError(
@@ -74,7 +73,7 @@ def restrict(train: Split, regime: Regime, *, classes: int, seed: int) -> Split:
                 f"{regime.images:,}."
             )
         chosen = _per_class(labels, regime.images / len(train), _generator(seed, _IMAGES), total=regime.images)
-        images, labels = chosen_samples(images, chosen), labels[chosen]
+        train, labels = train.chosen(chosen), labels[chosen]
     if regime.labelled < 1:
         known = _per_class(labels, regime.labelled, _generator(seed, _LABELLED))
         hidden = np.full_like(labels, UNLABELLED)
@@ -87,7 +86,7 @@ def restrict(train: Split, regime: Regime, *, classes: int, seed: int) -> Split:
         with_label = order[labels[order] != UNLABELLED]
         wrong = with_label[: round(regime.label_noise * len(with_label))]
         labels[wrong] = (labels[wrong] + others[wrong]) % classes
-    return Split(images=images, labels=labels)
+    return replace(train, labels=labels)
 
 
 def labelled_only(train: Split) -> Split:

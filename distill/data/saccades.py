@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from snnc.distill.data.dataset import Dataset, Pixels, Split
+from snnc.distill.data.dataset import Dataset, Origin, Pixels, Split
 from snnc.distill.data.idx import load_idx
 
 __all__ = ["FIELD", "TIME_STEPS", "load_saccades", "see"]
@@ -45,7 +45,11 @@ def load_saccades(name: str, root: str | Path | None) -> Dataset:
     """Events ``(30, 2, 34, 34)`` of MNIST's digits, whose files lie where `mnist` finds them."""
     mnist = load_idx("mnist", root, title="MNIST", classes=tuple(map(str, range(10))))
     parts = [
-        Split(images=see(split.images[:count], seed=_SEED + part), labels=split.labels[:count])
+        Split(
+            images=see(split.images[:count], seed=_SEED + part),
+            labels=split.labels[:count],
+            origin=Origin(values=split.images[:count], code=_see_again) if part == 0 else None,
+        )
         for part, (split, count) in enumerate(zip((mnist.train, mnist.validation, mnist.test), _COUNTS, strict=True))
     ]
     return Dataset(
@@ -75,6 +79,10 @@ def see(images: Pixels, *, seed: int) -> Pixels:
             told = np.where(own[:, step].any(axis=1), now, told)
             _add_noise(own[:, step], random)
     return events
+
+
+def _see_again(images: Pixels, seed: int) -> Pixels:
+    return see(images, seed=seed)
 
 
 def _add_noise(events: Pixels, random: np.random.RandomState) -> None:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from snnc.compiler.errors import DataError
 
-__all__ = ["Samples", "SendOnDelta", "thresholds_of"]
+__all__ = ["Samples", "SendOnDelta", "encode_windows", "thresholds_of"]
 
 Samples = npt.NDArray[np.signedinteger]
 
@@ -98,6 +98,24 @@ class SendOnDelta:
                 reference.append(told)
         after = tuple(reference) if len(reference) == count else self.reference
         return events, SendOnDelta(thresholds=self.thresholds, reference=after)
+
+
+def encode_windows(windows: Samples, thresholds: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Events ``[N, time, 2 channel]`` of many windows ``[N, time, channel]``, each encoded from a start of its own.
+
+    What `SendOnDelta` gives of each, many at a time; samples have 16 bits.
+    """
+    count, length, channels = windows.shape
+    limit = np.asarray(thresholds, dtype=np.int64)
+    events = np.zeros((count, length, channels, 2), dtype=np.uint8)
+    told = windows[:, 0].astype(np.int64)
+    for time in range(1, length):
+        sample = windows[:, time].astype(np.int64)
+        moved = sample - told
+        events[:, time, :, 0] = up = moved >= limit
+        events[:, time, :, 1] = down = moved <= -limit
+        told = np.where(up | down, sample, told)
+    return events.reshape(count, length, 2 * channels)
 
 
 def thresholds_of(samples: Samples, share: float) -> tuple[int, ...]:

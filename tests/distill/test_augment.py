@@ -51,7 +51,18 @@ def test_elastic_fields_have_the_stated_size():
     assert abs(float(inside.square().mean().sqrt()) - 1) < 0.15
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Augmentation)])
+OF_SIGNALS = ("gain", "turn", "tempo", "onset")
+
+
+@pytest.mark.parametrize("name", OF_SIGNALS)
+def test_images_have_nothing_that_is_a_signals(name):
+    with pytest.raises(OptionError, match="distort signals, and these samples are none"):
+        augment(IMAGES, Augmentation(**{name: 1}), seeded())
+
+
+@pytest.mark.parametrize(
+    "name", [field.name for field in dataclasses.fields(Augmentation) if field.name not in OF_SIGNALS]
+)
 def test_every_amount_changes_something(name):
     copies = IMAGES.repeat(10, 1, 1, 1)
     assert not torch.equal(augment(copies, Augmentation(**{name: 1}), seeded()), copies)

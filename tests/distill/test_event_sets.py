@@ -10,9 +10,11 @@ import pytest
 
 from snnc.compiler.errors import DataError
 from snnc.distill.data import load
+from snnc.distill.data.recordings import recordings_of
 from snnc.distill.data.saccades import FIELD, TIME_STEPS, see
-from snnc.distill.data.send_on_delta import SendOnDelta, thresholds_of
-from snnc.distill.data.watch import watch_recordings
+from snnc.distill.data.send_on_delta import SendOnDelta, encode_windows, thresholds_of
+from snnc.distill.data.spoken_events import LEVELS, hear
+from snnc.distill.data.watch import FINE, watch_recordings
 
 
 def recordings(**changes: Any) -> dict[str, Any]:
@@ -95,3 +97,68 @@ def test_whole_recordings_are_those_that_the_windows_are_cut_from(tmp_path):
     assert len(whole) == 6
     watch = load("watch", tmp_path)
     np.testing.assert_array_equal(watch.test.images[2, :, :, 0, 0], whole[1].events[64:192])
+
+
+def test_finer_encoders_stand_beside_each_other(tmp_path):
+    np.savez(tmp_path / "watch.npz", **(stored := recordings()))
+    fine = load("watch-fine", tmp_path)
+    assert fine.shape == (36, 1, 1)
+    signal, offset = stored["signal"], stored["offset"]
+    for number, share in enumerate(FINE):
+        encoder = SendOnDelta(thresholds=thresholds_of(signal[: offset[12]], share))
+        events, _ = encoder.encode(signal[offset[15] : offset[16]])
+        np.testing.assert_array_equal(fine.test.images[2, :, 12 * number :][:, :12, 0, 0], events[64:192])
+    whole = recordings_of(fine, tmp_path)
+    np.testing.assert_array_equal(fine.test.images[2, :, :, 0, 0], whole[1].events[64:192])
+
+
+def test_many_windows_are_encoded_as_each_of_them():
+    random = np.random.default_rng(2)
+    windows = random.integers(-(2**15), 2**15, (5, 50, 3)).astype(np.int16) // random.integers(1, 40, (5, 1, 1))
+    thresholds = (1, 900, 20_000)
+    events = encode_windows(windows.astype(np.int16), thresholds)
+    assert 0.1 < events.mean() < 0.5
+    for one, window in zip(events, windows, strict=True):
+        np.testing.assert_array_equal(one, SendOnDelta(thresholds=thresholds).encode(window.astype(np.int16))[0])
+
+
+def test_what_a_window_of_the_watch_was_made_of_gives_its_events(tmp_path):
+    np.savez(tmp_path / "watch.npz", **recordings())
+    for name in ("watch", "watch-fine"):
+        train = load(name, tmp_path).train
+        assert train.origin is not None
+        again = train.origin.code(train.origin.values, 0)
+        # Where a recording begins they are the same; else an encoder began 64 samples before, not with the recording.
+        starts = [0, 1]
+        np.testing.assert_array_equal(again[starts], train.images[starts])
+        assert (again != train.images).mean() < 0.01
+        chosen = train.chosen(np.array([3, 1]))
+        assert chosen.origin is not None
+        np.testing.assert_array_equal(chosen.origin.values, train.origin.values[[3, 1]])
+
+
+def test_a_band_speaks_at_every_level_that_it_reaches():
+    maps = np.zeros((2, 1, 64, 32), np.uint8)
+    maps[1, 0, 5, 7] = LEVELS[1]
+    events = hear(maps)
+    assert events.shape == (2, 64, len(LEVELS), 32, 1)
+    assert np.argwhere(events).tolist() == [[1, 5, 0, 7, 0], [1, 5, 1, 7, 0]]
+
+
+def test_spoken_events_are_spoken_digits_in_another_code(tmp_path):
+    random = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "spoken_digits_logmel.npz",
+        x_train=random.integers(0, 256, (40, 1, 64, 32), dtype=np.uint8),
+        y_train=np.arange(40) % 10,
+        x_test=random.integers(0, 256, (10, 1, 64, 32), dtype=np.uint8),
+        y_test=np.arange(10),
+        classes=np.array(list("0123456789")),
+    )
+    images, events = load("spoken-digits", tmp_path), load("spoken-events", tmp_path)
+    assert (events.shape, events.time_steps, events.classes) == ((3, 32, 1), 64, images.classes)
+    for part in ("train", "validation", "test"):
+        np.testing.assert_array_equal(getattr(events, part).images, hear(getattr(images, part).images))
+        np.testing.assert_array_equal(getattr(events, part).labels, getattr(images, part).labels)
+    assert events.train.origin is not None
+    np.testing.assert_array_equal(events.train.origin.values, images.train.images)

@@ -78,6 +78,14 @@ def test_taps_hear_one_source_at_several_delays():
     assert not parse_architecture("6-5t3-2").recurrent
 
 
+def test_taps_may_be_several_steps_apart():
+    dense, convolution, recurrent, _ = parse_architecture("2x6x6-4c3t2x7-5t3x4-6Rt2x5-3").populations
+    assert [p.delay for p in dense.projections] == [0, 7]
+    assert [p.delay for p in convolution.projections] == [0, 4, 8]
+    assert [(p.source, p.delay) for p in recurrent.projections] == [("dense2", 0), ("dense2", 5), ("rec3", 1)]
+    assert parse_architecture("6-5t3x1-2").populations == parse_architecture("6-5t3-2").populations
+
+
 def test_a_skip_may_be_late():
     late = parse_architecture("1x8x8-4c3-4r3d3-6r3s2d1-10").populations
     assert [[p.delay for p in population.projections] for population in late[1:5]] == [[0], [0, 3], [0], [0, 1]]
@@ -119,6 +127,8 @@ def test_a_recurrent_layer_hears_itself_a_step_later():
         ("6-5t65-3", "2 to 64 temporal taps"),
         ("6-5Rt64-3", "2 to 63 temporal taps"),
         ("6-5t3R-3", "known are"),
+        ("6-5t3x0-3", "at least 1 step apart"),
+        ("6-5t3x2049-3", "the last delay is 4,096"),
         ("1x8x8-4c3-m1x1-10", "2 wide or 2 high"),
         ("1x8x8-4c3-m1x3-10", "1x3 does not divide the 8 x 8 map"),
         ("1x8x8-4c1x9p0-10", "larger than its 8 x 8 input"),
