@@ -19,10 +19,15 @@ from torch import Tensor
 from snnc.compiler.errors import OptionError
 from snnc.distill.data.dataset import UNLABELLED, Labels
 
-__all__ = ["BALANCED", "read_class_weights", "weigh_classes"]
+__all__ = ["BALANCED", "read_class_weights", "weigh_classes", "weights_file"]
 
 BALANCED: Final = "balanced"
 _SUFFIX: Final = ".json"
+
+
+def weights_file(text: str) -> Path | None:
+    """The file that ``--class-weights`` names; None where it says the weights themselves."""
+    return Path(text) if text.endswith(_SUFFIX) else None
 
 
 def read_class_weights(text: str, classes: Sequence[str]) -> str:
@@ -41,9 +46,9 @@ def read_class_weights(text: str, classes: Sequence[str]) -> str:
     if text in ("", BALANCED):
         return text
     weights: Any = text.split(",")
-    if text.endswith(_SUFFIX):
+    if (path := weights_file(text)) is not None:
         try:
-            weights = json.loads(Path(text).read_text(encoding="utf-8"))
+            weights = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise OptionError(f"'{text}' of --class-weights cannot be read: {reason}.") from None

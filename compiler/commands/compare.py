@@ -128,9 +128,10 @@ def compare_command(
             refuse_maps_of_decisions(method.loss)
     if dataset.tracked and shared["teacher_epochs"] is None:
         shared["teacher_epochs"] = 0  # an ANN has no steps to learn their labels with
+    varied = _axes(axes, shared)
     asked = Comparison(
         shared={name: words for name, words in shared_arguments(shared).items() if name != DATA},
-        files=shared_files(shared),
+        files=shared_files(shared, varied),
         methods=named,
         architectures=tuple(dict.fromkeys(architectures)) or (defaults_for(dataset).architecture,),
         seeds=parse_seeds(seeds),
@@ -140,7 +141,7 @@ def compare_command(
         data=dataset.digest(),
         title=dataset.title,
         versions=VERSIONS,
-        axes=_axes(axes, shared),
+        axes=varied,
     )
     index, count = parse_shard(shard) if shard is not None else (0, 1)
     comparison = begin(output, asked)

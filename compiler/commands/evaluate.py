@@ -14,6 +14,7 @@ from snnc.compiler.commands.datasets import dataset_options
 from snnc.compiler.commands.deciding import DECISIONS_HTML, parse_answers, run_decisions
 from snnc.compiler.errors import BuildError
 from snnc.compiler.extras import require
+from snnc.compiler.formats import find_format
 from snnc.compiler.formats.interface import NO_OPTIONS, ReadOptions
 from snnc.compiler.ir import Graph
 from snnc.distill.data import chosen
@@ -50,16 +51,17 @@ _ANSWERS: Final = "1,2,5"
 )
 @click.option(
     "--every",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=0),
     metavar="STEPS",
-    help="Judge decisions instead, one after every so many steps; labels may be of steps.",
+    help="Judge decisions instead, one after every so many steps; labels may be of steps. 0 is one answer a sample, in "
+    "the end.  [default: as trained]",
 )
 @click.option("--stream", "endless", is_flag=True, help="With --every: hear whole recordings without an end.")
 @click.option(
     "--label-delay",
     type=click.IntRange(min=0),
     metavar="STEPS",
-    help="With --every: a decision is about what was so long ago.  [default: 0]",
+    help="With --every: a decision is about what was so long ago.  [default: as trained, else 0]",
 )
 @click.option(
     "--answers", metavar="N,N,...", help="With --every: how many answers a decision sums up.  [default: 1,2,5]"
@@ -93,11 +95,14 @@ def evaluate(
 ) -> None:
     """Measure STUDENT: accuracy, activity, operations, memory, modelled energy, noise, and what ails it.
 
-    With --every it measures decisions in streams instead: accuracy, by segment too, confusion, and the time until one
-    is right.
+    With --every, or where the student was trained with it, it measures decisions in streams instead: accuracy, by
+    segment too, confusion, and the time until one is right. --noise is of samples with one answer.
     """
     reading = reading_of(student, assumed, {} if time_steps is None else {"time_steps": time_steps})
-    if every is not None:
+    trained = find_format(student).decides(student)
+    if every is None and noise is None and trained is not None:
+        every = trained.every
+    if every:
         if noise is not None:
             raise click.UsageError("--noise is of samples with one answer: leave it out, or --every.")
         from snnc.sim.evaluation.streams_report import show_streams
@@ -112,7 +117,7 @@ def evaluate(
             time_steps=time_steps,
             endless=endless,
             every=every,
-            late=label_delay or 0,
+            late=label_delay if label_delay is not None else trained.late if trained is not None else 0,
             answers=sums,
             output=output,
             reading=reading,

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from snnc.compiler.build.folder import Build
 from snnc.compiler.build.report import Section
 from snnc.compiler.build.results import results_folder, write_result
-from snnc.compiler.errors import DataError
+from snnc.compiler.errors import DataError, OptionError
 from snnc.compiler.ir import Graph
+from snnc.distill.data.recordings import recorded
 from snnc.sim.trust.streams import StreamVerdict, verify_stream
 
 __all__ = ["STREAM_STEPS", "random_stream", "read_stream", "run_stream", "stream_lines"]
@@ -31,14 +32,28 @@ def random_stream(graph: Graph, steps: int, *, density: float, seed: int) -> npt
     return np.random.default_rng(seed).random((steps, graph.input.size), dtype=np.float32) < density
 
 
-def read_stream(graph: Graph, path: Path) -> npt.NDArray[Any]:
-    """The events of a recording, ``(time, address)``: a ``.npy`` file of bytes, the network's shape behind the time.
+def read_stream(graph: Graph, path: Path, *, step: int | None = None, merge: bool = False) -> npt.NDArray[Any]:
+    """The events of a recording, ``(time, address)``, of the network's shape behind the time.
+
+    Parameters
+    ----------
+    path
+        A ``.npy`` file of bytes; or an ``.npz`` file of events, whose recordings of the test part then follow each
+        other (`snnc.distill.data.recordings.recorded`).
+    step, merge
+        Of address events: microseconds of a step, and whether several events of an address in one count as one.
 
     Raises
     ------
     DataError
         It is missing, no such file, or not the network's.
+    OptionError
+        `step` is missing, or about nothing.
     """
+    if path.suffix.lower() == ".npz":
+        return _recordings(graph, path, step=step, merge=merge)
+    if step is not None or merge:
+        raise OptionError(f"'{path}' has steps already: --bin and --merge are of address events; leave them out.")
     shape = graph.input.shape
     wanted = f"numpy.save a uint8 array (time, {math.prod(shape)}) or (time, {', '.join(map(str, shape))})"
     try:
@@ -56,6 +71,16 @@ def read_stream(graph: Graph, path: Path) -> npt.NDArray[Any]:
             f"'{path}' reaches {stored.max()}, but an address has one event in a step, or none: give 0 or 1."
         )
     return stored.reshape(len(stored), -1)
+
+
+def _recordings(graph: Graph, path: Path, *, step: int | None, merge: bool) -> npt.NDArray[np.uint8]:
+    """All of them, one after another, ``(time, address)``."""
+    shape, recordings = recorded(path, step=step, merge=merge)
+    if graph.input.shape not in (shape, (math.prod(shape), 1, 1)):
+        own = " x ".join(map(str, shape))
+        wanted = " x ".join(map(str, graph.input.shape))
+        raise DataError(f"'{path}' holds events of {own} addresses, but '{graph.name}' takes {wanted}.")
+    return np.concatenate([one.events[0 : len(one)] for one in recordings])
 
 
 def run_stream(

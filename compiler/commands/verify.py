@@ -69,8 +69,13 @@ _MOST_CYCLES_BY_HAND = 40_000
     "--recording",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Instead: the events of FILE.npy, uint8 (time, address) of 0 and 1.",
+    help="Instead: the events of FILE.npy, uint8 (time, address) of 0 and 1; or the test recordings of FILE.npz, of "
+    "address events or as for --data, one after another.",
 )
+@click.option(
+    "--bin", "step", type=click.IntRange(min=1), metavar="MICROSECONDS", help="Of a step of recorded address events."
+)
+@click.option("--merge", is_flag=True, help="Count several of them at one address in a step as one.")
 @click.option("--every", type=click.IntRange(min=1), help="Steps between two answers of it. Default: the T_max.")
 @click.option("--time-steps", type=click.IntRange(min=1), help="Steps of every sample. Default: the compiled T_max.")
 @click.option("--density", type=click.FloatRange(0, 1), default=0.15, show_default=True, help="Of random inputs.")
@@ -88,6 +93,8 @@ def verify(
     samples: int | None,
     stream: int | None,
     recording: Path | None,
+    step: int | None,
+    merge: bool,
     every: int | None,
     time_steps: int | None,
     density: float,
@@ -111,6 +118,8 @@ def verify(
             )
         if stream is not None and recording is not None:
             raise click.UsageError("--stream makes random events and --recording reads some: give one.")
+        if recording is None and (step is not None or merge):
+            raise click.UsageError("--bin and --merge are about recorded address events: give --recording, too.")
         for warning in firing_warnings(opened.load_graph()):
             click.echo(warning, err=True)
         dataset = dataset_of(dataset, data)
@@ -136,18 +145,20 @@ def verify(
                 f"{facts['samples']:,} samples ({source})."
             )
             return
-        with tracing(opened, inputs, trace, time_steps=steps, seed=seed) as traced:
-            if labels is not None and labels.ndim > 1:
-                labels = None  # of steps: the one class of a sample is neither right nor wrong
-            verdict = run(opened, inputs, labels=labels, time_steps=steps, source=dataset or "random inputs", seed=seed)
-        streamed = None
+        events = None
         if opened.plan.stream:
             graph = opened.load_graph()
             events = (
                 random_stream(graph, stream or STREAM_STEPS, density=density, seed=seed)
                 if recording is None
-                else read_stream(graph, recording)
+                else read_stream(graph, recording, step=step, merge=merge)
             )
+        with tracing(opened, inputs, trace, time_steps=steps, seed=seed) as traced:
+            if labels is not None and labels.ndim > 1:
+                labels = None  # of steps: the one class of a sample is neither right nor wrong
+            verdict = run(opened, inputs, labels=labels, time_steps=steps, source=dataset or "random inputs", seed=seed)
+        streamed = None
+        if events is not None:
             source = "random events" if recording is None else recording.name
             streamed = run_stream(opened, events, every=every, source=source, seed=seed)
     if traced is not None:

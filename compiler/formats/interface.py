@@ -14,7 +14,7 @@ from snnc.compiler.ir import Graph
 if TYPE_CHECKING:
     from snnc.compiler.formats.foreign.findings import Imported
 
-__all__ = ["NO_OPTIONS", "Format", "ReadOptions", "refuse_exit"]
+__all__ = ["NO_OPTIONS", "Decides", "Format", "ReadOptions", "refuse_exit"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,26 @@ class ReadOptions:
 
 
 NO_OPTIONS: Final = ReadOptions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decides:
+    """Decisions in a stream that a network was trained for: one after every so many steps.
+
+    Attributes
+    ----------
+    every
+        Steps from one decision to the next, at least 1.
+    late
+        Steps that a decision is behind what it is about.
+    """
+
+    every: int
+    late: int
+
+
+def _once(path: Path) -> Decides | None:
+    return None
 
 
 def _nothing(path: Path) -> Mapping[str, float]:
@@ -49,6 +69,8 @@ class Format:
         it takes `Assumptions`.
     recorded
         What was measured when the file was made, by the names of ``docs/checkpoint.md``; fractions, 0 to 1.
+    decides
+        When the network in a file was trained to decide; None where that is once a sample, in the end.
     """
 
     suffix: str
@@ -56,6 +78,7 @@ class Format:
     write: Callable[[Graph], bytes] | None = None
     examine: Callable[[Path, ReadOptions], Imported] | None = None
     recorded: Callable[[Path], Mapping[str, float]] = _nothing
+    decides: Callable[[Path], Decides | None] = _once
 
 
 def refuse_exit(graph: Graph, suffix: str) -> None:

@@ -18,7 +18,7 @@ from snnc.compiler import __version__
 from snnc.compiler.contract import SEMANTICS_VERSION
 from snnc.compiler.errors import CheckpointError, UnsupportedError
 from snnc.compiler.formats.fields import Fields, capital, show
-from snnc.compiler.formats.interface import Format, ReadOptions
+from snnc.compiler.formats.interface import Decides, Format, ReadOptions
 from snnc.compiler.formats.recorded_activity import read_activity
 from snnc.compiler.formats.student_v1 import upgrade
 from snnc.compiler.formats.tensorfile import read_tensors
@@ -131,7 +131,18 @@ def recorded_metrics(path: Path) -> Mapping[str, float]:
     )
 
 
-STUDENT: Final = Format(suffix=".pt", read=_read, recorded=recorded_metrics)
+def trained_decisions(path: Path) -> Decides | None:
+    """The decisions that training asked for; None where the file says of none, or nothing that can be."""
+    value = read_tensors(path)
+    config = value.get("config") if isinstance(value, dict) else None
+    every, late = (config.get(key) if isinstance(config, dict) else None for key in ("every", "label_delay"))
+    # As with metrics, nothing else relies on it.
+    if type(every) is not int or type(late) is not int or every < 1 or late < 0:
+        return None
+    return Decides(every=every, late=late)
+
+
+STUDENT: Final = Format(suffix=".pt", read=_read, recorded=recorded_metrics, decides=trained_decisions)
 
 
 def student_graph(checkpoint: Mapping[Any, Any]) -> Graph:

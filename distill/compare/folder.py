@@ -24,7 +24,8 @@ _Item = TypeVar("_Item")
 def begin(output: Path, comparison: Comparison) -> Comparison:
     """Note down what is compared in `output`, or go on with what is compared there.
 
-    Methods, students and seeds may be added to a comparison; the options that all runs share may not change.
+    Methods, students, seeds and values of what is varied may be added to a comparison; the options that all runs share,
+    and what the files hold that are named, may not change.
 
     Returns
     -------
@@ -43,6 +44,7 @@ def begin(output: Path, comparison: Comparison) -> Comparison:
             architectures=_union(before.architectures, comparison.architectures),
             seeds=_union(before.seeds, comparison.seeds),
             axes={name: _union(values, comparison.axes[name]) for name, values in before.axes.items()},
+            files={**before.files, **comparison.files},
         )
         if comparison == before:
             return before
@@ -100,9 +102,9 @@ def _check_equal(output: Path, before: Comparison, now: Comparison) -> None:
         if before.shared.get(name) != now.shared.get(name)
     ]
     changes += [
-        (f"with another file for {option}", f"with {now.files.get(option)}")
+        (f"with another file for {option}", f"with {now.files[option]}")
         for option in before.files
-        if before.files[option] != now.files.get(option)
+        if before.files[option] != now.files.get(option, before.files[option])  # no file: another option, above
     ]
     if [*before.axes] != [*now.axes]:
         varied = [f"varying {' and '.join(one.axes) or 'nothing'}" for one in (before, now)]

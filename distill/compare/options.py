@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from snnc.compiler.errors import OptionError
+from snnc.distill.class_weights import weights_file
 from snnc.distill.losses import METHODS
 from snnc.distill.options import OPTIONS
 
@@ -47,6 +48,9 @@ _PER_RUN: Final = frozenset({"--architecture", "--loss", LOSS_OPTION, "--seed", 
 _FIXED: Final = frozenset({DATA, "dataset", "device", "threads", "chip"})
 """Names of options that all runs share, and of which there is one."""
 
+_CLASS_WEIGHTS: Final = "class_weights"
+"""Name of the option whose text may be that of a file."""
+
 _METHOD_SETTINGS: Final = ("temperature", "alpha")
 
 
@@ -73,17 +77,39 @@ def shared_arguments(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     return {"threads": ("--threads", "1"), **arguments}
 
 
-def shared_files(values: Mapping[str, Any]) -> dict[str, str]:
-    """SHA-256 of every file that an option names: the same path may come to hold something else."""
+def shared_files(values: Mapping[str, Any], axes: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """SHA-256 of every file that an option names: the same path may come to hold something else.
+
+    Parameters
+    ----------
+    axes
+        Options that are varied, with their values; a file among these is called by its option and its own name.
+    """
     files = {}
     for option in shareable(()):
-        path = values.get(option.name or "")
-        if isinstance(path, Path) and option.name != DATA:
-            try:
-                files[option.opts[-1]] = hashlib.sha256(path.read_bytes()).hexdigest()
-            except OSError as error:
-                raise OptionError(f"'{path}' of {option.opts[-1]} cannot be read: {error.strerror}.") from None
+        if option.name == DATA:
+            continue
+        path = _file_of(option, values.get(option.name or ""))
+        if path is not None:
+            files[option.opts[-1]] = _digest(path, option)
+        for value in axes.get(option.opts[-1].removeprefix("--"), ()):
+            if (varied := _file_of(option, value)) is not None:
+                files[f"{option.opts[-1]} {value}"] = _digest(varied, option)
     return files
+
+
+def _file_of(option: click.Option, value: Any) -> Path | None:
+    """The file that a value of an option names, if it names one."""
+    if isinstance(value, str) and option.name == _CLASS_WEIGHTS:
+        return weights_file(value)
+    return value if isinstance(value, Path) else None
+
+
+def _digest(path: Path, option: click.Option) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise OptionError(f"'{path}' of {option.opts[-1]} cannot be read: {error.strerror}.") from None
 
 
 def variable() -> frozenset[str]:

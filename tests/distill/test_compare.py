@@ -218,6 +218,20 @@ def test_a_changed_file_is_a_changed_configuration(child, tmp_path):
     assert "another file for --teacher-from" in str(compare(tmp_path / "o", "--teacher-from", teacher).exception)
 
 
+def test_weights_of_classes_in_a_file_are_part_of_what_is_compared(child, tmp_path):
+    weights = tmp_path / "w.json"
+    weights.write_text(json.dumps([1] * 10))
+    assert compare(tmp_path / "o", "--class-weights", weights).exception is None
+    assert compare(tmp_path / "o", "--class-weights", weights).exception is None
+    assert compare(tmp_path / "v", "--vary", f"class-weights=balanced,{weights}").exception is None
+    weights.write_text(json.dumps([2] + [1] * 9))
+    assert "another file for --class-weights" in str(compare(tmp_path / "o", "--class-weights", weights).exception)
+    varied = compare(tmp_path / "v", "--vary", f"class-weights=balanced,{weights}").exception
+    assert "another file for --class-weights " in str(varied)
+    missing = compare(tmp_path / "n", "--class-weights", tmp_path / "none.json").exception
+    assert "none.json' of --class-weights cannot be read" in str(missing)
+
+
 def test_a_teacher_is_trained_once_for_all_methods_that_listen(child, tmp_path):
     methods = ("kdsnn-response", "tser", "tser:teacher=cnn")
     compare(tmp_path / "o", "--architecture", "64-8-10", "--architecture", "64-9-10", methods=methods)

@@ -72,10 +72,43 @@ def test_what_was_trained_is_what_is_measured(
     assert found[0]["decisions"][0]["accuracy"] == pytest.approx(config["metrics"]["integer_test"])
 
 
+def test_a_student_is_asked_as_it_was_trained(
+    student: Path, own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = []
+    for extra in ([], ["--every", 4, "--label-delay", 0], ["--label-delay", 1]):
+        assert evaluated(capsys, student, "--data", own, *extra, "-o", tmp_path / "o")[0] == 0
+        result = json.loads((tmp_path / "o" / "decisions.json").read_text())
+        found.append((result["every"], result["label_delay"], result["decisions"]))
+    assert found[0] == found[1]
+    assert found[0][:2] == (4, 0)
+    assert found[2][:2] == (4, 1)
+
+
+@pytest.mark.parametrize(
+    ("config", "found"),
+    [
+        ({"every": 4, "label_delay": 2}, (4, 2)),
+        ({"every": 0, "label_delay": 0}, None),
+        ({"every": "4", "label_delay": 0}, None),
+        ({"every": 4}, None),
+        ("", None),
+    ],
+)
+def test_what_a_file_says_of_decisions(config: object, found: tuple[int, int] | None, tmp_path: Path) -> None:
+    import torch
+
+    from snnc.compiler.formats.student import trained_decisions
+
+    torch.save({"config": config}, tmp_path / "student.pt")
+    decides = trained_decisions(tmp_path / "student.pt")
+    assert (None if decides is None else (decides.every, decides.late)) == found
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "Every step of 'npz' has a label"),
+        (["--every", "0"], "Every step of 'npz' has a label"),
         (["--every", "13"], "--every is 13"),
         (["--every", "4", "--label-delay", "12"], "No answer to 'npz' has a label"),
         (["--every", "4", "--answers", "0"], "--answers '0' is not a list"),
@@ -93,8 +126,8 @@ def test_one_sentence_where_nothing_can_be_judged(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--stream"], "give --every, too"),
-        (["--label-delay", "1"], "give --every, too"),
+        (["--every", "0", "--stream"], "give --every, too"),
+        (["--every", "0", "--label-delay", "1"], "give --every, too"),
         (["--every", "4", "--noise", "all"], "--noise is of samples"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,6 +73,70 @@ def test_a_recording_that_is_none_is_one_sentence(
     with pytest.raises(DataError) as raised:
         read_stream(STREAM, tmp_path / "own.npy")
     assert said in str(raised.value)
+
+
+def address_events(path: Path, **changes: Any) -> Path:
+    """Two test recordings of 10 and 5 steps of 100 microseconds, and one for training; 24 addresses as 2 x 3 x 4."""
+    stored: dict[str, Any] = {
+        "x": np.array([0, 3, 1, 2]),
+        "y": np.array([0, 2, 1, 0]),
+        "p": np.array([0, 1, 0, 1]),
+        "t": np.array([50, 950, 0, 499]),
+        "size": np.array([3, 4]),
+        "offset": np.array([0, 2, 2, 4]),
+        "length": np.array([1000, 300, 500]),
+        "part": np.array([2, 0, 2]),
+        "label": np.array([0, 1, 2]),
+    }
+    np.savez(path, **(stored | changes))
+    return path
+
+
+def test_address_events_are_a_recording(tmp_path: Path) -> None:
+    from snnc.compiler.commands.streaming import read_stream
+    from snnc.compiler.errors import OptionError
+
+    path = address_events(tmp_path / "own.npz")
+    events = read_stream(STREAM, path, step=100)
+    assert events.shape == (15, 24)
+    assert np.argwhere(events).tolist() == [[0, 0], [9, 12 + 2 * 4 + 3], [10, 1 * 4 + 1], [14, 12 + 2]]
+    with pytest.raises(OptionError, match="say with --bin how many microseconds"):
+        read_stream(STREAM, path)
+    twice = address_events(tmp_path / "twice.npz", t=np.array([50, 950, 10, 10]), x=np.array([0, 3, 1, 1]),
+                           y=np.array([0, 2, 1, 1]), p=np.array([0, 1, 0, 0]))  # fmt: skip
+    assert read_stream(STREAM, twice, step=100, merge=True).sum() == 3
+
+
+def test_a_file_of_samples_is_a_recording(tmp_path: Path) -> None:
+    from snnc.compiler.commands.streaming import read_stream
+    from snnc.compiler.errors import DataError, OptionError
+
+    events = np.random.default_rng(0).integers(0, 2, (6, 7, 24), dtype=np.uint8)
+    labels = np.arange(6) % 2
+    np.savez(tmp_path / "own.npz", x_train=events, y_train=labels, x_test=events[:3], y_test=labels[:3])
+    np.testing.assert_array_equal(read_stream(STREAM, tmp_path / "own.npz"), events[:3].reshape(21, 24))
+    with pytest.raises(OptionError, match="has steps already"):
+        read_stream(STREAM, tmp_path / "own.npz", step=10)
+    with pytest.raises(DataError, match=r"holds events of 24 x 1 x 1 addresses, but .* takes 5 x 1 x 1"):
+        read_stream(streaming(random_chain((5, 9, 3), time_steps=6)), tmp_path / "own.npz")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--bin", "100"], "give --recording, too"),
+        (["--recording", "own.npz"], "say with --bin how many microseconds"),
+        (["--recording", "none.npz"], "none.npz"),
+    ],
+)
+def test_verify_says_what_a_recording_lacks(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build = build_graph(STREAM, tmp_path / "build")
+    address_events(tmp_path / "own.npz")
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(["verify", str(build.path), "--samples", "1", *words]) in (1, 2)
+    assert said in " ".join(capsys.readouterr().err.split())
 
 
 def test_engines_that_want_all_steps_at_once_are_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
