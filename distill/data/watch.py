@@ -6,9 +6,9 @@ recording in it, ``label``, ``person`` and ``classes``; from seglearn 1.2.5 (D. 
 
 Every channel is encoded by send-on-delta (`snnc.distill.data.send_on_delta`) over the whole recording, with a quarter
 of the standard deviation of the training people's signals as its threshold, and cut into windows of 128 samples that
-overlap by half: one sample is one time step.  `watch-fine` encodes every channel three times, with thresholds of a
-tenth, a third and one standard deviation (`FINE`).  The test people (8, 9, 10) and the validation person (7) were never
-heard in training.
+overlap by half: one sample is one time step.  `watch-fine` encodes every channel six times, with thresholds from a
+twentieth to 1.6 of the standard deviation (`FINE`): 13.7 % of its addresses speak in a step.  The test people (8, 9,
+10) and the validation person (7) were never heard in training.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _STRIDE: Final = 64
 _AROUND: Final = 64
 """Samples on either side of a window, which a distorted copy of it moves in from."""
 _COARSE: Final = (0.25,)
-FINE: Final = (0.1, 0.3, 1.0)
+FINE: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Thresholds of `watch-fine`, in standard deviations."""
 _TRAINING: Final = (1, 2, 3, 4, 5, 6)
 _VALIDATION: Final = (7,)
@@ -48,7 +48,7 @@ _NAME_LIMIT: Final = 64
 class Recording:
     """What one person did: `signal` int16 ``[time, 6]``, one sample of the watch a step; its `label`.
 
-    `events` ``[time, 12]`` of 0 and 1; of `watch-fine` ``[time, 36]``, those of one share of the thresholds after
+    `events` ``[time, 12]`` of 0 and 1; of `watch-fine` ``[time, 72]``, those of one share of the thresholds after
     another.
     """
 

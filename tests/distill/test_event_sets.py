@@ -102,7 +102,7 @@ def test_whole_recordings_are_those_that_the_windows_are_cut_from(tmp_path):
 def test_finer_encoders_stand_beside_each_other(tmp_path):
     np.savez(tmp_path / "watch.npz", **(stored := recordings()))
     fine = load("watch-fine", tmp_path)
-    assert fine.shape == (36, 1, 1)
+    assert fine.shape == (72, 1, 1)
     signal, offset = stored["signal"], stored["offset"]
     for number, share in enumerate(FINE):
         encoder = SendOnDelta(thresholds=thresholds_of(signal[: offset[12]], share))
