@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from snnc.compiler.plan import EnginePlan, Plan, ProjectionPlan
 from snnc.sim.models.timing.means import Activity, Sent, operations_per_event, waits_per_event
 
 __all__ = ["MeanSample"]
+
+_APART: Final = 2
+"""Cycles of ``docs/timing.md``, "Walker of convolutions", in an engine that forwards."""
 
 
 class MeanSample:
@@ -34,9 +39,13 @@ class MeanSample:
     def step(self, t: int, free: dict[str, float], sent: dict[str, Sent]) -> None:
         """Walk what comes, then sweep."""
         engine, words = self._engine, self._words
-        now = free[engine.name]
+        now, swept = free[engine.name], t > 0
         for projection, walks, waits in self._walks:
             walk, waiting = walks[t], waits[t]
+            # Between a sweep and an accumulate, in either order, where one may need what the other has not written.
+            apart = _APART * min(1.0, walk) if engine.forwards else 0.0
+            if swept:
+                now, swept = now + apart, not apart
             if projection.delay:
                 now += walk + 1 if t >= projection.delay else 1
                 continue
@@ -47,6 +56,7 @@ class MeanSample:
             if waiting:
                 free[projection.source] = max(free[projection.source], begin + waiting * walk)
             now = max(begin + walk, come.last + come.share * walk) + (projection is not engine.main)
+            now += apart if projection is engine.main else 0.0
         free[engine.name] = now + len(engine.passes) * words
         now += engine.pipeline + engine.emission + 2
         sent[engine.name] = Sent(now, now + words - 1, 1 / words)
