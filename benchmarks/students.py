@@ -3,7 +3,8 @@
     SNNC_DATA=DIR python benchmarks/students.py
 
 For every file of `examples/students/`: the weights it has, the accuracy of its integer network (made by the compiler,
-run by the golden model) on all test images after 1 to T steps (of events at quarters of T), and in how many spikes and logits that network differs
+run by the golden model) on all test samples after 1 to T steps (of events at quarters of T), and in how many spikes and
+logits that network differs
 from the quantised torch student, restored from the file and run in float64. The table is printed and written to
 ``build/benchmarks/students.md``.
 """

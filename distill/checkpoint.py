@@ -206,9 +206,13 @@ def _converted(
 def activity_tensors(record: ActivityRecord) -> dict[str, Any]:
     """The checkpoint's ``activity``: plain values and tensors."""
     entry = activity_entry(record)
-    events = {name: torch.from_numpy(values) for name, values in entry.pop("events").items()}
+    sources: dict[str, Any] = {
+        key: {name: torch.from_numpy(values) for name, values in entry.pop(key).items()}
+        for key in ("events", "typical")
+        if key in entry
+    }
     images = {key: torch.from_numpy(entry.pop(key)) for key in tuple(entry) if key in ("pixels", "digits")}
-    return {**entry, "events": events, **images}
+    return {**entry, **sources, **images}
 
 
 def write_checkpoint(path: Path, checkpoint: Mapping[str, Any]) -> None:

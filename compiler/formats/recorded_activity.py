@@ -16,7 +16,7 @@ __all__ = ["KEY", "activity_entry", "read_activity"]
 
 KEY: Final = "activity"
 
-_KEYS: Final = frozenset({"data", "samples", "events", "pixels", "digits"})
+_KEYS: Final = frozenset({"data", "samples", "events", "pixels", "digits", "typical"})
 
 _MOST_SOURCES: Final = 4097
 """Of events: the layers that a checkpoint may have, and the input."""
@@ -31,9 +31,7 @@ def read_activity(checkpoint: Fields) -> ActivityRecord | None:
         return None
     fields = checkpoint.below(KEY)
     fields.allow(_KEYS)
-    events = fields.mapping("events")
-    if len(events) > _MOST_SOURCES:
-        raise CheckpointError(f"'events' of {fields.where} has {len(events):,} sources; {_MOST_SOURCES:,} are read.")
+    typical = {} if fields.value("typical", optional=True) is None else _sources(fields, "typical", 2)
     pixels, digits = (
         None if fields.value(key, optional=True) is None else _means(fields.value(key), f"'{key}' of {fields.where}", 2)
         for key in ("pixels", "digits")
@@ -41,9 +39,10 @@ def read_activity(checkpoint: Fields) -> ActivityRecord | None:
     return ActivityRecord(
         data=fields.text("data"),
         samples=fields.integer("samples", 1, MOST_SAMPLES),
-        events={str(name): _means(value, f"'events' of {fields.where}", 3) for name, value in events.items()},
+        events=_sources(fields, "events", 3),
         pixels=pixels,
         digits=digits,
+        typical=typical,
     )
 
 
@@ -57,7 +56,17 @@ def activity_entry(record: ActivityRecord) -> dict[str, Any]:
     for key, values in (("pixels", record.pixels), ("digits", record.digits)):
         if values is not None:
             entry[key] = values.astype(np.float32)
+    if record.typical:
+        entry["typical"] = {name: counts.astype(np.float32) for name, counts in record.typical.items()}
     return entry
+
+
+def _sources(fields: Fields, key: str, dimensions: int) -> dict[str, npt.NDArray[np.float64]]:
+    """Arrays by the name of a population."""
+    found = fields.mapping(key)
+    if len(found) > _MOST_SOURCES:
+        raise CheckpointError(f"'{key}' of {fields.where} has {len(found):,} sources; {_MOST_SOURCES:,} are read.")
+    return {str(name): _means(value, f"'{key}' of {fields.where}", dimensions) for name, value in found.items()}
 
 
 def _means(value: object, where: str, dimensions: int) -> npt.NDArray[np.float64]:

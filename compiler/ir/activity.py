@@ -7,15 +7,18 @@ model knows nothing of it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MOST_SAMPLES", "ActivityRecord", "most_digits"]
+__all__ = ["MOST_SAMPLES", "MOST_TYPICAL", "ActivityRecord", "most_digits"]
 
 MOST_SAMPLES: Final = 2**31
+
+MOST_TYPICAL: Final = 64
+"""Samples whose steps are recorded each on their own."""
 
 _FloatArray = npt.NDArray[np.float64]
 
@@ -36,6 +39,10 @@ class ActivityRecord:
     pixels, digits
         Of a direct input: pixels that are not 0, and their signed digits (`snnc.sim.models.timing.digits`), at each
         position, ``(row, column)``. None for spikes.
+    typical
+        Of a few samples, from one that sends little to one that sends much: spikes of each step, ``(sample, time)``,
+        by the same names as `events`. Where a network waits for one thing in a quiet step and for another in a loud
+        one, a mean sample takes fewer cycles than samples do in the mean. Empty where nobody noted them.
     """
 
     data: str
@@ -43,6 +50,7 @@ class ActivityRecord:
     events: Mapping[str, _FloatArray]
     pixels: _FloatArray | None = None
     digits: _FloatArray | None = None
+    typical: Mapping[str, _FloatArray] = field(default_factory=dict)
 
     @property
     def time_steps(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.errors import CheckpointError, UnsupportedError
-from snnc.compiler.ir.activity import MOST_SAMPLES, ActivityRecord, most_digits
+from snnc.compiler.ir.activity import MOST_SAMPLES, MOST_TYPICAL, ActivityRecord, most_digits
 from snnc.compiler.ir.exits import LARGEST_MARGIN, Exit
 from snnc.compiler.ir.graph import Graph, Level, Population
 from snnc.compiler.ir.neurons import Array, Comparison, Encoding, InputSource, IntegrateAndFire, Readout, Reset
@@ -187,6 +187,8 @@ def _verify_activity(graph: Graph, record: ActivityRecord) -> None:
     for name, events in record.events.items():
         shape = (record.time_steps, *wanted[name].shape[1:])
         _verify_sums(f"the spikes of '{name}'", events, shape, wanted[name].channels)
+    if record.typical:
+        _verify_typical(record, {name: wanted[name].size for name in record.events})
     if (record.pixels is not None, record.digits is not None) != (direct, direct):
         raise _bad_activity(f"has {'no' if direct else 'an'} image")
     if record.pixels is None or record.digits is None:
@@ -197,6 +199,17 @@ def _verify_activity(graph: Graph, record: ActivityRecord) -> None:
     # Sums of a mean in single precision.
     if (record.digits < record.pixels * 0.999).any() or (record.digits > record.pixels * most * 1.001).any():
         raise _bad_activity("has a pixel with more or fewer digits than it can have")
+
+
+def _verify_typical(record: ActivityRecord, sizes: Mapping[str, int]) -> None:
+    """Spikes of the steps of a few samples, of the same populations."""
+    if record.typical.keys() != sizes.keys():
+        raise _bad_activity("has typical samples of other populations than events")
+    count = len(next(iter(record.typical.values())))
+    if not 1 <= count <= MOST_TYPICAL:
+        raise _bad_activity(f"has {count} typical samples, where 1 to {MOST_TYPICAL} are possible")
+    for name, counts in record.typical.items():
+        _verify_sums(f"the typical spikes of '{name}'", counts, (count, record.time_steps), sizes[name])
 
 
 def _verify_sums(what: str, values: npt.NDArray[np.float64], shape: tuple[int, ...], most: int) -> None:

@@ -245,7 +245,8 @@ def _relayed_input(graph: Graph) -> tuple[Graph, list[str]]:
     activity = graph.activity
     if activity is not None:
         events = {**activity.events, relay.name: activity.events[source.name]}
-        activity = dataclasses.replace(activity, events=events)
+        typical = {**activity.typical, relay.name: activity.typical[source.name]} if activity.typical else {}
+        activity = dataclasses.replace(activity, events=events, typical=typical)
     graph = dataclasses.replace(
         graph,
         populations=(source, relay, *graph.layers),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,10 @@ from snnc.sim.models.inputs import Samples, encoded_batches
 from snnc.sim.models.threads import in_order
 from snnc.sim.models.timing.digits import digit_count
 
-__all__ = ["ActivityTally", "measure_activity"]
+__all__ = ["TYPICAL", "ActivityTally", "measure_activity"]
+
+TYPICAL: Final = 8
+"""Samples of which it is noted how much they send in each step."""
 
 
 class ActivityTally:
@@ -29,6 +32,8 @@ class ActivityTally:
         self._events: dict[str, npt.NDArray[np.int64]] = {}
         self._pixels: npt.NDArray[np.int64] | None = None
         self._digits: npt.NDArray[np.int64] | None = None
+        self._steps: dict[str, list[npt.NDArray[np.int64]]] = {}
+        """Of events: spikes of each step of each sample, ``(time, sample)``, batch by batch."""
 
     def add(self, inputs: npt.NDArray[Any], spikes: Mapping[str, npt.NDArray[np.bool_]]) -> None:
         """Count a batch.
@@ -56,6 +61,8 @@ class ActivityTally:
             # Over the batch, which is the long axis, then over the channels.
             counts = np.count_nonzero(fired, axis=1).reshape(-1, channels, rows, columns).sum(axis=1)
             self._events[name] = self._events[name] + counts if name in self._events else counts
+            if graph.source.encoding is not Encoding.DIRECT:
+                self._steps.setdefault(name, []).append(np.count_nonzero(fired.reshape(*fired.shape[:2], -1), axis=2))
 
     def record(self) -> ActivityRecord:
         """The mean of what was counted.
@@ -76,7 +83,21 @@ class ActivityTally:
             events={name: frozen(counts / self._samples) for name, counts in self._events.items()},
             pixels=pixels,
             digits=digits,
+            typical=self._typical(),
         )
+
+    def _typical(self) -> dict[str, npt.NDArray[np.float64]]:
+        """`TYPICAL` samples, the middle ones of as many equal parts of all, by how much they send altogether.
+
+        Empty of images, whose pixels all come at once.
+        """
+        steps = {name: np.concatenate(batches, axis=1) for name, batches in self._steps.items()}
+        if not steps:
+            return {}
+        order = np.argsort(sum(counts.sum(axis=0) for counts in steps.values()), kind="stable")
+        count = min(TYPICAL, self._samples)
+        chosen = order[(np.arange(count) * 2 + 1) * self._samples // (2 * count)]
+        return {name: frozen(counts[:, chosen].T.astype(np.float64)) for name, counts in steps.items()}
 
 
 def measure_activity(

@@ -27,7 +27,7 @@ def test_every_student_has_its_record_and_is_small(students):
         assert checkpoint["activity"] is not None
         activity = checkpoint["activity"]
         pixels = [activity[key] for key in ("pixels", "digits") if key in activity]  # events have none
-        recorded = [*activity["events"].values(), *pixels]
+        recorded = [*activity["events"].values(), *activity.get("typical", {}).values(), *pixels]
         numbers += sum(tensor.numel() for tensor in recorded)
         # Each tensor is a file of its own in the archive, with a head.
         assert path.stat().st_size == record["bytes"] < 4 * numbers + 500 * len(recorded) + 20_000

@@ -47,7 +47,9 @@ class MeanSample:
             if swept:
                 now, swept = now + apart, not apart
             if projection.delay:
-                now += walk + 1 if t >= projection.delay else 1
+                # The first words of a delay are offered a cycle after the step before has ended.
+                first = t > 0 and projection is engine.projections[0]
+                now += first + (walk + 1 if t >= projection.delay else 1)
                 continue
             if projection.digits is not None:
                 walk += words

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -87,7 +87,25 @@ def recorded(record: ActivityRecord, graph: Graph) -> Activity:
     sources = {name: _source(events) for name, events in record.events.items()}
     if record.pixels is not None and record.digits is not None:
         sources[graph.input.name] = dataclasses.replace(_source(record.digits[np.newaxis]), pixels=record.pixels)
-    return Activity(sources=sources, time_steps=graph.time_steps)
+    return Activity(sources=sources, time_steps=graph.time_steps, typical=_typical(record, sources, graph.time_steps))
+
+
+def _typical(record: ActivityRecord, sources: Mapping[str, SourceActivity], time_steps: int) -> tuple[Activity, ...]:
+    """The samples that were noted down each on their own; where their spikes are, is as in the mean sample."""
+    count = len(next(iter(record.typical.values()), ()))
+    return tuple(
+        Activity(
+            sources={
+                **sources,
+                **{
+                    name: dataclasses.replace(sources[name], steps=tuple(counts[number].tolist()))
+                    for name, counts in record.typical.items()
+                },
+            },
+            time_steps=time_steps,
+        )
+        for number in range(count)
+    )
 
 
 def _source(events: npt.NDArray[np.float64]) -> SourceActivity:
@@ -106,7 +124,33 @@ def expected(graph: Graph) -> Activity:
 
 
 def estimate(plan: Plan, activity: Activity) -> Estimate:
-    """Follow a mean sample through the network, step by step and engine by engine.
+    """Follow a mean sample through the network.
+
+    Where typical samples are known, the cycles are more by what these take in the mean above their own mean sample:
+    engines that wait for each other take as long as the slower one, which is not the same in every step and sample.
+    """
+    found = _follow(plan, activity)
+    if not activity.typical:
+        return found
+    each = [_follow(plan, sample).cycles for sample in activity.typical]
+    more = sum(each) / len(each) - _follow(plan, _mean(activity.typical)).cycles
+    return dataclasses.replace(found, cycles=found.cycles + max(0.0, more))
+
+
+def _mean(samples: Sequence[Activity]) -> Activity:
+    """The mean of samples whose spikes are at the same places."""
+    steps = {
+        name: tuple(
+            sum(sent) / len(samples) for sent in zip(*(one.sources[name].steps for one in samples), strict=True)
+        )
+        for name in samples[0].sources
+    }
+    sources = {name: dataclasses.replace(source, steps=steps[name]) for name, source in samples[0].sources.items()}
+    return Activity(sources=sources, time_steps=samples[0].time_steps)
+
+
+def _follow(plan: Plan, activity: Activity) -> Estimate:
+    """Follow a sample through the network, step by step and engine by engine.
 
     An engine begins a step when it is done with the last one and the first spike word of its main source has arrived;
     it cannot sweep before the last word has, and a source cannot go on before that word has found room. What side

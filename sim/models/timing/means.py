@@ -60,10 +60,13 @@ class Activity:
         What each population sends, by its name.
     time_steps
         ``T``.
+    typical
+        A few samples that together are nearly as all of them, where they are known.
     """
 
     sources: Mapping[str, SourceActivity]
     time_steps: int
+    typical: tuple[Activity, ...] = ()
 
     @property
     def events(self) -> Mapping[str, float]:

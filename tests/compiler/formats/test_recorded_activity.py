@@ -41,6 +41,22 @@ def test_there_and_back() -> None:
     assert student_graph(changed(plain, "activity", None)).activity is None
 
 
+def test_typical_samples_there_and_back() -> None:
+    plain = recorded()
+    plain["activity"]["typical"] = {"hidden0": np.array([[1, 2, 0, 6], [0, 0, 1, 1]], np.float32)}
+    graph = student_graph(plain)
+    verify(graph)
+    assert graph.activity is not None
+    again = student_graph(checkpoint() | {"activity": activity_entry(graph.activity)}).activity
+    assert again is not None
+    np.testing.assert_array_equal(again.typical["hidden0"], plain["activity"]["typical"]["hidden0"])
+    without = student_graph(recorded()).activity
+    assert without is not None
+    assert without.typical == {}
+    with pytest.raises(CheckpointError, match="float32 tensors of 2 dimensions"):
+        student_graph(changed(plain, "activity/typical/hidden0", np.zeros((4, 1, 1), np.float32)))
+
+
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [

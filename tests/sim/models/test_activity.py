@@ -13,7 +13,7 @@ from snnc.compiler.formats.random_network import random_graph
 from snnc.compiler.ir import ActivityRecord, Encoding, Graph, verify
 from snnc.compiler.ir.model import model_hash
 from snnc.compiler.passes.lower import lowered
-from snnc.sim.models.activity import ActivityTally, measure_activity
+from snnc.sim.models.activity import TYPICAL, ActivityTally, measure_activity
 from snnc.sim.models.inputs import Samples
 from snnc.sim.models.timing.digits import digit_count
 
@@ -41,6 +41,50 @@ def test_spikes_by_step_and_position() -> None:
             expected[t, neuron % 20 // 4, neuron % 4] += 1 / 7
         assert neuron < 20 * channels
         np.testing.assert_allclose(record.events[name], expected)
+
+
+def test_typical_samples_are_the_middles_of_equal_parts() -> None:
+    graph = network(Encoding.EVENTS)
+    generator = np.random.default_rng(0)
+    rates = generator.permutation(40)[:, None] / 50
+    inputs = generator.random((3, 40, 40)) < rates
+    spikes = generator.random((3, 40, 60)) < rates
+    tally = ActivityTally(graph, "noise")
+    for part in (slice(0, 15), slice(15, 40)):
+        tally.add(inputs[:, part], {"hidden0": spikes[:, part]})
+    record = tally.record()
+    verify(dataclasses.replace(graph, activity=record))
+    sent = {"input": inputs.sum(axis=2), "hidden0": spikes.sum(axis=2)}
+    order = np.argsort((sent["input"] + sent["hidden0"]).sum(axis=0), kind="stable")
+    assert TYPICAL == 8
+    for name, counts in sent.items():
+        np.testing.assert_array_equal(record.typical[name], counts.T[order[2::5]])
+    few = ActivityTally(graph, "noise")
+    few.add(inputs[:, :3], {"hidden0": spikes[:, :3]})
+    assert few.record().typical["input"].shape == (3, 3)
+
+
+def test_images_have_no_typical_samples() -> None:
+    graph = network(Encoding.DIRECT)
+    tally = ActivityTally(graph, "noise")
+    tally.add(np.ones((6, 40), np.int64), {"hidden0": np.zeros((3, 6, 60), np.bool_)})
+    assert tally.record().typical == {}
+
+
+@pytest.mark.parametrize(
+    ("typical", "said"),
+    [
+        ({"input": np.ones((2, 3))}, "of other populations"),
+        ({"input": np.ones((2, 3)), "hidden0": np.ones((1, 3))}, r"shape \[1, 3\]"),
+        ({"input": np.ones((2, 2)), "hidden0": np.ones((2, 2))}, r"shape \[2, 2\]"),
+        ({"input": np.ones((65, 3)), "hidden0": np.ones((65, 3))}, "65 typical samples"),
+        ({"input": np.full((2, 3), 41.0), "hidden0": np.ones((2, 3))}, "reaches from 41 to 41"),
+        ({"input": np.ones((2, 3)), "hidden0": np.full((2, 3), np.nan)}, "reaches from nan"),
+    ],
+)
+def test_typical_samples_of_no_such_network_are_refused(typical: dict[str, np.ndarray], said: str) -> None:
+    with pytest.raises(CheckpointError, match=said):
+        verify(changed(network(Encoding.EVENTS), typical=typical))
 
 
 def test_pixels_and_their_digits() -> None:

@@ -127,6 +127,33 @@ def test_what_was_measured_gives_the_cycles(encoding: Encoding, target: str, dev
     assert abs(typical / found.operations["hidden1"] - 1) > 0.1
 
 
+def test_samples_that_are_loud_in_turn_take_longer_than_their_mean() -> None:
+    """Taps behind a relayed input: engines wait for each other in quiet steps, and for their own work in loud ones."""
+    network = RandomNetwork(architecture="48-16t3x2-16t3-10", time_steps=24)
+    graph = dataclasses.replace(random_graph(network), activity=None)
+    generator = np.random.default_rng(4)
+    begins, loud = generator.integers(0, 20, 60), generator.random(60) * 0.8
+    now = np.arange(24)[:, None]
+    rates = np.where((now >= begins) & (now < begins + 8), loud, 0.01)[..., None]
+    inputs = generator.random((24, 60, 48)) < rates
+    trace = golden.run(graph, inputs, time_steps=24)
+    spikes = {layer.name: trace.populations[layer.name].spikes for layer in graph.layers[:-1]}
+    tally = ActivityTally(graph, "made for a test")
+    tally.add(inputs, spikes)
+    record = tally.record()
+    graph = dataclasses.replace(graph, activity=record)
+    design = run_passes(design_of(graph, target="ecp5", device="45k"), passes_before("emit"))
+    plan, lowered = design.complete_plan, design.graph
+    prediction = predict(
+        plan, stimulus(Encoding.EVENTS, inputs, time_steps=24), {**spikes, plan.engines[0].name: inputs}
+    )
+    found = estimate(plan, expected(lowered))
+    assert found.cycles == pytest.approx(prediction.cycles.mean(), rel=0.05)
+    alone = dataclasses.replace(expected(lowered), typical=())
+    assert estimate(plan, alone).cycles < 0.97 * found.cycles
+    assert estimate(plan, alone).operations == found.operations
+
+
 @pytest.mark.parametrize(("target", "device"), [("ice40", "hx8k"), ("ecp5", "45k")])
 @pytest.mark.parametrize("lanes", [None, (12, 8, 6, 5), (6, 4, 4, 5)])  # narrow words are often blank
 def test_words_that_gather_follow_each_other_by_rows(target: str, device: str, lanes: tuple[int, ...] | None) -> None:
