@@ -12,6 +12,7 @@ from types import MappingProxyType
 from snnc.distill.teachers.cnn import Cnn
 from snnc.distill.teachers.interface import Teacher, TeacherOutputs, as_input, teacher_logits
 from snnc.distill.teachers.mlp import Mlp
+from snnc.distill.teachers.rates import Rates
 from snnc.distill.teachers.resnet import ResNet
 from snnc.distill.teachers.spiking import SpikingTeacher
 from snnc.distill.teachers.vgg import Vgg
@@ -35,15 +36,18 @@ class TeacherKind(Enum):
     """For 8x8 images: 84k weights; no features."""
     CNN = "cnn"
     """Quick: 0.36M weights and 2.5M multiplications at 28x28; features, but no class activation map."""
+    RATES = "rates"
+    """For events of few addresses: logistic regression on the roots of their rates; no features."""
     VGG = "vgg"
     """0.16M weights and 12M multiplications at 28x28, 17M at 32x32; features and class activation map."""
     RESNET = "resnet"
     """WRN-16-2: 0.69M weights and 101M multiplications at 32x32; features and class activation map."""
 
 
-TEACHERS: Mapping[TeacherKind, type[Mlp] | type[Cnn] | type[Vgg] | type[ResNet]] = MappingProxyType(
+TEACHERS: Mapping[TeacherKind, type[Mlp] | type[Rates] | type[Cnn] | type[Vgg] | type[ResNet]] = MappingProxyType(
     {
         TeacherKind.MLP: Mlp,
+        TeacherKind.RATES: Rates,
         TeacherKind.CNN: Cnn,
         TeacherKind.VGG: Vgg,
         TeacherKind.RESNET: ResNet,

@@ -12,7 +12,7 @@ from snnc.distill.teachers import TEACHERS, SpikingTeacher, TeacherKind, as_inpu
 from snnc.distill.teachers.interface import PooledTeacher, negative_mean
 
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (1, 64, 32), (2, 13, 9)]
-WITH_FEATURES = [kind for kind in TeacherKind if kind is not TeacherKind.MLP]
+WITH_FEATURES = [kind for kind in TeacherKind if kind not in (TeacherKind.MLP, TeacherKind.RATES)]
 POOLED = [kind for kind in TeacherKind if issubclass(TEACHERS[kind], PooledTeacher)]
 
 
@@ -47,6 +47,14 @@ def test_every_kind_takes_every_shape(kind, shape):
     logits = teacher_for(kind, shape, 7)(images_of(shape))
     assert logits.shape == (4, 7)
     assert logits.isfinite().all()
+
+
+def test_rates_are_rooted_standardised_and_weighed():
+    teacher, images = teacher_for(TeacherKind.RATES, (2, 13, 9)), images_of((2, 13, 9))
+    _, _, norm, _, linear = teacher
+    standard = (images.flatten(1).sqrt() - norm.running_mean) / torch.sqrt(norm.running_var + norm.eps)
+    expected = (standard * norm.weight + norm.bias) @ linear.weight.T + linear.bias
+    torch.testing.assert_close(teacher(images), expected)
 
 
 @pytest.mark.parametrize("kind", WITH_FEATURES)
@@ -97,7 +105,7 @@ def test_a_teacher_at_work_is_deterministic(kind):
         assert torch.equal(value, before[name]), name
 
 
-@pytest.mark.parametrize("kind", TeacherKind)
+@pytest.mark.parametrize("kind", [kind for kind in TeacherKind if kind is not TeacherKind.RATES])
 def test_a_width_makes_a_teacher_larger(kind):
     sizes = [sum(p.numel() for p in build_teacher(kind, (1, 16, 16), 10, width=width).parameters()) for width in (2, 4)]
     assert sizes[0] < sizes[1]
