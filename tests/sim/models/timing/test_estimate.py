@@ -127,6 +127,25 @@ def test_what_was_measured_gives_the_cycles(encoding: Encoding, target: str, dev
     assert abs(typical / found.operations["hidden1"] - 1) > 0.1
 
 
+@pytest.mark.parametrize(
+    "architecture", ["3x32x1-16t3x2-10", "3x32x1-8c5x1s2x1-10", "2x8x8-8c3-10", "2x8x8-a2-8c3s2-10"]
+)
+def test_sweeps_and_events_are_kept_apart_where_an_engine_forwards(architecture: str) -> None:
+    graph = dataclasses.replace(random_graph(RandomNetwork(architecture=architecture, time_steps=12)), activity=None)
+    inputs = np.random.default_rng(4).random((12, 60, graph.input.size)) < 0.05
+    trace = golden.run(graph, inputs, time_steps=12)
+    spikes = {layer.name: trace.populations[layer.name].spikes for layer in graph.layers[:-1]}
+    tally = ActivityTally(graph, "made for a test")
+    tally.add(inputs, spikes)
+    graph = dataclasses.replace(graph, activity=tally.record())
+    design = run_passes(design_of(graph, target="ecp5", device="25k"), passes_before("emit"))
+    plan = design.complete_plan
+    assert plan.engines[0].forwards
+    relayed = {engine.name: inputs for engine in plan.engines[:-1] if engine.name not in spikes}
+    prediction = predict(plan, stimulus(Encoding.EVENTS, inputs, time_steps=12), {**spikes, **relayed})
+    assert estimate(plan, expected(design.graph)).cycles == pytest.approx(prediction.cycles.mean(), rel=0.02)
+
+
 def test_samples_that_are_loud_in_turn_take_longer_than_their_mean() -> None:
     """Taps behind a relayed input: engines wait for each other in quiet steps, and for their own work in loud ones."""
     network = RandomNetwork(architecture="48-16t3x2-16t3-10", time_steps=24)
