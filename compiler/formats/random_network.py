@@ -145,7 +145,8 @@ def _activity(graph: Graph, runs: Sequence[_Run]) -> ActivityRecord:
     inputs, *spikes = (run.reshape(*run.shape[:2], -1) for run in runs)
     fired = {layer.name: run != 0 for layer, run in zip(graph.layers[:-1], spikes, strict=False)}
     tally.add(inputs[0] if graph.source.encoding is Encoding.DIRECT else inputs, fired)
-    return tally.record()
+    # The inputs of all samples and steps are drawn alike: none is typical of anything.
+    return dataclasses.replace(tally.record(), typical={})
 
 
 def _input_run(options: RandomNetwork, architecture: Architecture, bits: int, generator: np.random.Generator) -> _Run:
