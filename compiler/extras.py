@@ -28,6 +28,8 @@ EXTRAS: Final[Mapping[str, str]] = MappingProxyType(
         "onnxruntime": "onnx",
         "pylibfst": "waves",
         "serial": "boards",
+        "optuna": "explore",
+        "distributed": "explore",
     }
 )
 """By the name of a module, the first extra that brings it. A family's tools name their own (`compiler.tools`)."""

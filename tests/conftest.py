@@ -22,6 +22,8 @@ HEAVY: Mapping[str, str] = {
     "compiler/commands/test_distill.py": "trains",
     "compiler/commands/test_evaluate.py": "draws reports",
     "compiler/commands/test_synth.py": "places and routes",
+    "compiler/explore/test_machines.py": "a scheduler and its workers",
+    "compiler/explore/test_search.py": "asks hundreds of times",
     "compiler/formats/nir/test_hostile.py": "hundreds of damaged files",
     "compiler/formats/nir/test_reader.py::test_every_spike_is_that_of_the_equation": "many steps of each",
     "compiler/formats/nir/test_writer.py::test_any_network_reads_back": "drawn networks, in files",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import click
 from rich import box
+from rich.progress import Progress
 from rich.table import Table
 
 from snnc.compiler.build.folder import replace_file
@@ -18,9 +20,11 @@ from snnc.compiler.design import Engines, Objective, Options
 from snnc.compiler.errors import InterruptedRun, OptionError
 from snnc.compiler.explore.budget import Answer, answer, parse_budget
 from snnc.compiler.explore.findings import measured, planned, prepare
-from snnc.compiler.explore.grid import Data, Grid, Keys
+from snnc.compiler.explore.grid import Data, Grid, Keys, Point
+from snnc.compiler.explore.machines import on_machines
 from snnc.compiler.explore.page import render_exploration
 from snnc.compiler.explore.results import RESULTS, Results, open_results
+from snnc.compiler.explore.search import Search
 from snnc.compiler.explore.table import AXES, Row, front, row_of, table_csv
 from snnc.compiler.explore.work import cores, in_processes
 from snnc.compiler.pipeline import integer_network
@@ -40,6 +44,9 @@ _LENGTHS: Final = 4
 """Numbers of time steps that are tried unasked."""
 
 _Item = TypeVar("_Item")
+
+_Planner: TypeAlias = Callable[..., Iterator[tuple[Point, Mapping[str, Any]]]]
+"""Gives points with their plans, as they are done."""
 
 
 @click.command("explore")
@@ -67,6 +74,10 @@ _Item = TypeVar("_Item")
 @click.option("--costs", default="fp32", show_default=True, metavar="TABLE", help="Of modelled energy; snnc evaluate.")
 @click.option("--budget", metavar="TERMS", help="Say which to take: '<=20us, <=50% logic of up5k, >=99% accuracy'.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes at a time. Default: one for each core.")
+@click.option("--search", metavar="N", type=click.IntRange(min=1), help="Not all points, but N that a search picks.")
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Of Dask: plan on its workers, instead of the cores of this machine."
+)
 @click.option("--all", "everything", is_flag=True, help="Show all points, instead of those that nothing beats.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), default=Path("build/explore"), show_default=True, help="Folder."
@@ -87,6 +98,8 @@ def explore_command(
     costs: str,
     budget: str | None,
     jobs: int | None,
+    search: int | None,
+    scheduler: str | None,
     everything: bool,
     output: Path,
 ) -> int:
@@ -106,6 +119,8 @@ def explore_command(
         lanes=[parse_lanes(one) for one in lanes],
         engines=_named(engines, "--engines", {one.value: one for one in Engines}, engines),
     )
+    from snnc.compiler.commands.console import progress_bar
+
     clocks = _clocks(mhz, grid.devices)
     known = [
         load_samples(
@@ -115,19 +130,28 @@ def explore_command(
     ]
     material = Data(name=name, path=data, samples=known[0], timed=min(timed, len(known[0])), costs=load_costs(costs))
     keys = Keys(grid, material)
+    plan_all: _Planner = (
+        partial(in_processes, planned, jobs=jobs or cores())
+        if scheduler is None
+        else partial(on_machines, planned, address=scheduler, files=keys.files)
+    )
     with open_results(output) as results:
+        rows: list[Row] = []
         try:
-            _work(grid, material, keys, results, jobs or cores())
+            with progress_bar() as bar:
+                progress = _Progress(bar)
+                for points in _rounds(grid, search, rows):
+                    _work(points, material, keys, results, plan_all, progress)
+                    rows += [
+                        row_of(point, results[keys.of_variant(point.variant)], results[keys.of_point(point)], clocks)
+                        for point in points
+                    ]
         except KeyboardInterrupt:
             done = sum(keys.of_point(point) in results for point in grid.points)
             raise InterruptedRun(
                 f"interrupted: {done:,} of {len(grid.points):,} points are kept in '{output / RESULTS}'; the same "
                 "command goes on."
             ) from None
-        rows = [
-            row_of(point, results[keys.of_variant(point.variant)], results[keys.of_point(point)], clocks)
-            for point in grid.points
-        ]
         replace_file(output / TABLE, table_csv(rows))
         found = None if terms is None else answer(rows, terms)
         said = [] if found is None else _sentences(found, budget or "")
@@ -143,24 +167,51 @@ def explore_command(
     return 1 if found is not None and found.taken is None else 0
 
 
-def _work(grid: Grid, data: Data, keys: Keys, results: Results, jobs: int) -> None:
-    """Find out what is not known yet: first of each variant, on threads; then of each point, in processes."""
-    from snnc.compiler.commands.console import progress_bar
+def _rounds(grid: Grid, search: int | None, rows: Sequence[Row]) -> Iterator[Sequence[Point]]:
+    """The points to work out: all at once, or so many that a search picks by the `rows` of those before."""
+    if search is None or search >= len(grid.points):
+        yield grid.points
+        return
+    picks, told = Search(grid), 0
+    while points := picks.ask(search - told):
+        yield points
+        picks.tell(rows[told:])
+        told = len(rows)
 
-    variants = [one for one in grid.variants if keys.of_variant(one) not in results]
-    points = [one for one in grid.points if keys.of_point(one) not in results]
-    with progress_bar() as bar:
-        task = bar.add_task("golden model", total=len(variants) * len(data.samples))
-        for variant in variants:
-            results.add(
-                keys.of_variant(variant),
-                measured(variant, data, progress=lambda done: bar.update(task, advance=done)),
-            )
-        task = bar.add_task("plans and cycles", total=len(points))
-        few = data.samples.first(data.timed)
-        for point, found in in_processes(planned, points, prepare=prepare, arguments=(few,), jobs=jobs):
-            results.add(keys.of_point(point), found)
-            bar.update(task, advance=1)
+
+class _Progress:
+    """How much is done of what is known to be needed."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._samples, self._points = (bar.add_task(name, total=0) for name in ("golden model", "plans and cycles"))
+
+    def need(self, samples: int, points: int) -> None:
+        """So much more."""
+        for task, more in ((self._samples, samples), (self._points, points)):
+            self._bar.update(task, total=(self._bar.tasks[task].total or 0) + more)
+
+    def samples(self, done: int) -> None:
+        self._bar.update(self._samples, advance=done)
+
+    def point(self) -> None:
+        self._bar.update(self._points, advance=1)
+
+
+def _work(
+    points: Sequence[Point], data: Data, keys: Keys, results: Results, plan_all: _Planner, progress: _Progress
+) -> None:
+    """Find out what is not known yet: first of each variant, on threads; then of each point."""
+    needed = dict.fromkeys(one.variant for one in points)
+    variants = [one for one in needed if keys.of_variant(one) not in results]
+    points = [one for one in points if keys.of_point(one) not in results]
+    progress.need(len(variants) * len(data.samples), len(points))
+    for variant in variants:
+        results.add(keys.of_variant(variant), measured(variant, data, progress=progress.samples))
+    few = data.samples.first(data.timed)
+    for point, found in plan_all(points, prepare=prepare, arguments=(few,)):
+        results.add(keys.of_point(point), found)
+        progress.point()
 
 
 def _show(rows: Sequence[Row]) -> None:

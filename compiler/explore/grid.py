@@ -20,7 +20,7 @@ from snnc.distill.data.sparse import as_sparse
 from snnc.sim.evaluation.energy import CostTable
 from snnc.sim.models.inputs import Samples
 
-__all__ = ["Data", "Grid", "Keys", "Lanes", "Point", "Variant", "lanes_text"]
+__all__ = ["Data", "Grid", "Keys", "Lanes", "Point", "Variant", "digest_of", "lanes_text"]
 
 Lanes = tuple[tuple[int, int], ...]
 """Of each layer: lanes, and column banks."""
@@ -156,10 +156,16 @@ class Grid:
 
 
 class Keys:
-    """By what a result is found again: a hash of everything that it depends on."""
+    """By what a result is found again: a hash of everything that it depends on.
+
+    Attributes
+    ----------
+    files
+        The students' files, with the SHA-256 of each.
+    """
 
     def __init__(self, grid: Grid, data: Data) -> None:
-        self._files = {student: _digest(student.read_bytes()) for student in grid.students}
+        self.files: Mapping[Path, str] = {student: digest_of(student) for student in grid.students}
         self._samples = samples_digest(data.samples)
         self._timed = samples_digest(data.samples.first(data.timed))
         self._costs = dataclasses.asdict(data.costs)
@@ -181,7 +187,7 @@ class Keys:
 
     def _variant(self, variant: Variant) -> dict[str, Any]:
         return {
-            "file": self._files[variant.student],
+            "file": self.files[variant.student],
             "weight_bits": variant.weight_bits,
             "time_steps": variant.time_steps,
             "versions": [__version__, SEMANTICS_VERSION, TIMING_VERSION, PLAN_VERSION],
@@ -202,6 +208,11 @@ def samples_digest(samples: Samples) -> str:
         digest.update(samples.images.tobytes())
     digest.update(samples.labels.tobytes())
     return digest.hexdigest()
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    return _digest(path.read_bytes())
 
 
 def _hashed(facts: Mapping[str, Any]) -> str:
