@@ -1,6 +1,6 @@
 """The results of a sample, kept until the host asks for them."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,6 +15,8 @@ __all__ = ["Results"]
 class Results(wiring.Component):
     """Takes result beats and writes them into a buffer, a byte a cycle: the logits as they come, then what is before
     them, cycles (from the sample's last beat in to its last beat out, 4 bytes) and class (2 bytes).
+
+    Where a network has an early exit, results may be complete before the sample's last beat went in: after 0 cycles.
 
     Members
     -------
@@ -39,6 +41,7 @@ class Results(wiring.Component):
 
     def __init__(self, readout: EnginePlan) -> None:
         self._bytes = logit_bytes(readout)
+        self._exits = readout.population.exit is not None
         super().__init__(
             {
                 "i": In(stream.Signature(result_beat(readout))),
@@ -61,6 +64,7 @@ class Results(wiring.Component):
         logit, clock = Signal(8 * self._bytes), Signal(32)
         best = Signal.like(beat.best)
         header, running = Signal(), Signal()
+        completes, early = Signal(), Signal()
         m.d.comb += [
             logit.eq(beat.logit),  # extends its sign
             self.position.eq(place),
@@ -82,7 +86,15 @@ class Results(wiring.Component):
                     m.d.comb += self.i.ready.eq(1)
                     m.d.sync += part.eq(0)
                     with m.If(beat.last):
+                        m.d.comb += completes.eq(1)
                         m.d.sync += [header.eq(1), place.eq(0), best.eq(beat.best), running.eq(0), clock.eq(clock)]
-        with m.If(self.ended):
+        begins: Value = self.ended
+        if self._exits:
+            begins = self.ended & ~early & ~completes
+            with m.If(completes & ~running):
+                m.d.sync += [early.eq(1), clock.eq(0), self.ready.eq(0)]
+            with m.If(self.ended):
+                m.d.sync += early.eq(0)
+        with m.If(begins):
             m.d.sync += [running.eq(1), clock.eq(1), self.ready.eq(0)]
         return m

@@ -14,7 +14,7 @@ from snnc.compiler.boards.clocks import oscillator
 from snnc.compiler.build.folder import open_build
 from snnc.compiler.commands.board_top import flash_load, top_for
 from snnc.compiler.commands.verify import dataset_inputs, random_inputs
-from snnc.compiler.ir import Encoding
+from snnc.compiler.ir import Encoding, Exit
 from snnc.compiler.link import LinkError
 from snnc.compiler.link.mlperf import Runner
 from snnc.compiler.link.port import Port
@@ -139,9 +139,11 @@ def test_what_is_no_command_is_told_so_and_nothing_hangs(digits):
         assert len(list(checked(found, build, inputs, time_steps=build.plan.time_steps))) == 3
 
 
+@pytest.mark.parametrize("leaves", [None, Exit(margin=3, steps=(1, 2, 3))], ids=["no exit", "early exit"])
 @pytest.mark.parametrize("encoding", [Encoding.EVENTS, Encoding.DIRECT])
-def test_spikes_and_pixels_of_any_network(encoding, tmp_path):
-    build = build_graph(random_chain((13, 6, 3), encoding=encoding, seed=2), tmp_path / "build", lanes=(2, 3))
+def test_spikes_and_pixels_of_any_network(encoding, leaves, tmp_path):
+    graph = dataclasses.replace(random_chain((13, 6, 3), encoding=encoding, seed=2), exit=leaves)
+    build = build_graph(graph, tmp_path / "build", lanes=(2, 3))
     steps = build.plan.time_steps
     inputs = random_inputs(build.plan, 8, time_steps=steps, density=0.4, seed=1)
     with line_to(executable(build, tmp_path), build) as line:

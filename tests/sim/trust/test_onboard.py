@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import random
 
 import numpy as np
@@ -16,12 +17,15 @@ from snnc.compiler.build.folder import open_build, write_build
 from snnc.compiler.commands.board_top import top_for
 from snnc.compiler.commands.verify import random_inputs
 from snnc.compiler.errors import VerificationError
+from snnc.compiler.ir import Exit
 from snnc.compiler.link import Kind, LinkError, Session, encode
 from snnc.compiler.link.frames import END, ESCAPE, Frame
 from snnc.compiler.link.port import Port
 from snnc.sim.cosimulation.board import board_executable, simulated_board
+from snnc.sim.models import golden
 from snnc.sim.trust.onboard import answers, check_identity, check_link, checked
 from tests.compiler.networks import random_design
+from tests.networks import build_graph, random_chain
 
 BOARD = find_board("icebreaker")
 
@@ -117,6 +121,20 @@ def test_the_rest_of_the_link_is_checked_too(board, build):
                 patch.setattr(session, name, told)
                 with pytest.raises(VerificationError, match="send back" if name == "echo" else "counts"):
                     check_link(session, logits)
+
+
+def test_a_result_may_come_before_its_sample_has_ended(tmp_path):
+    graph = dataclasses.replace(random_chain((12, 6, 3), seed=2), exit=Exit(margin=8, steps=(1, 2, 3)))
+    early = build_graph(graph, tmp_path / "build", lanes=(2, 3))
+    trace = golden.run(early.load_graph(), inputs_of(early, 20), time_steps=early.plan.time_steps)
+    assert {1, 2, early.plan.time_steps} <= set(trace.steps.tolist())
+    (tmp_path / "uart.v").write_text(top_for(early, BOARD, oscillator(BOARD)))
+    with port(board_executable([*early.core_verilog, tmp_path / "uart.v"]), early) as line:
+        found = all_right(Session(line, timeout=10), early, 20)
+    assert any(answer.cycles == 0 for answer in found)
+    assert all(
+        answer.cycles > 0 for answer, steps in zip(found, trace.steps, strict=True) if steps == early.plan.time_steps
+    )
 
 
 def test_python_connects_to_a_port(board, build):
