@@ -18,6 +18,9 @@ from snnc.compiler.link.identity import Identity
 __all__ = ["LinkError", "Session", "Transport"]
 
 _NONCE_BYTES: Final = 4
+_RESULT_BYTES: Final = 7
+"""Of an answer to `Kind.RESULT`, before its logits."""
+
 _UNKNOWN: Final = 0x55
 """No `Kind`."""
 
@@ -99,11 +102,12 @@ class Session:
         deadline = time.monotonic() + self._timeout * self._tries
         while True:
             answer = self._ask(Kind.RESULT, len(logits).to_bytes(2, "little"))
-            if answer[0]:
-                logits += answer[7:]
+            if any(answer[:1]):
+                logits += answer[_RESULT_BYTES:]
                 if len(logits) >= wanted:
                     break
-            elif time.monotonic() > deadline:
+            # Results without a logit would be asked for without an end.
+            if len(answer) <= _RESULT_BYTES and time.monotonic() > deadline:
                 raise LinkError("The board took the sample, but gives no result: reset it, and verify its build.")
         size = identity.logit_bytes
         values = [int.from_bytes(logits[k : k + size], "little", signed=True) for k in range(0, wanted, size)]
@@ -111,7 +115,7 @@ class Session:
 
     def logits_from(self, first: int) -> bytes:
         """What is sent of the last sample's logits from a byte on."""
-        return self._ask(Kind.RESULT, first.to_bytes(2, "little"))[7:]
+        return self._ask(Kind.RESULT, first.to_bytes(2, "little"))[_RESULT_BYTES:]
 
     def provoke(self) -> dict[str, int]:
         """Send a damaged frame, a repetition and a kind that no board knows: by how much the board's counters went up.
