@@ -57,6 +57,7 @@ STUDENTS: Mapping[str, tuple[Chip, ...]] = {
     "mnist-784-58-40-10-int4": (_UP5K, _ECP5),
     "mnist-conv-int4": _either("ice40", None),
     "mnist-conv-ternary": _either("ice40", None),
+    "saccade-mnist-conv-int4": (_UP5K,),
     "spoken-events-int4": (_ECP5,),
     "spoken-digits-conv-int4": (*_either("ecp5", "25k"), *_either("ecp5", "45k")),
 }
