@@ -59,6 +59,7 @@ STUDENTS: Mapping[str, tuple[Chip, ...]] = {
     "mnist-conv-ternary": _either("ice40", None),
     "saccade-mnist-conv-int4": (_UP5K,),
     "spoken-events-int4": (_ECP5,),
+    "watch-fine-int4": (_ECP5,),
     "spoken-digits-conv-int4": (*_either("ecp5", "25k"), *_either("ecp5", "45k")),
 }
 
