@@ -1,12 +1,16 @@
 """When a gathering engine works: ``docs/timing.md``, "Gathering engine", in NumPy.
 
-Nothing behind an engine keeps it waiting, so that each of its units is followed through a whole sample at once: tap by
-tap, all samples of a batch together.
+Nothing behind an engine keeps it waiting, so that each of its units is followed through a whole sample at once. When
+a word's stages are free follows from when they were before it, by sums and maxima alone: every time is the largest of
+five earlier ones, each with a number of cycles added. These numbers depend on the word's spikes, and not on the time:
+they are found tap by tap for many words together, all samples of a batch at once, and then applied word by word.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -79,12 +83,19 @@ class Timing:
         return read
 
 
-class _Unit:
-    """One unit's run: when it issues its first operation, and how many it does; ``(batch,)``.
+_FETCHED, _READ, _HELD, _WORD, _DONE = range(5)
+"""The cycles in which the last tap moved on: out of the position, the map's data, the register behind them, and the
+word; and that in which the byte was done."""
 
-    The others are the cycles in which the last tap moved on: out of the position, the map's data, the register behind
-    them, and the word; and that in which the byte was done.
-    """
+_NEVER: Final = -(1 << 60)
+"""That a time does not follow from another one."""
+
+_AT_ONCE: Final = 1 << 14
+"""Words times samples that are followed together: some megabytes."""
+
+
+class _Unit:
+    """One unit's run: when it issues its first operation, and how many it does; ``(batch,)``."""
 
     def __init__(self, engine: EnginePlan, unit: int, batch: int) -> None:
         self._engine = engine
@@ -93,8 +104,7 @@ class _Unit:
         self.operations = nothing
         self.first = nothing - 1
         self._begun = False
-        self.fetched, self.done = nothing - 1, nothing
-        self._read, self._held, self._word_done = nothing, nothing, nothing
+        self._free = np.stack([nothing - 1, *[nothing] * 4])
 
     def gather(
         self,
@@ -109,45 +119,133 @@ class _Unit:
         layout, passes, walk = engine.layout, len(engine.passes), engine.main.walk
         assert isinstance(walk, GatherWalk)
         assert isinstance(engine.kind, GatherKind)
-        late, source, (events, final_byte) = engine.kind.late, engine.main.source_layout, spikes
-        inside = [
-            [_inside(walk, axis, at, source.sizes[axis]) for at in range(layout.sizes[axis])] for axis in range(2)
-        ]
-        fetched, read, held, word_done, done = self.fetched, self._read, self._held, self._word_done, self.done
+        ways = _ways(engine, unit, spikes, every_tap=record is not None)
+        source = engine.main.source_layout.rows
+        # The last words wait for the whole map, which is given back with them.
+        needed = [_inside(walk, 0, y, source)[-1] for y in range(layout.rows - 1)] + [source - 1]
         for number in layout.words_of(unit, engine.units):
             y, x = divmod(number // layout.groups, layout.columns)
-            # The last words wait for the whole map, which is given back with them.
-            complete = rows[inside[0][y][-1]] if y < layout.rows - 1 else rows[-1]
-            places = [(h, w, k) for h in inside[0][y] for w in inside[1][x] for k in range(source.groups)]
-            offered = np.maximum(np.maximum(fetched + 1, complete), allowed) + 1
+            way = ways[y, x]
+            offered = np.maximum(np.maximum(self._free[_FETCHED] + 1, rows[needed[y]]), allowed) + 1
             allowed = 0
-            for t in range(len(events)):
-                for at, (h, w, k) in enumerate(places):
-                    begins, ends = t == 0 and at == 0, at == len(places) - 1
-                    fetched = np.maximum(offered, read)
-                    offered = fetched + 1
-                    if late:
-                        read = np.maximum(fetched + 1, held)
-                        held = np.maximum(read + 1, word_done)
-                    else:
-                        read = held = np.maximum(fetched + 1, word_done)
-                    found = events[t, h, w, k]
-                    cycles = found + (begins + passes * ends)
-                    self.operations = self.operations + cycles
-                    if begins or ends:
-                        done = np.maximum(held + 1, done) + cycles
-                        last = passes if ends else np.where(found > 0, final_byte[t, h, w, k], 1)
-                        word_done = done - last
-                    else:
-                        some = found > 0
-                        done = np.where(some, np.maximum(held + 1, done) + cycles, done)
-                        word_done = np.where(some, done - final_byte[t, h, w, k], held + 1)
-                    if record is not None:
-                        record.add(done - cycles + 1, done, cycles, unit=unit)
-                    if not self._begun:
-                        self.first, self._begun = done - cycles + 1, True
-                outputs.emit(t, number, done - passes + 1 + engine.pipeline + engine.emission)
-        self.fetched, self._read, self._held, self._word_done, self.done = fetched, read, held, word_done, done
+            found = way.after(np.stack([offered, *self._free[_READ:]]))
+            self._free = found[: _DONE + 1]
+            done = found[_DONE + 1 :]
+            self.operations = self.operations + way.cycles.sum(axis=0)
+            if record is not None:
+                for cycles, last in zip(way.cycles, done, strict=True):
+                    record.add(last - cycles + 1, last, cycles, unit=unit)
+            if not self._begun:
+                self.first, self._begun = done[0] - way.cycles[0] + 1, True
+            for t, last in enumerate(done[way.ends]):
+                outputs.emit(t, number, last - passes + 1 + engine.pipeline + engine.emission)
+
+    @property
+    def fetched(self) -> IntArray:
+        """When the last tap moved on from the position."""
+        moved: IntArray = self._free[_FETCHED]
+        return moved
+
+    @property
+    def done(self) -> IntArray:
+        """When the byte was done."""
+        byte: IntArray = self._free[_DONE]
+        return byte
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Way:
+    """What happens to a word of one position.
+
+    Attributes
+    ----------
+    added
+        Cycles from each of five times to others, ``(times, 5, batch)``. From: when its first tap is offered, and when
+        the stages of `_Unit` behind the position became free. To: when all of them are, after the word; and when the
+        taps are done that `cycles` and `ends` speak of.
+    cycles
+        Operations of these taps and of those before them that are not among them, ``(taps, batch)``.
+    ends
+        Which of these taps are the last of a step.
+    """
+
+    added: IntArray
+    cycles: IntArray
+    ends: slice
+
+    def after(self, before: IntArray) -> IntArray:
+        """The times that follow, ``(times, batch)``, from the five that were before, ``(5, batch)``."""
+        found: IntArray = (self.added + before).max(axis=1)
+        return found
+
+
+def _ways(
+    engine: EnginePlan, unit: int, spikes: tuple[IntArray, IntArray], *, every_tap: bool
+) -> dict[tuple[int, int], _Way]:
+    """By row and column of a unit's words; with the times of every tap, or of the first and each step's last."""
+    layout, source, walk = engine.layout, engine.main.source_layout, engine.main.walk
+    assert isinstance(walk, GatherWalk)
+    below = [[_inside(walk, axis, at, source.sizes[axis]) for at in range(layout.sizes[axis])] for axis in range(2)]
+    alike: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for y in range(layout.rows):
+        for x in layout.columns_of(y, unit, engine.units):
+            alike.setdefault((len(below[0][y]), len(below[1][x])), []).append((y, x))
+    some = max(1, _AT_ONCE // spikes[0].shape[-1])
+    ways: dict[tuple[int, int], _Way] = {}
+    for places in alike.values():
+        for begin in range(0, len(places), some):
+            part = places[begin : begin + some]
+            seen = [np.array([below[axis][place[axis]] for place in part]) for axis in range(2)]
+            ways |= dict(zip(part, _followed(engine, seen, spikes, every_tap=every_tap), strict=True))
+    return ways
+
+
+def _followed(
+    engine: EnginePlan, seen: Sequence[IntArray], spikes: tuple[IntArray, IntArray], *, every_tap: bool
+) -> Iterator[_Way]:
+    """Of words that see as many rows and columns of the source, ``(word, row)`` and ``(word, column)``."""
+    assert isinstance(engine.kind, GatherKind)
+    (events, final_byte), passes, late = spikes, len(engine.passes), engine.kind.late
+    shape = len(seen[0]), events.shape[-1]
+    # Each time is what is added to five others, in the last axis.
+    offered, read, held, word_done, done = np.broadcast_to(
+        np.where(np.eye(5, dtype=np.bool_), 0, _NEVER)[:, None, None], (5, *shape, 5)
+    )
+    taps = list(itertools.product(range(seen[0].shape[1]), range(seen[1].shape[1]), range(events.shape[3])))
+    times, operations, waiting = [], [], np.zeros(shape, dtype=np.int64)
+    for t in range(len(events)):
+        for at, (row, column, group) in enumerate(taps):
+            begins, ends = t == 0 and at == 0, at == len(taps) - 1
+            tap = t, seen[0][:, row], seen[1][:, column], group
+            found, final = events[tap], final_byte[tap]
+            fetched = np.maximum(offered, read)
+            offered = fetched + 1
+            if late:
+                read = np.maximum(fetched + 1, held)
+                held = np.maximum(read + 1, word_done)
+            else:
+                read = held = np.maximum(fetched + 1, word_done)
+            cycles = found + (begins + passes * ends)
+            then = np.maximum(held + 1, done) + cycles[..., None]
+            if begins or ends:
+                done = then
+                word_done = done - (passes if ends else np.where(found > 0, final, 1)[..., None])
+            else:
+                has_some = (found > 0)[..., None]
+                done = np.where(has_some, then, done)
+                word_done = np.where(has_some, done - final[..., None], held + 1)
+            waiting = waiting + cycles
+            if every_tap or begins or ends:
+                times.append(done)
+                operations.append(waiting)
+                waiting = np.zeros_like(waiting)
+    added = np.stack([fetched, read, held, word_done, done, *times])
+    cycles_of = np.stack(operations)
+    step = len(taps) if every_tap else 1
+    # A step of a single tap is the word's first tap and the step's last one.
+    ends_of = slice(len(taps) - 1, None, step) if every_tap else slice(int(len(taps) > 1), None)
+    for word in range(shape[0]):
+        yield _Way(added=added[:, word].swapaxes(1, 2), cycles=cycles_of[:, word], ends=ends_of)
 
 
 def _per_word(source: LayoutPlan, spikes: npt.NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
