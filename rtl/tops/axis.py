@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Signal, Value
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import LOAD_BITS, Plan
 from snnc.rtl.beats import Marker, input_beat, result_beat
+from snnc.rtl.tops.running import running_core
 from snnc.rtl.tops.startup import hold_in_reset
 
 __all__ = ["AxisTop"]
@@ -86,30 +87,11 @@ class AxisTop(wiring.Component):
         with m.If(self.s_axis_tlast):
             m.d.comb += payload.marker.eq(Marker.SAMPLE)
         m.d.comb += [self.m_axis_tdata.eq(Value.cast(result)), self.m_axis_tlast.eq(result.last)]
-        # A beat that is taken in reset is lost, and one that is offered in it may not be withdrawn.
-        running = ~ResetSignal()
-        ready, valid = Signal(), Signal()
-        m.d.comb += [self.s_axis_tready.eq(ready & running), self.m_axis_tvalid.eq(valid & running)]
-        load = {}
-        if self._plan.loaded:
-            load_ready = Signal()
-            m.d.comb += self.s_load_tready.eq(load_ready & running)
-            load = {
-                "i_load__payload": self.s_load_tdata,
-                "i_load__valid": self.s_load_tvalid & running,
-                "o_load__ready": load_ready,
-            }
-        # By name: what is integrated is the very Verilog that was verified.
-        m.submodules.core = Instance(
+        running_core(
+            m,
             self._core,
-            i_clk=ClockSignal(),
-            i_rst=ResetSignal(),
-            i_i__payload=Value.cast(payload),
-            i_i__valid=self.s_axis_tvalid & running,
-            o_i__ready=ready,
-            o_o__payload=Value.cast(result),
-            o_o__valid=valid,
-            i_o__ready=self.m_axis_tready & running,
-            **load,
+            i=(payload, self.s_axis_tvalid, self.s_axis_tready),
+            o=(result, self.m_axis_tvalid, self.m_axis_tready),
+            load=(self.s_load_tdata, self.s_load_tvalid, self.s_load_tready) if self._plan.loaded else None,
         )
         return m

@@ -1,12 +1,13 @@
 """A core with plain pins: a field of a beat each, and the answer as a level that stays."""
 
-from amaranth.hdl import ClockSignal, Const, Instance, Module, Mux, ResetSignal, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.ir import Encoding
 from snnc.compiler.plan import LOAD_BITS, Plan
 from snnc.rtl.beats import Marker, input_beat, result_beat
+from snnc.rtl.tops.running import running_core
 from snnc.rtl.tops.startup import hold_in_reset
 
 __all__ = ["ParallelTop"]
@@ -103,33 +104,15 @@ class ParallelTop(wiring.Component):
         ]
         if self._plan.input.encoding is Encoding.DIRECT:
             m.d.comb += beat.value.eq(self.value)
-        # A beat that is taken in reset is lost.
-        running = ~ResetSignal()
-        ready, valid = Signal(), Signal()
-        m.d.comb += [self.ready.eq(ready & running), self.logit_valid.eq(valid & running)]
-        m.d.sync += self.answered.eq(valid & result.last)
-        with m.If(valid & result.last):
+        given = self.logit_valid & result.last
+        m.d.sync += self.answered.eq(given)
+        with m.If(given):
             m.d.sync += self.answer.eq(result.best)
-        load = {}
-        if self._plan.loaded:
-            load_ready = Signal()
-            m.d.comb += self.load_ready.eq(load_ready & running)
-            load = {
-                "i_load__payload": self.load,
-                "i_load__valid": self.load_valid & running,
-                "o_load__ready": load_ready,
-            }
-        # By name: what is integrated is the very Verilog that was verified.
-        m.submodules.core = Instance(
+        running_core(
+            m,
             self._core,
-            i_clk=ClockSignal(),
-            i_rst=ResetSignal(),
-            i_i__payload=Value.cast(beat),
-            i_i__valid=self.valid & running,
-            o_i__ready=ready,
-            o_o__payload=Value.cast(result),
-            o_o__valid=valid,
-            i_o__ready=Const(1),
-            **load,
+            i=(beat, self.valid, self.ready),
+            o=(result, self.logit_valid, Const(1)),
+            load=(self.load, self.load_valid, self.load_ready) if self._plan.loaded else None,
         )
         return m

@@ -18,6 +18,7 @@ ELSEWHERE = {
     "tops/mlperf/interpreter.py": "tests/sim/trust/test_mlperf.py runs the whole top, with the published dialogue",
     "tops/mlperf/program.py": "text and numbers alone; the same",
     "tops/mlperf/top.py": "the same",
+    "tops/running.py": "tops/test_axis.py and test_parallel.py, whose tops are little else",
     "tops/shell.py": "tops/test_shell.py has its two converters; test_emitted.py its text",
     "tops/uart/control.py": "tests/sim/trust/test_onboard.py runs the whole top against the host's side and its faults",
     "tops/uart/places.py": "numbers alone; the same",
