@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from amaranth.hdl import Const, Mux, Value, ValueLike
+from amaranth.hdl import Const, Mux, Signal, Value, ValueLike, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
 
 from snnc.compiler.ir.neurons import Reset
 from snnc.compiler.plan import ConstantField, EnginePlan, SweepPass
 from snnc.rtl.beats import Marker, Operation, OperationKind
 
-__all__ = ["answers", "at_pass", "ends_sample", "goes_on", "leaky_readout", "swept"]
+__all__ = ["answers", "at_pass", "constant_members", "constants_of", "ends_sample", "goes_on", "leaky_readout", "swept"]
 
 
 def leaky_readout(plan: EnginePlan) -> bool:
@@ -72,3 +74,13 @@ def swept(
                 term = constants[ConstantField.BIAS]
         added = term if added is None else Mux(taken, term, added)
     return kept, added, positive
+
+
+def constant_members(plan: EnginePlan) -> dict[str, wiring.Member]:
+    """Ports of a neuron's constants, each named as its `ConstantField` is; those that the population has."""
+    return {field.value: In(signed(plan.residual_bits)) for field in plan.constant_fields}
+
+
+def constants_of(unit: wiring.Component, plan: EnginePlan) -> Mapping[ConstantField, Signal]:
+    """The signals of a component's `constant_members`."""
+    return {field: getattr(unit, field.value) for field in plan.constant_fields}

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from snnc.compiler.plan import ConstantField, EnginePlan, unsigned_bits
 from snnc.rtl.memories import constant_fields, constant_word
 from snnc.rtl.modules import place
-from snnc.rtl.neurons import at_pass, swept
+from snnc.rtl.neurons import at_pass, constant_members, constants_of, swept
 
 __all__ = ["GatherLane", "GatherNeurons"]
 
@@ -79,9 +79,8 @@ class GatherNeurons(wiring.Component):
             m.d.comb += at_work[k].eq(self.sweep & at_pass(plan, self.sweep_pass, k))
         for k in range(plan.lanes):
             lane = place(m, platform, f"lane{k}", f"{plan.name}_lane", lambda: GatherLane(plan))
-            for field, values in constants.items():
-                m.d.comb += getattr(lane, field.value).eq(values[k])
             m.d.comb += [
+                *(port.eq(constants[field][k]) for field, port in constants_of(lane, plan).items()),
                 lane.weight.eq(self.weights.word_select(k, projection.weight_bits)),
                 lane.works.eq(works),
                 lane.load.eq(self.load),
@@ -139,7 +138,7 @@ class GatherLane(wiring.Component):
                 "sweep": In(1),
                 "at_work": In(len(plan.passes)),
                 "clear": In(1),
-                **{field.value: In(signed(plan.residual_bits)) for field in plan.constant_fields},
+                **constant_members(plan),
                 "spike": Out(1),
                 "total": Out(signed(plan.residual_bits)),
             }
@@ -148,7 +147,7 @@ class GatherLane(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         plan = self._plan
-        constants = {field: getattr(self, field.value) for field in plan.constant_fields}
+        constants = constants_of(self, plan)
         residual = Signal(signed(plan.residual_bits))
         base, added, spike = swept(plan, residual, list(self.at_work), constants)
         gathered = Mux(self.load, constants[ConstantField.INITIAL], self.weight.shift_left(plan.main.shift))

@@ -8,7 +8,7 @@ from snnc.compiler.plan import ConstantField, EnginePlan, unsigned_bits
 from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.memories import constant_fields, constant_word
 from snnc.rtl.modules import place
-from snnc.rtl.neurons import at_pass, swept
+from snnc.rtl.neurons import at_pass, constant_members, constants_of, swept
 
 __all__ = ["ImageLane", "ImageNeurons"]
 
@@ -110,9 +110,8 @@ class ImageNeurons(wiring.Component):
             m.d.comb += at_work[k].eq(self.sweep & at_pass(plan, self.sweep_pass, k))
         for k in range(plan.lanes):
             lane = place(m, platform, f"lane{k}", f"{plan.name}_lane", lambda: ImageLane(plan))
-            for field, values in constants.items():
-                m.d.comb += getattr(lane, field.value).eq(values[k])
             m.d.comb += [
+                *(port.eq(constants[field][k]) for field, port in constants_of(lane, plan).items()),
                 lane.weight.eq(self.weights.word_select(k, projection.weight_bits)),
                 lane.factor.eq(self.factor),
                 lane.digit.eq(self.digit),
@@ -184,7 +183,7 @@ class ImageLane(wiring.Component):
                 "factor": In(kind.value_bits if kind.multiplies else unsigned_bits(kind.value_bits)),
                 **dict.fromkeys(("digit", "next_sign", "flip", "fresh", "transfer", "adds", "sweep"), In(1)),
                 "at_work": In(len(plan.passes)),
-                **{field.value: In(signed(plan.residual_bits)) for field in plan.constant_fields},
+                **constant_members(plan),
                 "spike": Out(1),
                 "total": Out(signed(plan.residual_bits)),
             }
@@ -210,7 +209,7 @@ class ImageLane(wiring.Component):
             m.d.sync += held.eq(current)
 
         # --- the residual ---
-        constants = {field: getattr(self, field.value) for field in plan.constant_fields}
+        constants = constants_of(self, plan)
         residual = Signal(signed(plan.residual_bits), reset_less=True)
         base, added, spike = swept(plan, residual, list(self.at_work), constants)
         operand = Mux(self.sweep, added, held.shift_left(plan.main.shift))
