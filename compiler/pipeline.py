@@ -164,7 +164,8 @@ def _imported(source: Source, time_steps: int | None, reading: ReadOptions) -> G
     graph = import_network(source, reading)
     if time_steps is not None:
         sealed = None if graph.exit is None else graph.exit.within(time_steps)
-        graph = dataclasses.replace(graph, time_steps=time_steps, exit=sealed)
+        rival = graph.rival if time_steps == graph.time_steps else None
+        graph = dataclasses.replace(graph, time_steps=time_steps, exit=sealed, rival=rival)
     verify(graph)
     return graph
 

@@ -289,6 +289,8 @@ class TrainingConfig:
         """Epochs of one phase; those of the spiking phases together are ``epochs``."""
         if phase is Phase.TWIN:
             return self.twin_epochs
+        if phase is Phase.RIVAL:
+            return 0
         shares = _SHARES_OF_A_STARTED if self.twin_epochs or self.start_from else _SHARES
         most = (self.epochs - 1) // 2  # leaves one epoch for the float phase
         quantised = min(most, max(1, round(self.epochs * shares[Phase.QUANTISED])))

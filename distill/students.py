@@ -2,7 +2,7 @@
 
 A student is described by its architecture string (`snnc.compiler.ir.architecture`). Every hidden population is
 the sum of its synapses, batch norm, IF or LIF; the readout is dense with a bias and never fires. Its forward pass
-depends on the phase:
+depends on the phase (a fifth one is that of its rival, `snnc.distill.rival`):
 
 ==============  ==========================  =======================================  ==============================
 phase           weights                     normalisation, threshold, bias           signal between populations
@@ -11,6 +11,7 @@ phase           weights                     normalisation, threshold, bias      
 ``FLOAT``       real                        batch norm, threshold 1                  spikes
 ``QUANTISED``   ``d * w_int``               batch norm over the quantised sums       spikes
 ``FOLDED``      ``w_int``                   integers, rounded in the graph           spikes
+``RIVAL``       ``d * w_int``               batch norm over the quantised sums       firing rates of T + 1 levels
 ==============  ==========================  =======================================  ==============================
 
 The twin is the artificial network of the same architecture with QCFS activations (Bu et al., ICLR 2022): a soft-reset
@@ -64,12 +65,23 @@ _OR = NeuronSettings(reset=Reset.HARD, initial=Initial.ZERO, surrogate=Surrogate
 
 
 class Phase(Enum):
-    """How much of the integer network is already there; phases are entered in this order."""
+    """How much of the integer network is already there; phases are entered in this order, but for the rival's."""
 
     TWIN = "twin"
     FLOAT = "float"
     QUANTISED = "quantised"
     FOLDED = "folded"
+    RIVAL = "rival"
+
+    @property
+    def timeless(self) -> bool:
+        """Whether the network is an artificial one, of one pass."""
+        return self in (Phase.TWIN, Phase.RIVAL)
+
+    @property
+    def rounds(self) -> bool:
+        """Whether weights are multiples of a quantiser's step."""
+        return self in (Phase.QUANTISED, Phase.RIVAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +150,8 @@ class StudentOutputs:
     scale
         Real value of one unit of it, ``[1]``; of a leaky readout so that a steady current counts as in one that sums.
     spikes
-        Of every hidden population by name, ``[T, B, C, H, W]``; its firing rates ``[1, B, C, H, W]`` in the twin.
+        Of every hidden population by name, ``[T, B, C, H, W]``; its firing rates ``[1, B, C, H, W]`` where there is no
+        time.
     membranes
         Before the reset, in units of the threshold, ``[T, B, C, H, W]``, if they were asked for.
     """
@@ -286,7 +299,7 @@ class PopulationLayer(nn.Module):
                 scale=folded.scale.to(dtype),
             )
         weights = [weight * self.unit if self.unit != 1.0 else weight for weight in self.weights]
-        if phase is Phase.QUANTISED and len(self.weights):
+        if phase.rounds and len(self.weights):
             value = self.step * self.unit
             weights = [
                 (integer_weights(weight, self.step, self.bits) * value.view(-1, *[1] * (weight.dim() - 1))).to(dtype)
@@ -372,9 +385,9 @@ class Student(nn.Module):
         return 2**self.config.input_bits - 1 if pixels else 1
 
     def enter(self, phase: Phase) -> None:
-        """Go on to a phase; entering ``QUANTISED`` sets the quantiser steps from the weights."""
+        """Go on to a phase; entering one that rounds weights sets the quantiser steps from them."""
         self.phase = phase
-        if phase is Phase.QUANTISED:
+        if phase.rounds:
             for layer in self.populations.values():
                 layer.start_quantiser()
 
@@ -398,25 +411,25 @@ class Student(nn.Module):
         direct = self.config.encoding is Encoding.DIRECT
         steps = len(x) if not direct else self.config.time_steps if time_steps is None else time_steps
         signals = {INPUT: Signal(values=_as_map(x, self.config.architecture.shape), constant=direct)}
-        if self.phase is Phase.TWIN and not direct:
+        if self.phase.timeless and not direct:
             signals[INPUT] = Signal(values=signals[INPUT].values.mean(dim=0), constant=True)
         spikes: dict[str, Tensor] = {}
         before_reset: dict[str, Tensor] = {}
         for name, layer in self.populations.items():
             synapses = layer.synapses(self.phase, x.dtype)
-            time = None if self.phase is Phase.TWIN else steps
+            time = None if self.phase.timeless else steps
             sums = layer.current(signals, synapses, live=self.phase is not Phase.FOLDED, steps=time)
             current = Signal(values=sums.values.to(x.dtype), constant=sums.constant)  # of mixed precision
             if synapses.threshold is None:
                 readout = current.values.flatten(-3)  # [T, B, K], or [B, K] of a constant input
                 if current.constant:
-                    readout = readout.expand(1 if self.phase is Phase.TWIN else steps, *readout.shape)
+                    readout = readout.expand(1 if self.phase.timeless else steps, *readout.shape)
                 scale, leak = synapses.scale, self.config.readout_leak
-                if leak is not None and self.phase is not Phase.TWIN:
+                if leak is not None and not self.phase.timeless:
                     readout = leaky_additions(readout, leak, whole=self.phase is Phase.FOLDED)
                     scale = scale * (steps / sum((1 - 2.0**-leak) ** age for age in range(steps)))
                 return StudentOutputs(readout=readout, scale=scale, spikes=spikes, membranes=before_reset)
-            if self.phase is Phase.TWIN:
+            if self.phase.timeless:
                 rates = self._rates(layer, current, signals)
                 signals[name], spikes[name] = Signal(values=rates, constant=True), rates[None]
             else:

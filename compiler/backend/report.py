@@ -35,6 +35,7 @@ def compile_report(design: Design) -> dict[str, Any]:
             "rewrites": list(design.rewrites),
             "notes": list(design.notes),
         },
+        "rival": None if design.graph.rival is None else design.graph.rival.facts,
         "layers": [_layer(engine, mean.operations[engine.name]) for engine in plan.engines],
         "memories": [_memory(engine, memory) for engine in plan.engines for memory in engine.memories],
         "prediction": {

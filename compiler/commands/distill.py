@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from snnc.compiler.commands.training import Saver, training_progress
 from snnc.compiler.errors import CheckpointError, InterruptedRun, OptionError
 from snnc.compiler.tools.cache import cache_folder
 from snnc.distill.answers import AnswerStore
@@ -27,7 +23,6 @@ from snnc.distill.checkpoint import (
     read_checkpoint,
     read_teacher,
     restore_student,
-    save_state,
     training_file,
     write_checkpoint,
     write_teacher,
@@ -36,7 +31,6 @@ from snnc.distill.class_weights import read_class_weights
 from snnc.distill.config import TrainingConfig, defaults_for, has_twin, parse_augmentation, plain
 from snnc.distill.conversion import converted_student
 from snnc.distill.data import Dataset, chosen, load
-from snnc.distill.fitting import EpochReport
 from snnc.distill.hardware import check_fit, named_device
 from snnc.distill.losses.interface import parse_options
 from snnc.distill.options import OPTIONS
@@ -46,9 +40,6 @@ from snnc.distill.students import Student
 from snnc.distill.train import distil_student, find_training_device, judged_answers, train_teacher
 
 __all__ = ["distill"]
-
-
-_LOG_SECONDS = 10
 
 
 @click.command(params=list(OPTIONS), short_help="Train a teacher and distil an integer student from it.")
@@ -69,7 +60,7 @@ def distill(
     Options that are not given take the defaults of the data set, which are stored in OUTPUT with everything else that
     the run depends on.  Without any option this trains 64-32-10 on scikit-learn's digits in about 20 seconds.
     """
-    saver = _Saver(training_file(output))
+    saver = Saver(training_file(output))
     state = load_state(saver.path) if resume else None
     if state is None and saver.path.exists():
         raise OptionError(
@@ -122,7 +113,7 @@ def distill(
     teacher = None if teacher_file is None else read_teacher(teacher_file, images)
     start = None if start_file is None else _start(start_file, config, images)
     try:
-        with _progress() as on_epoch:
+        with training_progress() as on_epoch:
             if teacher_only:
                 ann = train_teacher(config, images, state=state, save=saver, on_epoch=on_epoch, device=where)
                 write_teacher(output, ann, images, accuracy=state.finished["teacher"]["accuracy"])
@@ -150,37 +141,6 @@ def distill(
         click.echo(f"{output}: teacher, validation {with_half_width(accuracy, len(images.validation))}")
     else:
         _summarise(output, checkpoint, images, config)
-
-
-class _Saver:
-    """Saves the state of a run, but not more often than every two seconds: on the digits an epoch takes a twentieth."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.saved = False
-        self._due = 0.0
-
-    def __call__(self, state: TrainingState) -> None:
-        if time.monotonic() >= self._due:
-            save_state(self.path, state)
-            self.saved = True
-            self._due = time.monotonic() + 2
-
-
-class _Log:
-    """A line after an epoch, but not more often than every ten seconds."""
-
-    def __init__(self) -> None:
-        self._due = time.monotonic() + _LOG_SECONDS
-
-    def __call__(self, report: EpochReport) -> None:
-        if time.monotonic() >= self._due:
-            click.echo(
-                f"{report.stage} {report.epoch}/{report.epochs}  validation {report.accuracy:.2%}, best "
-                f"{report.best:.2%}",
-                err=True,
-            )
-            self._due = time.monotonic() + _LOG_SECONDS
 
 
 def _digest(path: Path, option: str) -> str:
@@ -233,31 +193,6 @@ def _start(path: Path, config: TrainingConfig, images: Dataset) -> Student:
     if path.suffix == ".onnx":
         return converted_student(path, config.student, images)
     return restore_student(read_checkpoint(path))
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[EpochReport], None]]:
-    """A progress bar per stage on a terminal; elsewhere a line now and then, for a log."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _Log()
-        return
-    columns = (
-        TextColumn("{task.description:<10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("validation {task.fields[accuracy]:.2%}, best {task.fields[best]:.2%}"),
-    )
-    with Progress(*columns, console=console) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def on_epoch(report: EpochReport) -> None:
-            if report.stage not in tasks:
-                tasks[report.stage] = bars.add_task(report.stage, total=report.epochs, accuracy=0.0, best=0.0)
-            bars.update(tasks[report.stage], completed=report.epoch, accuracy=report.accuracy, best=report.best)
-
-        yield on_epoch
 
 
 def _summarise(output: Path, checkpoint: dict[str, Any], dataset: Dataset, config: TrainingConfig) -> None:

@@ -16,7 +16,7 @@ from snnc.compiler.errors import BuildError
 from snnc.compiler.extras import require
 from snnc.compiler.formats import find_format
 from snnc.compiler.formats.interface import NO_OPTIONS, ReadOptions
-from snnc.compiler.ir import Graph
+from snnc.compiler.ir import Graph, RivalRecord
 from snnc.distill.data import chosen
 from snnc.sim.evaluation.activity import measure
 from snnc.sim.evaluation.doctor import diagnose
@@ -68,6 +68,18 @@ _ANSWERS: Final = "1,2,5"
 )
 @click.option("--noise-seeds", type=click.IntRange(3, 100), default=3, show_default=True, help="Runs of each level.")
 @click.option(
+    "--rival",
+    is_flag=True,
+    help="Train the quantised ANN of the same architecture, too, and compare. Takes as long as the student did, at "
+    "most; what is trained stays in the folder.",
+)
+@click.option(
+    "--rival-budget", type=float, default=1.0, show_default=True, help="Factor of the student's epochs for its rival."
+)
+@click.option(
+    "--record", type=click.Path(path_type=Path), help="A .pt file: STUDENT with its rival, for the pages of its builds."
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
@@ -90,10 +102,13 @@ def evaluate(
     endless: bool,
     label_delay: int | None,
     answers: str | None,
+    rival: bool,
+    rival_budget: float,
+    record: Path | None,
     output: Path,
     **assumed: Any,
 ) -> None:
-    """Measure STUDENT: accuracy, activity, operations, memory, modelled energy, noise, and what ails it.
+    """Measure STUDENT: accuracy, activity, operations, memory, modelled energy, noise, its rival, and what ails it.
 
     With --every, or where the student was trained with it, it measures decisions in streams instead: accuracy, by
     segment too, confusion, and the time until one is right. --noise is of samples with one answer.
@@ -102,7 +117,11 @@ def evaluate(
     trained = find_format(student).decides(student)
     if every is None and noise is None and trained is not None:
         every = trained.every
+    if record is not None and not rival:
+        raise click.UsageError("--record writes what --rival measures: give it, too.")
     if every:
+        if rival:
+            raise click.UsageError("--rival is of samples with one answer: leave it out, or --every.")
         if noise is not None:
             raise click.UsageError("--noise is of samples with one answer: leave it out, or --every.")
         from snnc.sim.evaluation.streams_report import show_streams
@@ -140,7 +159,12 @@ def evaluate(
         noise_seeds=noise_seeds,
         output=output,
         reading=reading,
+        rival_budget=rival_budget if rival else None,
     )
+    if record is not None and result.rival is not None:
+        from snnc.compiler.commands.rivals import record_rival
+
+        record_rival(student, record, result.rival)
     show_evaluation(result, output / REPORT_HTML)
 
 
@@ -157,11 +181,20 @@ def run(
     noise_seeds: int,
     output: Path,
     reading: ReadOptions = NO_OPTIONS,
+    rival_budget: float | None = None,
 ) -> Evaluation:
-    """Evaluate a network and write the results into the folder `output`."""
+    """Evaluate a network and write the results into the folder `output`.
+
+    With a `rival_budget` its rival is trained, too, for so many times the epochs of the student.
+    """
     from snnc.compiler.commands.console import progress_bar
 
     require("matplotlib")  # the report has plots, and comes last
+    if rival_budget is not None:
+        require("torch")
+        from snnc.compiler.commands import rivals
+
+        trained = rivals.check_student(student, time_steps)
     table = load_costs(costs)
     subject = open_subject(student, time_steps=time_steps, reading=reading)
     graph = subject.integer
@@ -193,6 +226,11 @@ def run(
                 seeds=range(noise_seeds),
                 progress=lambda done: bar.update(noises, advance=done),
             )
+    beside: RivalRecord | None = None
+    if rival_budget is not None:
+        beside = rivals.beside_rival(
+            trained, graph, activity, dataset=dataset, data=data, budget=rival_budget, folder=output
+        )
     health = layer_health(graph, activity)
     result = Evaluation(
         subject=subject,
@@ -205,6 +243,7 @@ def run(
         health=health,
         findings=diagnose(graph, activity, health),
         immunity=immunity,
+        rival=beside,
         noise_samples=len(few),
         first=golden.run(graph, _first(graph, tests), time_steps=graph.time_steps),
         first_label=int(tests.labels[0]),

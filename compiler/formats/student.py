@@ -20,6 +20,7 @@ from snnc.compiler.errors import CheckpointError, UnsupportedError
 from snnc.compiler.formats.fields import Fields, capital, show
 from snnc.compiler.formats.interface import Decides, Format, ReadOptions
 from snnc.compiler.formats.recorded_activity import read_activity
+from snnc.compiler.formats.recorded_rival import read_rival
 from snnc.compiler.formats.student_v1 import upgrade
 from snnc.compiler.formats.tensorfile import read_tensors
 from snnc.compiler.ir import (
@@ -190,6 +191,7 @@ def student_graph(checkpoint: Mapping[Any, Any]) -> Graph:
         time_steps=time_steps,
         classes=_classes(root, populations[-1].size),
         activity=read_activity(root),
+        rival=read_rival(root, time_steps),
         exit=_exit(root, time_steps) if version >= EXIT_VERSION else None,
     )
 

@@ -29,6 +29,7 @@ from snnc.compiler.ir.projections import (
     weight_shape,
     window,
 )
+from snnc.compiler.ir.rival import RivalRecord
 
 __all__ = [
     "ActivityRecord",
@@ -51,6 +52,7 @@ __all__ = [
     "Projection",
     "Readout",
     "Reset",
+    "RivalRecord",
     "Shape",
     "as_convolution",
     "format_graph",

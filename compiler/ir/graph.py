@@ -18,6 +18,7 @@ from snnc.compiler.ir.activity import ActivityRecord
 from snnc.compiler.ir.exits import Exit
 from snnc.compiler.ir.neurons import Array, InputSource, IntegrateAndFire, Neuron, Readout
 from snnc.compiler.ir.projections import Convolution, Dense, Pooling, Projection
+from snnc.compiler.ir.rival import RivalRecord
 
 __all__ = ["BatchNorm", "Graph", "Level", "Population", "format_graph", "frozen"]
 
@@ -109,6 +110,8 @@ class Graph:
         Names of the readout's neurons; empty if unknown.
     activity
         What it did on data; None if unknown. It is not part of what the network is: no hash knows of it.
+    rival
+        How the quantised artificial network of its architecture did beside it; None if unknown. No hash knows of it.
     exit
         When samples end early; None: never. Its margin is one of integer logits, at every level.
     stream
@@ -123,6 +126,7 @@ class Graph:
     time_steps: int
     classes: tuple[str, ...] = ()
     activity: ActivityRecord | None = None
+    rival: RivalRecord | None = None
     exit: Exit | None = None
     stream: bool = False
 

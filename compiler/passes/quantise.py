@@ -79,6 +79,8 @@ def quantised(graph: Graph, weight_bits: int | None = None) -> Graph:
         level=Level.INTEGER,
         populations=tuple(populations),
         projections=tuple(projections[position] for position in sorted(projections)),
+        # With other weights the network does other things than what was recorded beside its rival.
+        rival=graph.rival if weight_bits is None else None,
     )
 
 

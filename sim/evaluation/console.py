@@ -8,6 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from snnc.compiler.ir import RivalRecord
 from snnc.sim.evaluation.evaluation import Evaluation, shown_steps
 from snnc.sim.evaluation.noise import NOISES
 
@@ -42,6 +43,9 @@ def show_evaluation(result: Evaluation, report: Path, *, console: Console | None
     )
     console.print()
     console.print(_energy(result))
+    if result.rival is not None:
+        console.print(_rival(result.rival))
+        console.print(result.rival.verdict)
     if result.immunity:
         console.print(_immunity(result))
     for finding in result.findings:
@@ -112,6 +116,35 @@ def _energy(result: Evaluation) -> Table:
             "" if energy.ratio is None else f"{energy.ratio:.2f}",
         )
     table.caption = "A model of arithmetic alone: memory traffic is not counted."
+    table.caption_justify = "left"
+    return table
+
+
+def _rival(record: RivalRecord) -> Table:
+    """The student and the quantised ANN of its architecture."""
+    table = _table("rival", "accuracy", "activations", "work a sample", "additions", "at 0 skipped")
+    operations = _short(record.operations)
+    table.add_row(
+        "spiking",
+        f"{record.spiking_accuracy:.2%}",
+        f"T = {record.time_steps}",
+        f"{operations} synaptic",
+        operations,
+        "",
+    )
+    table.add_row(
+        "quantised ANN",
+        f"{record.accuracy:.2%}",
+        f"{record.bits} bits",
+        f"{_short(record.macs)} MACs",
+        _short(record.additions),
+        _short(record.active_additions),
+    )
+    table.caption = (
+        f"Behind the first layer. A synapse carries {record.rate:.3f} spikes a step; they are cheaper below "
+        f"{record.break_even:.3f}, or {record.active_break_even:.3f} where activations of 0 are skipped. Trained for "
+        f"{record.epochs} epochs with labels alone."
+    )
     table.caption_justify = "left"
     return table
 

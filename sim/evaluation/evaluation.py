@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from snnc.compiler import __version__
 from snnc.compiler.contract import SEMANTICS_VERSION
-from snnc.compiler.ir import Graph
+from snnc.compiler.ir import Graph, RivalRecord
 from snnc.compiler.ir.model import model_hash
 from snnc.sim.evaluation.activity import Activity
 from snnc.sim.evaluation.doctor import Finding
@@ -43,6 +43,8 @@ class Evaluation:
         What was found, layer by layer where it is of layers; `immunity` is empty where no noise was asked for.
     costs
         Of the modelled energy.
+    rival
+        The quantised artificial network beside it; None where none was asked for.
     noise_samples
         How many of the samples the noise was tried on.
     first
@@ -61,6 +63,7 @@ class Evaluation:
     health: tuple[LayerHealth, ...]
     findings: tuple[Finding, ...]
     immunity: tuple[Immunity, ...]
+    rival: RivalRecord | None
     noise_samples: int
     first: golden.Trace
     first_label: int
@@ -126,6 +129,7 @@ def evaluation_json(result: Evaluation) -> str:
             "samples": result.noise_samples if result.immunity else 0,
             "families": [_immunity(family) for family in result.immunity],
         },
+        "rival": None if result.rival is None else result.rival.facts,
         "health": {
             "layers": [dataclasses.asdict(layer) for layer in result.health],
             "findings": [dataclasses.asdict(finding) for finding in result.findings],

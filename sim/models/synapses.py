@@ -15,7 +15,7 @@ from snnc.compiler.errors import FitError
 from snnc.compiler.ir import Convolution, Dense, Encoding, Graph, InputSource, Pooling, Projection, window
 from snnc.sim.models.convolving import arranged, convolved
 
-__all__ = ["WeightedSum"]
+__all__ = ["WeightedSum", "fan_out"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 AnyArray: TypeAlias = npt.NDArray[Any]
@@ -74,7 +74,7 @@ class WeightedSum:
             # What is sent in step t takes effect in step t + delay, if there is one.
             late = np.arange(len(effective))[:, np.newaxis] + self.projection.delay >= steps
             effective = np.where(late[..., np.newaxis], 0, effective)
-        reached = _fan_out(self.projection, self._source, self._target)
+        reached = fan_out(self.projection, self._source, self._target)
         return np.count_nonzero(effective, axis=0).astype(np.int64) @ reached
 
     def _sum(self, values: AnyArray, kind: type[np.signedinteger[Any]]) -> AnyArray:
@@ -135,7 +135,7 @@ def _window_sums(maps: AnyArray, kernel: tuple[int, int], stride: tuple[int, int
     return sums
 
 
-def _fan_out(projection: Projection, source: tuple[int, int, int], target: tuple[int, int, int]) -> IntArray:
+def fan_out(projection: Projection, source: tuple[int, int, int], target: tuple[int, int, int]) -> IntArray:
     """How many neurons each neuron of the source reaches, ``(source,)``: fewer at the borders of a convolution."""
     match projection:
         case Dense():

@@ -8,6 +8,7 @@ import torch
 from click.testing import CliRunner
 
 from snnc.compiler.commands import distill as commands
+from snnc.compiler.commands import training
 from snnc.compiler.commands.distill import distill
 from snnc.compiler.errors import CheckpointError, DataError, InterruptedRun, OptionError
 from snnc.distill.data import load
@@ -62,14 +63,14 @@ def test_an_interrupted_run_is_kept_and_resumed(tmp_path, monkeypatch):
     output = tmp_path / "student.pt"
     output.write_bytes(b"good")
 
-    class Saver(commands._Saver):
+    class Saver(training.Saver):
         def __call__(self, state):
             super().__call__(state)
             if state.stage == "float":
                 raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(commands, "_Saver", Saver)
+        patch.setattr(commands, "Saver", Saver)
         result = invoke("-o", output)
     assert isinstance(result.exception, InterruptedRun)
     assert str(tmp_path / "student.training.pt") in str(result.exception)
@@ -101,13 +102,13 @@ def test_a_run_goes_on_with_its_own_data_only(tmp_path, monkeypatch):
     arguments = ["--data", own, "--architecture", "4-6R-2", "--encoding", "events", "--time-steps", 3, "--epochs", 3]
     arguments += ["--teacher-epochs", 0, "--name", "mine", "-o", output]
 
-    class Saver(commands._Saver):
+    class Saver(training.Saver):
         def __call__(self, state):
             super().__call__(state)
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(commands, "_Saver", Saver)
+        patch.setattr(commands, "Saver", Saver)
         # The twin of the defaults, which a recurrent layer cannot have, is left out.
         assert isinstance(CliRunner().invoke(distill, [*map(str, arguments)]).exception, InterruptedRun)
     np.savez(own, **kept | {"x_test": 1 - events[:6]})
@@ -172,7 +173,7 @@ def test_a_run_with_a_budget_goes_on_within_it(tmp_path, monkeypatch):
     output = tmp_path / "student.pt"
     options = ["-o", output, "--twin-epochs", 4, "--epochs", 8, "--budget", 0.5]
 
-    class Saver(commands._Saver):
+    class Saver(training.Saver):
         def __call__(self, state):
             super().__call__(state)
             if state.stage == "float":
@@ -180,7 +181,7 @@ def test_a_run_with_a_budget_goes_on_within_it(tmp_path, monkeypatch):
 
     for again in (["--resume", *options], ["--resume", "--budget", 0.5, "-o", output], ["--resume", "-o", output]):
         with monkeypatch.context() as patch:
-            patch.setattr(commands, "_Saver", Saver)
+            patch.setattr(commands, "Saver", Saver)
             assert isinstance(invoke(*options).exception, InterruptedRun)
         assert CliRunner().invoke(distill, [*map(str, again)]).exception is None
         config = torch.load(output, weights_only=True)["config"]
