@@ -22,7 +22,7 @@ from snnc.distill.data.dataset import Dataset
 from snnc.distill.data.regime import Regime
 from snnc.distill.data.tracks import Deciding
 from snnc.distill.losses import METHODS
-from snnc.distill.losses.interface import LossSettings, Value, resolve
+from snnc.distill.losses.interface import LossSettings, Need, Value, resolve
 from snnc.distill.neurons import NeuronSettings, Surrogate
 from snnc.distill.optimisers import Optimiser
 from snnc.distill.students import Phase, StudentConfig
@@ -195,6 +195,11 @@ class TrainingConfig:
         object.__setattr__(self, "loss_options", resolve(METHODS[self.loss], self.loss_options))
         architecture = parse_architecture(self.architecture)
         self.bits_of(architecture)
+        if Need.TWIN in METHODS[self.loss].needs and not self.twin_epochs:
+            raise OptionError(
+                f"The loss {self.loss} learns from the student's own artificial twin: give --twin-epochs, or choose "
+                "another --loss."
+            )
         if self.twin_epochs and self.start_from:
             raise OptionError("--twin-epochs and --start-from both say where weights start; leave one of them out.")
         if self.twin_epochs and not has_twin(self.architecture, leak_shift=self.leak_shift, reset=self.reset):
@@ -299,11 +304,11 @@ class TrainingConfig:
 
 
 def refuse_maps_of_decisions(loss: str) -> None:
-    """A loss that compares maps of whole samples has nothing to compare of the decisions in them."""
+    """A loss that looks at whole samples has nothing to compare of the decisions in them."""
     if not METHODS[loss].by_step:
         able = ", ".join(name for name, method in METHODS.items() if method.by_step)
         raise OptionError(
-            f"The loss {loss} compares maps of whole samples, and with --every each decision is a sample of its own; "
+            f"The loss {loss} looks at whole samples, and with --every each decision is a sample of its own; "
             f"choose one of {able}."
         )
 

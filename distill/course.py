@@ -104,8 +104,9 @@ class Course:
         self.ann = self.teacher if isinstance(self.teacher, Teacher) else None
         if self.ann is not None:
             refuse_steps_of_an_ann(config.loss, method)
-        self.trainee = Trainee(student, build_adapter(method, student, self.ann)).to(device)
+        self.trainee = Trainee(student, build_adapter(method, config.loss_settings, student, self.ann)).to(device)
         self.float_copy: Student | None = None
+        self._twin: Student | None = None
         self._config = config
         self._method = method
         self._copies = copies
@@ -150,8 +151,9 @@ class Course:
         if self._answers is None or self._config.stage_teacher is not StageTeacher.TEACHER:
             given, before = self._teachers()
             self._answers = Answers(given, before, store=self._store) if listens and (given or before) else None
-        # Without anyone to ask, the first network of a chain learns from the labels.
+        # Without anyone to ask, the first network of a chain learns from the labels; and so does a twin that teaches.
         alone = listens and self._answers is None
+        alone |= Need.TWIN in self._method.needs and self._twin is None
         self._deciding = None if phase is Phase.TWIN else self._config.deciding
         own = self._copies.labels
         self._labels = (own if self._deciding is None else self._decided(self._deciding)).to(self._device)
@@ -162,6 +164,7 @@ class Course:
             self._config.loss_settings,
             teacher=self.ann,
             float_copy=self.float_copy,
+            twin=self._twin,
             deciding=self._deciding,
             class_weights=None if weights is None else weights.to(self._device),
         )
@@ -179,7 +182,9 @@ class Course:
         answers = None if self._answers is None else self._answers.to(self._copies.turn(turn), images)
         events, noise = generator(seed, Purpose.EVENTS, turn), generator(seed, Purpose.NOISE, turn)
         order = generator(seed, Purpose.ORDER, turn)
-        for indices in shuffled(len(self._copies), self._config.batch_size, order):
+        updates = self._config.phase_epochs(self._phase) * self.updates_per_epoch
+        batches = shuffled(len(self._copies), self._config.batch_size, order)
+        for update, indices in enumerate(batches, start=epoch * self.updates_per_epoch):
             batch = indices.to(self._device)
             lesson = Lesson(
                 images=images[batch],
@@ -187,6 +192,7 @@ class Course:
                 answers=None if answers is None else answers[:, batch],
                 events=events,
                 noise=noise,
+                progress=update / updates,
             )
             yield self._objective(self.trainee, lesson)
 
@@ -194,6 +200,8 @@ class Course:
         """Keep what the next phase needs of this one, which has its best weights now."""
         self._epochs_before += self._config.phase_epochs(self._phase)
         self._previous = spiking_teacher(self.trainee.student)
+        if self._phase is Phase.TWIN:
+            self._twin = copy.deepcopy(self.trainee.student).eval().requires_grad_(False)
         if self._phase is Phase.FLOAT:
             self.float_copy = copy.deepcopy(self.trainee.student).eval().requires_grad_(False)
 

@@ -15,11 +15,20 @@ import torch
 from torch import Tensor, nn
 
 from snnc.compiler.errors import OptionError
+from snnc.compiler.ir import Encoding
 from snnc.distill.data.dataset import UNLABELLED
 from snnc.distill.data.tracks import Deciding
 from snnc.distill.encoding import encode
 from snnc.distill.losses.ckdsnn_samd import SMALLEST_MAP
-from snnc.distill.losses.interface import FeaturePair, LossInputs, LossSettings, Method, Need
+from snnc.distill.losses.interface import (
+    AdapterShapes,
+    FeaturePair,
+    LossInputs,
+    LossSettings,
+    MapShape,
+    Method,
+    Need,
+)
 from snnc.distill.students import Phase, Student, StudentOutputs
 from snnc.distill.teachers import SpikingTeacher, Teacher, as_input
 
@@ -92,7 +101,8 @@ class Trainee(nn.Module):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lesson:
-    """One batch: 8-bit images ``[B, C, H, W]``, labels ``[B]``, answers ``[T', B, K]``, and sources of randomness.
+    """One batch: 8-bit images ``[B, C, H, W]``, labels ``[B]``, answers ``[T', B, K]``, sources of randomness, and the
+    share of the phase's training that is done.
 
     Of a stream the labels are those of the decisions that count, ``[decision, B]``.
     """
@@ -102,6 +112,7 @@ class Lesson:
     answers: Tensor | None
     events: torch.Generator
     noise: torch.Generator
+    progress: float
 
 
 class Objective:
@@ -113,6 +124,8 @@ class Objective:
         The ANN behind features and saliency maps; None if the method needs neither.
     float_copy
         The student as it was before quantisation, for membranes; None before that.
+    twin
+        The student as its artificial twin was, frozen; None before that, and where there was none.
     deciding
         When a stream is decided on; None where a sample is one decision.
     class_weights
@@ -126,6 +139,7 @@ class Objective:
         *,
         teacher: Teacher | None,
         float_copy: Student | None,
+        twin: Student | None = None,
         deciding: Deciding | None = None,
         class_weights: Tensor | None = None,
     ) -> None:
@@ -133,6 +147,7 @@ class Objective:
         self._settings = settings
         self._teacher = teacher
         self._float_copy = float_copy
+        self._twin = twin
         self._deciding = deciding
         self._class_weights = class_weights
 
@@ -145,7 +160,7 @@ class Objective:
         x = encode_for(trainee.student, lesson.images, lesson.events)
         needs = self._method.needs
         follows = Need.MEMBRANES in needs and self._float_copy is not None
-        outputs: StudentOutputs = trainee.student(x, membranes=follows)
+        outputs, longer = self._run(trainee.student, x, membranes=follows)
         features: tuple[FeaturePair, ...] = ()
         teacher_map = None
         if self._teacher is not None and needs & {Need.TEACHER_FEATURES, Need.SALIENCY}:
@@ -158,7 +173,7 @@ class Objective:
                         seen, torch.where(unknown, seen.logits.argmax(dim=1), lesson.labels)
                     )
             if Need.TEACHER_FEATURES in needs:
-                features = self._pairs(trainee, outputs, seen.features)
+                features = self._pairs(trainee, outputs, seen.features, lesson.noise)
         membranes: tuple[Tensor, ...] = ()
         before: tuple[Tensor, ...] = ()
         if follows:
@@ -166,6 +181,11 @@ class Objective:
             with torch.no_grad():
                 before = tuple(self._float_copy(x, membranes=True).membranes.values())
             membranes = tuple(outputs.membranes.values())
+        weak = None
+        if Need.WEAK_CLASSIFIER in needs:
+            assert trainee.adapter is not None
+            weak = trainee.adapter(_rates(outputs))
+        twin, hybrids = self._beside_twin(x, outputs)
         step_logits, answers = outputs.step_logits, lesson.answers
         if self._deciding is not None:
             goes_on = trainee.student.config.readout_leak is not None
@@ -188,19 +208,66 @@ class Objective:
                 features=features,
                 teacher_map=teacher_map,
                 generator=lesson.noise if Need.NOISE in needs else None,
+                progress=lesson.progress,
+                longer_step_logits=longer,
+                weak_logits=weak,
+                twin_logits=None if twin is None else twin.step_logits[0],
+                twin_rates=() if twin is None else _rates(twin),
+                hybrid_logits=hybrids,
             ),
             self._settings,
         )
 
-    def _pairs(self, trainee: Trainee, outputs: StudentOutputs, stages: Sequence[Tensor]) -> tuple[FeaturePair, ...]:
+    def _run(self, student: Student, x: Tensor, *, membranes: bool) -> tuple[StudentOutputs, Tensor | None]:
+        """The student's pass; with `Need.MORE_STEPS` of a longer one the first steps, and all its logits."""
+        if Need.MORE_STEPS not in self._method.needs or student.phase.timeless:
+            return student(x, membranes=membranes), None
+        steps = student.config.time_steps
+        whole: StudentOutputs = student(
+            x, membranes=membranes, time_steps=steps * round(self._settings.number("factor"))
+        )
+        return (
+            StudentOutputs(
+                readout=whole.readout[:steps],
+                scale=whole.scale,
+                spikes={name: spikes[:steps] for name, spikes in whole.spikes.items()},
+                membranes={name: values[:steps] for name, values in whole.membranes.items()},
+            ),
+            whole.step_logits,
+        )
+
+    def _beside_twin(self, x: Tensor, outputs: StudentOutputs) -> tuple[StudentOutputs | None, tuple[Tensor, ...]]:
+        """The frozen twin's pass, and the logits of the twin behind the student's first populations."""
+        if self._twin is None or Need.TWIN not in self._method.needs:
+            return None, ()
+        with torch.no_grad():
+            twin: StudentOutputs = self._twin(x)
+        if Need.HYBRIDS not in self._method.needs:
+            return twin, ()
+        rates, hybrids = dict(zip(outputs.spikes, _rates(outputs), strict=True)), []
+        for count in range(1, len(rates) + 1):
+            mixed: StudentOutputs = self._twin(x, given={name: rates[name] for name in list(rates)[:count]})
+            hybrids.append(mixed.step_logits[0])
+        return twin, tuple(hybrids)
+
+    def _pairs(
+        self, trainee: Trainee, outputs: StudentOutputs, stages: Sequence[Tensor], noise: torch.Generator
+    ) -> tuple[FeaturePair, ...]:
         assert trainee.adapter is not None
         assert self._teacher is not None
-        adapted = trainee.adapter(tuple(spikes.mean(dim=0) for spikes in outputs.spikes.values()))
-        margins = self._teacher.margins()
+        rates = _rates(outputs)
+        adapted = trainee.adapter(rates, noise) if Need.NOISE in self._method.needs else trainee.adapter(rates)
+        # A method may look at the last stages alone.
+        stages, margins = stages[-len(adapted) :], self._teacher.margins()[-len(adapted) :]
         return tuple(
             FeaturePair(student=student, teacher=teacher, margin=margin)
             for student, teacher, margin in zip(adapted, stages, margins, strict=True)
         )
+
+
+def _rates(outputs: StudentOutputs) -> tuple[Tensor, ...]:
+    """Of every hidden population, ``[B, C, H, W]``."""
+    return tuple(spikes.mean(dim=0) for spikes in outputs.spikes.values())
 
 
 def decisions_as_samples(steps: Tensor, deciding: Deciding, *, goes_on: bool = False) -> Tensor:
@@ -216,23 +283,33 @@ def decisions_as_samples(steps: Tensor, deciding: Deciding, *, goes_on: bool = F
     return apart[deciding.first :].transpose(0, 1).flatten(1, 2)
 
 
-def build_adapter(method: Method, student: Student, teacher: Teacher | None) -> nn.Module | None:
+def build_adapter(
+    method: Method, settings: LossSettings, student: Student, teacher: Teacher | None
+) -> nn.Module | None:
     """The method's adapter, from the shapes of both networks; one that has none of them is refused."""
-    if not method.needs & {Need.TEACHER_FEATURES, Need.SALIENCY}:
-        return None
-    what = "feature maps" if Need.TEACHER_FEATURES in method.needs else "a class activation map"
-    if teacher is None or not teacher.feature_shapes:
+    architecture = student.config.architecture
+    populations = tuple(spec.shape for spec in architecture.hidden)
+    if Need.MORE_STEPS in method.needs and student.config.encoding is not Encoding.DIRECT:
         raise OptionError(
-            f"This loss compares {what}, which the chosen teacher does not have; choose a convolutional one with "
-            "--teacher."
+            f"This loss runs the student for more steps than it has, and {student.config.encoding.value} encoding has "
+            "no more of them; use direct encoding or another loss."
         )
-    populations = [spec.shape for spec in student.config.architecture.hidden]
-    least = SMALLEST_MAP if Need.SALIENCY in method.needs else 2
-    if not any(height * width >= least for _, height, width in populations):
-        raise OptionError(
-            f"This loss compares {what}, but no layer of {student.config.architecture.text} has a map of {least} or "
-            "more positions; use a convolutional architecture or another loss."
-        )
+    stages: tuple[MapShape, ...] = ()
+    if method.needs & {Need.TEACHER_FEATURES, Need.SALIENCY}:
+        what = "feature maps" if Need.TEACHER_FEATURES in method.needs else "a class activation map"
+        if teacher is None or not teacher.feature_shapes:
+            raise OptionError(
+                f"This loss compares {what}, which the chosen teacher does not have; choose a convolutional one with "
+                "--teacher."
+            )
+        stages = teacher.feature_shapes
+        least = SMALLEST_MAP if Need.SALIENCY in method.needs else 2
+        if not any(height * width >= least for _, height, width in populations):
+            raise OptionError(
+                f"This loss compares {what}, but no layer of {architecture.text} has a map of {least} or more "
+                "positions; use a convolutional architecture or another loss."
+            )
     if method.adapter is None:
         return None
-    return method.adapter(tuple(populations), teacher.feature_shapes)
+    shapes = AdapterShapes(student=populations, teacher=stages, classes=architecture.classes)
+    return method.adapter(shapes, settings)

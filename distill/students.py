@@ -31,6 +31,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -403,10 +404,24 @@ class Student(nn.Module):
                 time_steps=self.config.time_steps,
             )
 
-    def forward(self, x: Tensor, *, time_steps: int | None = None, membranes: bool = False) -> StudentOutputs:
-        """Run for ``time_steps``, by default all; the spikes of a `rate` or `events` input bring their own number.
+    def forward(
+        self,
+        x: Tensor,
+        *,
+        time_steps: int | None = None,
+        membranes: bool = False,
+        given: Mapping[str, Tensor] = MappingProxyType({}),
+    ) -> StudentOutputs:
+        """Run it.
 
-        The outputs have membranes if they are asked for.
+        Parameters
+        ----------
+        time_steps
+            By default all; the spikes of a `rate` or `events` input bring their own number.
+        membranes
+            Whether the outputs have them.
+        given
+            Rates ``[B, C, H, W]`` of populations, which are then not computed: of a network without time.
         """
         direct = self.config.encoding is Encoding.DIRECT
         steps = len(x) if not direct else self.config.time_steps if time_steps is None else time_steps
@@ -416,6 +431,9 @@ class Student(nn.Module):
         spikes: dict[str, Tensor] = {}
         before_reset: dict[str, Tensor] = {}
         for name, layer in self.populations.items():
+            if name in given:
+                signals[name], spikes[name] = Signal(values=given[name], constant=True), given[name][None]
+                continue
             synapses = layer.synapses(self.phase, x.dtype)
             time = None if self.phase.timeless else steps
             sums = layer.current(signals, synapses, live=self.phase is not Phase.FOLDED, steps=time)

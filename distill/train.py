@@ -100,7 +100,8 @@ def distil_student(
     elif teacher is None and config.teacher_epochs:
         refuse_steps_of_an_ann(config.loss, method)
         untrained = build_teacher(config.teacher, dataset.shape, len(dataset.classes))
-        build_adapter(method, Student(config.student), untrained)  # refuses before an hour of training, not after it
+        # Refuses before an hour of training, not after it.
+        build_adapter(method, config.loss_settings, Student(config.student), untrained)
         teacher = train_teacher(config, dataset, state=state, save=save, on_epoch=on_epoch, device=device)
     torch.manual_seed(_seed(config, Purpose.WEIGHTS, 1))
     student = Student(config.student)

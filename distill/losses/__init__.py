@@ -9,16 +9,22 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from snnc.distill.losses import (
+    bkdsnn,
     ckdsnn,
     ckdsnn_nld,
     ckdsnn_samd,
     cross_entropy,
     energy,
+    hybrid_blocks,
     kdsnn_feature,
     kdsnn_response,
+    lasnn,
     membrane,
+    sakd,
     spike_window,
+    tks,
     tser,
+    tssd,
     twkd,
 )
 from snnc.distill.losses.interface import Method
@@ -36,6 +42,12 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "ckdsnn-samd": ckdsnn_samd.METHOD,
         "ckdsnn-nld": ckdsnn_nld.METHOD,
         "ckdsnn": ckdsnn.METHOD,
+        "bkdsnn": bkdsnn.METHOD,
+        "lasnn": lasnn.METHOD,
+        "tks": tks.METHOD,
+        "tssd": tssd.METHOD,
+        "sakd": sakd.METHOD,
+        "hybrid-blocks": hybrid_blocks.METHOD,
         "membrane": membrane.METHOD,
         "energy": energy.METHOD,
     }

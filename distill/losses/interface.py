@@ -18,6 +18,7 @@ from snnc.compiler.errors import OptionError
 
 __all__ = [
     "AdapterFactory",
+    "AdapterShapes",
     "Choice",
     "FeaturePair",
     "LossFunction",
@@ -56,7 +57,18 @@ class Need(Enum):
         ``membranes`` and ``float_membranes``, in the quantised phases only: a second pass, of the student's float copy
         as it was when they began. Before them both tuples are empty.
     NOISE
-        ``generator``, seeded anew for every epoch.
+        ``generator``, seeded anew for every epoch; a method's adapter gets it, too.
+    MORE_STEPS
+        ``longer_step_logits``, for every batch of the phases that have time: the pass takes ``factor`` times as many
+        steps, an option that the method must have. Of pixels alone, which stay the same at every step.
+    WEAK_CLASSIFIER
+        ``weak_logits``, for every batch: what the method's adapter reads out of the rates of the hidden populations; it
+        is trained with the student and thrown away at export.
+    TWIN
+        ``twin_logits`` and ``twin_rates``, for every batch of the phases after the twin's: a pass of the student's
+        artificial twin, frozen. In its own phase a twin learns from the labels.
+    HYBRIDS
+        ``hybrid_logits``, likewise: as many passes of the rest of the twin as there are hidden populations. Needs TWIN.
     """
 
     TEACHER_LOGITS = "teacher logits"
@@ -65,6 +77,10 @@ class Need(Enum):
     SALIENCY = "saliency"
     MEMBRANES = "membranes"
     NOISE = "noise"
+    MORE_STEPS = "more steps"
+    WEAK_CLASSIFIER = "weak classifier"
+    TWIN = "twin"
+    HYBRIDS = "hybrids"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +163,17 @@ class LossInputs:
         The teacher's class activation map, ``[B, H', W']``, without gradient.
     generator
         Of the noise.
+    progress
+        Share of the phase's training that is done, ``[0, 1)``.
+    longer_step_logits
+        Of all steps of a longer run, ``[factor * T, B, K]``, of which ``step_logits`` are the first; None in a phase
+        without time.
+    weak_logits
+        ``[B, K]``.
+    twin_logits, twin_rates
+        ``[B, K]``, and of every hidden population ``[B, ...]``, without gradient; None and empty before there is one.
+    hybrid_logits
+        One ``[B, K]`` for each hidden population, in order: the student's rates up to that one, and the twin behind it.
     """
 
     step_logits: Tensor
@@ -160,13 +187,39 @@ class LossInputs:
     features: tuple[FeaturePair, ...] = ()
     teacher_map: Tensor | None = None
     generator: torch.Generator | None = None
+    progress: float = 0.0
+    longer_step_logits: Tensor | None = None
+    weak_logits: Tensor | None = None
+    twin_logits: Tensor | None = None
+    twin_rates: tuple[Tensor, ...] = ()
+    hybrid_logits: tuple[Tensor, ...] = ()
 
 
 LossFunction = Callable[[LossInputs, LossSettings], Tensor]
 
-AdapterFactory = Callable[[tuple[MapShape, ...], tuple[MapShape, ...]], nn.Module]
-"""``(student shapes, teacher shapes) -> module`` from a tuple of rates ``[B, C, H, W]`` to one of ``[B, C', H', W']``,
-as many as the teacher has stages."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterShapes:
+    """What an adapter stands between.
+
+    Attributes
+    ----------
+    student
+        Of the hidden populations.
+    teacher
+        Of the stages whose features are compared; empty where none are.
+    classes
+        ``K``.
+    """
+
+    student: tuple[MapShape, ...]
+    teacher: tuple[MapShape, ...]
+    classes: int
+
+
+AdapterFactory = Callable[[AdapterShapes, LossSettings], nn.Module]
+"""Makes a module from a tuple of rates ``[B, C, H, W]`` (and with `Need.NOISE` a generator): to one of
+``[B, C', H', W']``, as many as the teacher has stages, or of a weak classifier to logits ``[B, K]``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +282,8 @@ class Method:
     options
         Of this method alone, by name.
     adapter
-        Makes the student's features comparable; None unless `Need.TEACHER_FEATURES` is declared.
+        Makes the student's features comparable, or reads them out; None unless `Need.TEACHER_FEATURES` or
+        `Need.WEAK_CLASSIFIER` is declared.
     ignores
         Names of the shared settings that have no part in the loss.
     labels_optional
@@ -247,8 +301,9 @@ class Method:
 
     @property
     def by_step(self) -> bool:
-        """Whether it compares logits, which every decision of a stream has: maps are of whole samples."""
-        return not self.needs & {Need.TEACHER_FEATURES, Need.SALIENCY}
+        """Whether it compares logits alone, which every decision of a stream has: all else is of whole samples."""
+        whole = {Need.TEACHER_FEATURES, Need.SALIENCY, Need.MORE_STEPS, Need.WEAK_CLASSIFIER, Need.TWIN}
+        return not self.needs & whole
 
 
 def parse_options(assignments: Iterable[str]) -> dict[str, str]:

@@ -32,6 +32,7 @@ from torch.nn import functional as F
 
 from snnc.compiler.errors import OptionError
 from snnc.distill.losses.interface import (
+    AdapterShapes,
     Choice,
     FeaturePair,
     LossInputs,
@@ -43,7 +44,7 @@ from snnc.distill.losses.interface import (
 )
 from snnc.distill.losses.terms import label_cross_entropy
 
-__all__ = ["METHOD", "Regressors", "kdsnn_feature", "pair_stages"]
+__all__ = ["METHOD", "Regressors", "kdsnn_feature", "pair_stages", "resized"]
 
 
 def kdsnn_feature(inputs: LossInputs, settings: LossSettings) -> Tensor:
@@ -69,8 +70,9 @@ def _literal_distance(pair: FeaturePair) -> Tensor:
 class Regressors(nn.Module):
     """One signed 1x1 regression per stage of the teacher, from the student's population that is nearest in size."""
 
-    def __init__(self, student_shapes: tuple[MapShape, ...], teacher_shapes: tuple[MapShape, ...]) -> None:
+    def __init__(self, shapes: AdapterShapes) -> None:
         super().__init__()
+        student_shapes, teacher_shapes = shapes.student, shapes.teacher
         self._sources = pair_stages(student_shapes, teacher_shapes)
         self._shapes = tuple(student_shapes[source] for source in self._sources)
         self._sizes = tuple((height, width) for _, height, width in teacher_shapes)
@@ -82,15 +84,15 @@ class Regressors(nn.Module):
     def forward(self, rates: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """``[B, C', H', W']`` for every stage, from the rates ``[B, C, H, W]`` of all populations."""
         return tuple(
-            cast(Tensor, regressor(_resize(rates[source].reshape(-1, *shape), size)))
+            cast(Tensor, regressor(resized(rates[source].reshape(-1, *shape), size)))
             for regressor, source, shape, size in zip(
                 self.regressors, self._sources, self._shapes, self._sizes, strict=True
             )
         )
 
 
-def _resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Average what is larger, interpolate what is smaller."""
+def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Maps ``[B, C, H, W]`` in another height and width: averaged where they are larger, interpolated where smaller."""
     height, width = maps.shape[-2:]
     if (height, width) == size:
         return maps
@@ -143,6 +145,6 @@ METHOD = Method(
             ),
         }
     ),
-    adapter=Regressors,
+    adapter=lambda shapes, settings: Regressors(shapes),
     ignores=frozenset({"temperature", "alpha"}),
 )

@@ -23,6 +23,7 @@ __all__ = [
     "label_cross_entropy",
     "prefix_means",
     "read_out",
+    "right_steps",
     "softened_divergence",
     "step_cross_entropy",
     "unit_rows",
@@ -71,6 +72,14 @@ def prefix_means(step_logits: Tensor) -> Tensor:
 def read_out(step_logits: Tensor, readout: str) -> Tensor:
     """The logits ``[T, B, K]`` that are trained at every step, after the choice `READOUT`."""
     return prefix_means(step_logits) if readout == "prefix" else step_logits
+
+
+def right_steps(logits: Tensor, labels: Tensor) -> Tensor:
+    """1 where the largest of the logits ``[T, B, K]`` is the label ``[B]``, else 0: ``[T, B]``.
+
+    Nobody knows which steps of a sample without a label are right: all of them count.
+    """
+    return ((logits.argmax(dim=2) == labels) | (labels == UNLABELLED)).to(logits.dtype)
 
 
 def unit_rows(rows: Tensor) -> Tensor:

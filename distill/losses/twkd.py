@@ -27,7 +27,7 @@ from types import MappingProxyType
 from torch import Tensor
 
 from snnc.distill.losses.interface import Choice, LossInputs, LossSettings, Method, Need, Option
-from snnc.distill.losses.terms import READOUT, UNLABELLED, read_out, softened_divergence, step_cross_entropy
+from snnc.distill.losses.terms import READOUT, read_out, right_steps, softened_divergence, step_cross_entropy
 
 __all__ = ["METHOD", "temporal_wise"]
 
@@ -49,11 +49,8 @@ def temporal_wise(inputs: LossInputs, settings: LossSettings) -> Tensor:
 
 
 def _correct_mean(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean over the steps that are right, ``[B, K]``; zeros, a uniform target, for a sample without one.
-
-    Nobody knows which steps of a sample without a label are right: all of them count.
-    """
-    correct = ((logits.argmax(dim=2) == labels) | (labels == UNLABELLED)).to(logits.dtype)  # [T, B]
+    """Mean over the steps that are right, ``[B, K]``; zeros, a uniform target, for a sample without one."""
+    correct = right_steps(logits, labels)
     return (correct[..., None] * logits).sum(dim=0) / correct.sum(dim=0).clamp(min=1)[:, None]
 
 

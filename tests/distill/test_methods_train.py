@@ -48,7 +48,8 @@ def run(config, dataset, **more):
 
 @pytest.mark.parametrize("loss", METHODS)
 def test_every_method_trains_and_exports_exactly(digits, loss):
-    config = dataclasses.replace(QUICK, loss=loss, loss_options={})
+    twin = int(Need.TWIN in METHODS[loss].needs)
+    config = dataclasses.replace(QUICK, loss=loss, loss_options={}, twin_epochs=twin)
     if Need.TEACHER_STEP_LOGITS in METHODS[loss].needs:
         config = dataclasses.replace(config, teacher_epochs=0, stage_teacher=StageTeacher.PREVIOUS)
     metrics = run(config, digits)["metrics"]
@@ -69,7 +70,7 @@ def test_what_a_method_needs_is_what_it_gets(digits, monkeypatch):
     needs = frozenset({Need.TEACHER_LOGITS, Need.MEMBRANES, Need.NOISE, Need.SALIENCY})
     monkeypatch.setattr(train, "METHODS", {"membrane": dataclasses.replace(METHODS["membrane"], loss=spy, needs=needs)})
     run(dataclasses.replace(QUICK, loss="membrane"), digits)
-    always = {"step_logits", "labels", "spikes", "teacher_logits", "generator", "teacher_map"}
+    always = {"step_logits", "labels", "spikes", "teacher_logits", "generator", "teacher_map", "progress"}
     assert seen[0] == always
     assert seen[len(seen) - 1] == always | {"membranes", "float_membranes"}
 

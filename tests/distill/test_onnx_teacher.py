@@ -102,4 +102,6 @@ def test_its_maps_are_missing_and_missed_in_a_sentence(path):
     teacher = read_teacher(path, load("digits"))
     assert isinstance(teacher, Teacher)
     with pytest.raises(OptionError, match="feature maps"):
-        build_adapter(METHODS["kdsnn-feature"], Student(DEFAULTS["digits"].student), teacher)
+        build_adapter(
+            METHODS["kdsnn-feature"], DEFAULTS["digits"].loss_settings, Student(DEFAULTS["digits"].student), teacher
+        )

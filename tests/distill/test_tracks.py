@@ -252,7 +252,7 @@ def test_rare_classes_are_answered_where_they_weigh_more(tracked: Dataset) -> No
     [
         (
             {"loss": "ckdsnn"},
-            "compares maps of whole samples.* choose one of kdsnn-response, cross-entropy, spike-window",
+            "looks at whole samples.* choose one of kdsnn-response, cross-entropy, spike-window",
         ),
         ({"loss": "kdsnn-feature"}, "The loss kdsnn-feature compares maps"),
         ({"every": 13}, "--every must be 0 to 12"),

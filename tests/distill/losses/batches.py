@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from snnc.distill.losses import METHODS
-from snnc.distill.losses.interface import FeaturePair, LossInputs, LossSettings, resolve
+from snnc.distill.losses.interface import AdapterShapes, FeaturePair, LossInputs, LossSettings, resolve
 
 
 def random_inputs(
@@ -39,7 +39,18 @@ def random_inputs(
         ),
         teacher_map=normal(batch, *teacher_map),
         generator=generator,
+        progress=0.3,
+        longer_step_logits=normal(2 * time_steps, batch, classes) * 3,
+        weak_logits=normal(batch, classes) * 3,
+        twin_logits=normal(batch, classes) * 3,
+        twin_rates=tuple(torch.rand(batch, *shape, generator=generator, dtype=torch.float64) for shape in shapes),
+        hybrid_logits=tuple(normal(batch, classes) * 3 for _ in shapes),
     )
+
+
+def between(student, teacher, classes=4):
+    """The shapes that an adapter stands between."""
+    return AdapterShapes(student=student, teacher=teacher, classes=classes)
 
 
 def replaced(inputs, **changes):

@@ -9,7 +9,7 @@ import torch
 from snnc.compiler.errors import OptionError
 from snnc.distill.losses.interface import FeaturePair
 from snnc.distill.losses.kdsnn_feature import METHOD, Regressors, pair_stages
-from tests.distill.losses.batches import arrays, cross_entropy, loss_of, random_inputs, replaced
+from tests.distill.losses.batches import arrays, between, cross_entropy, loss_of, random_inputs, replaced, settings_of
 
 NAME = "kdsnn-feature"
 
@@ -82,8 +82,9 @@ STAGES = ((4, 12, 12), (7, 8, 8), (9, 4, 4))
 
 def test_regressors_make_rates_comparable():
     torch.manual_seed(0)
-    assert METHOD.adapter is Regressors
-    adapter = Regressors(SHAPES, STAGES)
+    assert METHOD.adapter is not None
+    assert isinstance(METHOD.adapter(between(SHAPES, STAGES), settings_of(NAME)), Regressors)
+    adapter = Regressors(between(SHAPES, STAGES))
     rates = tuple(torch.rand(6, *shape) for shape in SHAPES)
     outputs = adapter(rates)
     assert [tuple(output.shape) for output in outputs] == [(6, *stage) for stage in STAGES]
@@ -93,7 +94,7 @@ def test_regressors_make_rates_comparable():
 
 
 def test_regressors_are_one_by_one_without_a_bias():
-    adapter = Regressors(SHAPES, STAGES)
+    adapter = Regressors(between(SHAPES, STAGES))
     kernels = [module for module in adapter.modules() if isinstance(module, torch.nn.Conv2d)]
     assert [tuple(kernel.weight.shape) for kernel in kernels] == [(4, 8, 1, 1), (7, 6, 1, 1), (9, 5, 1, 1)]
     assert all(kernel.bias is None for kernel in kernels)
@@ -101,7 +102,7 @@ def test_regressors_are_one_by_one_without_a_bias():
 
 def test_every_regressor_and_the_student_learn():
     torch.manual_seed(0)
-    adapter = Regressors(SHAPES, STAGES)
+    adapter = Regressors(between(SHAPES, STAGES))
     rates = tuple(torch.rand(6, *shape).requires_grad_() for shape in SHAPES)
     pairs = tuple(
         FeaturePair(student=output, teacher=torch.randn_like(output), margin=-torch.ones(output.shape[1]))
@@ -127,6 +128,6 @@ def test_stages_are_paired_by_size(students, stages, paired):
 
 def test_networks_without_maps_are_refused():
     with pytest.raises(OptionError, match=r"no population of the student has a height.*--architecture.*--loss"):
-        Regressors(((32, 1, 1),), STAGES)
+        Regressors(between(((32, 1, 1),), STAGES))
     with pytest.raises(OptionError, match=r"teacher has no features.*--teacher"):
-        Regressors(SHAPES, ())
+        Regressors(between(SHAPES, ()))

@@ -21,6 +21,10 @@ FIELDS: dict[Need, dict[str, Any]] = {
     Need.SALIENCY: {"teacher_map": None},
     Need.MEMBRANES: {"membranes": (), "float_membranes": ()},
     Need.NOISE: {"generator": None},
+    Need.MORE_STEPS: {"longer_step_logits": None},
+    Need.WEAK_CLASSIFIER: {"weak_logits": None},
+    Need.TWIN: {"twin_logits": None, "twin_rates": ()},
+    Need.HYBRIDS: {"hybrid_logits": ()},
 }
 """The inputs that are missing when a need is not declared."""
 
@@ -32,7 +36,13 @@ VARIANTS = [
 ]
 """Every method with its defaults, and with every word of every option."""
 
-SMOOTH: dict[str, dict[str, float]] = {"twkd": {"self": 0}, "ckdsnn": {"noise": 0}, "ckdsnn-nld": {"noise": 0}}
+SMOOTH: dict[str, dict[str, float]] = {
+    "twkd": {"self": 0},
+    "ckdsnn": {"noise": 0},
+    "ckdsnn-nld": {"noise": 0},
+    "tks": {"share": 0},
+    "tssd": {"temporal": 0, "spatial": 0},
+}
 """What is a constant to the gradient but not to a difference, turned off: it is tested with the method."""
 
 
@@ -49,6 +59,9 @@ def of_teacher(inputs, change):
         float_membranes=tuple(map(change, inputs.float_membranes)),
         features=tuple(dataclasses.replace(pair, teacher=change(pair.teacher)) for pair in inputs.features),
         teacher_map=change(inputs.teacher_map),
+        longer_step_logits=change(inputs.longer_step_logits),
+        twin_logits=change(inputs.twin_logits),
+        twin_rates=tuple(map(change, inputs.twin_rates)),
     )
 
 
@@ -66,11 +79,11 @@ def test_is_described(name):
     assert 20 < len(method.summary) < 110
     assert "L = " in text, "the formula"
     assert re.search(r"\[(T, )?B, ", text), "shapes"
-    assert name == "cross-entropy" or re.search(r"arXiv \d{4}\.\d{5}", text), "the paper"
+    assert name in {"cross-entropy", "sakd"} or re.search(r"arXiv \d{4}\.\d{5}", text), "the paper"
     for option in method.options.values():
         assert option.meaning
         assert option.read(option.default) == option.default
-    assert (method.adapter is not None) == (Need.TEACHER_FEATURES in method.needs)
+    assert (method.adapter is not None) == bool(method.needs & {Need.TEACHER_FEATURES, Need.WEAK_CLASSIFIER})
 
 
 @pytest.mark.parametrize("name", sorted(METHODS.keys() - {"ckdsnn"}))  # whose options are described with its parts
@@ -103,6 +116,8 @@ def test_the_loss_has_the_dtype_of_the_logits(name):
             FeaturePair(student=pair.student.float(), teacher=pair.teacher.float(), margin=pair.margin.float())
             for pair in inputs.features
         ),
+        weak_logits=inputs.weak_logits.float(),
+        hybrid_logits=tuple(map(torch.Tensor.float, inputs.hybrid_logits)),
     )
     loss = METHODS[name].loss(floats, settings_of(name))
     assert loss.dtype == torch.float32
@@ -147,6 +162,7 @@ def test_the_gradient_reaches_the_student_and_never_the_teacher(name, option, ch
     assert logits.grad is not None
     assert logits.grad.abs().sum() > 0
     teacher = [inputs.teacher_logits, inputs.teacher_step_logits, inputs.teacher_map, *inputs.float_membranes]
+    teacher += [inputs.longer_step_logits, inputs.twin_logits, *inputs.twin_rates]
     assert all(x.grad is None for x in (*teacher, *(pair.teacher for pair in inputs.features)))
 
 
@@ -170,7 +186,7 @@ def test_a_silent_student_has_a_finite_gradient(name, option, choice):
 @pytest.mark.parametrize("name", METHODS)
 def test_the_batch_is_averaged(name):
     """Twice the same samples are the same loss: a sum over the batch would double it."""
-    options = {"noise": 0} if Need.NOISE in METHODS[name].needs else {}
+    options = {"noise": 0} if "noise" in METHODS[name].options else {}
     inputs = random_inputs(7)
 
     def twice(x, dim):
@@ -190,11 +206,16 @@ def test_the_batch_is_averaged(name):
             for p in inputs.features
         ),
         teacher_map=twice(inputs.teacher_map, 0),
+        longer_step_logits=twice(inputs.longer_step_logits, 1),
+        weak_logits=twice(inputs.weak_logits, 0),
+        twin_logits=twice(inputs.twin_logits, 0),
+        twin_rates=tuple(twice(rates, 0) for rates in inputs.twin_rates),
+        hybrid_logits=tuple(twice(logits, 0) for logits in inputs.hybrid_logits),
     )
     torch.testing.assert_close(loss_of(name, doubled, **options), loss_of(name, inputs, **options))
 
 
-@pytest.mark.parametrize("name", sorted(METHODS.keys() - {"twkd", "tser", "spike-window"}))
+@pytest.mark.parametrize("name", sorted(METHODS.keys() - {"twkd", "tser", "spike-window", "tks"}))
 def test_logits_are_the_mean_over_time(name):
     """Neither the order of the steps nor repeating them all changes a loss, so tau means the same at every T."""
     inputs = random_inputs(8)
@@ -202,13 +223,15 @@ def test_logits_are_the_mean_over_time(name):
         torch.testing.assert_close(loss_of(name, replaced(inputs, step_logits=steps)), loss_of(name, inputs))
 
 
-@pytest.mark.parametrize("name", ["twkd", "tser", "spike-window"])
+@pytest.mark.parametrize("name", ["twkd", "tser", "spike-window", "tks"])
 def test_losses_per_step_are_means_over_time(name):
     """The same logits at every step are the same loss at every T."""
     one = random_inputs(9, time_steps=1)
     for time_steps in (2, 5):
         more = replaced(one, step_logits=one.step_logits.repeat(time_steps, 1, 1))
-        options = {"window": 1} if name == "spike-window" else {}
+        options: dict[str, Any] = {"window": 1} if name == "spike-window" else {}
+        if name == "tks":
+            options = {"together": "mean"}
         constant = replaced(more, teacher_step_logits=one.teacher_step_logits[:1])
         expected = loss_of(name, replaced(one, teacher_step_logits=one.teacher_step_logits[:1]), **options)
         torch.testing.assert_close(loss_of(name, constant, **options), expected)
@@ -217,7 +240,7 @@ def test_losses_per_step_are_means_over_time(name):
 @pytest.mark.parametrize(("name", "option", "choice"), [v for v in VARIANTS if v[0] != "spike-window" or v[2] != "l2"])
 def test_a_constant_added_to_all_logits_changes_nothing(name, option, choice):
     """But for squares of the logits themselves."""
-    options = {**chosen(option, choice), **({"noise": 0} if Need.NOISE in METHODS[name].needs else {})}
+    options = {**chosen(option, choice), **({"noise": 0} if "noise" in METHODS[name].options else {})}
     inputs = random_inputs(10)
     shifted = replaced(
         inputs,
@@ -234,7 +257,7 @@ def test_a_method_says_whether_it_can_do_without_labels(name, alpha):
     """Whether anything reaches the readout of samples that have none; their penalties and rewards do not teach."""
     inputs = random_inputs(15)
     unlabelled = torch.full_like(inputs.labels, UNLABELLED)
-    own = {"twkd": {"self": 0}, "tser": {"entropy": 0}}.get(name, {})
+    own = (SMOOTH | {"tser": {"entropy": 0}}).get(name, {})
     logits = inputs.step_logits.clone().requires_grad_()
     loss = loss_of(name, replaced(inputs, step_logits=logits, labels=unlabelled), alpha=alpha, **own)
     gradient = torch.autograd.grad(loss, logits, allow_unused=True)[0]
@@ -273,14 +296,24 @@ def test_a_method_says_which_shared_settings_it_ignores(name, knob, value):
     assert same == (knob in METHODS[name].ignores)
 
 
+ELSEWHERE = {("tssd", "factor"), ("bkdsnn", "drop")}
+"""Options of what is computed for a loss: tested with the method."""
+
+
 @pytest.mark.parametrize(
-    ("name", "option"), [(name, option) for name, method in METHODS.items() for option in method.options]
+    ("name", "option"),
+    [
+        (name, option)
+        for name, method in METHODS.items()
+        for option in method.options
+        if (name, option) not in ELSEWHERE
+    ],
 )
 def test_every_option_has_an_effect(name, option):
     """So no option is read under the wrong name, or not at all."""
-    inputs = random_inputs(12)
+    inputs = random_inputs(12, batch=30)
     kind = METHODS[name].options[option]
-    values = kind.choices if isinstance(kind, Choice) else (kind.default, 2 * kind.default)
+    values = kind.choices if isinstance(kind, Choice) else (kind.default, min(2 * kind.default, kind.high))
     losses = [METHODS[name].loss(replaced(inputs), settings_of(name, **{option: value})) for value in values]
     assert len({float(loss) for loss in losses}) == len(values)
 
