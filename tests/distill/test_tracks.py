@@ -254,7 +254,7 @@ def test_rare_classes_are_answered_where_they_weigh_more(tracked: Dataset) -> No
             {"loss": "ckdsnn"},
             "looks at whole samples.* choose one of kdsnn-response, cross-entropy, spike-window",
         ),
-        ({"loss": "kdsnn-feature"}, "The loss kdsnn-feature compares maps"),
+        ({"loss": "kdsnn-feature"}, "The loss kdsnn-feature looks at whole samples"),
         ({"every": 13}, "--every must be 0 to 12"),
         ({"every": -1}, "--every must be"),
         ({"label_delay": 12}, "--label-delay must be 0 to 11"),
