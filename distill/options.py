@@ -72,6 +72,13 @@ OPTIONS: Final[tuple[click.Option, ...]] = (
     ),
     _option("--fit", "chip", metavar="CHIP", help="Refuse a student that would not fit a chip, such as up5k."),
     _option("--teacher-only", is_flag=True, help="Train the teacher alone and write it to OUTPUT."),
+    _option(
+        "--assistant",
+        "assistants",
+        multiple=True,
+        metavar="ARCHITECTURE",
+        help="A student in between, which learns from the teacher and teaches the next; several times, largest first.",
+    ),
     _option("--stage-teacher", type=_enumerated(StageTeacher), help="Who teaches a phase: a chain is 'previous'."),
     _option(
         "--start-from",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import click
 
+from snnc.compiler.commands.assistants import file_digest, train_assistants
 from snnc.compiler.commands.training import Saver, training_progress
 from snnc.compiler.errors import CheckpointError, InterruptedRun, OptionError
 from snnc.compiler.tools.cache import cache_folder
@@ -51,6 +51,7 @@ def distill(
     teacher_file: Path | None,
     teacher_only: bool,
     start_file: Path | None,
+    assistants: tuple[str, ...],
     chip: str | None,
     device: str,
     **options: Any,
@@ -91,15 +92,20 @@ def distill(
         teacher_only = teacher_only or "teacher-only" in state.command
         images = load(dataset, root)
     config = _configure(defaults, options, started=start_file is not None, begun=resume)
-    if teacher_file is not None:
-        if teacher_only:
-            raise OptionError("--teacher-only trains a teacher and --teacher-from brings one; leave one of them out.")
-        config = dataclasses.replace(config, teacher_from=_digest(teacher_file, "--teacher-from"))
-    if start_file is not None:
-        config = dataclasses.replace(config, start_from=_digest(start_file, "--start-from"))
     config = dataclasses.replace(
         config, data=images.digest(), class_weights=read_class_weights(config.class_weights, images.classes)
     )
+    where = find_training_device(device)
+    if assistants and state is None:
+        if teacher_only or start_file is not None:
+            raise OptionError("--assistant trains students in between: leave --teacher-only and --start-from out.")
+        teacher_file = train_assistants(assistants, config, images, teacher=teacher_file, output=output, device=where)
+    if teacher_file is not None:
+        if teacher_only:
+            raise OptionError("--teacher-only trains a teacher and --teacher-from brings one; leave one of them out.")
+        config = dataclasses.replace(config, teacher_from=file_digest(teacher_file, "--teacher-from"))
+    if start_file is not None:
+        config = dataclasses.replace(config, start_from=file_digest(start_file, "--start-from"))
     files = {"data": root, "teacher-from": teacher_file, "start-from": start_file}
     command = {name: str(path.absolute()) for name, path in files.items() if path is not None}
     command |= {"teacher-only": "yes"} if teacher_only else {}
@@ -109,7 +115,6 @@ def distill(
         check_same(saver.path, state, config)
     if chip is not None:
         click.echo(check_fit(config, images, named_device(chip)), err=True)
-    where = find_training_device(device)
     teacher = None if teacher_file is None else read_teacher(teacher_file, images)
     start = None if start_file is None else _start(start_file, config, images)
     try:
@@ -141,13 +146,6 @@ def distill(
         click.echo(f"{output}: teacher, validation {with_half_width(accuracy, len(images.validation))}")
     else:
         _summarise(output, checkpoint, images, config)
-
-
-def _digest(path: Path, option: str) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}); check {option}.") from None
 
 
 def _configure(defaults: TrainingConfig, options: dict[str, Any], *, started: bool, begun: bool) -> TrainingConfig:

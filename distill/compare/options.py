@@ -43,7 +43,9 @@ TEACHER_FROM: Final = "--teacher-from"
 LOSS_OPTION: Final = "--loss-option"
 """Option of ``snnc distill``, repeated: ``NAME=VALUE`` of a setting that one method has."""
 
-_PER_RUN: Final = frozenset({"--architecture", "--loss", LOSS_OPTION, "--seed", "--output", "--resume", TEACHER_ONLY})
+_PER_RUN: Final = frozenset(
+    {"--architecture", "--loss", LOSS_OPTION, "--seed", "--output", "--resume", "--assistant", TEACHER_ONLY}
+)
 
 _FIXED: Final = frozenset({DATA, "dataset", "device", "threads", "chip"})
 """Names of options that all runs share, and of which there is one."""

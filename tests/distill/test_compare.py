@@ -146,7 +146,7 @@ def test_every_run_has_the_same_options_but_for_method_student_and_seed(child, t
 
 
 def test_a_new_option_of_distill_is_one_of_a_comparison():
-    per_run = {"architecture", "loss", "loss_options", "seed", "output", "resume", "teacher_only"}
+    per_run = {"architecture", "loss", "loss_options", "seed", "output", "resume", "assistants", "teacher_only"}
     assert {parameter.name for parameter in distill.params} - per_run <= {
         parameter.name for parameter in compare_command.params
     }
@@ -275,7 +275,7 @@ def test_labels_of_steps_are_compared_without_an_ann(child, tmp_path):
         assert (option(call, "--teacher-epochs"), option(call, "--every")) == ("0", "3")
     refused = compare(tmp_path / "p", *words, methods=("ckdsnn",)).exception
     assert isinstance(refused, OptionError)
-    assert "ckdsnn compares maps of whole samples" in str(refused)
+    assert "ckdsnn looks at whole samples" in str(refused)
     assert not (tmp_path / "p").exists()
 
 

@@ -1,5 +1,6 @@
 """``snnc distill`` as its user meets it."""
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -186,3 +187,56 @@ def test_a_run_with_a_budget_goes_on_within_it(tmp_path, monkeypatch):
         assert CliRunner().invoke(distill, [*map(str, again)]).exception is None
         config = torch.load(output, weights_only=True)["config"]
         assert (config["twin_epochs"], config["epochs"]) == (2, 4)
+
+
+def test_assistants_stand_between_teacher_and_student(tmp_path):
+    output = tmp_path / "student.pt"
+    chain = ["--assistant", "64-12-10", "--assistant", "64-8-10", "-o", output]
+    assert invoke(*chain).exception is None
+    first, second, last = (
+        torch.load(tmp_path / f"student{part}.pt", weights_only=True) for part in (".assistant1", ".assistant2", "")
+    )
+    assert [each["config"]["architecture"] for each in (first, second, last)] == ["64-12-10", "64-8-10", "64-6-10"]
+    # The first learns from an ANN, and each of the others from the file of the one before.
+    digests = [hashlib.sha256((tmp_path / f"student.assistant{k}.pt").read_bytes()).hexdigest() for k in (1, 2)]
+    assert [each["config"]["teacher_from"] for each in (first, second, last)] == ["", *digests]
+    assert "teacher_validation" in last["metrics"]
+    # What is there is not trained again, and another student is not taken for it.
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.assistant*.pt")}
+    assert len(written) == 2
+    assert invoke(*chain).exception is None
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    refused = invoke("--assistant", "64-9-10", "-o", output)
+    assert isinstance(refused.exception, OptionError)
+    assert "another student than this assistant" in str(refused.exception)
+
+
+def test_an_interrupted_assistant_goes_on(tmp_path, monkeypatch):
+    output = tmp_path / "student.pt"
+    arguments = ["--assistant", "64-8-10", "-o", output]
+
+    class Saver(training.Saver):
+        def __call__(self, state):
+            super().__call__(state)
+            if state.stage == "quantised":
+                raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("snnc.compiler.commands.assistants.Saver", Saver)
+        assert isinstance(invoke(*arguments).exception, InterruptedRun)
+    assert not output.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["student.assistant1.training.pt"]
+    assert invoke(*arguments).exception is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["student.assistant1.pt", "student.pt"]
+    whole = invoke("--assistant", "64-8-10", "-o", tmp_path / "other.pt")
+    assert whole.exception is None
+    one, other = (torch.load(tmp_path / f"{name}.assistant1.pt", weights_only=True) for name in ("student", "other"))
+    for name, value in one["state"].items():
+        assert torch.equal(value, other["state"][name]), name
+
+
+@pytest.mark.parametrize("option", [["--teacher-only"], ["--start-from", "x.pt"]])
+def test_assistants_have_a_student_in_the_end(tmp_path, option):
+    refused = invoke("--assistant", "64-8-10", *option, "-o", tmp_path / "student.pt")
+    assert isinstance(refused.exception, OptionError)
+    assert "leave --teacher-only and --start-from out" in str(refused.exception)
