@@ -32,6 +32,8 @@ public:
     int at(uint64_t now, int select, int clock, int data) {
         if (select) {
             if (!selected) awake_at = released ? now + 3000000 : awake_at;
+            read = read || reading;
+            reading = false;
             bits = 0;
             taken = 0;
             released = false;
@@ -51,6 +53,8 @@ public:
         level = clock;
         return output;
     }
+    // Whether the board has read from it, and is done.
+    bool read = false;
 
 private:
     std::vector<unsigned char> content;
@@ -86,7 +90,13 @@ int main(int count, char** words) {
     for (;; ++round, ++idle) {
         const uint64_t now = top.eventsPending() ? std::min(toggle_at, top.nextTimeSlot()) : toggle_at;
         context.time(now);
-        if (now > started && send_bits == 0 && waiting.empty() && (round % 128 == 0 || idle > patience)) {
+#ifdef SNNC_FLASH
+        // Until a board has read its weights, what arrives over its line is lost: no host is as early as that either.
+        const bool heard = now > started && flash.read;
+#else
+        const bool heard = now > started;
+#endif
+        if (heard && send_bits == 0 && waiting.empty() && (round % 128 == 0 || idle > patience)) {
             pollfd state{line, POLLIN, 0};
             if (poll(&state, 1, idle > patience ? -1 : 0) > 0) {
                 unsigned char data[256];

@@ -48,7 +48,7 @@ def session_of(board, build, weights, folder, *, offset=0):
     with simulated_board(board, cwd=build.path, clock_hz=BOARD.clock_hz, baud=BOARD.baud, flash=flash) as name:
         line = Port(name, BOARD.baud)
         try:
-            yield Session(line, timeout=10, tries=3)
+            yield Session(line, timeout=30, tries=1)  # the line loses nothing
         finally:
             line.close()
 
@@ -66,7 +66,7 @@ def test_what_is_in_flash_is_computed_with(board, build, tmp_path):
         assert session.identity.weights is Weights.FLASH
         assert session.identity.load_bytes == 0
         assert len(all_right(session, build, 20)) == 20
-        again = Session(session._line, timeout=10, tries=3)  # which resets the core, and reads it all once more
+        again = Session(session._line, timeout=30, tries=1)  # which resets the core, and reads it all once more
         assert again.identity.weights is Weights.FLASH
         assert len(all_right(again, build, 3)) == 3
         assert again.counters()["refused"] == 0
