@@ -21,7 +21,7 @@ from snnc.compiler.build.report import Section
 from snnc.compiler.build.results import RESULT, results_folder, write_result
 from snnc.compiler.commands import board_top, synth
 from snnc.compiler.commands import verify as verilog
-from snnc.compiler.errors import BuildError, ToolError
+from snnc.compiler.errors import BuildError
 from snnc.compiler.targets import load_target
 from snnc.compiler.tools import VERILATOR, YOSYS, tool_versions
 from snnc.rtl.tops import SHELL
@@ -81,11 +81,6 @@ def check_level(
             "with snnc build STUDENT --board NAME."
         )
     compared = _on_board(build, level) if board else build.path / synth.FOLDER / f"{synth.TOP}.json"
-    if level is Level.BITSTREAM and build.plan.loaded:
-        raise ToolError(
-            f"'{build.path}' has weights in SPRAM, which icebox_vlog leaves out of what it reads: verify "
-            f"it with --level {Level.ROUTED}, or compile it so that they fit block RAM."
-        )
     if not compared.is_file():
         raise BuildError(f"'{build.path}' holds no {level.called}: make it with snnc {'build' if board else 'synth'}.")
     with results_folder(build, level.value, section=_section_title(level)) as folder:

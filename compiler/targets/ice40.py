@@ -14,6 +14,7 @@ from typing import Any, Final
 from snnc.compiler.errors import ToolError
 from snnc.compiler.pll import Pll
 from snnc.compiler.targets.base import Device, Package, Pin
+from snnc.compiler.targets.ice40_spram import with_spram
 from snnc.compiler.targets.nextpnr import PLL_MODEL, NextpnrTarget
 from snnc.compiler.targets.routed import Cell, RoutedCells
 from snnc.compiler.tools import native_tool, run_tool, yosys_folder, yowasp_tool
@@ -217,10 +218,11 @@ class Ice40(NextpnrTarget):
         log = folder / "unpack.log"
         run_tool(self.packer, ["-u", source.name, layout.name], cwd=folder, log=log, produces=[layout], timeout=timeout)
         places.write_text("".join(f"set_io {pin.port} {pin.location}\n" for pin in pins), encoding="utf-8")
-        arguments = ["-s", "-p", places.name, "-d", package, "-n", top, layout.name]
+        arguments = ["-p", places.name, "-d", package, "-n", top, layout.name]
         written = run_tool(_TO_VERILOG, arguments, cwd=folder, log=folder / "icebox.log", timeout=timeout)
         netlist = folder / "netlist.v"
-        netlist.write_text(_with_pad(_declared_once(written.output)), encoding="utf-8")
+        whole = with_spram(written.output, layout.read_text(encoding="utf-8"))
+        netlist.write_text(_with_pad(_declared_once(whole)), encoding="utf-8")
         return netlist, _cells(folder), *self.pll_sources(netlist)
 
 
@@ -228,17 +230,31 @@ TARGET = Ice40()
 
 
 def _declared_once(text: str) -> str:
-    """icebox_vlog's Verilog without the second declarations of ports, which Verilator refuses."""
+    """icebox_vlog's Verilog without the second declarations of ports, which Verilator refuses.
+
+    A port that a flip-flop drives is declared as a register, which its second declaration says.
+    """
     head = re.search(r"^module \w+ \((?P<ports>[^)]*)\);", text, re.MULTILINE)
     if head is None:
         raise ToolError("icebox_vlog has written no module: the bitstream is empty, or of another device.")
     ports = {port.split()[-1] for port in head["ports"].split(",") if port.strip()}
+    registers = set()
 
     def others(match: re.Match[str]) -> str:
-        names = [name for name in re.split(r",\s*", match["names"]) if name.split()[0] not in ports]
-        return f"{match['kind']} {', '.join(names)};" if names else ""
+        names = re.split(r",\s*", match["names"])
+        again = {name.split()[0] for name in names} & ports
+        if match["kind"] == "reg":
+            registers.update(again)
+        left = [name for name in names if name.split()[0] not in again]
+        return f"{match['kind']} {', '.join(left)};" if left else ""
 
-    return re.sub(r"^(?P<kind>wire|reg) (?P<names>[^;]*);$", others, text, flags=re.MULTILINE)
+    body = re.sub(r"^(?P<kind>wire|reg) (?P<names>[^;]*);$", others, text[head.end() :], flags=re.MULTILINE)
+    declared = re.sub(
+        r"\boutput (\w+)",
+        lambda port: f"output reg {port[1]} = 0" if port[1] in registers else port[0],
+        head[0],
+    )
+    return text[: head.start()] + declared + body
 
 
 def _with_pad(text: str) -> str:

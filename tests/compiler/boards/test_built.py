@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import pytest
 
@@ -42,3 +43,5 @@ def test_the_convolutional_student_on_an_icebreaker_in_less_than_400_us(reposito
     spent = re.search(r"in the chip +[\d,]+ cycles, ([\d.]+) us", capsys.readouterr().out)
     assert spent is not None
     assert float(spent[1]) <= 400
+    if shutil.which("icebox_vlog") is not None:
+        assert cli.run(["verify", str(path), "--level", "bitstream", "--samples", "5"]) == 0

@@ -150,14 +150,6 @@ def test_a_routed_netlist_that_cannot_be(routed, words, on_board, capsys):
     assert words in capsys.readouterr().err
 
 
-def test_a_bitstream_with_spram_is_one_sentence(on_board, simulated, monkeypatch, capsys):
-    """icebox_vlog leaves the cells out, so that what it gives would be wrong whatever the bitstream holds."""
-    monkeypatch.setattr("snnc.compiler.plan.Plan.loaded", ("a memory",))
-    assert cli.run(["verify", str(on_board.path), "--level", "bitstream"]) == 1
-    assert "has weights in SPRAM, which icebox_vlog leaves out" in capsys.readouterr().err
-    assert not simulated
-
-
 def test_a_trace_is_of_the_verilog_alone(on_board, capsys):
     assert cli.run(["verify", str(on_board.path), "--level", "gates", "--trace", "a.vcd", "--samples", "1"]) != 0
     assert "goes with --level rtl alone" in capsys.readouterr().err

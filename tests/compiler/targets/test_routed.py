@@ -98,9 +98,13 @@ def test_without_icestorm_a_bitstream_of_an_ice40_is_one_sentence(tmp_path, monk
 
 
 def test_ports_are_declared_once():
-    text = "module top (input clk, output a);\n\nwire n1, clk, n2;\nreg a = 0;\nreg n3 = 0, n4 = 0;\nassign n1 = clk;\n"
+    text = (
+        "module top (input clk, output a, output ab);\n\n"
+        "wire n1, clk, n2;\nreg a = 0;\nreg n3 = 0, n4 = 0;\nassign n1 = clk;\n"
+    )
     assert _declared_once(text) == (
-        "module top (input clk, output a);\n\nwire n1, n2;\n\nreg n3 = 0, n4 = 0;\nassign n1 = clk;\n"
+        "module top (input clk, output reg a = 0, output ab);\n\n"
+        "wire n1, n2;\n\nreg n3 = 0, n4 = 0;\nassign n1 = clk;\n"
     )
     with pytest.raises(ToolError, match="no module"):
         _declared_once("")

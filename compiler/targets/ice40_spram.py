@@ -1,0 +1,141 @@
+"""The SPRAM of an iCE40 UltraPlus in a bitstream, which icebox_vlog leaves out of the Verilog that it writes.
+
+Two blocks stand in the lowest tiles of either side of the die. Which wire of which tile is which of their ports, and
+which bit of a tile brings a block in, is what Project IceStorm found out (``spram_db`` in its ``icebox.py``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+__all__ = ["with_spram"]
+
+Wire: TypeAlias = tuple[int, int, str]
+"""A wire of a tile: the tile's column and row, and IceStorm's name for the wire."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Block:
+    """Where a block's ports are, on either side of the die.
+
+    Attributes
+    ----------
+    enable
+        The line of the configuration of the tile in row 1 whose bit in column 7 brings the block in.
+    ports
+        The wires of each port, from bit 0 on: the tile's row and the wire's name.
+    """
+
+    enable: int
+    ports: Mapping[str, tuple[tuple[int, str], ...]]
+
+
+def _inputs(row: int, number: int, *, count: int, first: int = 0) -> tuple[tuple[int, str], ...]:
+    """The same input of successive cells of a tile, which these tiles have for a logic tile's look-up tables."""
+    return tuple((row, f"lutff_{cell}/in_{number}") for cell in range(first, first + count))
+
+
+def _outputs(*rows: int) -> tuple[tuple[int, str], ...]:
+    return tuple((row, f"slf_op_{bit}") for row in rows for bit in range(8))
+
+
+_COLUMNS: Final = (0, 25)
+"""Of the tiles at both sides."""
+
+_ENABLE_COLUMN: Final = 7
+
+_BLOCKS: Final = (
+    _Block(
+        enable=1,
+        ports={
+            "ADDRESS": (*_inputs(2, 1, count=8), *_inputs(2, 0, count=6)),
+            "DATAIN": (*_inputs(1, 3, count=8), *_inputs(1, 1, count=8)),
+            "MASKWREN": _inputs(3, 0, count=4),
+            "WREN": _inputs(3, 1, count=1, first=4),
+            "CHIPSELECT": _inputs(3, 1, count=1, first=6),
+            "STANDBY": _inputs(4, 3, count=1),
+            "SLEEP": _inputs(4, 3, count=1, first=2),
+            "POWEROFF": _inputs(4, 3, count=1, first=4),
+            "CLOCK": ((1, "clk"),),
+            "DATAOUT": _outputs(1, 2),
+        },
+    ),
+    _Block(
+        enable=0,
+        ports={
+            "ADDRESS": (*_inputs(2, 0, count=2, first=6), *_inputs(3, 3, count=8), *_inputs(3, 1, count=4)),
+            "DATAIN": (*_inputs(1, 0, count=8), *_inputs(2, 3, count=8)),
+            "MASKWREN": _inputs(3, 0, count=4, first=4),
+            "WREN": _inputs(3, 1, count=1, first=5),
+            "CHIPSELECT": _inputs(3, 1, count=1, first=7),
+            "STANDBY": _inputs(4, 3, count=1, first=1),
+            "SLEEP": _inputs(4, 3, count=1, first=3),
+            "POWEROFF": _inputs(4, 3, count=1, first=5),
+            "CLOCK": ((2, "clk"),),
+            "DATAOUT": _outputs(3, 4),
+        },
+    ),
+)
+
+_TILE: Final = re.compile(r"^\.ipcon_tile (?P<column>\d+) 1\n(?P<bits>(?:[01]+\n)+)", re.MULTILINE)
+_NET: Final = re.compile(r"^(?:wire|reg) (?P<net>\S+?)(?: = 0)?;\n(?P<wires>(?://.*\n)+)", re.MULTILINE)
+_WIRE: Final = re.compile(r"^// \((?P<column>\d+), (?P<row>\d+), '(?P<name>[^']+)'\)$", re.MULTILINE)
+
+
+def with_spram(netlist: str, layout: str) -> str:
+    """icebox_vlog's Verilog with the blocks of SPRAM that are in use, as ``SB_SPRAM256KA``.
+
+    Parameters
+    ----------
+    netlist
+        What icebox_vlog writes with its comments, which name the wires of every net.
+    layout
+        What icepack unpacks the bitstream to.
+    """
+    enabled = [
+        (column, block)
+        for column, bits in _tiles(layout)
+        for block in _BLOCKS
+        if bits[block.enable][_ENABLE_COLUMN] == "1"
+    ]
+    if not enabled:
+        return netlist
+    nets = _nets(netlist)
+    cells = "".join(_cell(column, block, nets) for column, block in enabled)
+    head, end, tail = netlist.rpartition("endmodule")
+    return f"{head}{cells}{end}{tail}"
+
+
+def _tiles(layout: str) -> Iterator[tuple[int, list[str]]]:
+    for tile in _TILE.finditer(layout):
+        if int(tile["column"]) in _COLUMNS:
+            yield int(tile["column"]), tile["bits"].split()
+
+
+def _nets(netlist: str) -> Mapping[Wire, str]:
+    return {
+        (int(wire["column"]), int(wire["row"]), wire["name"]): net["net"]
+        for net in _NET.finditer(netlist)
+        for wire in _WIRE.finditer(net["wires"])
+        if int(wire["column"]) in _COLUMNS
+    }
+
+
+def _cell(column: int, block: _Block, nets: Mapping[Wire, str]) -> str:
+    """A block; an input without a wire is 0, and an output that leads nowhere is left open."""
+    name = f"spram_{column}_{block.enable}"
+    connections, open_outputs = [], []
+    for port, wires in block.ports.items():
+        bits = []
+        for bit, (row, wire) in reversed(tuple(enumerate(wires))):
+            net = nets.get((column, row, wire))
+            if net is None and port == "DATAOUT":
+                net = f"{name}_{bit}"
+                open_outputs.append(net)
+            bits.append(net or "1'b0")
+        connections.append(f".{port}({{{', '.join(bits)}}})")
+    declared = f"wire {', '.join(open_outputs)};\n" if open_outputs else ""
+    return f"{declared}SB_SPRAM256KA {name} ({', '.join(connections)});\n"
