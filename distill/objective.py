@@ -181,6 +181,7 @@ class Objective:
             with torch.no_grad():
                 before = tuple(self._float_copy(x, membranes=True).membranes.values())
             membranes = tuple(outputs.membranes.values())
+        mixed = self._mixed(trainee.student, x, lesson.noise)
         weak = None
         if Need.WEAK_CLASSIFIER in needs:
             assert trainee.adapter is not None
@@ -210,6 +211,7 @@ class Objective:
                 generator=lesson.noise if Need.NOISE in needs else None,
                 progress=lesson.progress,
                 longer_step_logits=longer,
+                mixed_logits=mixed,
                 weak_logits=weak,
                 twin_logits=None if twin is None else twin.step_logits[0],
                 twin_rates=() if twin is None else _rates(twin),
@@ -235,6 +237,27 @@ class Objective:
             ),
             whole.step_logits,
         )
+
+    def _mixed(self, student: Student, x: Tensor, noise: torch.Generator) -> tuple[Tensor, ...]:
+        """Logits of passes in which each population has its own number of steps; batch norms remember nothing of it."""
+        if Need.MIXED_STEPS not in self._method.needs or student.phase.timeless:
+            return ()
+        names = list(student.populations)
+        norms = [module for module in student.modules() if isinstance(module, nn.BatchNorm2d)]
+        before = [norm.momentum for norm in norms]
+        found = []
+        try:
+            for norm in norms:
+                norm.momentum = 0.0
+            for _ in range(round(self._settings.number("samples"))):
+                high = student.config.time_steps + 1
+                drawn = torch.randint(1, high, (len(names),), generator=noise, device=noise.device).tolist()
+                outputs: StudentOutputs = student(x, mixed=dict(zip(names, drawn, strict=True)))
+                found.append(outputs.step_logits.mean(dim=0))
+        finally:
+            for norm, momentum in zip(norms, before, strict=True):
+                norm.momentum = momentum
+        return tuple(found)
 
     def _beside_twin(self, x: Tensor, outputs: StudentOutputs) -> tuple[StudentOutputs | None, tuple[Tensor, ...]]:
         """The frozen twin's pass, and the logits of the twin behind the student's first populations."""

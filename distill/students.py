@@ -133,6 +133,20 @@ class Signal:
         late[delay:] = values[: max(steps - delay, 0)]
         return Signal(values=late, constant=False)
 
+    def regrouped(self, steps: int) -> Signal:
+        """In so many steps: neighbours are summed in groups of nearly equal size, or steps are repeated."""
+        have = len(self.values)
+        if self.constant or have == steps:
+            return self
+        fewer, more = sorted((have, steps))
+        ends = [round((k + 1) * more / fewer - 1e-5) for k in range(fewer)]
+        sizes = [end - start for start, end in zip([0, *ends], ends, strict=False)]
+        if have < steps:
+            return Signal(
+                values=self.values.repeat_interleave(torch.tensor(sizes).to(self.values.device), dim=0), constant=False
+            )
+        return Signal(values=torch.stack([group.sum(dim=0) for group in self.values.split(sizes)]), constant=False)
+
     def like(self, folded: Tensor) -> Signal:
         """The same signal in time, of other values."""
         values = folded if self.constant else folded.unflatten(0, self.values.shape[:2])
@@ -411,6 +425,7 @@ class Student(nn.Module):
         time_steps: int | None = None,
         membranes: bool = False,
         given: Mapping[str, Tensor] = MappingProxyType({}),
+        mixed: Mapping[str, int] = MappingProxyType({}),
     ) -> StudentOutputs:
         """Run it.
 
@@ -422,6 +437,8 @@ class Student(nn.Module):
             Whether the outputs have them.
         given
             Rates ``[B, C, H, W]`` of populations, which are then not computed: of a network without time.
+        mixed
+            Numbers of steps of populations that have their own; what they hear is regrouped (`Signal.regrouped`).
         """
         direct = self.config.encoding is Encoding.DIRECT
         steps = len(x) if not direct else self.config.time_steps if time_steps is None else time_steps
@@ -435,8 +452,11 @@ class Student(nn.Module):
                 signals[name], spikes[name] = Signal(values=given[name], constant=True), given[name][None]
                 continue
             synapses = layer.synapses(self.phase, x.dtype)
+            if mixed:
+                steps = mixed[name]
+            heard = {source: signal.regrouped(steps) for source, signal in signals.items()} if mixed else signals
             time = None if self.phase.timeless else steps
-            sums = layer.current(signals, synapses, live=self.phase is not Phase.FOLDED, steps=time)
+            sums = layer.current(heard, synapses, live=self.phase is not Phase.FOLDED, steps=time)
             current = Signal(values=sums.values.to(x.dtype), constant=sums.constant)  # of mixed precision
             if synapses.threshold is None:
                 readout = current.values.flatten(-3)  # [T, B, K], or [B, K] of a constant input

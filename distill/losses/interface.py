@@ -61,6 +61,9 @@ class Need(Enum):
     MORE_STEPS
         ``longer_step_logits``, for every batch of the phases that have time: the pass takes ``factor`` times as many
         steps, an option that the method must have. Of pixels alone, which stay the same at every step.
+    MIXED_STEPS
+        ``mixed_logits``, for every batch of the phases that have time: as many passes as the method's option
+        ``samples`` says, in which each population has its own number of steps.
     WEAK_CLASSIFIER
         ``weak_logits``, for every batch: what the method's adapter reads out of the rates of the hidden populations; it
         is trained with the student and thrown away at export.
@@ -78,6 +81,7 @@ class Need(Enum):
     MEMBRANES = "membranes"
     NOISE = "noise"
     MORE_STEPS = "more steps"
+    MIXED_STEPS = "mixed steps"
     WEAK_CLASSIFIER = "weak classifier"
     TWIN = "twin"
     HYBRIDS = "hybrids"
@@ -168,6 +172,8 @@ class LossInputs:
     longer_step_logits
         Of all steps of a longer run, ``[factor * T, B, K]``, of which ``step_logits`` are the first; None in a phase
         without time.
+    mixed_logits
+        One ``[B, K]`` for each mixed pass, the means over its steps; empty in a phase without time.
     weak_logits
         ``[B, K]``.
     twin_logits, twin_rates
@@ -189,6 +195,7 @@ class LossInputs:
     generator: torch.Generator | None = None
     progress: float = 0.0
     longer_step_logits: Tensor | None = None
+    mixed_logits: tuple[Tensor, ...] = ()
     weak_logits: Tensor | None = None
     twin_logits: Tensor | None = None
     twin_rates: tuple[Tensor, ...] = ()
@@ -302,7 +309,8 @@ class Method:
     @property
     def by_step(self) -> bool:
         """Whether it compares logits alone, which every decision of a stream has: all else is of whole samples."""
-        whole = {Need.TEACHER_FEATURES, Need.SALIENCY, Need.MORE_STEPS, Need.WEAK_CLASSIFIER, Need.TWIN}
+        own = {Need.TEACHER_FEATURES, Need.SALIENCY, Need.WEAK_CLASSIFIER, Need.TWIN}
+        whole = own | {Need.MORE_STEPS, Need.MIXED_STEPS}
         return not self.needs & whole
 
 

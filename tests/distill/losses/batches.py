@@ -41,6 +41,7 @@ def random_inputs(
         generator=generator,
         progress=0.3,
         longer_step_logits=normal(2 * time_steps, batch, classes) * 3,
+        mixed_logits=tuple(normal(batch, classes) * 3 for _ in range(2)),
         weak_logits=normal(batch, classes) * 3,
         twin_logits=normal(batch, classes) * 3,
         twin_rates=tuple(torch.rand(batch, *shape, generator=generator, dtype=torch.float64) for shape in shapes),

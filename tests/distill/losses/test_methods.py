@@ -22,6 +22,7 @@ FIELDS: dict[Need, dict[str, Any]] = {
     Need.MEMBRANES: {"membranes": (), "float_membranes": ()},
     Need.NOISE: {"generator": None},
     Need.MORE_STEPS: {"longer_step_logits": None},
+    Need.MIXED_STEPS: {"mixed_logits": ()},
     Need.WEAK_CLASSIFIER: {"weak_logits": None},
     Need.TWIN: {"twin_logits": None, "twin_rates": ()},
     Need.HYBRIDS: {"hybrid_logits": ()},
@@ -116,6 +117,7 @@ def test_the_loss_has_the_dtype_of_the_logits(name):
             FeaturePair(student=pair.student.float(), teacher=pair.teacher.float(), margin=pair.margin.float())
             for pair in inputs.features
         ),
+        mixed_logits=tuple(map(torch.Tensor.float, inputs.mixed_logits)),
         weak_logits=inputs.weak_logits.float(),
         hybrid_logits=tuple(map(torch.Tensor.float, inputs.hybrid_logits)),
     )
@@ -207,6 +209,7 @@ def test_the_batch_is_averaged(name):
         ),
         teacher_map=twice(inputs.teacher_map, 0),
         longer_step_logits=twice(inputs.longer_step_logits, 1),
+        mixed_logits=tuple(twice(logits, 0) for logits in inputs.mixed_logits),
         weak_logits=twice(inputs.weak_logits, 0),
         twin_logits=twice(inputs.twin_logits, 0),
         twin_rates=tuple(twice(rates, 0) for rates in inputs.twin_rates),
@@ -296,7 +299,7 @@ def test_a_method_says_which_shared_settings_it_ignores(name, knob, value):
     assert same == (knob in METHODS[name].ignores)
 
 
-ELSEWHERE = {("tssd", "factor"), ("bkdsnn", "drop")}
+ELSEWHERE = {("tssd", "factor"), ("bkdsnn", "drop"), ("mixed-steps", "samples")}
 """Options of what is computed for a loss: tested with the method."""
 
 
