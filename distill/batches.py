@@ -120,7 +120,8 @@ class Copies:
         self.labels = torch.from_numpy(split.labels)
         self._images = as_images(split.images)
         self._origin = split.origin
-        if isinstance(self._images, SparseImages) and count > 1 and amount != Augmentation():
+        made_anew = self._origin is not None
+        if isinstance(self._images, SparseImages) and not made_anew and count > 1 and amount != Augmentation():
             raise OptionError(
                 "Recordings of address events are not distorted: leave --copies, --augment and --teacher-augment out."
             )
@@ -139,18 +140,18 @@ class Copies:
     def images(self, epoch: int) -> Images:
         """The samples of that copy."""
         copy = self.turn(epoch)
-        if isinstance(self._images, SparseImages):
-            return self._images
         if not copy:
             return self._images
         random = generator(self._seed, self._purpose, copy)
-        if self._origin is None:
-            return augment(self._images, self._amount, random)
-        return _made_again(self._origin, self._amount, random)
+        if self._origin is not None:
+            return _made_again(self._origin, self._amount, random)
+        if isinstance(self._images, SparseImages):
+            return self._images
+        return augment(self._images, self._amount, random)
 
 
-def _made_again(origin: Origin, amount: Augmentation, random: torch.Generator) -> Tensor:
+def _made_again(origin: Origin, amount: Augmentation, random: torch.Generator) -> Images:
     """Events of distorted images or signals."""
     values = torch.from_numpy(origin.values)
     distorted = augment(values, amount, random) if values.dtype == torch.uint8 else distort(values, amount, random)
-    return torch.from_numpy(origin.code(distorted.numpy(), random.initial_seed() % (1 << 32)))
+    return as_images(origin.code(distorted.numpy(), random.initial_seed() % (1 << 32)))

@@ -11,7 +11,7 @@ name             train   validation  test    where it comes from
 `spoken-events`  2,430   270         300     the same maps as events, a frame of bands a time step
 `watch`          2,055   405         1,145   ``watch.npz``: events of a smart watch, split by person
 `watch-fine`     2,055   405         1,145   the same recordings, each channel at six thresholds
-`saccade-mnist`  8,000   1,000       2,000   the files of `mnist`, seen by a simulated event camera
+`saccade-mnist`  18,334  1,667       3,334   the files of `mnist`, seen by a simulated event camera
 `npz`            9/10    1/10        all     any ``.npz`` of images or events, which may bring a validation set
 ===============  ======  ==========  ======  ==============================================================
 
