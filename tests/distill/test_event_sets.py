@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from snnc.compiler.errors import DataError
-from snnc.distill.data import load
+from snnc.distill.augment import Augmentation
+from snnc.distill.batches import Copies, Purpose, SparseImages
+from snnc.distill.data import Dataset, Split, load
 from snnc.distill.data.recordings import recordings_of
 from snnc.distill.data.saccades import FIELD, TIME_STEPS, see
 from snnc.distill.data.send_on_delta import SendOnDelta, encode_windows, thresholds_of
@@ -70,7 +73,7 @@ def test_a_watch_file_that_is_missing_is_named(tmp_path):
 def test_a_bar_that_the_camera_passes_is_seen_at_its_edges():
     image = np.zeros((3, 1, 28, 28), np.uint8)
     image[:, :, :, 12:16] = 255
-    events = see(image, seed=0)
+    events = see(image, seed=0)[:]
     assert events.shape == (3, TIME_STEPS, 2, FIELD, FIELD)
     assert events.max() == 1
     # In the middle rows of the second saccade the camera moves right and the bar left: bright before dark.
@@ -78,16 +81,38 @@ def test_a_bar_that_the_camera_passes_is_seen_at_its_edges():
     rising, falling = (np.average(np.arange(FIELD), weights=columns) for columns in middle)
     assert 2 < falling - rising < 6
     # Without contrast there is noise alone, in a pixel of a thousand.
-    dark = see(np.zeros((20, 1, 28, 28), np.uint8), seed=0)
+    dark = see(np.zeros((20, 1, 28, 28), np.uint8), seed=0)[:]
     assert 0.0008 < dark.mean() < 0.0012
 
 
 def test_a_seed_says_what_the_camera_sees():
     image = np.tile(np.arange(28, dtype=np.uint8) * 9, (4, 1, 28, 1))
-    assert np.array_equal(see(image, seed=1), see(image, seed=1))
-    assert not np.array_equal(see(image, seed=1), see(image, seed=2))
-    found = hashlib.sha256(see(image, seed=1).tobytes()).hexdigest()
+    assert see(image, seed=1).fingerprint() == see(image, seed=1).fingerprint()
+    assert see(image, seed=1).fingerprint() != see(image, seed=2).fingerprint()
+    found = hashlib.sha256(see(image, seed=1)[:].tobytes()).hexdigest()
     assert found.startswith("ba7e5e9beb83")  # the same on every machine
+
+
+def test_the_camera_sees_every_third_digit_and_distorted_ones_anew(monkeypatch):
+    random = np.random.default_rng(0)
+    digits = random.integers(0, 256, (7, 1, 28, 28), dtype=np.uint8)
+    split = Split(images=digits, labels=np.arange(7))
+    whole = Dataset(name="m", shape=(1, 28, 28), classes=("0",) * 10, train=split, validation=split, test=split)
+    monkeypatch.setattr("snnc.distill.data.saccades.load_idx", lambda *_, **__: whole)
+    found = load("saccade-mnist")
+    assert found.train.labels.tolist() == found.test.labels.tolist() == [0, 3, 6]
+    first = see(digits[::3], seed=34_34)[:]
+    np.testing.assert_array_equal(found.train.images[:], first)
+    assert found.test.origin is None
+
+    copies = Copies(found.train, Augmentation(shift=2), count=2, seed=0, purpose=Purpose.STUDENT_IMAGES)
+    batch = torch.arange(3)
+    np.testing.assert_array_equal(copies.images(0)[batch].numpy(), first)
+    distorted = copies.images(1)
+    assert isinstance(distorted, SparseImages)
+    assert distorted.shape == first.shape
+    assert not np.array_equal(distorted[batch].numpy(), first)
+    np.testing.assert_array_equal(distorted[batch].numpy(), copies.images(3)[batch].numpy())
 
 
 def test_whole_recordings_are_those_that_the_windows_are_cut_from(tmp_path):
