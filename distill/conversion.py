@@ -2,8 +2,9 @@
 
 A clipped ReLU is what a soft-reset IF neuron that starts at half its threshold does on average over time, with the
 largest activation as its threshold (QCFS; Bu et al., ICLR 2022): `snnc.compiler.formats.onnx` reads the network as such
-neurons.  Here they become a student's: its threshold is 1 and its currents pass a batch norm, whose statistics are
-measured on training images, so that it computes what was converted in training mode, too.
+neurons; the threshold of a plain ReLU is found on training images.  Here they become a student's: its threshold is 1
+and its currents pass a batch norm, whose statistics are measured on training images, so that it computes what was
+converted in training mode, too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor
 from snnc.compiler.errors import OptionError
 from snnc.compiler.formats.foreign.assumptions import Assumptions
 from snnc.compiler.formats.onnx.reader import import_onnx
+from snnc.compiler.formats.onnx.thresholds import relu_thresholds
 from snnc.compiler.ir import (
     Convolution,
     Dense,
@@ -41,7 +43,7 @@ __all__ = ["converted_student"]
 
 _IMAGES: Final = 1000
 _BATCH: Final = 250
-"""Training images whose currents are measured, and how many at a time."""
+"""Training images whose activations and currents are measured, and how many at a time."""
 
 
 def converted_student(path: Path, config: StudentConfig, dataset: Dataset) -> Student:
@@ -57,7 +59,8 @@ def converted_student(path: Path, config: StudentConfig, dataset: Dataset) -> St
     if config.encoding is Encoding.EVENTS or dataset.events:
         raise OptionError(f"--start-from {path} is a network of images, and this student takes events.")
     assumptions = Assumptions(encoding=config.encoding, bits=config.input_bits, time_steps=config.time_steps)
-    graph = import_onnx(path, assumptions).accepted()
+    images = dataset.train.images[:_IMAGES]
+    graph = import_onnx(path, assumptions, lambda model: relu_thresholds(model, images, config.time_steps)).accepted()
     if graph.level is Level.INTEGER:
         raise OptionError(f"--start-from {path} is an integer network of ours; give the student.pt that it comes from.")
     student = Student(config)

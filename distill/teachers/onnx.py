@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from snnc.compiler.errors import CheckpointError
-from snnc.compiler.extras import needed
+from snnc.compiler.formats.onnx.session import open_session
 from snnc.distill.data import Dataset
 from snnc.distill.teachers.interface import Teacher
 
@@ -54,24 +54,16 @@ def read_onnx_teacher(path: Path, dataset: Dataset) -> OnnxTeacher:
     MissingError
         onnxruntime is not installed.
     """
-    with needed():
-        import onnxruntime
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = settings.inter_op_num_threads = 1
-    settings.log_severity_level = 4  # what is wrong is said below, once
     try:
         if path.stat().st_size > _BYTES_LIMIT:
             raise CheckpointError(f"{path} has more than {_BYTES_LIMIT:,} bytes; choose a smaller teacher.")
         contents = path.read_bytes()
-        # From memory: a file cannot name others then.
-        session = onnxruntime.InferenceSession(contents, settings, providers=["CPUExecutionProvider"])
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}); check --teacher-from.") from None
-    except CheckpointError:
-        raise
-    except Exception as error:  # onnxruntime's own kinds of error have no other base
-        reason = str(error).strip().splitlines()[0][:160]
-        raise CheckpointError(f"{path} cannot be read as an ONNX network ({reason}); export it again.") from None
+    try:
+        session = open_session(contents)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
     inputs, outputs = session.get_inputs(), session.get_outputs()
     wanted = "x".join(map(str, dataset.shape))
     if (

@@ -77,12 +77,20 @@ def test_what_does_not_fit_the_data_is_refused(path, contents, message):
         read_teacher(path, load("digits"))
 
 
-@pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b"no network", lambda b: b[: len(b) // 2]])
-def test_a_file_that_is_no_network_is_refused(path, damage):
+def _misspelt(contents: bytes) -> bytes:
+    """A name that is no UTF-8."""
+    place = contents.index(b"MatMul" if b"MatMul" in contents else b"Gemm")
+    return contents[:place] + b"\xdb" + contents[place + 1 :]
+
+
+@pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b"no network", lambda b: b[: len(b) // 2], _misspelt])
+def test_a_file_that_is_no_network_is_refused(path, damage, capsys):
     path.write_bytes(damage(model().SerializeToString()))
     with pytest.raises(CheckpointError, match=r"teacher\.onnx") as caught:
         read_teacher(path, load("digits"))
     assert "\n" not in str(caught.value)
+    # onnxruntime prints nothing beside the sentence.
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_file_that_is_missing_is_refused(path):

@@ -23,7 +23,7 @@ from snnc.compiler.errors import BuildError, CheckpointError, UnsupportedError
 from snnc.compiler.extras import needed
 from snnc.compiler.formats.foreign.assumptions import Assumption, Assumptions, ResetKind
 from snnc.compiler.formats.foreign.build import build
-from snnc.compiler.formats.foreign.findings import Imported, as_it_is
+from snnc.compiler.formats.foreign.findings import Imported, Verdict, as_it_is
 from snnc.compiler.formats.foreign.nodes import (
     Affine,
     ChannelAffine,
@@ -57,8 +57,16 @@ _CAVEAT: Final = (
 )
 
 
-def import_onnx(path: Path, assumptions: Assumptions) -> Imported:
+def import_onnx(
+    path: Path, assumptions: Assumptions, thresholds: Callable[[Any], Mapping[str, Floats]] | None = None
+) -> Imported:
     """The network in the file at `path`, with a finding for each node.
+
+    Parameters
+    ----------
+    thresholds
+        Finds a threshold for each channel of the plain ReLUs of an ``onnx.ModelProto``, by the name of what they give
+        (`snnc.compiler.formats.onnx.thresholds`); without it they are refused.
 
     Raises
     ------
@@ -78,7 +86,14 @@ def import_onnx(path: Path, assumptions: Assumptions) -> Imported:
         facts = {item.key: item.value for item in model.metadata_props}
         if HEADER_KEY in facts:
             return as_it_is(_own(facts[HEADER_KEY], tensors))
-        return build(ann_network(onnx, model, tensors, path.stem), assumptions)
+
+        def read(found: Mapping[str, Floats]) -> Imported:
+            return build(ann_network(onnx, model, tensors, path.stem, found), assumptions)
+
+        # Before a network is run its sizes are checked, and that nothing else is missing.
+        imported = read({})
+        refused = {finding.kind for finding in imported.findings if finding.verdict is Verdict.REFUSED}
+        return imported if thresholds is None or refused != {"Relu"} else read(thresholds(model))
     except FileNotFoundError:
         raise CheckpointError(f"'{path}' does not exist.") from None
     except (BuildError, CheckpointError, UnsupportedError) as error:
@@ -137,7 +152,8 @@ def _values(onnx: Any, tensor: Any) -> Floats:
     if kind not in (*_NUMBERS, "BOOL"):
         raise CheckpointError(f"{where} is of the type {kind}; floats and integers are read.")
     try:
-        values = np.asarray(onnx.numpy_helper.to_array(tensor)).astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a NaN that signals is refused below
+            values = np.asarray(onnx.numpy_helper.to_array(tensor)).astype(np.float64)
     except (ValueError, TypeError) as error:
         said = " ".join(str(error).split())[:100]
         raise CheckpointError(
@@ -154,10 +170,13 @@ class _Reader:
 
     onnx: Any
     tensors: dict[str, Floats]
+    thresholds: Mapping[str, Floats]
     nodes: list[Node] = field(default_factory=list)
     edges: list[tuple[str, str]] = field(default_factory=list)
     origin: dict[str, str] = field(default_factory=dict)
     """The node that gives a value, by the value's name."""
+    spikes: dict[str, tuple[str, Floats]] = field(default_factory=dict)
+    """By a node that gives activations, the one whose spikes stand for them, and what a spike stands for."""
 
     def add(self, name: str, kind: str, operation: Operation, heard: Sequence[str]) -> str:
         taken = {node.name for node in self.nodes}
@@ -202,8 +221,10 @@ class _Reader:
         return found
 
 
-def ann_network(onnx: Any, model: Any, tensors: Mapping[str, Floats], title: str) -> Network:
-    """A model in the words of `snnc.compiler.formats.foreign.nodes`.
+def ann_network(
+    onnx: Any, model: Any, tensors: Mapping[str, Floats], title: str, thresholds: Mapping[str, Floats]
+) -> Network:
+    """A model in the words of `snnc.compiler.formats.foreign.nodes`; `thresholds` are those of plain ReLUs.
 
     Raises
     ------
@@ -215,7 +236,7 @@ def ann_network(onnx: Any, model: Any, tensors: Mapping[str, Floats], title: str
     graph = model.graph
     if len(graph.node) > _NODES_LIMIT:
         raise CheckpointError(f"It has {len(graph.node):,} nodes; {_NODES_LIMIT} are the most that are read.")
-    reader = _Reader(onnx, dict(tensors))
+    reader = _Reader(onnx, dict(tensors), thresholds)
     inputs = [item for item in graph.input if item.name not in tensors]
     if len(inputs) != 1 or len(graph.output) != 1:
         raise CheckpointError(f"It has {len(inputs)} inputs and {len(graph.output)} outputs; one of each is read.")
@@ -266,13 +287,16 @@ def _read(reader: _Reader, node: Any) -> None:
         operation: Operation = Refused(text=f"it is of a type that is not read; known are {known}.", shaped=False)
     else:
         operation = meaning(reader, node, attributes)
-    if isinstance(operation, Refused) or kind == "Add" or len(heard) == 1:
-        name = reader.add(_called(node), kind, operation, list(dict.fromkeys(heard)))
-    else:
+    if not isinstance(operation, Refused) and kind != "Add" and len(heard) != 1:
         raise CheckpointError(f"{kind} '{_called(node)}' hears {len(heard)} nodes; one is read.")
-    if isinstance(operation, Firing):
-        # A spike stands for the threshold.
-        name = reader.add(f"{name}_value", "Scale", ChannelAffine(scale=operation.threshold), [name])
+    worth = operation.threshold if isinstance(operation, Firing) else None
+    if isinstance(operation, MaxPool) and heard[0] in reader.spikes:
+        # The largest of spikes that are worth the same is the largest of what they are worth.
+        heard[0], worth = reader.spikes[heard[0]]
+    name = reader.add(_called(node), kind, operation, list(dict.fromkeys(heard)))
+    if worth is not None:
+        fires, name = name, reader.add(f"{name}_value", "Scale", ChannelAffine(scale=worth), [name])
+        reader.spikes[name] = fires, worth
     reader.origin[node.output[0]] = name
 
 
@@ -354,10 +378,14 @@ def _norm(reader: _Reader, node: Any, attributes: Mapping[str, Any]) -> Operatio
 
 
 def _relu(reader: _Reader, node: Any, attributes: Mapping[str, Any]) -> Operation:
-    return Refused(
-        text="its largest value is not stated, which becomes the threshold.",
-        remedy="Export with a clipped one (ReLU6, Clip from 0).",
-    )
+    threshold = reader.thresholds.get(node.output[0])
+    if threshold is None:
+        return Refused(
+            text="its largest value is not stated, which becomes the threshold.",
+            remedy="Export with a clipped one (ReLU6, Clip from 0), or have it found on training images: 'snnc distill "
+            "--start-from'.",
+        )
+    return _fires(threshold, f"its thresholds come from training images; {_CAVEAT}")
 
 
 def _clip(reader: _Reader, node: Any, attributes: Mapping[str, Any]) -> Operation:
@@ -366,17 +394,22 @@ def _clip(reader: _Reader, node: Any, attributes: Mapping[str, Any]) -> Operatio
     least, most = (None if value is None else np.asarray(value, np.float64).reshape(-1) for value in (low, high))
     if least is None or most is None or least.size != 1 or most.size != 1 or least[0] != 0 or not 0 < most[0] < 1e30:
         return Refused(text="it clips elsewhere than from 0 to a positive number.", remedy="Use ReLU6, or Clip from 0.")
+    return _fires(most, _CAVEAT)
+
+
+def _fires(threshold: Floats, caveat: str) -> Firing:
+    """IF neurons that are as active as a ReLU clipped at `threshold`."""
     zero, one = np.zeros(1), np.ones(1)
     return Firing(
         beta=one,
         gain=one,
-        threshold=most,
+        threshold=threshold,
         drive=zero,
         reset=ResetKind.SOFT,
         comparison=Comparison.AT_LEAST,
         v_reset=zero,
-        initial=most / 2,
-        caveat=_CAVEAT,
+        initial=threshold / 2,
+        caveat=caveat,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +17,9 @@ from snnc.compiler.cli import run
 from snnc.compiler.errors import SnncError
 from snnc.compiler.formats.foreign.assumptions import Assumptions
 from snnc.compiler.formats.onnx.reader import import_onnx
+from snnc.compiler.formats.onnx.thresholds import relu_thresholds
 from snnc.compiler.formats.onnx.writer import write_onnx
-from snnc.compiler.ir import Graph
+from snnc.compiler.ir import Encoding, Graph
 from snnc.compiler.ir.model import model_hash
 from tests.networks import random_chain
 from tests.strategies import integer_networks
@@ -106,8 +108,8 @@ def test_check_names_what_is_missing(exact: bool, tmp_path: Path, capsys: pytest
     assert ("mean over time" if exact else "its largest value is not stated") in said
 
 
-def _model(change: Callable[[Any], None]) -> bytes:
-    model = ann()
+def _model(change: Callable[[Any], None], *, clip: float | None = 2.0) -> bytes:
+    model = ann(clip=clip)
     change(model)
     data: bytes = model.SerializeToString()
     return data
@@ -136,6 +138,11 @@ def _negative(model: Any) -> None:
 def _nan(model: Any) -> None:
     values = onnx.numpy_helper.from_array(np.full((4,), np.nan, np.float32), "b0")
     model.graph.initializer[1].CopyFrom(values)
+
+
+def _signalling(model: Any) -> None:
+    bits = np.array([0x7F800001] * 4, np.uint32)
+    model.graph.initializer[1].CopyFrom(onnx.numpy_helper.from_array(bits.view(np.float32), "b0"))
 
 
 def _text(model: Any) -> None:
@@ -193,6 +200,7 @@ WRONG: dict[str, tuple[Callable[[Any], None], str]] = {
     "a shape that lies": (_lying, "'w0' does not hold the 48 values of its shape"),
     "a negative size": (_negative, r"'w0' has the shape \[-4"),
     "NaN": (_nan, "'b0' has values that are NaN"),
+    "a NaN that signals": (_signalling, "'b0' has values that are NaN"),
     "texts": (_text, "'b0' is of the type STRING"),
     "a loop": (_loop, "'conv' hears nothing that comes from the input"),
     "an output that none gives": (_nothing, "No node gives its output 'z'"),
@@ -208,6 +216,7 @@ WRONG: dict[str, tuple[Callable[[Any], None], str]] = {
 }
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_file_is_one_sentence(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     change, says = WRONG[name]
@@ -218,6 +227,11 @@ def test_a_wrong_file_is_one_sentence(name: str, tmp_path: Path, capsys: pytest.
     assert run(["compile", str(file), "-o", str(tmp_path / "b")]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert run(["check", str(file)]) == 2
+    file.write_bytes(_model(change, clip=None))
+    find = functools.partial(relu_thresholds, images=np.full((60, 1, 8, 8), 255, np.uint8), steps=4)
+    with pytest.raises(SnncError, match=says) as caught:
+        import_onnx(file, Assumptions(encoding=Encoding.DIRECT), find).accepted()
+    assert "\n" not in str(caught.value)
 
 
 def _tampered(model: Any) -> None:
