@@ -1,0 +1,135 @@
+"""Cycles of the students that ship against the bound that their chip's memories set.
+
+    SNNC_DATA=DIR python benchmarks/bandwidth.py [--samples 100]
+
+A synaptic operation needs its weight, and a pixel one for each of its signed digits. If all block RAMs and SPRAMs of a
+chip were full of weights, and each gave its widest word in every cycle, a sample could not take fewer cycles than
+
+    sum over layers of operations * weight bits  /  bits that all memories give in a cycle
+
+Both sides are exact for the first samples of the test set: operations by the golden model, cycles by the exact model of
+``docs/timing.md``, which `snnc verify` holds against the hardware. The table is printed and written to
+``build/benchmarks/bandwidth.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from snnc.compiler.commands.compile import parse_lanes
+from snnc.compiler.design import Engines, Options
+from snnc.compiler.ir import Encoding, Graph, Pooling
+from snnc.compiler.pipeline import begin, passes_before, run_passes
+from snnc.compiler.targets import Device, find_device
+from snnc.distill.data import load
+from snnc.sim.models import golden
+from snnc.sim.models.inputs import encode
+from snnc.sim.models.stimulus import stimulus
+from snnc.sim.models.synapses import fan_out
+from snnc.sim.models.timing.digits import digit_count
+from snnc.sim.models.timing.exact import predict
+
+REPOSITORY: Final = Path(__file__).resolve().parents[1]
+STUDENTS: Final = REPOSITORY / "examples" / "students"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A student on a chip; lanes as of ``snnc compile --lanes``, or those that it chooses."""
+
+    student: str
+    data: str
+    family: str
+    device: str
+    lanes: str = ""
+    engines: Engines = Engines.AUTO
+
+
+ROWS: Final = (
+    Row("digits-64-32-10-int4", "digits", "ice40", "up5k"),
+    Row("mnist-784-128-10-int4", "mnist", "ice40", "up5k"),
+    Row("mnist-conv-int4", "mnist", "ice40", "up5k"),
+    Row("fashion-mnist-conv-int4", "fashion-mnist", "ecp5", "45k"),
+    Row("cifar10-conv-int4", "cifar10", "ecp5", "85k"),
+)
+
+
+def bits_a_cycle(device: Device) -> int:
+    """What all memories of a chip give in a cycle, through one port each."""
+    block = max(width for _, width in device.block_ram_modes) * device.block_rams
+    return block + device.spram_mode[1] * device.spram_blocks
+
+
+def operations(graph: Graph, inputs: np.ndarray, trace: golden.Trace) -> tuple[float, float]:
+    """Synaptic operations of a mean sample, a pixel's by its digits, and the bits of the weights that they need."""
+    count = needed = 0.0
+    for projection, found in zip(graph.projections, trace.synaptic_operations, strict=True):
+        source, target = graph.population(projection.source), graph.population(projection.target)
+        each = found.astype(float)
+        if projection.source == graph.input.name and graph.source.encoding is Encoding.DIRECT:
+            each = digit_count(inputs[0]) @ fan_out(projection, source.shape, target.shape)
+        # Sums over windows and skip connections have constants, and read no memory.
+        width = 0 if isinstance(projection, Pooling) else projection.bits or 0
+        count += float(each.mean())
+        needed += width * float(each.mean())
+    return count, needed
+
+
+def measure(row: Row, root: Path, samples: int) -> tuple[str, ...]:
+    """Its line of the table."""
+    device = find_device(row.family, row.device)
+    widths = parse_lanes(row.lanes) if row.lanes else None
+    options = Options(
+        lanes=None if widths is None else tuple(count for count, _ in widths),
+        column_banks=None if widths is None else tuple(count for _, count in widths),
+        engines=row.engines,
+    )
+    design = run_passes(begin(STUDENTS / f"{row.student}.pt", device, options), passes_before("emit"))
+    graph, tests = design.graph, load(row.data, root).test
+    inputs = encode(graph.source, tests.images[:samples], time_steps=graph.time_steps, events=tests.images.ndim == 5)
+    trace = golden.run(graph, inputs, time_steps=graph.time_steps, membranes=False)
+    count, needed = operations(graph, inputs, trace)
+    spikes = {name: population.spikes for name, population in trace.populations.items()}
+    beats = stimulus(graph.source.encoding, inputs, time_steps=graph.time_steps)
+    cycles = float(predict(design.complete_plan, beats, spikes).cycles.mean())
+    bound = needed / bits_a_cycle(device)
+    chosen = ",".join(engine.width for engine in design.complete_plan.engines)
+    return (
+        row.student,
+        device.name,
+        chosen,
+        f"{count:,.0f}",
+        f"{bits_a_cycle(device):,}",
+        f"{bound:,.0f}",
+        f"{cycles:,.0f}",
+        f"{cycles / bound:.2f}",
+    )
+
+
+def main() -> None:
+    """Print and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=int, default=100, help="of the test set, from the first (100)")
+    samples = parser.parse_args().samples
+    headings = ("student", "chip", "lanes", "operations", "bits a cycle", "bound", "cycles", "ratio")
+    lines = [measure(row, Path(os.environ["SNNC_DATA"]), samples) for row in ROWS]
+    table = Table(*headings, title=f"Mean of the first {samples} test samples")
+    for line in lines:
+        table.add_row(*line)
+    Console(width=140).print(table)
+    output = REPOSITORY / "build" / "benchmarks" / "bandwidth.md"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    written = [" | ".join(cells) for cells in (headings, ["---"] * len(headings), *lines)]
+    output.write_text("".join(f"| {line} |\n" for line in written))
+
+
+if __name__ == "__main__":
+    main()
