@@ -17,6 +17,7 @@ class MeanSample:
     """`snnc.sim.models.timing.means.MeanTiming`."""
 
     def __init__(self, plan: Plan, engine: EnginePlan, activity: Activity) -> None:
+        self._plan = plan
         self._engine = engine
         self._words = engine.words
         steps = range(activity.time_steps)
@@ -56,7 +57,10 @@ class MeanSample:
             come = sent[projection.source]
             begin = max(now, come.first)
             if waiting:
-                free[projection.source] = max(free[projection.source], begin + waiting * walk)
+                # Behind the pass that gives the spikes, the source has the others.
+                source = self._plan.engine(projection.source)
+                rest = (len(source.passes) - 1) * source.words
+                free[source.name] = max(free[source.name], begin + waiting * walk + rest)
             now = max(begin + walk, come.last + come.share * walk) + (projection is not engine.main)
             now += apart if projection is engine.main else 0.0
         free[engine.name] = now + len(engine.passes) * words

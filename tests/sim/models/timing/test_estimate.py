@@ -10,9 +10,9 @@ import pytest
 from snnc.compiler.design import Engines, Options
 from snnc.compiler.formats import RandomNetwork
 from snnc.compiler.formats.random_network import random_graph
-from snnc.compiler.ir import ActivityRecord, Encoding
+from snnc.compiler.ir import ActivityRecord, Encoding, IntegrateAndFire
 from snnc.compiler.pipeline import passes_before, run_passes
-from snnc.compiler.plan import Plan
+from snnc.compiler.plan import Plan, QueuePlan
 from snnc.sim.models import golden
 from snnc.sim.models.activity import ActivityTally
 from snnc.sim.models.stimulus import stimulus
@@ -144,6 +144,35 @@ def test_sweeps_and_events_are_kept_apart_where_an_engine_forwards(architecture:
     relayed = {engine.name: inputs for engine in plan.engines[:-1] if engine.name not in spikes}
     prediction = predict(plan, stimulus(Encoding.EVENTS, inputs, time_steps=12), {**spikes, **relayed})
     assert estimate(plan, expected(design.graph)).cycles == pytest.approx(prediction.cycles.mean(), rel=0.02)
+
+
+@pytest.mark.parametrize(("lanes", "density"), [((2, 3, 10), 0.05), ((4, 4, 10), 0.15)])
+def test_a_source_that_waits_in_its_first_pass_has_the_others_before_it(lanes: tuple[int, ...], density: float) -> None:
+    """Leaky neurons behind a queue of few words: the source's sweep waits for the walks behind it, then leaks."""
+    graph = dataclasses.replace(
+        random_graph(RandomNetwork(architecture="2x16x16-6c3-8c3s2-10", time_steps=8)), activity=None
+    )
+    leaky = [
+        dataclasses.replace(layer, neuron=dataclasses.replace(layer.neuron, leak_shift=3))
+        if isinstance(layer.neuron, IntegrateAndFire)
+        else layer
+        for layer in graph.populations
+    ]
+    graph = dataclasses.replace(graph, populations=tuple(leaky))
+    inputs = np.random.default_rng(5).random((8, 40, graph.input.size)) < density
+    trace = golden.run(graph, inputs, time_steps=8)
+    spikes = {layer.name: trace.populations[layer.name].spikes for layer in graph.layers[:-1]}
+    tally = ActivityTally(graph, "made for a test")
+    tally.add(inputs, spikes)
+    graph = dataclasses.replace(graph, activity=tally.record())
+    options = Options(lanes=lanes, column_banks=(1, 1, 1))
+    plan = run_passes(design_of(graph, device="up5k", options=options), passes_before("emit")).complete_plan
+    first, second, readout = plan.engines
+    assert len(first.passes) > 1
+    few = dataclasses.replace(second.main, queue=QueuePlan(depth=4, latency=1))
+    plan = dataclasses.replace(plan, engines=(first, dataclasses.replace(second, projections=(few,)), readout))
+    prediction = predict(plan, stimulus(Encoding.EVENTS, inputs, time_steps=8), spikes)
+    assert estimate(plan, expected(graph)).cycles == pytest.approx(prediction.cycles.mean(), rel=0.02)
 
 
 def test_samples_that_are_loud_in_turn_take_longer_than_their_mean() -> None:
