@@ -26,7 +26,7 @@ from snnc.compiler.pll import Pll
 from snnc.compiler.targets.base import Device, Implementation, Package, Pin
 from snnc.compiler.targets.nextpnr import PLL_MODEL, NextpnrTarget
 from snnc.compiler.targets.routed import Cell, RoutedCells
-from snnc.compiler.tools import Tool, yosys_folder, yowasp_tool
+from snnc.compiler.tools import Tool, run_tool, yosys_folder, yowasp_tool
 
 __all__ = ["DEVICES", "TARGET", "Gowin"]
 
@@ -131,6 +131,14 @@ class Gowin(NextpnrTarget):
         variable="SNNC_GOWIN_PACK",
         launch="import sys\nfrom apycula.gowin_pack import main\nsys.exit(main())",
     )
+    unpacker = Tool(
+        title="gowin_unpack",
+        module="apycula",
+        distribution="Apycula",
+        extra="gowin",
+        variable="SNNC_GOWIN_UNPACK",
+        launch="from snnc.compiler.targets.gowin_unpack import main\nmain()",
+    )
     layout_suffix = "pnr"
     bitstream_suffix = "fs"
     pins_suffix = "cst"
@@ -228,6 +236,26 @@ class Gowin(NextpnrTarget):
             ],
             files=[_cells(folder), _BLOCK_RAM_MODEL, _CARRY_MODEL],
         )
+
+    def bitstream_verilog(
+        self,
+        bitstream: Path,
+        *,
+        top: str,
+        device: Device,
+        package: str,
+        pins: Sequence[Pin],
+        folder: Path,
+        timeout: float | None = None,
+    ) -> tuple[Path, ...]:
+        _, die, part = _SERIES[device.name]
+        folder.mkdir(parents=True, exist_ok=True)
+        netlist = folder / "netlist.v"
+        places = [f"{pin.port}={pin.location}" for pin in pins]
+        arguments = [die, part.format(package=package), str(bitstream.resolve()), top, netlist.name, *places]
+        log = folder / "unpack.log"
+        run_tool(self.unpacker, arguments, cwd=folder, log=log, produces=[netlist], timeout=timeout)
+        return netlist, _cells(folder), _BLOCK_RAM_MODEL, _CARRY_MODEL, *self.pll_sources(netlist)
 
 
 TARGET = Gowin()
