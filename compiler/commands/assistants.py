@@ -6,9 +6,9 @@ import dataclasses
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import torch
 
 from snnc.compiler.commands.training import Saver, training_progress
 from snnc.compiler.errors import CheckpointError, InterruptedRun, OptionError
@@ -26,6 +26,9 @@ from snnc.distill.checkpoint import (
 from snnc.distill.config import TrainingConfig, has_twin, plain
 from snnc.distill.data import Dataset
 from snnc.distill.train import distil_student
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["file_digest", "train_assistants"]
 

@@ -10,9 +10,11 @@ from torch.nn import functional
 from snnc.compiler.errors import OptionError
 from snnc.distill.checkpoint import TrainingState
 from snnc.distill.config import DEFAULTS, plain
+from snnc.distill.course import TEACHER_NEEDS
 from snnc.distill.data import Split, load
 from snnc.distill.data.regime import UNLABELLED, Regime, labelled_only, restrict
 from snnc.distill.losses import METHODS
+from snnc.distill.losses.interface import Need
 from snnc.distill.objective import Objective
 from snnc.distill.teachers import TeacherKind, build_teacher
 from snnc.distill.train import distil_student, train_teacher
@@ -150,8 +152,9 @@ def ann():
 
 @pytest.mark.parametrize("loss", METHODS)
 def test_images_without_labels_take_part_where_a_method_can_use_them(loss, monkeypatch):
-    config = dataclasses.replace(CONFIG, loss=loss, labelled=0.1)
-    teacher = None if loss in ("cross-entropy", "spike-window") else ann()
+    needs = METHODS[loss].needs
+    config = dataclasses.replace(CONFIG, loss=loss, labelled=0.1, twin_epochs=int(Need.TWIN in needs))
+    teacher = ann() if needs & TEACHER_NEEDS and loss != "spike-window" else None
     if loss == "spike-window":  # a chain has nobody to ask at first
         config = dataclasses.replace(config, teacher_epochs=0)
     found, _ = lessons(monkeypatch, config, teacher)
@@ -159,7 +162,8 @@ def test_images_without_labels_take_part_where_a_method_can_use_them(loss, monke
     share = (labels != UNLABELLED).double().mean()
     uses = teacher is not None and METHODS[loss].labels_optional(config.loss_settings)
     assert share == (pytest.approx(0.1, abs=0.02) if uses else 1.0)
-    assert len(found) == 3 * (len(load("digits").train) // 64)  # an epoch costs the same
+    # An epoch costs the same.
+    assert len(found) == (config.epochs + config.twin_epochs) * (len(load("digits").train) // 64)
 
 
 def test_without_any_label_the_teacher_alone_is_heard(monkeypatch):
