@@ -151,7 +151,10 @@ class Layer:
         """
         facts = self._facts
         own = {field: chosen[choices[0].name] for field, choices in self._own.items()}
-        projections = tuple(one.projection(chosen, own.get("current"), pipelines) for one in self._inputs)
+        current = own.get("current")
+        projections = tuple(
+            one.projection(chosen, current, pipelines, multiplies=facts.in_turn) for one in self._inputs
+        )
         membrane = chosen[self._membrane[0].name]
         fields = self._constant_fields(membrane)
         # Of the same kind, as wide as the membranes that were chosen need them.
@@ -283,7 +286,12 @@ class _Input:
         return [self._weights(loads=loads), *self._queue()]
 
     def projection(
-        self, chosen: Mapping[str, MemoryPlan], current: MemoryPlan | None, pipelines: Mapping[str, int]
+        self,
+        chosen: Mapping[str, MemoryPlan],
+        current: MemoryPlan | None,
+        pipelines: Mapping[str, int],
+        *,
+        multiplies: bool,
     ) -> ProjectionPlan:
         """The projection with these ways to build its memories; `current` keeps an image's, where it is kept."""
         weights = chosen[f"{self._stem}.weights"]
@@ -292,7 +300,11 @@ class _Input:
         digits = None
         if self.pixels is not None and current is not None:
             digits = DigitPlan(
-                value_bits=self.pixels.bits, current=self.weighted, current_bits=self.weighted.bits, memory=current
+                value_bits=self.pixels.bits,
+                current=self.weighted,
+                current_bits=self.weighted.bits,
+                memory=current,
+                multiplies=multiplies,
             )
         if self._mapped:
             depth = chosen[f"{self._stem}.map"].depth

@@ -11,11 +11,11 @@ from snnc.rtl.engines.image.plan import ImageKind
 
 __all__ = ["further_cells"]
 
-UNIT: Final = 400
-"""Of each unit: the walk below its kernels, the image's addresses, and the replay of its spikes."""
-
 MULTIPLIER_BIT: Final = 1.3
 """Per bit of a weight and bit of the pixel that it is multiplied by."""
+
+UNIT: Final = 400
+"""Of each unit: the walk below its kernels, the image's addresses, and the replay of its spikes."""
 
 
 def further_cells(engine: EnginePlan) -> Iterator[float]:

@@ -57,7 +57,9 @@ def _work(
         sent = spikes[projection.source][: stimulus.time_steps] @ table
         return np.concatenate([np.zeros_like(sent[: projection.delay]), sent])[: stimulus.time_steps]
     direct = plan.input.encoding is Encoding.DIRECT
-    events = np.where(stimulus.event, digit_count(stimulus.value) if direct else 1, 0)
+    digits = projection.digits
+    values = stimulus.value > 0 if digits is not None and digits.multiplies else digit_count(stimulus.value)
+    events = np.where(stimulus.event, values if direct else 1, 0)
     positions = stimulus.address % (projection.source_layout.rows * projection.source_layout.columns)
     each = _per_position(engine, projection)[positions]
     ends = np.flatnonzero(stimulus.marker != Marker.NONE)

@@ -11,6 +11,9 @@ from snnc.rtl.walkers.convolution.plan import ConvolutionWalk
 
 __all__ = ["further_cells"]
 
+PRODUCT_BIT: Final = 2.2
+"""Per bit of a weight and bit of the pixel that it is multiplied by, without a register between memory and product."""
+
 CONVOLUTION: Final = 300
 """Of each walk over the positions that a spike reaches, beyond one over all words: its tables and counters."""
 
@@ -20,4 +23,7 @@ def further_cells(engine: EnginePlan) -> Iterator[float]:
     yield CONVOLUTION * sum(isinstance(projection.walk, ConvolutionWalk) for projection in engine.projections)
     if (digits := engine.main.digits) is not None:
         yield CURRENT_BIT * digits.memory.width
-        yield shifter_cells(engine, digits.value_bits)
+        if digits.multiplies:
+            yield PRODUCT_BIT * engine.lanes * engine.main.weight_bits * digits.value_bits
+        else:
+            yield shifter_cells(engine, digits.value_bits)

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Out
 
-from snnc.compiler.plan import EnginePlan, LayoutPlan, ProjectionPlan, unsigned_bits
+from snnc.compiler.plan import EnginePlan, LayoutPlan, ProjectionPlan
 from snnc.rtl.beats import EventBeat, Marker, digit_beat, event_beat
 from snnc.rtl.tables import constant_table, position_fields
 from snnc.rtl.walkers.dense.plan import DenseWalk
@@ -42,8 +42,8 @@ class Walker(wiring.Component):
         self._engine = engine
         self._projection = projection
         digits, source = projection.digits, projection.source_layout
-        beat = digit_beat(source, digits.value_bits) if digits else event_beat(source)
-        of_digits = {"shift": Out(unsigned_bits(digits.value_bits)), "negative": Out(1)} if digits else {}
+        beat = digit_beat(source, digits) if digits else event_beat(source)
+        of_digits = {"shift": Out(digits.factor_bits), "negative": Out(1)} if digits else {}
         super().__init__(walker_members(engine, projection, beat) | of_digits)
 
     def elaborate(self, platform: object) -> Module:

@@ -50,9 +50,13 @@ def reach(engine: EnginePlan, projection: ProjectionPlan) -> tuple[IntArray, Int
 
 
 def _source(engine: EnginePlan, stimulus: Stimulus) -> SourceSteps:
-    direct = engine.main.digits is not None
+    digits = engine.main.digits
+    direct = digits is not None
     marker = stimulus.marker != Marker.NONE
-    events = np.where(stimulus.event, digit_count(stimulus.value) if direct else 1, 0)
+    each: IntArray | int = 1
+    if digits is not None:
+        each = (stimulus.value > 0).astype(np.int64) if digits.multiplies else digit_count(stimulus.value)
+    events = np.where(stimulus.event, each, 0)
     issuing = marker | (events > 0)
     # A queue of one entry takes the next beat only after the cycle that empties it: every beat comes a cycle late.
     late = 0 if direct or engine.main.queue.depth > 1 else 1
