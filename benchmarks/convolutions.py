@@ -89,11 +89,11 @@ CASES = {
         dataset="mnist",
         target="ice40",
         device="up5k",
-        lanes="11,10",
+        lanes="16,10",
         accuracy=0.98,
-        cells=2500,
-        mhz=36,
-        microseconds=100,
+        cells=4500,
+        mhz=38,
+        microseconds=36,
     ),
 }
 
