@@ -16,6 +16,7 @@ import pytest
 
 from snnc.compiler.errors import ToolError
 from snnc.compiler.targets import TARGETS, every_tool, load_target
+from snnc.compiler.targets.gowin import Gowin
 from snnc.compiler.tools import (
     VERILATOR,
     YOSYS,
@@ -95,9 +96,9 @@ def test_a_missing_wheel_is_named_with_its_remedy(name, tool, tmp_path, monkeypa
 def test_the_readme_names_the_variable_of_every_tool(repository):
     readme = (repository / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`(SNNC_\w+)`", readme)) - {"SNNC_DATA", "SNNC_CACHE"}
-    # What reads bitstreams back comes from no wheel, and is none of a flow's tools.
-    reader = native_tool("icebox_vlog", package="fpga-icestorm")
-    assert named == {tool.variable for tool in (*every_tool(), reader)}
+    # What reads bitstreams back is none of a flow's tools.
+    readers = (native_tool("icebox_vlog", package="fpga-icestorm"), Gowin.unpacker)
+    assert named == {tool.variable for tool in (*every_tool(), *readers)}
 
 
 def test_a_missing_verilator_is_named_with_its_remedy(monkeypatch):
