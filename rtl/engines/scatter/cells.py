@@ -11,8 +11,8 @@ from snnc.rtl.walkers.convolution.plan import ConvolutionWalk
 
 __all__ = ["further_cells"]
 
-PRODUCT_BIT: Final = 2.2
-"""Per bit of a weight and bit of the pixel that it is multiplied by, without a register between memory and product."""
+PRODUCT_BIT: Final = 1.9
+"""Per bit of a weight and bit of the pixel that it is multiplied by; on eight cores it was 1.9 to 2.8."""
 
 CONVOLUTION: Final = 300
 """Of each walk over the positions that a spike reaches, beyond one over all words: its tables and counters."""
