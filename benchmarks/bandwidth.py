@@ -9,7 +9,8 @@ chip were full of weights, and each gave its widest word in every cycle, a sampl
 
 Both sides are exact for the first samples of the test set: operations by the golden model, cycles by the exact model of
 ``docs/timing.md``, which `snnc verify` holds against the hardware. The table is printed and written to
-``build/benchmarks/bandwidth.md``.
+``build/benchmarks/bandwidth.md``. An engine that multiplies reads a pixel's weight once,
+which this bound does not know.
 """
 
 from __future__ import annotations
@@ -24,8 +25,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from snnc.compiler.commands.compile import parse_lanes
-from snnc.compiler.design import Engines, Options
+from snnc.compiler.design import Options
 from snnc.compiler.ir import Encoding, Graph, Pooling
 from snnc.compiler.pipeline import begin, passes_before, run_passes
 from snnc.compiler.targets import Device, find_device
@@ -43,14 +43,12 @@ STUDENTS: Final = REPOSITORY / "examples" / "students"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A student on a chip; lanes as of ``snnc compile --lanes``, or those that it chooses."""
+    """A student on a chip, with the engines and lanes that ``snnc compile`` chooses."""
 
     student: str
     data: str
     family: str
     device: str
-    lanes: str = ""
-    engines: Engines = Engines.AUTO
 
 
 ROWS: Final = (
@@ -86,13 +84,7 @@ def operations(graph: Graph, inputs: np.ndarray, trace: golden.Trace) -> tuple[f
 def measure(row: Row, root: Path, samples: int) -> tuple[str, ...]:
     """Its line of the table."""
     device = find_device(row.family, row.device)
-    widths = parse_lanes(row.lanes) if row.lanes else None
-    options = Options(
-        lanes=None if widths is None else tuple(count for count, _ in widths),
-        column_banks=None if widths is None else tuple(count for _, count in widths),
-        engines=row.engines,
-    )
-    design = run_passes(begin(STUDENTS / f"{row.student}.pt", device, options), passes_before("emit"))
+    design = run_passes(begin(STUDENTS / f"{row.student}.pt", device, Options()), passes_before("emit"))
     graph, tests = design.graph, load(row.data, root).test
     inputs = encode(graph.source, tests.images[:samples], time_steps=graph.time_steps, events=tests.images.ndim == 5)
     trace = golden.run(graph, inputs, time_steps=graph.time_steps, membranes=False)

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from snnc.distill.losses.interface import AdapterShapes, LossInputs, LossSettings, Method, Need, Option
 from snnc.distill.losses.kdsnn_feature import pair_stages, resized
-from snnc.distill.losses.terms import label_cross_entropy, softened_divergence
+from snnc.distill.losses.terms import labels_and_answers
 
 __all__ = ["METHOD", "Restorer", "blurred_features"]
 
@@ -38,11 +38,8 @@ def blurred_features(inputs: LossInputs, settings: LossSettings) -> Tensor:
     teacher = teacher / teacher.max().clamp(min=torch.finfo(teacher.dtype).tiny)
     distance = (pair.student - teacher).square().sum() / len(teacher)
     student = inputs.step_logits.mean(dim=0)
-    return (
-        (1 - settings.alpha) * label_cross_entropy(student, inputs.labels, inputs.class_weights)
-        + settings.alpha * softened_divergence(student, inputs.teacher_logits, settings.temperature)
-        + settings.number("weight") * distance
-    )
+    taught = labels_and_answers(student, inputs.teacher_logits, inputs, settings)
+    return taught + settings.number("weight") * distance
 
 
 class Restorer(nn.Module):

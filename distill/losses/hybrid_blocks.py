@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from snnc.distill.losses.interface import LossInputs, LossSettings, Method, Need, Option
-from snnc.distill.losses.terms import label_cross_entropy, softened_divergence
+from snnc.distill.losses.terms import label_cross_entropy, labels_and_answers
 
 __all__ = ["METHOD", "hybrids"]
 
@@ -31,11 +31,7 @@ def hybrids(inputs: LossInputs, settings: LossSettings) -> Tensor:
     loss = label_cross_entropy(inputs.step_logits.mean(dim=0), inputs.labels, inputs.class_weights)
     if not inputs.hybrid_logits:
         return loss
-    each = [
-        (1 - settings.alpha) * label_cross_entropy(logits, inputs.labels, inputs.class_weights)
-        + settings.alpha * softened_divergence(logits, inputs.twin_logits, settings.temperature)
-        for logits in inputs.hybrid_logits
-    ]
+    each = [labels_and_answers(logits, inputs.twin_logits, inputs, settings) for logits in inputs.hybrid_logits]
     return loss + settings.number("weight") * torch.stack(each).mean()
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from snnc.distill.losses.interface import AdapterShapes, LossInputs, LossSettings, Method, Need, Option
 from snnc.distill.losses.kdsnn_feature import pair_stages, resized
-from snnc.distill.losses.terms import label_cross_entropy, softened_divergence, unit_rows
+from snnc.distill.losses.terms import labels_and_answers, unit_rows
 
 __all__ = ["METHOD", "Resizer", "attention_transfer"]
 
@@ -33,11 +33,8 @@ def attention_transfer(inputs: LossInputs, settings: LossSettings) -> Tensor:
         for pair in inputs.features
     ]
     student = inputs.step_logits.mean(dim=0)
-    return (
-        (1 - settings.alpha) * label_cross_entropy(student, inputs.labels, inputs.class_weights)
-        + settings.alpha * softened_divergence(student, inputs.teacher_logits, settings.temperature)
-        + settings.number("weight") * torch.stack(distances).mean()
-    )
+    taught = labels_and_answers(student, inputs.teacher_logits, inputs, settings)
+    return taught + settings.number("weight") * torch.stack(distances).mean()
 
 
 def _attention(maps: Tensor) -> Tensor:

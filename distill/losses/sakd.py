@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from snnc.distill.losses.interface import LossInputs, LossSettings, Method, Need, Option
-from snnc.distill.losses.terms import label_cross_entropy, softened_divergence
+from snnc.distill.losses.terms import labels_and_answers
 
 __all__ = ["METHOD", "own_twin"]
 
@@ -30,8 +30,7 @@ def own_twin(inputs: LossInputs, settings: LossSettings) -> Tensor:
     rates = [spikes.mean(dim=0) for spikes in inputs.spikes]
     distances = [(own - twin.detach()).square().mean() for own, twin in zip(rates, inputs.twin_rates, strict=True)]
     student = inputs.step_logits.mean(dim=0)
-    loss = (1 - settings.alpha) * label_cross_entropy(student, inputs.labels, inputs.class_weights)
-    loss = loss + settings.alpha * softened_divergence(student, inputs.twin_logits, settings.temperature)
+    loss = labels_and_answers(student, inputs.twin_logits, inputs, settings)
     return loss + settings.number("weight") * torch.stack(distances).mean() if distances else loss
 
 

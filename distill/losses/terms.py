@@ -15,12 +15,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from snnc.distill.data.dataset import UNLABELLED
-from snnc.distill.losses.interface import Choice
+from snnc.distill.losses.interface import Choice, LossInputs, LossSettings
 
 __all__ = [
     "READOUT",
     "UNLABELLED",
     "label_cross_entropy",
+    "labels_and_answers",
     "prefix_means",
     "read_out",
     "right_steps",
@@ -56,6 +57,13 @@ def label_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None) 
     batches with more of a class that weighs more teach more.
     """
     return F.cross_entropy(logits, labels, weight=weights, ignore_index=UNLABELLED, reduction="sum") / len(labels)
+
+
+def labels_and_answers(logits: Tensor, answers: Tensor, inputs: LossInputs, settings: LossSettings) -> Tensor:
+    """``(1 - alpha) CE(z, y) + alpha tau^2 KL(softmax(answers / tau) || softmax(z / tau))`` of logits ``[B, K]``."""
+    return (1 - settings.alpha) * label_cross_entropy(
+        logits, inputs.labels, inputs.class_weights
+    ) + settings.alpha * softened_divergence(logits, answers, settings.temperature)
 
 
 def step_cross_entropy(step_logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:

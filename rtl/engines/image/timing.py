@@ -15,7 +15,7 @@ from snnc.compiler.plan import EnginePlan
 from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.walkers.image.plan import ImageWalk
 from snnc.sim.models.stimulus import Marker, Stimulus
-from snnc.sim.models.timing.digits import digit_count
+from snnc.sim.models.timing.digits import walks_of
 from snnc.sim.models.timing.timeline import Record, State
 from snnc.sim.models.timing.walking import SpikeLink, Walker
 
@@ -122,11 +122,7 @@ def _slots_of_pixels(engine: EnginePlan, stimulus: Stimulus) -> IntArray:
     sample = np.repeat(np.arange(len(stimulus)), np.diff(stimulus.offsets))
     values = np.zeros((layout.neurons, len(stimulus)), dtype=np.int64)
     values[stimulus.address[stimulus.event], sample[stimulus.event]] = stimulus.value[stimulus.event]
-    if _multiplies(engine):
-        digits = (values > 0).astype(np.int64)
-    else:
-        digits = digit_count(values)
-    return digits.reshape(layout.channels, layout.rows, layout.columns, -1)
+    return walks_of(values, multiplies=_multiplies(engine)).reshape(layout.channels, layout.rows, layout.columns, -1)
 
 
 def _multiplies(engine: EnginePlan) -> bool:

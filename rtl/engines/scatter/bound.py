@@ -8,11 +8,10 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.ir.neurons import Encoding
 from snnc.compiler.plan import EnginePlan, Plan, ProjectionPlan
 from snnc.rtl.walkers import witness
 from snnc.sim.models.stimulus import Marker, Stimulus
-from snnc.sim.models.timing.digits import digit_count
+from snnc.sim.models.timing.digits import walks_of
 
 __all__ = ["Ideal"]
 
@@ -56,16 +55,15 @@ def _work(
         table = _per_neuron(engine, projection)
         sent = spikes[projection.source][: stimulus.time_steps] @ table
         return np.concatenate([np.zeros_like(sent[: projection.delay]), sent])[: stimulus.time_steps]
-    direct = plan.input.encoding is Encoding.DIRECT
     digits = projection.digits
-    values = stimulus.value > 0 if digits is not None and digits.multiplies else digit_count(stimulus.value)
-    events = np.where(stimulus.event, values if direct else 1, 0)
+    each = 1 if digits is None else walks_of(stimulus.value, multiplies=digits.multiplies)
+    events = np.where(stimulus.event, each, 0)
     positions = stimulus.address % (projection.source_layout.rows * projection.source_layout.columns)
     each = _per_position(engine, projection)[positions]
     ends = np.flatnonzero(stimulus.marker != Marker.NONE)
     begins = np.concatenate([np.zeros(1, dtype=np.int64), ends + 1])[:-1]
     found = np.add.reduceat(events * each, begins).reshape(len(stimulus), stimulus.time_steps).T
-    return found + engine.words * direct
+    return found + engine.words * (digits is not None)
 
 
 def _per_neuron(engine: EnginePlan, projection: ProjectionPlan) -> IntArray:
