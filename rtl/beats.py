@@ -12,7 +12,7 @@ from amaranth.hdl import ShapeLike, Value, signed, unsigned
 from amaranth.lib import enum
 
 from snnc.compiler.ir.neurons import Encoding
-from snnc.compiler.plan import DigitPlan, EnginePlan, InputPlan, LayoutPlan, ProjectionPlan, unsigned_bits
+from snnc.compiler.plan import EnginePlan, InputPlan, LayoutPlan, ProjectionPlan, unsigned_bits
 from snnc.compiler.plan.projections import map_depth
 from snnc.rtl.views import Fields, Payload
 
@@ -173,11 +173,8 @@ def event_beat(source: LayoutPlan) -> Payload[EventBeat]:
     )
 
 
-def digit_beat(source: LayoutPlan, digits: DigitPlan) -> Payload[DigitBeat]:
-    """One signed digit of a value: ``+-(1 << shift)`` at `address`; or where it is multiplied the value, as `shift`.
-
-    Its `lane` is 0.
-    """
+def digit_beat(source: LayoutPlan, value_bits: int) -> Payload[DigitBeat]:
+    """One signed digit of a value: ``+-(1 << shift)`` at `address`. Its `lane` is 0."""
     return Payload(
         DigitBeat,
         {
@@ -185,7 +182,7 @@ def digit_beat(source: LayoutPlan, digits: DigitPlan) -> Payload[DigitBeat]:
             "lane": 1,
             "event": 1,
             "marker": Marker,
-            "shift": digits.factor_bits,
+            "shift": unsigned_bits(value_bits),
             "negative": 1,
         },
     )
@@ -245,9 +242,8 @@ def operation(engine: EnginePlan) -> Payload[Operation]:
     ``word`` is an address in the engine's layout, ``row`` the weight row of an accumulate of the projection ``turn``.
     With column banks, an accumulate reaches the ``more`` columns right of ``word``'s as well.
     ``last`` marks the last word of a pass, ``sweep_pass`` says which one of a sweep's it is, and ``marker`` what ends
-    with it. ``shift`` and ``negative`` scale an accumulate after a direct-encoded source
-    (`digit_beat`). ``clear`` makes a sweep write the initial membranes without any output: how an engine starts after a
-    reset.
+    with it. ``shift`` and ``negative`` scale an accumulate after a direct-encoded source. ``clear`` makes a sweep write
+    the initial membranes without any output: how an engine starts after a reset.
     """
     digits = engine.main.digits
     more = {"more": unsigned_bits(engine.column_banks - 1)} if engine.column_banks > 1 else {}
@@ -262,7 +258,7 @@ def operation(engine: EnginePlan) -> Payload[Operation]:
             "row": max(unsigned_bits(projection.weights.depth - 1) for projection in engine.projections),
             "last": 1,
             "marker": Marker,
-            "shift": digits.factor_bits if digits else 1,
+            "shift": unsigned_bits(digits.value_bits) if digits else 1,
             "negative": 1,
             "clear": 1,
         },

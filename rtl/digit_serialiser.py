@@ -1,12 +1,12 @@
-"""Integer values to signed digits, or to one product each."""
+"""Integer values to signed digits."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from snnc.compiler.plan import DigitPlan, InputPlan
+from snnc.compiler.plan import InputPlan
 from snnc.rtl.beats import DigitBeat, InputBeat, Marker, digit_beat, input_beat
-from snnc.rtl.recoding import DigitRegister, ValueRegister
+from snnc.rtl.recoding import DigitRegister
 from snnc.rtl.views import Stream
 
 __all__ = ["DigitSerialiser"]
@@ -15,14 +15,10 @@ __all__ = ["DigitSerialiser"]
 class DigitSerialiser(wiring.Component):
     """Recodes a value to its non-adjacent form and offers one beat per non-zero digit, lowest position first.
 
-    Where the engine behind it multiplies, it offers the value itself, if that is not 0.
-
     Parameters
     ----------
     plan
-        The network's input.
-    digits
-        What the engine takes; values have ``value_bits`` bits, their digits the positions ``0 .. value_bits``.
+        The network's input; its values have ``value_bits`` bits, their digits the positions ``0 .. value_bits``.
 
     Members
     -------
@@ -33,12 +29,12 @@ class DigitSerialiser(wiring.Component):
     i: Stream[InputBeat]
     o: Stream[DigitBeat]
 
-    def __init__(self, plan: InputPlan, digits: DigitPlan) -> None:
-        self._digits = digits
+    def __init__(self, plan: InputPlan) -> None:
+        self._plan = plan
         super().__init__(
             {
                 "i": In(stream.Signature(input_beat(plan))),
-                "o": Out(stream.Signature(digit_beat(plan.layout, digits))),
+                "o": Out(stream.Signature(digit_beat(plan.layout, plan.value_bits))),
             }
         )
 
@@ -47,8 +43,7 @@ class DigitSerialiser(wiring.Component):
         busy = Signal()
         address = Signal.like(self.i.payload.address, reset_less=True)
         marker = Signal(Marker, reset_less=True)
-        register = ValueRegister if self._digits.multiplies else DigitRegister
-        m.submodules.digits = digits = register(self._digits.value_bits)
+        m.submodules.digits = digits = DigitRegister(self._plan.value_bits)
         m.d.comb += [
             digits.value.eq(Mux(self.i.payload.event, self.i.payload.value, 0)),
             digits.load.eq(self.i.valid & self.i.ready),

@@ -230,7 +230,7 @@ class Lanes(wiring.Component):
     def _current(
         self, m: Module, digits: DigitPlan, row: list[Value], operations: list[Operation], valids: list[Signal]
     ) -> list[Value]:
-        """Per lane the stored current that an inject adds; adds the shifted or multiplied rows to it."""
+        """Per lane the stored current that an inject adds; adds the shifted rows to it."""
         plan = self._plan
         before, now, valid = operations[-2], operations[-1], valids[-1]
         accumulates, adds = Signal(), Signal()
@@ -238,7 +238,7 @@ class Lanes(wiring.Component):
             accumulates.eq(before.kind == OperationKind.ACCUMULATE),
             adds.eq(now.kind == OperationKind.ACCUMULATE),
         ]
-        # Register the scaled row; a negative digit is the complement here and a carry in the adder.
+        # Register the shifted row; a negative digit is the complement here and a carry in the adder.
         scaled_bits = plan.main.weight_bits + digits.value_bits
         negative = Signal(reset_less=True)
         m.d.sync += negative.eq(before.negative & accumulates)
@@ -264,12 +264,9 @@ class Lanes(wiring.Component):
         stored = []
         for lane in range(plan.lanes):
             scaled = Signal(signed(scaled_bits), name=f"scaled{lane}", reset_less=True)
-            if digits.multiplies:
-                product: Value = row[lane] * before.shift
-            else:
-                product = (row[lane] << before.shift)[:scaled_bits] ^ before.negative.replicate(scaled_bits)
+            sign = before.negative.replicate(scaled_bits)
             with m.If(accumulates):
-                m.d.sync += scaled.eq(product.as_signed())
+                m.d.sync += scaled.eq(((row[lane] << before.shift)[:scaled_bits] ^ sign).as_signed())
             with m.Else():
                 m.d.sync += scaled.eq(0)
             current = head.word_select(lane, digits.current_bits).as_signed()

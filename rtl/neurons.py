@@ -10,7 +10,17 @@ from snnc.compiler.ir.neurons import Reset
 from snnc.compiler.plan import ConstantField, EnginePlan, SweepPass
 from snnc.rtl.beats import Marker, Operation, OperationKind
 
-__all__ = ["answers", "at_pass", "constant_members", "constants_of", "ends_sample", "goes_on", "leaky_readout", "swept"]
+__all__ = [
+    "answers",
+    "at_pass",
+    "constant_members",
+    "constants_of",
+    "ends_sample",
+    "goes_on",
+    "leaky_readout",
+    "swept",
+    "zeroed",
+]
 
 
 def leaky_readout(plan: EnginePlan) -> bool:
@@ -74,6 +84,17 @@ def swept(
                 term = constants[ConstantField.BIAS]
         added = term if added is None else Mux(taken, term, added)
     return kept, added, positive
+
+
+def zeroed(plan: EnginePlan, residual: Value, at_work: Sequence[Value]) -> Value:
+    """Whether the first term of the sum that `swept` gives is 0 in the place of the residual."""
+    found: Value = Const(0, 1)
+    for which, taken in zip(plan.passes, at_work, strict=True):
+        if which is SweepPass.FIRE and plan.reset is Reset.HARD:
+            found = found | (taken & ~residual[-1])
+        if which is SweepPass.FLOOR:
+            found = found | (taken & residual[-1])
+    return found
 
 
 def constant_members(plan: EnginePlan) -> dict[str, wiring.Member]:

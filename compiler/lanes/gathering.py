@@ -1,14 +1,17 @@
-"""Which layers can gather spikes, and whose spikes then go into spike maps.
+"""Which layers can gather, and whose spikes then go into spike maps.
 
 An engine that gathers reads its source's spikes from a map, and takes all steps of a word at once. So its source must
 send every step of a word at once, too: an image engine or another that gathers. What hears one of these hears a map:
 an engine that gathers, or one with this projection alone, to which the map's words are replayed step after step.
+
+A dense layer that hears pixels can gather a list of them (`listed`), which needs no map.
 """
 
 from __future__ import annotations
 
 from snnc.compiler.ir import (
     Convolution,
+    Dense,
     Encoding,
     Graph,
     IntegrateAndFire,
@@ -19,7 +22,7 @@ from snnc.compiler.ir import (
     kernel_positions,
 )
 
-__all__ = ["gatherable", "mapped", "scattered", "ways_to_gather"]
+__all__ = ["gatherable", "listed", "mapped", "scattered", "ways_to_gather"]
 
 
 def gatherable(graph: Graph) -> tuple[str, ...]:
@@ -35,9 +38,23 @@ def gatherable(graph: Graph) -> tuple[str, ...]:
 
 def ways_to_gather(graph: Graph) -> tuple[tuple[str, ...], ...]:
     """The sets of layers that may gather together, the smallest first: those up to one of them, or none."""
+    if (first := listed(graph)) is not None:
+        return (), (first,)
     layers = gatherable(graph)
     counts = range(len(layers) + 1) if graph.exit is None else sorted({0, len(layers)})
     return tuple(layers[:count] for count in counts)
+
+
+def listed(graph: Graph) -> str | None:
+    """The dense layer that hears the image, alone, and fires; None where there is none."""
+    if graph.source.encoding is not Encoding.DIRECT or graph.stream:
+        return None
+    heard = {projection.target for projection in graph.out_of(graph.input.name)}
+    for layer in graph.layers:
+        into = graph.into(layer.name)
+        if heard == {layer.name} and isinstance(layer.neuron, IntegrateAndFire) and len(into) == 1:
+            return layer.name if isinstance(into[0], Dense) else None
+    return None
 
 
 def scattered(graph: Graph) -> tuple[str, ...]:
@@ -53,8 +70,9 @@ def scattered(graph: Graph) -> tuple[str, ...]:
 
 
 def mapped(graph: Graph, gathered: frozenset[str]) -> frozenset[str]:
-    """The layers whose spikes go into spike maps: those that gather, and what these hear."""
-    return gathered | {projection.source for name in gathered for projection in graph.into(name)}
+    """The layers whose spikes go into spike maps: those that gather spikes, and what these hear."""
+    words = gathered - {listed(graph)}
+    return words | {projection.source for name in words for projection in graph.into(name)}
 
 
 def _hindered(graph: Graph) -> dict[str, str]:

@@ -20,7 +20,7 @@ __all__ = ["choose_engines", "fits_somehow"]
 
 
 def choose_engines(design: Design) -> Design:
-    """Choose the layers that gather spikes, and with them the lanes and the whole plan (`choose_lanes`).
+    """Choose the layers that gather, and with them the lanes and the whole plan (`choose_lanes`).
 
     As `Options.engines` says; where that is open (`Engines.AUTO`), the layers up to one of them gather, or none: these
     get the best lanes that they can have, and of those that the device holds the one is taken that is best by the same

@@ -132,6 +132,7 @@ class Layer:
             pixels=main.pixels,
             source_layout=main.source_layout,
             weighted=main.weighted,
+            sources=main.sources,
             gathered=gathers,
             into_maps=population.name in maps,
         )
@@ -151,10 +152,7 @@ class Layer:
         """
         facts = self._facts
         own = {field: chosen[choices[0].name] for field, choices in self._own.items()}
-        current = own.get("current")
-        projections = tuple(
-            one.projection(chosen, current, pipelines, multiplies=facts.in_turn) for one in self._inputs
-        )
+        projections = tuple(one.projection(chosen, own.get("current"), pipelines) for one in self._inputs)
         membrane = chosen[self._membrane[0].name]
         fields = self._constant_fields(membrane)
         # Of the same kind, as wide as the membranes that were chosen need them.
@@ -233,8 +231,8 @@ class _Input:
         How it is walked.
     pixels
         Its source, where that is an image.
-    source_layout, weighted
-        How its source lies in words, and the range of its weighted sum.
+    source_layout, weighted, sources
+        How its source lies in words, the range of its weighted sum, and how many sources have rows of weights.
     """
 
     def __init__(
@@ -279,19 +277,14 @@ class _Input:
         self._steps = min(steps, projection.delay) if projection.source == projection.target else steps
         # The adder takes signed weights: -1 and 1 need two bits.
         self._weight_bits = max(2, projection.bits)
-        self._sources = self._of_walk.sources(projection, self.source_layout)
+        self.sources = self._of_walk.sources(projection, self.source_layout)
 
     def memories(self, *, loads: bool) -> list[Choices]:
         """The choices for its weights and its queue; `loads` says whether weights may be loaded after a reset."""
         return [self._weights(loads=loads), *self._queue()]
 
     def projection(
-        self,
-        chosen: Mapping[str, MemoryPlan],
-        current: MemoryPlan | None,
-        pipelines: Mapping[str, int],
-        *,
-        multiplies: bool,
+        self, chosen: Mapping[str, MemoryPlan], current: MemoryPlan | None, pipelines: Mapping[str, int]
     ) -> ProjectionPlan:
         """The projection with these ways to build its memories; `current` keeps an image's, where it is kept."""
         weights = chosen[f"{self._stem}.weights"]
@@ -300,11 +293,7 @@ class _Input:
         digits = None
         if self.pixels is not None and current is not None:
             digits = DigitPlan(
-                value_bits=self.pixels.bits,
-                current=self.weighted,
-                current_bits=self.weighted.bits,
-                memory=current,
-                multiplies=multiplies,
+                value_bits=self.pixels.bits, current=self.weighted, current_bits=self.weighted.bits, memory=current
             )
         if self._mapped:
             depth = chosen[f"{self._stem}.map"].depth
@@ -319,7 +308,7 @@ class _Input:
         return ProjectionPlan(
             source=self._projection.source,
             source_layout=self.source_layout,
-            walk=self._of_walk.walk(self._projection, weights.depth // self._sources),
+            walk=self._of_walk.walk(self._projection, weights.depth // self.sources),
             weight_bits=self._weight_bits,
             shift=self._projection.shift,
             weights=weights,
@@ -359,7 +348,7 @@ class _Input:
         """With the first of the possible row strides that takes the fewest blocks."""
         name, width = f"{self._stem}.weights", self._layout.lanes * self._weight_bits
         used = self._projection.weight.size * self._weight_bits
-        depths = [self._sources * stride for stride in self._of_walk.strides(self._projection, self._layout)]
+        depths = [self.sources * stride for stride in self._of_walk.strides(self._projection, self._layout)]
         blocks = [deep_memory(self._device, name, width=width, depth=depth, bits_used=used) for depth in depths]
         block = min(blocks, key=lambda memory: memory.blocks)
         logic = logic_memory(name, width=width, depth=block.depth, bits_used=used)

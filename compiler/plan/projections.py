@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from snnc.compiler.plan.faults import Fault, at_least
 from snnc.compiler.plan.layout import LayoutPlan
 from snnc.compiler.plan.memories import MemoryKind, MemoryPlan
-from snnc.compiler.plan.ranges import Range, unsigned_bits
+from snnc.compiler.plan.ranges import Range
 from snnc.compiler.plan.walks import Walk
 
 __all__ = ["DigitPlan", "ProjectionPlan", "QueuePlan", "map_depth"]
@@ -61,14 +61,12 @@ class QueuePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigitPlan:
-    """A direct-encoded source: a walk for every value, or for each of its signed digits (non-adjacent form).
+    """A direct-encoded source: every value is recoded to signed digits (non-adjacent form), one walk per digit.
 
     Attributes
     ----------
     value_bits
         Width of a value; a value of ``b`` bits has digits at positions ``0 .. b``.
-    multiplies
-        Whether a weight row is multiplied by a value, in one walk, instead of added for each of its digits.
     current
         Proven range of the weighted sum of an image, without bias.
     current_bits
@@ -81,12 +79,6 @@ class DigitPlan:
     current: Range
     current_bits: int
     memory: MemoryPlan
-    multiplies: bool
-
-    @property
-    def factor_bits(self) -> int:
-        """Of what scales a weight row: the value, or the position of a digit."""
-        return self.value_bits if self.multiplies else unsigned_bits(self.value_bits)
 
     def faults(self) -> Iterator[Fault]:
         yield from at_least(self, 1, "value_bits", "current_bits")

@@ -31,11 +31,14 @@ from typing import Final
 from snnc.compiler.plan.kinds import EngineKind
 from snnc.rtl.engines.gather.plan import GatherKind
 from snnc.rtl.engines.image.plan import ImageKind
+from snnc.rtl.engines.pixel_list.plan import PixelListKind
 from snnc.rtl.engines.scatter.plan import ScatterKind
 
 __all__ = ["ENGINES", "witness"]
 
-ENGINES: Final[Mapping[str, type[EngineKind]]] = {kind.kind: kind for kind in (ImageKind, GatherKind, ScatterKind)}
+_KINDS: Final = (ImageKind, PixelListKind, GatherKind, ScatterKind)
+
+ENGINES: Final[Mapping[str, type[EngineKind]]] = {kind.kind: kind for kind in _KINDS}
 """By the name of the folder; a layer gets the first one that takes it."""
 
 

@@ -34,10 +34,10 @@ class LayerFacts:
         Of its projections, the main one's last.
     pixels
         The network's input where the main projection hears pixels; else None.
-    source_layout, weighted
-        Of the main projection: its source's layout, and the range of its weighted sum.
+    source_layout, weighted, sources
+        Of the main projection: its source's layout, the range of its weighted sum, and how many sources have weights.
     gathered
-        Whether its words are to gather spikes.
+        Whether its words are to gather spikes, or a list of pixels.
     into_maps
         Whether its spikes go into spike maps.
     """
@@ -53,6 +53,7 @@ class LayerFacts:
     pixels: InputSource | None
     source_layout: LayoutPlan
     weighted: Range
+    sources: int
     gathered: bool
     into_maps: bool
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from snnc.compiler.design import Design, Options
+from snnc.compiler.design import Design, Engines, Options
 from snnc.compiler.formats import RandomNetwork
 from snnc.compiler.formats.random_network import random_graph
 from snnc.compiler.ir import (
@@ -188,12 +188,13 @@ def random_design(
     encoding: Encoding = Encoding.EVENTS,
     weight_bits: int = 4,
     time_steps: int = 4,
+    engines: Engines = Engines.AUTO,
 ) -> Design:
     """A random network after all passes but `emit`."""
     network = RandomNetwork(
         architecture="-".join(map(str, sizes)), encoding=encoding, weight_bits=weight_bits, time_steps=time_steps
     )
     return run_passes(
-        design_of(random_graph(network), target=target, device=device, options=Options(lanes=lanes)),
+        design_of(random_graph(network), target=target, device=device, options=Options(lanes=lanes, engines=engines)),
         passes_before("emit"),
     )

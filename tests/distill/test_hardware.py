@@ -28,7 +28,7 @@ def test_what_it_says_is_what_the_trained_student_takes(repository):
 
 def test_a_student_that_is_too_large_is_refused_with_options_that_distill_has():
     with pytest.raises(FitError, match=r"--fit: nothing was trained.*EBR") as refused:
-        check_fit(configured(architecture="64-2000-10"), load("digits"), named_device("up5k"))
+        check_fit(configured(architecture="64-5000-10"), load("digits"), named_device("up5k"))
     advised = set(re.findall(r"--[a-z-]+", str(refused.value)))
     assert "--architecture" in advised
     assert advised <= {name for option in OPTIONS for name in option.opts}

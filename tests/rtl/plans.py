@@ -30,7 +30,7 @@ from snnc.rtl.engines.scatter.plan import ScatterKind
 from snnc.rtl.walkers.convolution.plan import ConvolutionWalk
 from snnc.rtl.walkers.dense.plan import DenseWalk
 
-__all__ = ["Neuron", "convolution", "dense", "digits", "engine", "layout", "memory", "packed", "write_words"]
+__all__ = ["Neuron", "convolution", "dense", "engine", "layout", "memory", "packed", "write_words"]
 
 _ANYTHING = Range(low=-1, high=1)
 
@@ -47,19 +47,6 @@ def memory(name: str, width: int, depth: int, kind: MemoryKind = MemoryKind.EBR,
     )
 
 
-def digits(
-    value_bits: int, kept: MemoryPlan | None = None, *, current_bits: int = 12, multiplies: bool = False
-) -> DigitPlan:
-    """What stands in front of an engine behind pixels; `kept` holds the image's current."""
-    return DigitPlan(
-        value_bits=value_bits,
-        current=_ANYTHING,
-        current_bits=current_bits,
-        memory=memory("current", 1, 1, MemoryKind.REGISTERS) if kept is None else kept,
-        multiplies=multiplies,
-    )
-
-
 def dense(
     source: LayoutPlan,
     target: LayoutPlan,
@@ -69,7 +56,6 @@ def dense(
     shift: int = 0,
     delay: int = 0,
     value_bits: int | None = None,
-    multiplies: bool = False,
     current_bits: int = 12,
     current: MemoryKind = MemoryKind.REGISTERS,
     weights: MemoryKind = MemoryKind.EBR,
@@ -80,10 +66,11 @@ def dense(
     rows, columns = source.rows // pool, source.columns // pool
     # A row's bit fields are {pooled row, pooled column, group, lane}, the two last as products.
     positions = layout(1, rows, columns).depth
-    kept = None
+    digits = None
     if value_bits is not None:
         depth = target.words if current is MemoryKind.REGISTERS else target.depth
         kept = memory("current", target.lanes * current_bits, depth, current)
+        digits = DigitPlan(value_bits=value_bits, current=_ANYTHING, current_bits=current_bits, memory=kept)
     depth = positions * source.groups * source.lanes * target.words
     return ProjectionPlan(
         source="source",
@@ -94,9 +81,7 @@ def dense(
         weights=memory(name, target.lanes * weight_bits, depth, weights, banks=banks),
         delay=delay,
         queue=QueuePlan(depth=4, latency=1),
-        digits=None
-        if value_bits is None
-        else digits(value_bits, kept, current_bits=current_bits, multiplies=multiplies),
+        digits=digits,
     )
 
 

@@ -40,22 +40,12 @@ CASES: dict[str, EnginePlan] = {
     "pixels": engine(WORDS, (dense(SOURCE, WORDS, value_bits=3),), membrane=REGISTERS),
     "pixels in block": engine(WORDS, (dense(SOURCE, WORDS, value_bits=4, current=EBR, shift=1),), residual_bits=16),
     "pixels, staged": engine(LONG, (dense(SOURCE, LONG, value_bits=2, current=EBR),), staged=True, leak_shift=2),
-    "pixels, multiplied": engine(WORDS, (dense(SOURCE, WORDS, value_bits=4, multiplies=True),), membrane=REGISTERS),
-    "pixels, multiplied, in block": engine(
-        WORDS, (dense(SOURCE, WORDS, value_bits=3, multiplies=True, current=EBR, shift=1),), residual_bits=16
-    ),
-    "pixels, multiplied, loaded": engine(
-        LONG, (dense(SOURCE, LONG, value_bits=2, multiplies=True, weights=SPRAM, current=EBR),), staged=True
-    ),
     "map": engine(MAP, (convolution(layout(1, 3, 4), MAP, size=(3, 3), padding=(1, 1)),)),
     "forwards": engine(MAP, (convolution(layout(1, 3, 4), MAP, size=(3, 3), padding=(1, 1)),), staged=True),
     "column bank": engine(
         MAP, (convolution(layout(1, 3, 4), MAP, size=(3, 3), padding=(1, 1)),), column_banks=2, floor=True
     ),
     "readout": engine(WORDS, (dense(SOURCE, WORDS),), readout=True, membrane=REGISTERS),
-    "readout of pixels, multiplied": engine(
-        WORDS, (dense(SOURCE, WORDS, value_bits=2, multiplies=True),), readout=True, membrane=REGISTERS
-    ),
     "readout of pixels": engine(WORDS, (dense(SOURCE, WORDS, value_bits=2),), readout=True, membrane=REGISTERS),
 }
 
@@ -105,10 +95,8 @@ def program(plan: EnginePlan, steps: tuple[int, ...], idle: float) -> Iterator[O
         for _ in range(generator.randrange(1, 6)):
             digit = {}
             if projection.digits is not None:
-                bits, multiplies = projection.digits.value_bits, projection.digits.multiplies
-                digit = {"shift": generator.randrange(bits + 1), "negative": generator.random() < 0.5}
-                if multiplies:
-                    digit = {"shift": generator.randrange(1 << bits), "negative": False}
+                value_bits = projection.digits.value_bits
+                digit = {"shift": generator.randrange(value_bits + 1), "negative": generator.random() < 0.5}
             row = generator.randrange(projection.weights.depth // plan.words) * plan.words
             yield from in_order(kind=OperationKind.ACCUMULATE, turn=turn, row=row, **digit)
 
@@ -161,8 +149,7 @@ class Oracle:
         if op.kind is OperationKind.ACCUMULATE:
             weight = self.weights[op.turn][op.row][lane]
             if main.digits is not None:
-                digit = (1 << op.shift) * (-1 if op.negative else 1)
-                self.currents[at] += weight * (op.shift if main.digits.multiplies else digit)
+                self.currents[at] += (weight << op.shift) * (-1 if op.negative else 1)
                 return None, None
             self.residuals[at] += weight << plan.projections[op.turn].shift
             return self.residuals[at], None

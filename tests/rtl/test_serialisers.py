@@ -14,7 +14,6 @@ from snnc.rtl.beats import Marker
 from snnc.rtl.digit_serialiser import DigitSerialiser
 from snnc.rtl.spike_serialiser import SpikeSerialiser, at_most_one, lowest_set_bit
 from snnc.rtl.walkers.dense.plan import DenseWalk
-from tests.rtl.plans import digits
 from tests.rtl.streams import exchange
 
 
@@ -82,7 +81,7 @@ def test_every_value_becomes_its_non_adjacent_form(bits: int, pauses: float) -> 
         for value in range(1, 2**bits)
     ]
     count = sum(_digits(item["value"]) for item in inputs)
-    got, _, left = exchange(DigitSerialiser(plan, digits(bits)), inputs, count, gap=pauses, stall=pauses)
+    got, _, left = exchange(DigitSerialiser(plan), inputs, count, gap=pauses, stall=pauses)
     if not pauses:
         assert left == list(range(1, count + 1))
     position = 0
@@ -97,33 +96,12 @@ def test_every_value_becomes_its_non_adjacent_form(bits: int, pauses: float) -> 
         assert [beat["marker"] for beat in beats] == [0] * (len(beats) - 1) + [item["marker"].value]
 
 
-@pytest.mark.parametrize("bits", [1, 4, 8])
-@pytest.mark.parametrize("pauses", [0.0, 0.5])
-def test_where_it_is_multiplied_every_value_is_one_beat(bits: int, pauses: float) -> None:
-    plan = InputPlan(name="input", encoding=Encoding.DIRECT, layout=_flat(300), value_bits=bits)
-    inputs: list[dict[str, Any]] = [
-        {"address": value, "event": 1, "marker": Marker.STEP if value % 3 == 0 else Marker.NONE, "value": value}
-        for value in range(1, 2**bits)
-    ]
-    unit = DigitSerialiser(plan, digits(bits, multiplies=True))
-    got, _, left = exchange(unit, inputs, len(inputs), gap=pauses, stall=pauses)
-    if not pauses:
-        assert left == list(range(1, len(inputs) + 1))
-    assert [(beat["address"], beat["shift"], beat["negative"], beat["event"]) for beat in got] == [
-        (item["address"], item["value"], 0, 1) for item in inputs
-    ]
-    assert [beat["marker"] for beat in got] == [item["marker"].value for item in inputs]
-
-
 @pytest.mark.parametrize("beat", [{"event": 0, "value": 5}, {"event": 1, "value": 0}])
 @pytest.mark.parametrize("marker", [Marker.NONE, Marker.SAMPLE])
-@pytest.mark.parametrize("multiplies", [False, True])
-def test_a_beat_without_digits_is_one_beat_without_an_event(
-    beat: dict[str, int], marker: Marker, multiplies: bool
-) -> None:
+def test_a_beat_without_digits_is_one_beat_without_an_event(beat: dict[str, int], marker: Marker) -> None:
     plan = InputPlan(name="input", encoding=Encoding.DIRECT, layout=_flat(16), value_bits=4)
     inputs = [{"address": 3, "marker": marker, **beat}, {"address": 4, "event": 1, "value": 1, "marker": Marker.NONE}]
-    got, _, _ = exchange(DigitSerialiser(plan, digits(4, multiplies=multiplies)), inputs, 2)
+    got, _, _ = exchange(DigitSerialiser(plan), inputs, 2)
     assert [(item["event"], item["marker"]) for item in got] == [(0, marker.value), (1, 0)]
 
 

@@ -12,7 +12,7 @@ from snnc.compiler.ir import Encoding
 from snnc.compiler.plan import InputPlan, MemoryKind
 from snnc.rtl import beats
 from snnc.rtl.views import Payload
-from tests.rtl.plans import convolution, digits, engine, layout
+from tests.rtl.plans import convolution, engine, layout
 
 SOURCE = layout(2, 3, 4)
 PLAN = engine(layout(3, 3, 4, lanes=2), (convolution(SOURCE, layout(3, 3, 4, lanes=2), size=(1, 1)),), column_banks=2)
@@ -20,7 +20,7 @@ READOUT = engine(layout(4), readout=True, membrane=MemoryKind.REGISTERS)
 
 PAYLOADS: dict[str, Payload[typing.Any]] = {
     "event": beats.event_beat(SOURCE),
-    "digit": beats.digit_beat(SOURCE, digits(4)),
+    "digit": beats.digit_beat(SOURCE, 4),
     "input": beats.input_beat(InputPlan(name="input", encoding=Encoding.DIRECT, layout=SOURCE, value_bits=4)),
     "spikes": beats.spike_word(PLAN),
     "operation": beats.operation(PLAN),

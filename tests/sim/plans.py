@@ -27,7 +27,6 @@ def make_plan(
     *,
     encoding: Encoding = Encoding.EVENTS,
     bits: int = 4,
-    multiplies: bool = False,
     pipelines: list[int] | None = None,
     depths: list[int] | None = None,
     time_steps: int = 16,
@@ -37,7 +36,7 @@ def make_plan(
     memory = MemoryPlan(
         name="memory", kind=MemoryKind.LUT, width=1, depth=1, bank_depth=1, blocks=0, bits_used=1, bits_paid=1
     )
-    digits = DigitPlan(value_bits=bits, current=anything, current_bits=2, memory=memory, multiplies=multiplies)
+    digits = DigitPlan(value_bits=bits, current=anything, current_bits=2, memory=memory)
     direct = encoding is Encoding.DIRECT
     engines: list[EnginePlan] = []
     for index, (neurons, width) in enumerate(zip(sizes[1:], lanes, strict=True)):

@@ -15,7 +15,7 @@ from snnc.compiler.plan import EnginePlan
 from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.walkers.image.plan import ImageWalk
 from snnc.sim.models.stimulus import Marker, Stimulus
-from snnc.sim.models.timing.digits import walks_of
+from snnc.sim.models.timing.digits import digit_count
 from snnc.sim.models.timing.timeline import Record, State
 from snnc.sim.models.timing.walking import SpikeLink, Walker
 
@@ -59,7 +59,7 @@ class Timing:
         replayed = 0 if self._into_maps else stimulus.time_steps - 1
         self.operations: IntArray = self._groups * self._digits.sum(axis=(0, 1)) + engine.words * (1 + replayed)
         empty = np.full(len(stimulus), -1, dtype=np.int64)
-        self.first_issue, self.first_execute, self.last_execute = empty, empty, empty
+        self.first_issue = self.first_execute = self.last_execute = self.settled = empty
 
     def advance(self, t: int) -> None:
         """Nothing keeps it waiting: it has sent the step."""
@@ -122,7 +122,8 @@ def _slots_of_pixels(engine: EnginePlan, stimulus: Stimulus) -> IntArray:
     sample = np.repeat(np.arange(len(stimulus)), np.diff(stimulus.offsets))
     values = np.zeros((layout.neurons, len(stimulus)), dtype=np.int64)
     values[stimulus.address[stimulus.event], sample[stimulus.event]] = stimulus.value[stimulus.event]
-    return walks_of(values, multiplies=_multiplies(engine)).reshape(layout.channels, layout.rows, layout.columns, -1)
+    slots = (values > 0).astype(np.int64) if _multiplies(engine) else digit_count(values)
+    return slots.reshape(layout.channels, layout.rows, layout.columns, -1)
 
 
 def _multiplies(engine: EnginePlan) -> bool:

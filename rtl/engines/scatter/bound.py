@@ -11,7 +11,7 @@ import numpy.typing as npt
 from snnc.compiler.plan import EnginePlan, Plan, ProjectionPlan
 from snnc.rtl.walkers import witness
 from snnc.sim.models.stimulus import Marker, Stimulus
-from snnc.sim.models.timing.digits import walks_of
+from snnc.sim.models.timing.digits import digit_count
 
 __all__ = ["Ideal"]
 
@@ -56,7 +56,7 @@ def _work(
         sent = spikes[projection.source][: stimulus.time_steps] @ table
         return np.concatenate([np.zeros_like(sent[: projection.delay]), sent])[: stimulus.time_steps]
     digits = projection.digits
-    each = 1 if digits is None else walks_of(stimulus.value, multiplies=digits.multiplies)
+    each = 1 if digits is None else digit_count(stimulus.value)
     events = np.where(stimulus.event, each, 0)
     positions = stimulus.address % (projection.source_layout.rows * projection.source_layout.columns)
     each = _per_position(engine, projection)[positions]

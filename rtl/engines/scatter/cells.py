@@ -11,9 +11,6 @@ from snnc.rtl.walkers.convolution.plan import ConvolutionWalk
 
 __all__ = ["further_cells"]
 
-PRODUCT_BIT: Final = 1.9
-"""Per bit of a weight and bit of the pixel that it is multiplied by; on eight cores it was 1.9 to 2.8."""
-
 CONVOLUTION: Final = 300
 """Of each walk over the positions that a spike reaches, beyond one over all words: its tables and counters."""
 
@@ -23,7 +20,4 @@ def further_cells(engine: EnginePlan) -> Iterator[float]:
     yield CONVOLUTION * sum(isinstance(projection.walk, ConvolutionWalk) for projection in engine.projections)
     if (digits := engine.main.digits) is not None:
         yield CURRENT_BIT * digits.memory.width
-        if digits.multiplies:
-            yield PRODUCT_BIT * engine.lanes * engine.main.weight_bits * digits.value_bits
-        else:
-            yield shifter_cells(engine, digits.value_bits)
+        yield shifter_cells(engine, digits.value_bits)

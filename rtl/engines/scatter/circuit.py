@@ -299,7 +299,7 @@ def hear_input(
     """
     name, into = plan.name, getattr(engine, f"i{len(plan.projections) - 1}")
     if plan.main.digits is not None:
-        digits, skid = DigitSerialiser(source, plan.main.digits), Skid(beats.payload.shape())
+        digits, skid = DigitSerialiser(source), Skid(beats.payload.shape())
         m.submodules[f"digits_{name}"] = cancelled(digits)
         m.submodules[f"skid_{name}"] = cancelled(skid)
         connect(m, beats, skid.i)

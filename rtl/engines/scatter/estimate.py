@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
 from snnc.compiler.plan import EnginePlan, Plan, ProjectionPlan
-from snnc.sim.models.timing.means import Activity, Sent, SourceActivity, operations_per_event, waits_per_event
+from snnc.sim.models.timing.means import Activity, Sent, operations_per_event, waits_per_event
 
 __all__ = ["MeanSample"]
 
@@ -29,8 +27,7 @@ class MeanSample:
         for projection in engine.projections:
             source = activity.sources[projection.source]
             if projection.digits is not None:
-                first = _pixels(projection, source) if projection.digits.multiplies else source.at(0)
-                events = [first] + [0.0] * (len(steps) - 1)
+                events = [source.at(0)] + [0.0] * (len(steps) - 1)
             else:
                 events = [source.at(t - projection.delay) if t >= projection.delay else 0.0 for t in steps]
             each = operations_per_event(engine, projection, source.shares)
@@ -69,12 +66,6 @@ class MeanSample:
         free[engine.name] = now + len(engine.passes) * words
         now += engine.pipeline + engine.emission + 2
         sent[engine.name] = Sent(now, now + words - 1, 1 / words)
-
-
-def _pixels(projection: ProjectionPlan, source: SourceActivity) -> float:
-    """Of an image: how many are not 0."""
-    layout = projection.source_layout
-    return float(np.broadcast_to(source.pixels, (layout.rows, layout.columns)).sum())
 
 
 def _waiting(plan: Plan, projection: ProjectionPlan, events: float) -> float:

@@ -4,14 +4,14 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Out
 
-from snnc.compiler.plan import EnginePlan, LayoutPlan, ProjectionPlan
-from snnc.rtl.beats import EventBeat, Marker, digit_beat, event_beat
+from snnc.compiler.plan import EnginePlan, LayoutPlan, ProjectionPlan, unsigned_bits
+from snnc.rtl.beats import Marker, digit_beat, event_beat
 from snnc.rtl.tables import constant_table, position_fields
 from snnc.rtl.walkers.dense.plan import DenseWalk
 from snnc.rtl.walkers.members import walker_members
 from snnc.rtl.word_counter import WordCounter
 
-__all__ = ["Walker"]
+__all__ = ["Walker", "source_index", "word_number"]
 
 
 class Walker(wiring.Component):
@@ -42,8 +42,8 @@ class Walker(wiring.Component):
         self._engine = engine
         self._projection = projection
         digits, source = projection.digits, projection.source_layout
-        beat = digit_beat(source, digits) if digits else event_beat(source)
-        of_digits = {"shift": Out(digits.factor_bits), "negative": Out(1)} if digits else {}
+        beat = digit_beat(source, digits.value_bits) if digits else event_beat(source)
+        of_digits = {"shift": Out(unsigned_bits(digits.value_bits)), "negative": Out(1)} if digits else {}
         super().__init__(walker_members(engine, projection, beat) | of_digits)
 
     def elaborate(self, platform: object) -> Module:
@@ -55,15 +55,9 @@ class Walker(wiring.Component):
         has_marker = Signal()
         walked = Signal()  # the beat's event is done
         m.submodules.words = words = WordCounter(layout)
-        number = words.address
-        if layout.depth != layout.words:  # addresses have gaps, weight rows have none
-            number = Signal(range(layout.words))
-            with m.If(words.step):
-                m.d.sync += number.eq(number + 1)
-                with m.If(words.last):
-                    m.d.sync += number.eq(0)
+        number = word_number(m, layout, words)
         # A row is index * stride + number; a power of two as stride makes that a concatenation.
-        index = _source_index(m, beat, self._projection.source_layout, walk.pool)
+        index = source_index(m, beat.address, beat.lane, self._projection.source_layout, walk.pool)
         if stride & (stride - 1) == 0:
             row: Value = Cat(number[: stride.bit_length() - 1], index)
         else:
@@ -91,15 +85,27 @@ class Walker(wiring.Component):
         return m
 
 
-def _source_index(m: Module, beat: EventBeat, source: LayoutPlan, pool: int) -> Value:
+def word_number(m: Module, layout: LayoutPlan, words: WordCounter) -> Value:
+    """The number of the word that is counted: addresses have gaps, weight rows have none."""
+    if layout.depth == layout.words:
+        return words.address
+    number = Signal(range(layout.words))
+    with m.If(words.step):
+        m.d.sync += number.eq(number + 1)
+        with m.If(words.last):
+            m.d.sync += number.eq(0)
+    return number
+
+
+def source_index(m: Module, address: Value, lane: Value, source: LayoutPlan, pool: int) -> Value:
     """``(position * groups + group) * lanes + lane`` of the pooled source (`DenseWalk`)."""
-    group, column, row = position_fields(beat.address, source)
+    group, column, row = position_fields(address, source)
     if pool > 1:
         column = constant_table(m, "pooled_column", column, [x // pool for x in range(source.columns)])
         row = constant_table(m, "pooled_row", row, [y // pool for y in range(source.rows)])
         column = column[: (source.columns // pool - 1).bit_length()]
     word = _joined(Cat(column, row), source.groups, group)
-    return word if source.lanes == 1 else _joined(word, source.lanes, beat.lane)
+    return word if source.lanes == 1 else _joined(word, source.lanes, lane)
 
 
 def _joined(high: Value, base: int, low: Value) -> Value:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from snnc.compiler.plan import EnginePlan, ProjectionPlan
 from snnc.sim.models.stimulus import Marker, Stimulus
-from snnc.sim.models.timing.digits import walks_of
+from snnc.sim.models.timing.digits import digit_count
 from snnc.sim.models.timing.walking import SourceSteps, Word, check_markers, steps_walked
 from snnc.sim.models.timing.walking import Walker as WalkerTiming
 
@@ -53,7 +53,7 @@ def _source(engine: EnginePlan, stimulus: Stimulus) -> SourceSteps:
     digits = engine.main.digits
     direct = digits is not None
     marker = stimulus.marker != Marker.NONE
-    each = 1 if digits is None else walks_of(stimulus.value, multiplies=digits.multiplies)
+    each = 1 if digits is None else digit_count(stimulus.value)
     events = np.where(stimulus.event, each, 0)
     issuing = marker | (events > 0)
     # A queue of one entry takes the next beat only after the cycle that empties it: every beat comes a cycle late.

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from snnc.compiler.plan import Plan
 from snnc.rtl.engines import witness
 from snnc.sim.models.stimulus import Marker, Stimulus
+from snnc.sim.models.timing.walking import EngineTiming
 
-__all__ = ["pipeline_bound", "share_of_bound"]
+__all__ = ["Unhindered", "pipeline_bound", "share_of_bound"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
@@ -56,3 +57,38 @@ class IdealTiming(Protocol):
 
     def step(self, t: int, first: dict[str, IntArray], last: dict[str, IntArray], ended: dict[str, IntArray]) -> None:
         """Follow step `t`: `first` and `last` say when spikes are known, `ended` when engines are done."""
+
+
+class Unhindered:
+    """`IdealTiming` of an engine at the port: the cycles that its `timing` takes before queues that never fill."""
+
+    def __init__(self, name: str, timing: EngineTiming) -> None:
+        self._name = name
+        self._free = _Free()
+        timing.outputs = self._free
+        timing.run()
+
+    def step(self, t: int, first: dict[str, IntArray], last: dict[str, IntArray], ended: dict[str, IntArray]) -> None:
+        """Hand on when the spikes came."""
+        first[self._name], last[self._name] = self._free.spans[t]
+
+
+class _Free:
+    """Queues that never fill; notes when the spikes of each step come."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[IntArray, IntArray]] = []
+
+    def granted(self) -> int:
+        """At any time."""
+        return 0
+
+    def emit(self, t: int, word: int, executed: IntArray) -> None:
+        """Note the first and the last one."""
+        if t == len(self.spans):
+            self.spans.append((executed, executed))
+        first, last = self.spans[t]
+        self.spans[t] = np.minimum(first, executed), np.maximum(last, executed)
+
+    def finish(self, t: int) -> None:
+        """Nothing is left to do."""

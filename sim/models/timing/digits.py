@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["digit_count", "mean_digits", "walks_of"]
+__all__ = ["digit_count", "mean_digits"]
 
 
 def digit_count(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
@@ -19,11 +19,6 @@ def digit_count(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """
     wide = values.astype(np.int64)
     return np.bitwise_count(wide ^ (3 * wide)).astype(np.int64)
-
-
-def walks_of(values: npt.NDArray[Any], *, multiplies: bool) -> npt.NDArray[np.int64]:
-    """How often an engine walks for each value: once for one that is not 0 if it multiplies, else for every digit."""
-    return (values > 0).astype(np.int64) if multiplies else digit_count(values)
 
 
 @functools.cache

@@ -8,11 +8,12 @@ import pytest
 
 from snnc.compiler.backend.report import compile_report
 from snnc.compiler.build.report import Section, render_report, report_json, update_report
+from snnc.compiler.design import Engines
 from snnc.compiler.ir import Encoding
 from snnc.sim.models.timing.estimate import estimate, expected
 from tests.compiler.networks import random_design
 
-DESIGN = random_design((784, 32, 10), encoding=Encoding.DIRECT)
+DESIGN = random_design((784, 32, 10), encoding=Encoding.DIRECT, engines=Engines.SCATTER)
 LOADED = random_design((784, 128, 10), encoding=Encoding.DIRECT)
 SECTION = Section(title="Verification", summary="All equal.", rows=[("samples", "3")], facts={"samples": 3})
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snnc.compiler.design import Design, Options
+from snnc.compiler.design import Design, Engines, Options
 from snnc.compiler.errors import FitError
 from snnc.compiler.formats.random_network import RandomNetwork, random_graph
 from snnc.compiler.ir import Encoding
@@ -96,7 +96,7 @@ def test_weights_that_do_not_fit_block_ram_go_to_spram():
     hidden, readout = plan.engines
     assert design.lanes == (16, 10)
     assert hidden.projections[0].weights.kind is MemoryKind.SPRAM
-    assert hidden.pipeline == 3  # one cycle, one of the digit shifter, one before the adder
+    assert hidden.pipeline == 3  # one cycle, one behind the two products of a weight, one before the adder
     assert readout.projections[0].weights.kind is MemoryKind.EBR
     assert plan.sprams == 4
     assert plan.blocks <= 30
@@ -143,8 +143,19 @@ def test_mnist_fits_the_up5k():
     plan = design.complete_plan
     hidden, readout = plan.engines
     assert design.lanes == (16, 10)
-    assert hidden.projections[0].weights.blocks == 28
+    # The list of pixels takes four blocks, which the weights leave none of: they go to SPRAM.
+    assert hidden.projections[0].weights.kind is MemoryKind.SPRAM
     assert (hidden.words, hidden.pipeline, hidden.projections[0].row_stride) == (2, 3, 2)
+    assert readout.projections[0].weights.kind is MemoryKind.EBR
+    assert plan.blocks == 8
+    assert total_cells(plan) < 5280
+
+
+def test_what_fills_the_block_ram_leaves_logic_for_the_rest():
+    design = random_design((784, 32, 10), encoding=Encoding.DIRECT, engines=Engines.SCATTER)
+    plan = design.complete_plan
+    hidden, readout = plan.engines
+    assert hidden.projections[0].weights.blocks == 28
     # Three more blocks would be one too many: the readout's weights become logic.
     assert readout.projections[0].weights.kind is MemoryKind.LUT
     assert plan.blocks == 28
@@ -188,13 +199,15 @@ def check(plan) -> None:
         assert weights.depth == projection.source_layout.neurons * projection.row_stride
         assert weights.width == engine.lanes * projection.weight_bits
         assert engine.staged == (engine.membrane.kind is MemoryKind.EBR and engine.words >= 3)
-        assert engine.pipeline == 1 + (weights.banks > 1) + (digits is not None) + engine.staged
+        listing = engine.kind.kind == "pixel_list"
+        assert engine.pipeline == 1 + (weights.banks > 1) + (digits is not None) + engine.staged + 2 * listing
         assert weights.kind in (MemoryKind.EBR, MemoryKind.SPRAM) or weights.banks == 1
         assert all(memory is weights or not memory.sprams for memory in engine.memories)
-        assert engine.membrane.depth == engine.words == engine.constants.depth
+        assert engine.membrane.depth == (1 if listing else engine.words)
+        assert engine.words == engine.constants.depth
         assert engine.membrane.width == engine.lanes * engine.residual_bits
         assert engine.membrane.kind is not MemoryKind.EBR or (spiking and engine.words >= 2)
-        fields = 1 + spiking + (engine.membrane.kind is MemoryKind.EBR)
+        fields = 1 + spiking + (engine.membrane.kind is MemoryKind.EBR or listing)
         assert engine.constants.width == fields * engine.membrane.width
         assert engine.constants.banks == 1
         assert all(memory.bits_used <= memory.bits_paid for memory in engine.memories)
@@ -203,7 +216,7 @@ def check(plan) -> None:
             assert projection.source_layout == before.layout
             assert projection.queue.depth >= before.pipeline + 2
             assert digits is None
-        assert (digits is not None) == (position == 0 and plan.input.encoding is Encoding.DIRECT)
+        assert (digits is not None or listing) == (position == 0 and plan.input.encoding is Encoding.DIRECT)
 
 
 shapes = st.lists(st.integers(1, 90), min_size=2, max_size=4).map(tuple)

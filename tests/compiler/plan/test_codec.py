@@ -125,7 +125,12 @@ def test_a_list_of_another_length(data):
         (0, "engines[0].membrane.width", 3, "is 3, not "),
         (0, "engines[0].column_banks", 3, "is 3, no power of two"),
         (0, "engines[0].layout.lanes", 0, "is 0; 1 is the least"),
-        (0, "engines[0].kind.kind", "analog", "is \"analog\"; it must be one of 'image', 'gather', 'scatter'"),
+        (
+            0,
+            "engines[0].kind.kind",
+            "analog",
+            "is \"analog\"; it must be one of 'image', 'pixel_list', 'gather', 'scatter'",
+        ),
         (0, "engines[0].kind", {"kind": "image"}, "engines[0].kind.value_bits' is missing"),
         (0, "engines[0].projections[0].walk.kind", None, "is null; it must be one of 'dense', 'image', 'convolution'"),
         (0, "engines[0].passes", ["leak"], "are not those of the population's reset, floor and leak"),

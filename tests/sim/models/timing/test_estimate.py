@@ -50,9 +50,7 @@ def random_run(
     return prediction, Activity(sources=sources, time_steps=time_steps)
 
 
-@pytest.mark.parametrize(
-    ("encoding", "multiplies"), [(Encoding.DIRECT, False), (Encoding.DIRECT, True), (Encoding.EVENTS, False)]
-)
+@pytest.mark.parametrize("encoding", [Encoding.DIRECT, Encoding.EVENTS])
 @pytest.mark.parametrize("depth", [2, 4, 64])
 @pytest.mark.parametrize(
     ("sizes", "lanes"),
@@ -66,19 +64,9 @@ def random_run(
 )
 @pytest.mark.parametrize(("firing", "time_steps"), [(0.1, 8), (0.3, 3)])
 def test_estimate_is_near_the_mean(
-    encoding: Encoding, multiplies: bool, depth: int, sizes: list[int], lanes: list[int], firing: float, time_steps: int
+    encoding: Encoding, depth: int, sizes: list[int], lanes: list[int], firing: float, time_steps: int
 ) -> None:
-    # Where two engines take equally long, as these then do, only typical samples tell how often each waits: 8 % off.
-    if multiplies and sizes == [100, 128, 10]:
-        return
-    plan = make_plan(
-        sizes,
-        lanes,
-        encoding=encoding,
-        multiplies=multiplies,
-        depths=[depth] * len(lanes),
-        pipelines=[2] + [1] * len(lanes),
-    )
+    plan = make_plan(sizes, lanes, encoding=encoding, depths=[depth] * len(lanes), pipelines=[2] + [1] * len(lanes))
     prediction, activity = random_run(plan, density=0.15, firing=firing, time_steps=time_steps)
     estimated = estimate(plan, activity)
     assert estimated.cycles == pytest.approx(prediction.cycles.mean(), rel=0.07)
@@ -137,6 +125,29 @@ def test_what_was_measured_gives_the_cycles(encoding: Encoding, target: str, dev
         assert found.operations[engine.name] == pytest.approx(engine.operations.mean() / engine.units, rel=1e-3)
     typical = estimate(plan, assumed(graph)).operations["hidden1"]
     assert abs(typical / found.operations["hidden1"] - 1) > 0.1
+
+
+@pytest.mark.parametrize("lanes", [(40, 10), (20, 10), (8, 10), (3, 4)])
+@pytest.mark.parametrize(("density", "time_steps"), [(0.3, 4), (0.02, 10)])
+def test_a_list_of_pixels_is_gone_through_by_every_word(
+    lanes: tuple[int, int], density: float, time_steps: int
+) -> None:
+    network = RandomNetwork(architecture="1x12x12-40-10", encoding=DIRECT, time_steps=time_steps)
+    graph = dataclasses.replace(random_graph(network), activity=None)
+    generator = np.random.default_rng(6)
+    inputs = generator.integers(1, 16, (80, 144)) * (generator.random((80, 144)) < density)
+    trace = golden.run(graph, inputs, time_steps=time_steps)
+    spikes = {layer.name: trace.populations[layer.name].spikes for layer in graph.layers[:-1]}
+    tally = ActivityTally(graph, "made for a test")
+    tally.add(inputs, spikes)
+    graph = dataclasses.replace(graph, activity=tally.record())
+    design = design_of(graph, device="up5k", options=Options(lanes=lanes, engines=Engines.GATHER))
+    plan = run_passes(design, passes_before("emit")).complete_plan
+    assert plan.engines[0].kind.kind == "pixel_list"
+    prediction = predict(plan, stimulus(DIRECT, inputs, time_steps=time_steps), spikes)
+    found = estimate(plan, expected(graph))
+    assert found.cycles == pytest.approx(prediction.cycles.mean(), rel=0.03)
+    assert found.operations["hidden0"] == pytest.approx(prediction.engines[0].operations.mean(), rel=0.01)
 
 
 @pytest.mark.parametrize(

@@ -69,11 +69,6 @@ class Engine:
     issues: list[int] = field(default_factory=list)
     executions: list[int] = field(default_factory=list)
 
-    @property
-    def multiplies(self) -> bool:
-        digits = self.plan.projections[0].digits
-        return digits is not None and digits.multiplies
-
 
 def signed_digits(value: int) -> int:
     """Digits that are not 0 in the non-adjacent form, from its definition."""
@@ -86,8 +81,8 @@ def signed_digits(value: int) -> int:
     return count
 
 
-def digit_beats(value: int, event: bool, marker: int, *, multiplies: bool) -> list[tuple[bool, int]]:
-    count = (int(value != 0) if multiplies else signed_digits(value)) if event else 0
+def digit_beats(value: int, event: bool, marker: int) -> list[tuple[bool, int]]:
+    count = signed_digits(value) if event else 0
     return [(True, NONE)] * (count - 1) + [(True, marker)] if count else [(False, marker)]
 
 
@@ -167,7 +162,7 @@ def cycle(engines: list[Engine], port: deque, now: int, outputs: list[int]) -> b
             if not serialiser.beats and queue is not None and queue.held:
                 serialiser.beats = queue.entries.popleft()
             elif not serialiser.beats and queue is None and port:
-                serialiser.beats = digit_beats(*port.popleft(), multiplies=engine.multiplies)
+                serialiser.beats = digit_beats(*port.popleft())
                 handshake = True
         if index == 0 and queue is not None and port and queue.held < queue.depth:
             _, event, marker = port.popleft()
@@ -267,7 +262,6 @@ def workloads(draw: st.DrawFn) -> tuple[Plan, Stimulus, dict[str, np.ndarray]]:
         sizes,
         lanes,
         encoding=encoding,
-        multiplies=draw(st.booleans()),
         pipelines=draw(st.lists(st.integers(1, 3), min_size=layers, max_size=layers)),
         depths=draw(st.lists(st.integers(1, 5), min_size=layers, max_size=layers)),
     )
