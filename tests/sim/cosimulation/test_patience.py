@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from snnc.compiler.commands.verify import random_inputs
 from snnc.compiler.errors import VerificationError
+from snnc.compiler.ir import Encoding
 from snnc.sim.cosimulation import simulator
 from snnc.sim.cosimulation.patience import patience
 from snnc.sim.models import golden
@@ -29,6 +31,15 @@ def test_the_limit_follows_from_the_prediction():
     # Where nine of ten cycles are pauses, each beat takes ten.
     assert patience(plan, beats, longest) > longest + 10 * beats.beats
     assert patience(plan, beats, longest, beat_cycles=8) > longest + 8 * beats.beats
+
+
+def test_a_core_that_is_being_loaded_does_not_hang():
+    """Its first result comes after a word of the load image in every cycle, however short its samples are."""
+    graph = random_chain(sizes=(784, 128, 10), encoding=Encoding.DIRECT)
+    plan = compile_graph(graph, device="up5k", spram=True).complete_plan
+    beats = stimulus(Encoding.DIRECT, np.eye(1, 784, dtype=np.int64), time_steps=1)
+    assert plan.load_words > 25_000
+    assert patience(plan, beats, 100) > plan.load_words + 100
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ import pytest
 
 from snnc.compiler.build.folder import Build
 from snnc.compiler.commands.verify import random_inputs
+from snnc.compiler.design import Engines
 from snnc.compiler.ir import Encoding
 from snnc.rtl.engines.image.plan import ImageKind
 from snnc.sim.cosimulation.ports import input_widths, offsets, pack_results, result_widths
@@ -41,6 +42,10 @@ NETWORKS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
         (4, 5, 5),
     ),
     "pixels into a dense layer": (
+        {"shape": (1, 5, 5), "layers": [Full(shape=(12, 1, 1)), Full(shape=(5, 1, 1))], "encoding": Encoding.DIRECT},
+        (4, 5),
+    ),
+    "pixels into a list": (
         {"shape": (1, 5, 5), "layers": [Full(shape=(12, 1, 1)), Full(shape=(5, 1, 1))], "encoding": Encoding.DIRECT},
         (4, 5),
     ),
@@ -144,7 +149,12 @@ ABUSES: tuple[Abuse, ...] = (
 def builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Build]:
     folder = tmp_path_factory.mktemp("builds")
     return {
-        name: build_graph(spatial_chain(**settings, seed=13), folder / str(number), lanes=lanes)
+        name: build_graph(
+            spatial_chain(**settings, seed=13),
+            folder / str(number),
+            lanes=lanes,
+            engines=Engines.GATHER if name == "pixels into a list" else Engines.SCATTER,
+        )
         for number, (name, (settings, lanes)) in enumerate(NETWORKS.items())
     }
 

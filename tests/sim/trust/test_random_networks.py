@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from snnc.compiler.design import Engines
 from snnc.compiler.errors import FitError
+from snnc.compiler.lanes.gathering import listed
 from snnc.sim.trust.verify import verify_build
 from tests.networks import build_graph
 from tests.sim.random_spatial import BANKED, features, random_case
@@ -24,11 +26,19 @@ def check(seed: int, folder: Path) -> None:
     case = random_case(seed)
     # Both families: what the plan makes of membranes in block RAM differs.
     chips = [("ice40", "hx8k")] * (seed % 2) + [BANKED]
+    # A dense layer that hears pixels gathers a list of them in two of three networks.
+    engines = Engines.GATHER if listed(case.graph) and seed % 3 else Engines.SCATTER
     for target, device in chips:
         banks = case.column_banks if (target, device) == BANKED else None
         with contextlib.suppress(FitError):  # the largest chip takes what does not fit the other
             build = build_graph(
-                case.graph, folder / "build", lanes=case.lanes, column_banks=banks, target=target, device=device
+                case.graph,
+                folder / "build",
+                lanes=case.lanes,
+                column_banks=banks,
+                target=target,
+                device=device,
+                engines=engines,
             )
             break
     verdict = verify_build(build, case.inputs, seed=seed)
