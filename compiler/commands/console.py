@@ -79,7 +79,7 @@ def show_explanation(design: Design) -> None:
     logic, block = f"{device.logic_name}s, about", device.block_ram_name
     objective = design.options.objective.value
     ways = _table(
-        f"Which layers gather spikes, for {objective}", ["", "gathered", "lanes"], ["cycles", logic, block], ""
+        f"Which layers gather, for {objective}", ["", "gathered", "lanes"], ["cycles", logic, block], ""
     )
     taken = tuple(engine.width for engine in design.complete_plan.engines)
     for one in sorted(design.considered, key=lambda one: len(one.gathered)):
