@@ -78,9 +78,7 @@ def show_explanation(design: Design) -> None:
     device, console = design.device, terminal()
     logic, block = f"{device.logic_name}s, about", device.block_ram_name
     objective = design.options.objective.value
-    ways = _table(
-        f"Which layers gather, for {objective}", ["", "gathered", "lanes"], ["cycles", logic, block], ""
-    )
+    ways = _table(f"Which layers gather, for {objective}", ["", "gathered", "lanes"], ["cycles", logic, block], "")
     taken = tuple(engine.width for engine in design.complete_plan.engines)
     for one in sorted(design.considered, key=lambda one: len(one.gathered)):
         chosen = frozenset(one.gathered) == design.gathered and one.widths == taken

@@ -49,12 +49,11 @@ def listed(graph: Graph) -> str | None:
     """The dense layer that hears the image, alone, and fires; None where there is none."""
     if graph.source.encoding is not Encoding.DIRECT or graph.stream:
         return None
-    heard = {projection.target for projection in graph.out_of(graph.input.name)}
-    for layer in graph.layers:
-        into = graph.into(layer.name)
-        if heard == {layer.name} and isinstance(layer.neuron, IntegrateAndFire) and len(into) == 1:
-            return layer.name if isinstance(into[0], Dense) else None
-    return None
+    heard = graph.out_of(graph.input.name)
+    if len(heard) != 1 or not isinstance(heard[0], Dense) or len(graph.into(heard[0].target)) != 1:
+        return None
+    layer = graph.population(heard[0].target)
+    return layer.name if isinstance(layer.neuron, IntegrateAndFire) else None
 
 
 def scattered(graph: Graph) -> tuple[str, ...]:

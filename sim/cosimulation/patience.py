@@ -30,5 +30,5 @@ def patience(plan: Plan, stimulus: Stimulus, longest: int, *, beat_cycles: int =
     beats = int(np.diff(stimulus.offsets).max(initial=0)) + plan.readout.neurons
     clearing = 2 * max(plan.input.layout.depth, *(engine.layout.depth for engine in plan.engines))
     # The first result comes after the memories in SPRAM are filled, a word of the load image after the other.
-    filling = sum(memory.depth * memory.chunks for memory in plan.loaded) * beat_cycles
+    filling = plan.load_words * beat_cycles
     return _LEAST + _MARGIN * (longest + beats * _PAUSES * beat_cycles + clearing) + filling

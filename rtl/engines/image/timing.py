@@ -14,10 +14,10 @@ import numpy.typing as npt
 from snnc.compiler.plan import EnginePlan
 from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.walkers.image.plan import ImageWalk
-from snnc.sim.models.stimulus import Marker, Stimulus
+from snnc.sim.models.stimulus import Stimulus
 from snnc.sim.models.timing.digits import digit_count
 from snnc.sim.models.timing.timeline import Record, State
-from snnc.sim.models.timing.walking import SpikeLink, Walker
+from snnc.sim.models.timing.walking import SpikeLink, Walker, first_markers
 
 __all__ = ["Timing"]
 
@@ -69,7 +69,7 @@ class Timing:
         link = self.outputs
         assert link is not None
         engine, pipeline = self._engine, self._engine.pipeline
-        begins = np.diff(self._stimulus.offsets) - 1 if self._into_maps else _first_markers(self._stimulus)
+        begins = np.diff(self._stimulus.offsets) - 1 if self._into_maps else first_markers(self._stimulus)
         self.first_issue = begins + 3
         runs = [self._words(unit, link) for unit in range(engine.units)]
         first, last = (np.array(values) for values in zip(*runs, strict=True))
@@ -108,12 +108,6 @@ class Timing:
             stepped = transfer + each * self._all_steps
             free = transfer + 1
         return first, transfer
-
-
-def _first_markers(stimulus: Stimulus) -> IntArray:
-    """Position in each sample of its first beat with a marker; shape ``(batch,)``."""
-    marked = np.flatnonzero(stimulus.marker != Marker.NONE)
-    return marked[np.searchsorted(marked, stimulus.offsets[:-1])] - stimulus.offsets[:-1]
 
 
 def _slots_of_pixels(engine: EnginePlan, stimulus: Stimulus) -> IntArray:

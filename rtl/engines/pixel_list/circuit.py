@@ -26,7 +26,7 @@ from snnc.rtl.memories import LoadedRom, Rom, block_ram
 from snnc.rtl.modules import place
 from snnc.rtl.neurons import at_pass
 from snnc.rtl.views import Fields, Payload, Stream
-from snnc.rtl.walkers.dense.circuit import source_index, word_number
+from snnc.rtl.walkers.dense.circuit import joined, source_index, word_number
 from snnc.rtl.walkers.dense.plan import DenseWalk
 from snnc.rtl.word_counter import WordCounter
 
@@ -345,9 +345,7 @@ class PixelListEngine(wiring.Component):
                 with m.If(stepped.ended):
                     m.d.sync += phase.eq(_Phase.LOAD)
 
-        # A row is index * stride + number; a power of two as stride makes that a concatenation.
-        stride, number = self._walk.row_stride, word_number(m, plan.layout, words)
-        return Cat(number[: stride.bit_length() - 1], index) if stride & (stride - 1) == 0 else index * stride + number
+        return joined(index, self._walk.row_stride, word_number(m, plan.layout, words))
 
     def _listed(self, m: Module, transfer: Value, arrived: Value, fetches: Value, tap: Value) -> tuple[Signal, Signal]:
         """The entry of the list that is fetched next, and whether it is the last one; keeps the `tap` that `arrived`.

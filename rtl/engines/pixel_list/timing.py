@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from snnc.compiler.plan import EnginePlan
 from snnc.rtl.engines.pixel_list.plan import PixelListKind
-from snnc.sim.models.stimulus import Marker, Stimulus
+from snnc.sim.models.stimulus import Stimulus
 from snnc.sim.models.timing.timeline import Record, State
-from snnc.sim.models.timing.walking import SpikeLink, Walker
+from snnc.sim.models.timing.walking import SpikeLink, Walker, first_markers
 
 __all__ = ["Timing"]
 
@@ -38,12 +38,11 @@ class Timing:
         self._stepping = engine.kind.steps * (1 + 2 * len(engine.passes))
         """Cycles from the second one after a word's transfer to the last addition of its steps."""
         self._time_steps = stimulus.time_steps
-        marked = np.flatnonzero(stimulus.marker != Marker.NONE)
         begins = stimulus.offsets[:-1]
-        ends = marked[np.searchsorted(marked, begins)]
-        self._beats: IntArray = ends - begins + 1
+        self._beats: IntArray = first_markers(stimulus) + 1
         """Up to the first one with a marker, that one included."""
         listed = stimulus.event & (stimulus.value > 0)
+        ends = begins + self._beats - 1
         listed[ends] = True
         before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(listed)])
         self._taps: IntArray = before[ends + 1] - before[begins]

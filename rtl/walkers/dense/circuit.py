@@ -11,7 +11,7 @@ from snnc.rtl.walkers.dense.plan import DenseWalk
 from snnc.rtl.walkers.members import walker_members
 from snnc.rtl.word_counter import WordCounter
 
-__all__ = ["Walker", "source_index", "word_number"]
+__all__ = ["Walker", "joined", "source_index", "word_number"]
 
 
 class Walker(wiring.Component):
@@ -56,13 +56,8 @@ class Walker(wiring.Component):
         walked = Signal()  # the beat's event is done
         m.submodules.words = words = WordCounter(layout)
         number = word_number(m, layout, words)
-        # A row is index * stride + number; a power of two as stride makes that a concatenation.
         index = source_index(m, beat.address, beat.lane, self._projection.source_layout, walk.pool)
-        if stride & (stride - 1) == 0:
-            row: Value = Cat(number[: stride.bit_length() - 1], index)
-        else:
-            row = index * stride + number
-        m.d.comb += [self.word.eq(words.address), self.row.eq(row)]
+        m.d.comb += [self.word.eq(words.address), self.row.eq(joined(index, stride, number))]
         if self._projection.digits is not None:
             m.d.comb += [self.shift.eq(beat.shift), self.negative.eq(beat.negative)]
 
@@ -104,11 +99,11 @@ def source_index(m: Module, address: Value, lane: Value, source: LayoutPlan, poo
         column = constant_table(m, "pooled_column", column, [x // pool for x in range(source.columns)])
         row = constant_table(m, "pooled_row", row, [y // pool for y in range(source.rows)])
         column = column[: (source.columns // pool - 1).bit_length()]
-    word = _joined(Cat(column, row), source.groups, group)
-    return word if source.lanes == 1 else _joined(word, source.lanes, lane)
+    word = joined(Cat(column, row), source.groups, group)
+    return word if source.lanes == 1 else joined(word, source.lanes, lane)
 
 
-def _joined(high: Value, base: int, low: Value) -> Value:
+def joined(high: Value, base: int, low: Value) -> Value:
     """``high * base + low`` with ``low < base``: a concatenation where it can be one."""
     if base & (base - 1) == 0:
         return Cat(low[: base.bit_length() - 1], high)

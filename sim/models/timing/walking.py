@@ -16,7 +16,17 @@ from snnc.compiler.plan import EnginePlan, ProjectionPlan
 from snnc.sim.models.stimulus import Marker, Stimulus
 from snnc.sim.models.timing.timeline import Record
 
-__all__ = ["EngineState", "EngineTiming", "SourceSteps", "SpikeLink", "Walker", "Word", "check_markers", "steps_walked"]
+__all__ = [
+    "EngineState",
+    "EngineTiming",
+    "SourceSteps",
+    "SpikeLink",
+    "Walker",
+    "Word",
+    "check_markers",
+    "first_markers",
+    "steps_walked",
+]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
@@ -261,3 +271,9 @@ def check_markers(stimulus: Stimulus, steps: IntArray) -> None:
     ends = np.flatnonzero(stimulus.marker == Marker.SAMPLE)
     if len(steps) != len(stimulus) * stimulus.time_steps or not np.array_equal(ends + 1, stimulus.offsets[1:]):
         raise ValueError(f"every sample must have {stimulus.time_steps} end-of-step markers, the last one its end")
+
+
+def first_markers(stimulus: Stimulus) -> IntArray:
+    """Position in each sample of its first beat with a marker; shape ``(batch,)``."""
+    marked = np.flatnonzero(stimulus.marker != Marker.NONE)
+    return marked[np.searchsorted(marked, stimulus.offsets[:-1])] - stimulus.offsets[:-1]
