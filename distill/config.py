@@ -24,6 +24,7 @@ from snnc.distill.data.tracks import Deciding
 from snnc.distill.losses import METHODS
 from snnc.distill.losses.interface import LossSettings, Need, Value, resolve
 from snnc.distill.neurons import NeuronSettings, Surrogate
+from snnc.distill.objective import Precision
 from snnc.distill.optimisers import Optimiser
 from snnc.distill.students import Phase, StudentConfig
 from snnc.distill.teachers import TeacherKind
@@ -112,6 +113,8 @@ class TrainingConfig:
         Of the labels' loss, as `snnc.distill.class_weights.read_class_weights` gives them; empty where all are 1.
     threads
         Of torch. Sums of floats depend on it: a run repeats bit for bit with the same number only.
+    precision
+        Of convolutions and products, of the teacher and of the student until its weights are quantised.
     """
 
     dataset: str
@@ -157,6 +160,7 @@ class TrainingConfig:
     class_weights: str = ""
     seed: int = 0
     threads: int = 1
+    precision: Precision = Precision.AUTO
 
     def __post_init__(self) -> None:
         allowed = (
@@ -200,8 +204,6 @@ class TrainingConfig:
                 f"The loss {self.loss} learns from the student's own artificial twin: give --twin-epochs, or choose "
                 "another --loss."
             )
-        if self.twin_epochs and self.start_from:
-            raise OptionError("--twin-epochs and --start-from both say where weights start; leave one of them out.")
         if self.twin_epochs and not has_twin(self.architecture, leak_shift=self.leak_shift, reset=self.reset):
             raise OptionError(
                 "--twin-epochs needs IF neurons with a soft reset and no recurrent layer: only those fire as often as "

@@ -32,7 +32,7 @@ from snnc.compiler.ir import (
     Population,
     Projection,
 )
-from snnc.compiler.ir.architecture import INPUT, PopulationSpec, ProjectionKind, ProjectionSpec, Role
+from snnc.compiler.ir.architecture import INPUT, PopulationSpec, ProjectionKind, ProjectionSpec
 from snnc.compiler.passes.normalise import normalised
 from snnc.distill.batches import as_images
 from snnc.distill.data import Dataset
@@ -96,6 +96,7 @@ def _fill_layer(layer: PopulationLayer, population: Population, projections: lis
                 rows = np.repeat(item.gain.astype(np.float64), len(weight) // len(item.gain))
                 weight = weight * rows.reshape(-1, *[1] * (weight.ndim - 1))
             target.copy_(torch.from_numpy(weight).view_as(target))
+        added = [item for item in projections if isinstance(item, Pooling)]
         bias = torch.from_numpy(population.bias.astype(np.float64))
         if layer.bias is not None:
             layer.bias.copy_(bias)
@@ -106,6 +107,9 @@ def _fill_layer(layer: PopulationLayer, population: Population, projections: lis
             layer.norm.get_buffer("running_var").fill_(1.0)
             layer.norm.weight.copy_((1 + layer.norm.eps) ** 0.5 / theta)
             layer.norm.bias.copy_(bias / theta)
+            # What a residual block adds does not pass the batch norm.
+            for constant, shortcut in zip(layer.constants, added, strict=True):
+                constant.copy_(torch.from_numpy(shortcut.weight.astype(np.float64)) / theta)
 
 
 def _paired(spec: PopulationSpec, graph: Graph, names: Mapping[str, str]) -> list[Projection] | None:
@@ -135,7 +139,7 @@ def _same(projection: ProjectionSpec, item: Projection, spec: PopulationSpec, na
             return kind and geometry == own and projection.weights == item.weight.shape
         case Pooling():
             windows = (projection.kernel, projection.stride) == (item.kernel, item.stride)
-            return projection.kind is ProjectionKind.POOLING and spec.role is Role.MAX and windows
+            return projection.kind is ProjectionKind.POOLING and windows
 
 
 def _measure(student: Student, dataset: Dataset) -> None:

@@ -43,7 +43,7 @@ _RELATIVE_RATE: Final = {Phase.TWIN: 1.0, Phase.FLOAT: 1.0, Phase.QUANTISED: 0.5
 """Peak learning rate of each phase: a network that already works is disturbed less."""
 
 _RATE_OF_A_STARTED: Final = 0.5
-"""Of the float phase, where weights were learned before."""
+"""Of the twin and of the float phase, where weights were learned before."""
 
 
 def refuse_steps_of_an_ann(loss: str, method: Method) -> None:
@@ -110,7 +110,7 @@ class Course:
         self._config = config
         self._method = method
         self._copies = copies
-        self._warm = started or bool(config.twin_epochs)
+        self._started = started
         self._store = store
         self._device = device
         self._phase = config.phases[0]
@@ -130,7 +130,8 @@ class Course:
         """How the phase under way is fitted."""
         config = self._config
         rate = _RELATIVE_RATE[self._phase]
-        if self._phase is Phase.FLOAT and self._warm:
+        learned = {Phase.TWIN: self._started, Phase.FLOAT: self._started or bool(config.twin_epochs)}
+        if learned.get(self._phase, False):
             rate *= _RATE_OF_A_STARTED
         return Stage(
             name=self._phase.value,
@@ -167,6 +168,7 @@ class Course:
             twin=self._twin,
             deciding=self._deciding,
             class_weights=None if weights is None else weights.to(self._device),
+            precision=self._config.precision,
         )
 
     def _decided(self, deciding: Deciding) -> Tensor:

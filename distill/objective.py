@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 import torch
@@ -36,6 +37,7 @@ __all__ = [
     "AnnTeacher",
     "Lesson",
     "Objective",
+    "Precision",
     "Teaching",
     "Trainee",
     "build_adapter",
@@ -80,9 +82,20 @@ def encode_for(student: Student, images: Tensor, events: torch.Generator | None)
     return encode(images, settings.encoding, bits=settings.input_bits, time_steps=settings.time_steps, generator=events)
 
 
-def mixed_precision(device: torch.device, *, enabled: bool) -> torch.autocast:
-    """bfloat16 for convolutions and products on a GPU; a CPU has no use for it."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled and device.type == "cuda")
+class Precision(Enum):
+    """Of convolutions and products while weights are real; sums of integers are always exact."""
+
+    AUTO = "auto"
+    """`BFLOAT16` on a GPU, `FLOAT32` on a processor."""
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    """Factors of 8 significant bits; a processor with bfloat16 instructions (AMX, AVX512_BF16) takes half the time."""
+
+
+def mixed_precision(device: torch.device, precision: Precision) -> torch.autocast:
+    """The context in which a network of real weights is computed."""
+    half = precision is Precision.BFLOAT16 or (precision is Precision.AUTO and device.type == "cuda")
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=half)
 
 
 def frames(images: Tensor) -> Tensor:
@@ -130,6 +143,8 @@ class Objective:
         When a stream is decided on; None where a sample is one decision.
     class_weights
         Of the labels' loss, ``[K]``.
+    precision
+        While weights are real.
     """
 
     def __init__(
@@ -142,6 +157,7 @@ class Objective:
         twin: Student | None = None,
         deciding: Deciding | None = None,
         class_weights: Tensor | None = None,
+        precision: Precision = Precision.AUTO,
     ) -> None:
         self._method = method
         self._settings = settings
@@ -150,10 +166,12 @@ class Objective:
         self._twin = twin
         self._deciding = deciding
         self._class_weights = class_weights
+        self._precision = precision
 
     def __call__(self, trainee: Trainee, lesson: Lesson) -> Tensor:
         # Integers of a folded student do not fit the 8 bits of a bfloat16.
-        with mixed_precision(lesson.images.device, enabled=trainee.student.phase in _REAL):
+        precision = self._precision if trainee.student.phase in _REAL else Precision.FLOAT32
+        with mixed_precision(lesson.images.device, precision):
             return self._loss(trainee, lesson)
 
     def _loss(self, trainee: Trainee, lesson: Lesson) -> Tensor:

@@ -16,6 +16,7 @@ from snnc.distill.config import StageTeacher
 from snnc.distill.data import DATASETS
 from snnc.distill.losses import METHODS
 from snnc.distill.neurons import Surrogate
+from snnc.distill.objective import Precision
 from snnc.distill.optimisers import Optimiser
 from snnc.distill.teachers import TeacherKind
 
@@ -125,7 +126,13 @@ OPTIONS: Final[tuple[click.Option, ...]] = (
         type=click.Choice(["auto", "cpu", "cuda"]),
         default="auto",
         show_default=True,
-        help="Where to train; cuda computes in bfloat16 until weights are quantised.",
+        help="Where to train.",
+    ),
+    _option(
+        "--precision",
+        type=_enumerated(Precision),
+        help="Of convolutions and products until weights are quantised; auto is bfloat16 on a GPU, float32 on a "
+        "processor, of which those with AMX take half the time in bfloat16.  [default: auto]",
     ),
     _option("--seed", type=int, help="The same seed gives the same student.  [default: 0]"),
     _option("--threads", type=int, help="Threads of torch; part of what a seed reproduces.  [default: 1]"),

@@ -267,7 +267,7 @@ def train_teacher(
         torch.manual_seed(_seed(config, Purpose.DROPOUT, epoch))  # dropout draws from the global generator only
         for order in shuffled(len(copies), config.batch_size, generator(config.seed, Purpose.ORDER, epoch)):
             batch = order.to(device)
-            with mixed_precision(device, enabled=True):
+            with mixed_precision(device, config.precision):
                 loss = F.cross_entropy(teacher(as_input(frames(images[batch]))), labels[batch])
             yield loss
 

@@ -79,8 +79,9 @@ def _given(operation: Any, x: torch.Tensor, state: dict[str, Any], name: str) ->
             y = x * _broadcast(scale, x)
             return y if added is None else y + _broadcast(added, x)
         case Pool(kernel=kernel, average=average):
-            y = functional.avg_pool2d(x, kernel)
-            return y if average else y * kernel[0] * kernel[1]
+            window = x.shape[-2:] if kernel is None else kernel
+            y = functional.avg_pool2d(x, window)
+            return y if average else y * window[0] * window[1]
         case MaxPool(kernel=kernel):
             return functional.max_pool2d(x, kernel)
         case Integrator() as node:

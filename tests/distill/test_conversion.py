@@ -157,6 +157,52 @@ def test_training_goes_on_from_it(clipped: bool, tmp_path: Path, capsys: pytest.
     assert started > plain + 5
 
 
+def residual(path: Path) -> Path:
+    """A small residual network as libraries export them: pixels normalised inside, a whole map averaged."""
+    make, random = onnx.helper.make_node, np.random.default_rng(0)
+    stores = {"mean": np.full((1, 1, 1, 1), 0.3), "deviation": np.full((1, 1, 1), 0.5)}
+    for name, shape in (("w1", (6, 1, 3, 3)), ("w2", (6, 6, 3, 3)), ("w3", (6, 6, 3, 3)), ("w4", (10, 6))):
+        stores[name] = random.normal(0, 1 / np.sqrt(np.prod(shape[1:])), shape)
+    padded: dict[str, Any] = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
+    nodes = [
+        make("Sub", ["x", "mean"], ["centred"]),
+        make("Div", ["centred", "deviation"], ["normal"]),
+        make("Conv", ["normal", "w1"], ["c1"], kernel_shape=[3, 3]),
+        make("Relu", ["c1"], ["r1"]),
+        make("Conv", ["r1", "w2"], ["c2"], **padded),
+        make("Relu", ["c2"], ["r2"]),
+        make("Conv", ["r2", "w3"], ["c3"], **padded),
+        make("Add", ["c3", "r1"], ["sum"]),
+        make("Relu", ["sum"], ["r3"]),
+        make("GlobalAveragePool", ["r3"], ["p"]),
+        make("Flatten", ["p"], ["f"]),
+        make("Gemm", ["f", "w4"], ["y"], transB=1),
+    ]
+    graph = onnx.helper.make_graph(
+        nodes,
+        "residual",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["N", 1, 8, 8])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["N", 10])],
+        [onnx.numpy_helper.from_array(np.asarray(value, np.float32), key) for key, value in stores.items()],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_a_residual_network_starts_a_residual_student(tmp_path: Path) -> None:
+    path, data = residual(tmp_path / "residual.onnx"), load("digits")
+    config = dataclasses.replace(CONFIG, architecture="1x8x8-6c3p0-6r3-a6-10", time_steps=64)
+    student = converted_student(path, config.student, data)
+    images = torch.from_numpy(data.test.images[:200])
+    session = pytest.importorskip("onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (expected,) = session.run(None, {"x": images.numpy() / np.float32(255)})
+    with torch.no_grad():
+        found = student(encode_for(student, images, None)).step_logits.mean(dim=0).numpy()
+    # Rates of 64 steps; the shortcut, the mean and the deviation each shift logits by more than the tolerance.
+    assert np.abs(found - expected).mean() < 0.1 * expected.std(axis=0).mean()
+
+
 @pytest.mark.parametrize(
     ("architecture", "sentence"),
     [

@@ -41,7 +41,12 @@ def ann():
 
 @pytest.mark.parametrize(
     ("twin_epochs", "started", "rates"),
-    [(2, False, [1.0, 0.5, 0.5, 0.15]), (0, False, [1.0, 0.5, 0.15]), (0, True, [0.5, 0.5, 0.15])],
+    [
+        (2, False, [1.0, 0.5, 0.5, 0.15]),
+        (0, False, [1.0, 0.5, 0.15]),
+        (0, True, [0.5, 0.5, 0.15]),
+        (2, True, [0.5, 0.5, 0.5, 0.15]),
+    ],
 )
 def test_what_works_already_is_disturbed_less(twin_epochs, started, rates):
     config = dataclasses.replace(CONFIG, twin_epochs=twin_epochs)

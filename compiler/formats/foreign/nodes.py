@@ -85,6 +85,9 @@ class Convolve:
         Zeros on both sides; None for as many as keep the size (``same``).
     declared
         Height and width of the input as the source states them; None where it does not.
+    offset_everywhere
+        An offset of its input counts as if it lay in the padding, too; else it is refused, since borders would need a
+        bias of their own.
     """
 
     weight: Floats
@@ -94,6 +97,7 @@ class Convolve:
     dilation: Pair = (1, 1)
     groups: int = 1
     declared: tuple[int, ...] | None = None
+    offset_everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,10 +110,16 @@ class ChannelAffine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """Sums over windows, or averages."""
+    """Sums over windows, or averages.
 
-    kernel: Pair
-    stride: Pair
+    Attributes
+    ----------
+    kernel
+        None for one window, the whole map (*global*).
+    """
+
+    kernel: Pair | None
+    stride: Pair = (1, 1)
     padding: Pair = (0, 0)
     average: bool = False
 

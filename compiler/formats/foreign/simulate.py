@@ -203,7 +203,7 @@ def _linear(node: Node, x: Floats, shape: Shape) -> Floats:
         case Convolve() as convolve:
             return _convolved(convolve, x, shape)
         case Pool(kernel=kernel, average=average):
-            windows = _windows(x, kernel)
+            windows = _windows(x, (x.shape[2], x.shape[3]) if kernel is None else kernel)
             return windows.mean(axis=(3, 5)) if average else windows.sum(axis=(3, 5))
         case Integrator() | Refused() | Source() | Wait() | Firing() | MaxPool():
             raise AssertionError(node.kind)

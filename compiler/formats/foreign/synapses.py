@@ -112,7 +112,7 @@ class Path:
         )
 
     def _pooled(self, node: Pool, shape: Shape) -> Path:
-        size = node.kernel[0]
+        size = _window(node, self.shape)[0][0]
         factor = 1 / size**2 if node.average else 1.0
         match self.weights:
             case ChannelAffine(scale=scale):
@@ -206,7 +206,8 @@ def shape_after(node: Linear, shape: Shape) -> Shape:
             return len(weight), 1, 1
         case Convolve():
             return _shape_convolved(node, shape)
-        case Pool(kernel=kernel, stride=stride, padding=padding):
+        case Pool(padding=padding):
+            kernel, stride = _window(node, shape)
             check_windows(kernel, stride, padding, shape)
             if kernel[0] != kernel[1]:
                 raise RefusalError(f"its windows are {kernel[0]} x {kernel[1]}; square ones are built.", "")
@@ -230,6 +231,12 @@ def check_windows(kernel: Pair, stride: Pair, padding: Pair, shape: Shape) -> No
         )
 
 
+def _window(node: Pool, shape: Shape) -> tuple[Pair, Pair]:
+    """Kernel and stride on a map of this shape."""
+    whole = shape[1], shape[2]
+    return (whole, whole) if node.kernel is None else (node.kernel, node.stride)
+
+
 def constant_after(node: Linear, constant: Floats, shape: Shape) -> Floats:
     """What a node makes of a constant current per channel `constant` at its input of `shape`, its own bias added."""
     match node:
@@ -241,19 +248,19 @@ def constant_after(node: Linear, constant: Floats, shape: Shape) -> Floats:
         case Affine(weight=weight, bias=bias):
             flat = weight @ np.repeat(constant, math.prod(shape[1:])) if constant.any() else np.zeros(len(weight))
             return flat if bias is None else flat + bias
-        case Convolve(weight=weight, bias=bias, groups=groups):
+        case Convolve(weight=weight, bias=bias, groups=groups, offset_everywhere=everywhere):
             own = np.zeros(len(weight)) if bias is None else bias
             if not constant.any():
                 return own
-            if _padding(node) != (0, 0):
+            if not everywhere and _padding(node) != (0, 0):
                 raise RefusalError(
                     "its input has an offset, which its padding has not: the borders would need a bias of their own.",
                     "Leave the offset out, or the padding.",
                 )
             kernels = weight.sum(axis=(2, 3)).reshape(groups, -1, weight.shape[1])
             return own + np.einsum("goi,gi->go", kernels, constant.reshape(groups, -1)).reshape(-1)
-        case Pool(kernel=kernel, average=average):
-            return constant if average else constant * math.prod(kernel)
+        case Pool(average=average):
+            return constant if average else constant * math.prod(_window(node, shape)[0])
         case _ as unreachable:
             assert_never(unreachable)
 

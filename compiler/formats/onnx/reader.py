@@ -250,6 +250,7 @@ def ann_network(
     reader.add(graph.output[0].name[:80] or "output", "Output", Sink(), [answer])
     assumed = (
         Assumption(text="Spikes stand for activations: a network of the same architecture, to be trained on."),
+        Assumption(text="What is subtracted before a padded convolution is subtracted from its padding, too."),
         Assumption(text="Inputs are pixels p/255, or spikes; the network was trained on such.", option="encoding"),
     )
     return Network(title=title, nodes=tuple(reader.nodes), edges=tuple(reader.edges), assumed=assumed)
@@ -339,6 +340,7 @@ def _conv(reader: _Reader, node: Any, attributes: Mapping[str, Any]) -> Operatio
         padding=padding,
         dilation=_pair(attributes.get("dilations"), (1, 1), node, "dilations"),
         groups=groups,
+        offset_everywhere=True,
     )
 
 
@@ -358,12 +360,49 @@ def _matmul(reader: _Reader, node: Any, attributes: Mapping[str, Any]) -> Operat
     return Affine(weight=reader.needed(node, 1, 2).T)
 
 
+def _constant_operand(reader: _Reader, node: Any) -> tuple[Floats, bool] | Refused:
+    """The constant of an operation of two, and whether it stands first."""
+    if len(node.input) != 2:
+        raise CheckpointError(f"{node.op_type} '{_called(node)}' has {len(node.input)} inputs; it takes two.")
+    constants = [reader.tensors.get(name) for name in node.input]
+    value = next((item for item in constants if item is not None), None)
+    if value is None:
+        return Refused(text="it combines two signals; a constant is read.")
+    # The last two of four dimensions, or of three, are height and width.
+    sides = value.shape[-2:] if value.ndim > 2 else ()
+    if any(side != 1 for side in (*sides, *value.shape[:-3])):
+        return Refused(text=f"its constant has the shape {list(value.shape)[:8]}; one value for each channel is read.")
+    return value.reshape(-1), constants[0] is not None
+
+
 def _add(reader: _Reader, node: Any, attributes: Mapping[str, Any]) -> Operation:
-    constants = [reader.tensors[name] for name in node.input if name in reader.tensors]
-    if not constants:
+    if all(name not in reader.tensors for name in node.input):
         return Pass()
-    values = constants[0].reshape(-1)
-    return ChannelAffine(scale=np.ones(1), offset=values)
+    found = _constant_operand(reader, node)
+    return found if isinstance(found, Refused) else ChannelAffine(scale=np.ones(1), offset=found[0])
+
+
+def _subtract(reader: _Reader, node: Any, attributes: Mapping[str, Any]) -> Operation:
+    found = _constant_operand(reader, node)
+    if isinstance(found, Refused):
+        return found
+    values, first = found
+    return ChannelAffine(scale=-np.ones(1), offset=values) if first else ChannelAffine(scale=np.ones(1), offset=-values)
+
+
+def _multiply(reader: _Reader, node: Any, attributes: Mapping[str, Any]) -> Operation:
+    found = _constant_operand(reader, node)
+    return found if isinstance(found, Refused) else ChannelAffine(scale=found[0])
+
+
+def _divide(reader: _Reader, node: Any, attributes: Mapping[str, Any]) -> Operation:
+    found = _constant_operand(reader, node)
+    if isinstance(found, Refused):
+        return found
+    values, first = found
+    if first or not np.abs(values).min(initial=np.inf) > 1e-30:
+        return Refused(text="it divides by its input, or by 0; a constant that is not 0 is read.")
+    return ChannelAffine(scale=1 / values)
 
 
 def _norm(reader: _Reader, node: Any, attributes: Mapping[str, Any]) -> Operation:
@@ -422,9 +461,16 @@ def _average(reader: _Reader, node: Any, attributes: Mapping[str, Any]) -> Opera
     return Pool(kernel=kernel, stride=stride, padding=padding, average=True)
 
 
+def _whole(reader: _Reader, node: Any, attributes: Mapping[str, Any]) -> Operation:
+    return Pool(kernel=None, average=True)
+
+
 def _largest(reader: _Reader, node: Any, attributes: Mapping[str, Any]) -> Operation:
     pool = _average(reader, node, attributes)
-    return MaxPool(kernel=pool.kernel, stride=pool.stride, padding=pool.padding) if isinstance(pool, Pool) else pool
+    if not isinstance(pool, Pool):
+        return pool
+    assert pool.kernel is not None
+    return MaxPool(kernel=pool.kernel, stride=pool.stride, padding=pool.padding)
 
 
 def _same(reader: _Reader, node: Any, attributes: Mapping[str, Any]) -> Operation:
@@ -438,13 +484,17 @@ _MEANINGS: Final[Mapping[str, Callable[[_Reader, Any, Mapping[str, Any]], Operat
         "BatchNormalization": _norm,
         "Clip": _clip,
         "Conv": _conv,
+        "Div": _divide,
         "Dropout": _same,
         "Flatten": _same,
         "Gemm": _gemm,
+        "GlobalAveragePool": _whole,
         "Identity": _same,
         "MatMul": _matmul,
         "MaxPool": _largest,
+        "Mul": _multiply,
         "Relu": _relu,
         "Reshape": _same,
+        "Sub": _subtract,
     }
 )
