@@ -114,7 +114,7 @@ class TrainingConfig:
     threads
         Of torch. Sums of floats depend on it: a run repeats bit for bit with the same number only.
     precision
-        Of convolutions and products, of the teacher and of the student until its weights are quantised.
+        Of convolutions and products, of the teacher and of the student until it counts in integers.
     """
 
     dataset: str

@@ -48,8 +48,6 @@ __all__ = [
     "spiking_teacher",
 ]
 
-_REAL = (Phase.TWIN, Phase.FLOAT)
-
 
 class Teaching(Protocol):
     """Someone to learn from: 8-bit images ``[B, C, H, W]`` to logits ``[B, K]`` or ``[T', B, K]``."""
@@ -83,7 +81,7 @@ def encode_for(student: Student, images: Tensor, events: torch.Generator | None)
 
 
 class Precision(Enum):
-    """Of convolutions and products while weights are real; sums of integers are always exact."""
+    """Of convolutions and products until the student counts in integers, which is always exact."""
 
     AUTO = "auto"
     """`BFLOAT16` on a GPU, `FLOAT32` on a processor."""
@@ -93,7 +91,7 @@ class Precision(Enum):
 
 
 def mixed_precision(device: torch.device, precision: Precision) -> torch.autocast:
-    """The context in which a network of real weights is computed."""
+    """The context in which a network of real numbers is computed."""
     half = precision is Precision.BFLOAT16 or (precision is Precision.AUTO and device.type == "cuda")
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=half)
 
@@ -144,7 +142,7 @@ class Objective:
     class_weights
         Of the labels' loss, ``[K]``.
     precision
-        While weights are real.
+        Until the student counts in integers.
     """
 
     def __init__(
@@ -170,7 +168,7 @@ class Objective:
 
     def __call__(self, trainee: Trainee, lesson: Lesson) -> Tensor:
         # Integers of a folded student do not fit the 8 bits of a bfloat16.
-        precision = self._precision if trainee.student.phase in _REAL else Precision.FLOAT32
+        precision = Precision.FLOAT32 if trainee.student.phase is Phase.FOLDED else self._precision
         with mixed_precision(lesson.images.device, precision):
             return self._loss(trainee, lesson)
 

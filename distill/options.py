@@ -131,7 +131,7 @@ OPTIONS: Final[tuple[click.Option, ...]] = (
     _option(
         "--precision",
         type=_enumerated(Precision),
-        help="Of convolutions and products until weights are quantised; auto is bfloat16 on a GPU, float32 on a "
+        help="Of convolutions and products until the network counts in integers; auto is bfloat16 on a GPU, float32 on a "
         "processor, of which those with AMX take half the time in bfloat16.  [default: auto]",
     ),
     _option("--seed", type=int, help="The same seed gives the same student.  [default: 0]"),
