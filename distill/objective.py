@@ -87,7 +87,7 @@ class Precision(Enum):
     """`BFLOAT16` on a GPU, `FLOAT32` on a processor."""
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
-    """Factors of 8 significant bits; a processor with bfloat16 instructions (AMX, AVX512_BF16) takes half the time."""
+    """Factors of 8 significant bits; a processor that multiplies such (AMX) takes two thirds of the time."""
 
 
 def mixed_precision(device: torch.device, precision: Precision) -> torch.autocast:

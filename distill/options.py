@@ -131,8 +131,8 @@ OPTIONS: Final[tuple[click.Option, ...]] = (
     _option(
         "--precision",
         type=_enumerated(Precision),
-        help="Of convolutions and products until the network counts in integers; auto is bfloat16 on a GPU, float32 on a "
-        "processor, of which those with AMX take half the time in bfloat16.  [default: auto]",
+        help="Of convolutions and products until the network counts in integers; auto is bfloat16 on a GPU, float32 on "
+        "a processor, of which those with AMX take two thirds of the time in bfloat16.  [default: auto]",
     ),
     _option("--seed", type=int, help="The same seed gives the same student.  [default: 0]"),
     _option("--threads", type=int, help="Threads of torch; part of what a seed reproduces.  [default: 1]"),
