@@ -5,22 +5,26 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from snnc.compiler.build.folder import LOAD_IMAGE
 from snnc.compiler.design import Design
 from snnc.compiler.ir import Graph
 from snnc.compiler.lanes.area import total_cells
-from snnc.compiler.lanes.explain import Wider, explained
 from snnc.compiler.lanes.fit import lacking
 from snnc.compiler.lanes.gathering import scattered
 from snnc.compiler.plan import LOAD_BITS
 from snnc.compiler.targets import Device
 from snnc.sim.models.timing.estimate import TYPICAL_DENSITY, TYPICAL_FIRING, estimate, expected
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from snnc.compiler.lanes.explain import Wider
 
 __all__ = ["progress_bar", "show_build", "show_devices", "show_explanation", "terminal"]
 
@@ -75,6 +79,8 @@ def show_build(folder: Path, design: Design) -> None:
 
 def show_explanation(design: Design) -> None:
     """What a design's engines were chosen from, what each choice costs, and which resource is the limit."""
+    from snnc.compiler.lanes.explain import explained  # only where it is asked for
+
     device, console = design.device, terminal()
     logic, block = f"{device.logic_name}s, about", device.block_ram_name
     objective = design.options.objective.value
@@ -175,5 +181,7 @@ def terminal() -> Console:
 
 def progress_bar() -> Progress:
     """Bars on standard error that are gone when the work is done; nothing where that is no terminal."""
+    from rich.progress import Progress  # not needed where nothing takes long
+
     console = Console(stderr=True)
     return Progress(console=console, transient=True, disable=not console.is_terminal)

@@ -45,8 +45,6 @@ from snnc.compiler.ir.architecture import (
     parse_architecture,
 )
 from snnc.compiler.ir.spreading import spread, spread_weight
-from snnc.sim.models.activity import ActivityTally
-from snnc.sim.models.synapses import WeightedSum
 
 __all__ = ["FIRING_TARGET", "RandomNetwork", "random_graph"]
 
@@ -141,6 +139,8 @@ def random_graph(options: RandomNetwork) -> Graph:
 
 def _activity(graph: Graph, runs: Sequence[_Run]) -> ActivityRecord:
     """What the populations did in the run that set their thresholds, in the graph's order."""
+    from snnc.sim.models.activity import ActivityTally  # not needed where another network is read
+
     tally = ActivityTally(graph, "the calibration of a random network")
     inputs, *spikes = (run.reshape(*run.shape[:2], -1) for run in runs)
     fired = {layer.name: run != 0 for layer, run in zip(graph.layers[:-1], spikes, strict=False)}
@@ -252,6 +252,8 @@ def _projection(spec: ProjectionSpec, source: str, target: str, weight: _Integer
 
 def _current(projection: Projection, source: Population, shape: Shape, run: _Run) -> _Run:
     """Weighted sums into neurons of `shape`, none before the projection's delay is over."""
+    from snnc.sim.models.synapses import WeightedSum  # not needed where another network is read
+
     target = Population(
         name=projection.target, shape=shape, neuron=Readout(), bias=frozen(np.zeros(shape[0], np.int64))
     )

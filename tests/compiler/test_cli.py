@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import importlib
 import json
 import os
@@ -400,3 +401,13 @@ cli.main()
     assert result.stderr == "\nsnnc: interrupted; nothing was left half-written.\n"
     assert time.monotonic() - started < 9
     assert not (tmp_path / "b").exists()
+
+
+def test_a_command_runs_with_the_garbage_collector(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["snnc", "compile", "--help"])
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert gc.isenabled()
+    assert "Usage" in capsys.readouterr().out
+    gc.unfreeze()
