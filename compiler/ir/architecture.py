@@ -15,7 +15,9 @@ token               meaning
 ``m2``              max pooling: neurons that fire where any spike of their 2 x 2 window does
 ``32r3``            residual block: two 3 x 3 convolutions, and the block's input added to the second one's current,
                     by identity where the shapes agree, else (``64r3s2``) through a 1 x 1 convolution of that stride;
-                    ``d2`` lets the block's input arrive two steps later
+                    ``d2`` lets the block's input arrive two steps later; an even kernel, with an even stride
+                    (``64r4s2``), is the first convolution's, as 3 x 3 where zeros are padded below and right alone, and
+                    the second one's is smaller by one
 ``64R``             recurrent dense layer: its own spikes of the step before are a second input
 ``32t5``            temporal taps: a dense layer that hears its source at delays 0 to 4, each through weights of its own
                     (a causal convolution over time); also behind a convolution or a recurrent layer: ``16c3t3``,
@@ -342,8 +344,8 @@ class _Builder:
         self._append(name, shape, Role.SPIKING, projections, token)
 
     def _residual(self, index: int, token: str, channels: int, kernel: Pair, stride: Pair, delay: int) -> None:
-        if not all(side % 2 for side in kernel):
-            raise self._wrong(token, "the kernel of a residual block is odd, so that it keeps the size")
+        if any(side % 2 == 0 and step % 2 for side, step in zip(kernel, stride, strict=True)):
+            raise self._wrong(token, "a residual block has an odd kernel, so that it keeps the size, or an even stride")
         if self._pool != (1, 1):
             raise self._wrong(token, "average pooling stands in front of a convolution or a dense layer")
         if not self.populations:
@@ -351,12 +353,16 @@ class _Builder:
         if delay > _LONGEST_DELAY:
             raise self._wrong(token, f"what it adds is delayed by at most {_LONGEST_DELAY:,} steps")
         source, before = self._source, self._shape
-        self._convolution(f"res{index}a", token, channels, kernel, stride=stride, padding=_half(kernel))
-        main, shape = self._convolving(token, self._source, self._shape, channels, kernel, (1, 1), _half(kernel), 1)
+        odd = kernel[0] - 1 + kernel[0] % 2, kernel[1] - 1 + kernel[1] % 2
+        self._convolution(f"res{index}a", token, channels, kernel, stride=stride, padding=_half(odd))
+        main, shape = self._convolving(token, self._source, self._shape, channels, odd, (1, 1), _half(odd), 1)
         if before == shape:
             shortcut = ProjectionSpec(kind=ProjectionKind.POOLING, source=source, weights=(channels,))
         else:
-            shortcut, _ = self._convolving(token, source, before, channels, (1, 1), stride, (0, 0), 1)
+            shortcut, found = self._convolving(token, source, before, channels, (1, 1), stride, (0, 0), 1)
+            if found != shape:
+                size = f"{before[1]} x {before[2]}"
+                raise self._wrong(token, f"an even kernel needs a map that its stride divides, not {size}")
         self._append(f"res{index}b", shape, Role.SPIKING, [main, replace(shortcut, delay=delay)], token)
 
     def _pooling(self, index: int, token: str, window: Pair, *, maximum: bool) -> None:

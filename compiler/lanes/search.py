@@ -59,7 +59,8 @@ def choose_lanes(design: Design) -> Design:
     `widest_lanes` each, twice that for convolutions, and no more than the layer's groups need; column banks only where
     a word has as many lanes as it may. Of what fits, the search looks for the best by `Options.objective`: lanes grow
     from few, an engine's at a time, if need be at the cost of another's, while that makes the estimates better. Where
-    nothing fits, or the user's lanes do not, the plan is the one of the fastest that lacks the least (`best_fit`).
+    the user's lanes do not fit, the plan is the one of the fastest that lacks the least (`best_fit`); where nothing
+    fits, that of the search's beginnings of which the device lacks the smallest share.
 
     Which layers gather spikes is decided (`Design.gathered`).
     """
@@ -76,7 +77,8 @@ def choose_lanes(design: Design) -> Design:
     search = _Search(design, choices)
     grown = [found for start in _starts(choices) if (found := search.grow(start)) is not None]
     if not grown:
-        return _planned(widest)
+        begun = [_planned(with_widths(design, start)) for start in _starts(choices)]
+        return min((_planned(widest), *reversed(begun)), key=_excess)  # of equals the fastest
     best = min(grown, key=lambda found: found.cost)
     return replace(with_widths(design, best.widths), plan=best.plan)
 
@@ -109,6 +111,12 @@ def _starts(choices: Sequence[Sequence[Width]]) -> Iterator[_Widths]:
             max((width for width in widths if width[0] <= cap and width[1] == 1), default=widths[0])
             for widths in choices
         )
+
+
+def _excess(design: Design) -> float:
+    """How many times a device would have to be there to hold a plan."""
+    plan, device = design.complete_plan, design.device
+    return max(plan.blocks / max(1, device.block_rams), total_cells(plan) / device.logic_cells)
 
 
 def _planned(design: Design) -> Design:

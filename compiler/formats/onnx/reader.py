@@ -51,6 +51,8 @@ _FILE_LIMIT: Final = 2**29
 _VALUES_LIMIT: Final = 2**26
 _NODES_LIMIT: Final = 4096
 _NEURONS_LIMIT: Final = 2**22
+_PADDING_LIMIT: Final = 2**8
+"""Zeros on one side of a map; a kernel grows by what it has on one side alone."""
 _NUMBERS: Final = frozenset({"FLOAT", "DOUBLE", "INT8", "INT16", "INT32", "INT64"})
 _CAVEAT: Final = (
     "its mean over time comes near to a clipped ReLU as the steps grow; with few steps it is the start of a training."
@@ -313,32 +315,44 @@ def _pair(values: Any, default: Pair, node: Any, what: str) -> Pair:
     return values[0], values[1]
 
 
-def _padding(attributes: Mapping[str, Any], node: Any) -> Pair | Refused | None:
-    """Zeros on both sides; None for as many as keep the size."""
+def _pads(attributes: Mapping[str, Any], node: Any) -> list[int] | None:
+    """Zeros above, left, below and right; None for as many as keep the size."""
     automatic = attributes.get("auto_pad", b"NOTSET")
     if automatic in (b"SAME_UPPER", b"SAME_LOWER"):
         return None
     pads = attributes.get("pads", [0, 0, 0, 0])
-    if not isinstance(pads, list) or len(pads) != 4 or any(not 0 <= value <= 2**16 for value in pads):
-        raise CheckpointError(f"'pads' of {node.op_type} '{_called(node)}' is {pads!r:.60}; four sizes are read.")
-    if pads[:2] != pads[2:]:
-        return Refused(text=f"it is padded by {pads}; as much on both sides is built.", shaped=False)
-    return pads[0], pads[1]
+    if not isinstance(pads, list) or len(pads) != 4 or any(not 0 <= value <= _PADDING_LIMIT for value in pads):
+        raise CheckpointError(
+            f"'pads' of {node.op_type} '{_called(node)}' is {pads!r:.60}; four sizes of at most {_PADDING_LIMIT} are "
+            "read."
+        )
+    return pads
 
 
 def _conv(reader: _Reader, node: Any, attributes: Mapping[str, Any]) -> Operation:
-    padding = _padding(attributes, node)
-    if isinstance(padding, Refused):
-        return padding
+    weight, padding = reader.needed(node, 1, 4), _pads(attributes, node)
+    dilation = _pair(attributes.get("dilations"), (1, 1), node, "dilations")
+    if padding is not None:
+        before, after = padding[:2], padding[2:]
+        if before != after and dilation != (1, 1):
+            return Refused(text=f"it is padded by {padding} and dilated; as much on both sides is built.", shaped=False)
+        # Where fewer zeros are wanted on a side, the kernel begins, or ends, with rows or columns of zeros.
+        most = np.maximum(before, after)
+        sides = np.array(weight.shape[2:]) + 2 * most - before - after
+        if math.prod(weight.shape[:2]) * int(sides.prod()) > _VALUES_LIMIT:
+            raise CheckpointError(
+                f"Conv '{_called(node)}' needs more than {_VALUES_LIMIT:,} weights with its zeros on one side alone."
+            )
+        weight = np.pad(weight, [(0, 0), (0, 0), *zip(most - before, most - after, strict=True)])
     groups = attributes.get("group", 1)
     if type(groups) is not int or not 1 <= groups <= _NEURONS_LIMIT:
         raise CheckpointError(f"Conv '{_called(node)}' has {groups!r:.40} groups.")
     return Convolve(
-        weight=reader.needed(node, 1, 4),
+        weight=weight,
         bias=None if reader.constant(node, 2) is None else reader.needed(node, 2, 1),
         stride=_pair(attributes.get("strides"), (1, 1), node, "strides"),
-        padding=padding,
-        dilation=_pair(attributes.get("dilations"), (1, 1), node, "dilations"),
+        padding=None if padding is None else (int(most[0]), int(most[1])),
+        dilation=dilation,
         groups=groups,
         offset_everywhere=True,
     )
@@ -454,11 +468,11 @@ def _fires(threshold: Floats, caveat: str) -> Firing:
 
 def _average(reader: _Reader, node: Any, attributes: Mapping[str, Any]) -> Operation:
     kernel = _pair(attributes.get("kernel_shape"), (1, 1), node, "kernel_shape")
-    padding = _padding(attributes, node)
-    if attributes.get("ceil_mode", 0) or padding is None or isinstance(padding, Refused):
+    padding = _pads(attributes, node)
+    if attributes.get("ceil_mode", 0) or padding is None or padding[:2] != padding[2:]:
         return Refused(text="its windows are rounded up, or padded unevenly.", shaped=False)
     stride = _pair(attributes.get("strides"), (1, 1), node, "strides")
-    return Pool(kernel=kernel, stride=stride, padding=padding, average=True)
+    return Pool(kernel=kernel, stride=stride, padding=(padding[0], padding[1]), average=True)
 
 
 def _whole(reader: _Reader, node: Any, attributes: Mapping[str, Any]) -> Operation:

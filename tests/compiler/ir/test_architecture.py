@@ -58,6 +58,17 @@ def test_a_residual_block_adds_its_input_by_the_cheapest_way():
     assert smaller.shape == (6, 4, 4)
 
 
+def test_an_even_kernel_is_the_first_one_of_a_residual_block():
+    first, second = parse_architecture("1x8x8-4c3-6r4s2-10").populations[1:3]
+    assert (first.projections[0].weights, first.projections[0].padding) == ((6, 4, 4, 4), (1, 1))
+    assert [p.weights for p in second.projections] == [(6, 6, 3, 3), (6, 4, 1, 1)]
+    assert first.shape == second.shape == (6, 4, 4)
+    with pytest.raises(OptionError, match="an odd kernel, so that it keeps the size, or an even stride"):
+        parse_architecture("1x8x8-4c3-6r4-10")
+    with pytest.raises(OptionError, match="a map that its stride divides, not 7 x 7"):
+        parse_architecture("1x7x7-4c3-6r4s2-10")
+
+
 def test_kernels_strides_and_windows_may_be_rectangular():
     architecture = parse_architecture("2x6x8-4c1x5s1x2-m3x2-a2x1-6c1p0-10")
     assert [p.shape for p in architecture.populations] == [(4, 6, 4), (4, 2, 2), (6, 1, 2), (10, 1, 1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def test_our_own_reads_back(graph: Graph, tmp_path_factory: pytest.TempPathFacto
     assert model_hash(import_onnx(file, Assumptions()).accepted()) == model_hash(graph)
 
 
-def ann(*, clip: float | None = 2.0, features: int = 8) -> Any:
+def ann(*, clip: float | None = 2.0, features: int = 8, pads: Sequence[int] = (1, 1, 1, 1)) -> Any:
     """A convolution, its batch norm, an average pooling, and two dense layers; with ReLU where `clip` is None."""
     g = np.random.default_rng(0)
 
@@ -52,7 +52,7 @@ def ann(*, clip: float | None = 2.0, features: int = 8) -> Any:
         return helper.make_node("Clip", [source, "low", "high"], [target])
 
     nodes = [
-        helper.make_node("Conv", ["x", "w0", "b0"], ["c"], kernel_shape=[3, 3], pads=[1, 1, 1, 1], name="conv"),
+        helper.make_node("Conv", ["x", "w0", "b0"], ["c"], kernel_shape=[3, 3], pads=pads, name="conv"),
         helper.make_node("BatchNormalization", ["c", "s", "o", "m", "v"], ["n"], name="norm"),
         rectified("n", "r"),
         helper.make_node("AveragePool", ["r"], ["p"], kernel_shape=[2, 2], strides=[2, 2]),
@@ -79,12 +79,13 @@ def ann(*, clip: float | None = 2.0, features: int = 8) -> Any:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def test_an_ann_is_approached_as_the_steps_grow(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pads", [(1, 1, 1, 1), (0, 0, 2, 2), (2, 1, 0, 1)])
+def test_an_ann_is_approached_as_the_steps_grow(pads: Sequence[int], tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     file = tmp_path / "ann.onnx"
-    file.write_bytes(ann().SerializeToString())
+    file.write_bytes(ann(pads=pads).SerializeToString())
     images = np.random.default_rng(1).integers(0, 256, (200, 1, 8, 8), dtype=np.uint8)
-    session = onnxruntime.InferenceSession(ann().SerializeToString())
+    session = onnxruntime.InferenceSession(ann(pads=pads).SerializeToString())
     (expected,) = session.run(None, {"x": images.astype(np.float32) / 255})
     errors = []
     for steps in (2, 64):
@@ -171,6 +172,17 @@ def _pads(model: Any) -> None:
 
 def _uneven(model: Any) -> None:
     model.graph.node[0].attribute[1].ints[:] = [0, 0, 1, 1]
+    model.graph.node[0].attribute.append(helper.make_attribute("dilations", [2, 2]))
+
+
+def _wide(model: Any) -> None:
+    model.graph.node[0].attribute[1].ints[:] = [0, 0, 0, 257]
+
+
+def _huge(model: Any) -> None:
+    model.graph.node[0].attribute[1].ints[:] = [0, 0, 256, 256]
+    large = onnx.numpy_helper.from_array(np.zeros((400, 3, 3, 3), np.float32), "w0")
+    next(item for item in model.graph.initializer if item.name == "w0").CopyFrom(large)
 
 
 def _unknown(model: Any) -> None:
@@ -207,7 +219,9 @@ WRONG: dict[str, tuple[Callable[[Any], None], str]] = {
     "sizes that are not fixed": (_sizes, "three fixed sizes"),
     "two inputs": (_inputs, "2 inputs and 1 outputs"),
     "two pads": (_pads, "'pads' of Conv 'conv'"),
-    "uneven pads": (_uneven, "as much on both sides is built"),
+    "uneven pads, dilated": (_uneven, "and dilated; as much on both sides is built"),
+    "too many pads": (_wide, "four sizes of at most 256"),
+    "a kernel that grows": (_huge, "more than 67,108,864 weights with its zeros"),
     "an unknown node": (_unknown, "not read; known are Add"),
     "a graph within": (_subgraph, "an attribute of the type 'GRAPH'"),
     "computed weights": (_computed, "which is no constant"),
