@@ -22,6 +22,7 @@ from snnc.rtl.loader import Loading, LoadPort
 from snnc.rtl.memories import LoadedRom, Rom, RomPair
 from snnc.rtl.modules import place
 from snnc.rtl.neurons import at_pass
+from snnc.rtl.probes import probe
 from snnc.rtl.spike_map import MapPort, MapReader, Reading
 from snnc.rtl.tables import last_column, position_fields
 from snnc.rtl.tap_serialiser import TapOperation, TapSerialiser
@@ -152,15 +153,14 @@ class GatherUnit(wiring.Component):
             with m.If(walker.o.valid & walker.o.payload.begins):
                 m.d.sync += asks.eq(self.map0.asks)
             m.d.comb += output.beat.asks.eq(asks)
-        for name, value in {
-            "probe_execute": now.add | now.load | now.sweep,
-            "probe_sweep": now.sweep,
-            "probe_word": words.address,
-            "probe_spikes": neurons.spikes,
-            "probe_membranes": neurons.residuals,
-        }.items():
-            signal = Signal(len(value), name=name)
-            m.d.comb += signal.eq(value)
+        probe(
+            m,
+            execute=now.add | now.load | now.sweep,
+            sweep=now.sweep,
+            word=words.address,
+            spikes=neurons.spikes,
+            membranes=neurons.residuals,
+        )
         return m
 
     def _taps(self, m: Module, platform: object) -> TapSerialiser:

@@ -26,6 +26,7 @@ from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.memories import Rom, block_ram
 from snnc.rtl.modules import place
 from snnc.rtl.neurons import at_pass
+from snnc.rtl.probes import probe
 from snnc.rtl.recoding import DigitRegister, ValueRegister
 from snnc.rtl.tables import last_column, position_fields
 from snnc.rtl.views import Fields, Payload, Stream
@@ -254,15 +255,14 @@ class ImageEngine(wiring.Component):
                 output.beat.marker.eq(Mux(tag.sample, Marker.SAMPLE, Marker.STEP)),
                 output.last.eq(tag.last),
             ]
-        for name, value in {
-            "probe_execute": now.digit | now.transfer | now.replay,
-            "probe_sweep": now.sweep,
-            "probe_word": tag.word,
-            "probe_spikes": neurons.spikes,
-            "probe_membranes": neurons.residuals,
-        }.items():
-            signal = Signal(len(value), name=name)
-            m.d.comb += signal.eq(value)
+        probe(
+            m,
+            execute=now.digit | now.transfer | now.replay,
+            sweep=now.sweep,
+            word=tag.word,
+            spikes=neurons.spikes,
+            membranes=neurons.residuals,
+        )
         # Nothing has cleared the currents after a reset.
         m.d.comb += neurons.clear.eq(issue.idle)
         return m

@@ -25,6 +25,7 @@ from snnc.rtl.loader import Loading, LoadPort
 from snnc.rtl.memories import LoadedRom, Rom, block_ram
 from snnc.rtl.modules import place
 from snnc.rtl.neurons import at_pass
+from snnc.rtl.probes import probe
 from snnc.rtl.views import Fields, Payload, Stream
 from snnc.rtl.walkers.dense.circuit import joined, source_index, word_number
 from snnc.rtl.walkers.dense.plan import DenseWalk
@@ -202,15 +203,14 @@ class PixelListEngine(wiring.Component):
             output.beat.marker.eq(Mux(Mux(replay.comes, replay.sample, one_step), Marker.SAMPLE, Marker.STEP)),
             output.last.eq(Mux(replay.comes, replay.last, stepped.last)),
         ]
-        for name, value in {
-            "probe_execute": now.digit | now.transfer | replay.comes,
-            "probe_sweep": now.sweep,
-            "probe_word": stepped.word,
-            "probe_spikes": neurons.spikes,
-            "probe_membranes": neurons.residuals,
-        }.items():
-            signal = Signal(len(value), name=name)
-            m.d.comb += signal.eq(value)
+        probe(
+            m,
+            execute=now.digit | now.transfer | replay.comes,
+            sweep=now.sweep,
+            word=stepped.word,
+            spikes=neurons.spikes,
+            membranes=neurons.residuals,
+        )
         return m
 
     def _slots(self, m: Module) -> list[_Slot]:

@@ -22,6 +22,7 @@ from snnc.rtl.lanes import Lanes
 from snnc.rtl.loader import LoadPort
 from snnc.rtl.memories import constant_word
 from snnc.rtl.neurons import answers, at_pass, goes_on, leaky_readout
+from snnc.rtl.probes import probe
 from snnc.rtl.readout_port import ReadoutPort
 from snnc.rtl.sequencer import Sequencer
 from snnc.rtl.skid import Skid
@@ -194,7 +195,8 @@ class Engine(wiring.Component):
                 lanes.restore.eq(port.restore),
             ]
 
-        self._probes(m, valid & ~now.clear, sweeping, now.word, spikes, total)
+        executes = valid & ~now.clear
+        probe(m, execute=executes, sweep=executes & sweeping, word=now.word, spikes=spikes, membranes=total)
         return m
 
     @property
@@ -267,17 +269,6 @@ class Engine(wiring.Component):
             output.left.eq(self.left),
             sequencer.allow_spikes.eq(output.allow),
         ]
-
-    def _probes(self, m: Module, executes: Value, sweeping: Value, word: Value, spikes: Value, total: Value) -> None:
-        for name, value in {
-            "probe_execute": executes,
-            "probe_sweep": executes & sweeping,
-            "probe_word": word,
-            "probe_spikes": spikes,
-            "probe_membranes": total,
-        }.items():
-            signal = Signal(len(value), name=name)
-            m.d.comb += signal.eq(value)
 
 
 def build(plan: EnginePlan, source: InputPlan, behind: tuple[int, ...], *, cancels: bool) -> Engine:
