@@ -19,8 +19,10 @@ from snnc.compiler.formats.onnx.reader import import_onnx
 from snnc.compiler.formats.onnx.thresholds import relu_thresholds
 from snnc.compiler.ir import Encoding
 from snnc.compiler.passes.normalise import normalised
+from snnc.distill.checkpoint import read_checkpoint
 from snnc.distill.config import DEFAULTS
 from snnc.distill.conversion import converted_student
+from snnc.distill.course import Course
 from snnc.distill.data import load
 from snnc.distill.objective import encode_for
 from snnc.distill.students import Phase
@@ -201,6 +203,25 @@ def test_a_residual_network_starts_a_residual_student(tmp_path: Path) -> None:
         found = student(encode_for(student, images, None)).step_logits.mean(dim=0).numpy()
     # Rates of 64 steps; the shortcut, the mean and the deviation each shift logits by more than the tolerance.
     assert np.abs(found - expected).mean() < 0.1 * expected.std(axis=0).mean()
+
+
+def test_the_twin_begins_where_the_network_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[Phase, float]] = []
+    original = Course.begin
+
+    def begin(course: Course, phase: Phase, *, fresh: bool) -> None:
+        original(course, phase, fresh=fresh)
+        (gain,) = course.trainee.student.populations["res2b"].constants
+        seen.append((phase, float(gain.detach().mean())))
+
+    monkeypatch.setattr(Course, "begin", begin)
+    words = ["--architecture", "1x8x8-6c3p0-6r3-a6-10", "--loss", "cross-entropy", "--precision", "bfloat16"]
+    words += ["--start-from", str(residual(tmp_path / "residual.onnx")), "--twin-epochs", "1", "--epochs", "3"]
+    assert run(["distill", "--dataset", "digits", *words, "--copies", "1", "-o", str(tmp_path / "student.pt")]) == 0
+    assert [phase for phase, _ in seen] == [Phase.TWIN, Phase.FLOAT, Phase.QUANTISED, Phase.FOLDED]
+    # A shortcut of weight 1 between neurons of different thresholds; a student that begins anew has 1 there.
+    assert abs(seen[0][1] - 1) > 0.01
+    assert read_checkpoint(tmp_path / "student.pt")["config"]["precision"] == "bfloat16"
 
 
 @pytest.mark.parametrize(
