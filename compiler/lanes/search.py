@@ -59,8 +59,7 @@ def choose_lanes(design: Design) -> Design:
     `widest_lanes` each, twice that for convolutions, and no more than the layer's groups need; column banks only where
     a word has as many lanes as it may. Of what fits, the search looks for the best by `Options.objective`: lanes grow
     from few, an engine's at a time, if need be at the cost of another's, while that makes the estimates better. Where
-    the user's lanes do not fit, the plan is the one of the fastest that lacks the least (`best_fit`); where nothing
-    fits, that of the search's beginnings of which the device lacks the smallest share.
+    nothing fits, or the user's lanes do not, the plan is the one of the fastest that lacks the least (`best_fit`).
 
     Which layers gather spikes is decided (`Design.gathered`).
     """
@@ -77,8 +76,7 @@ def choose_lanes(design: Design) -> Design:
     search = _Search(design, choices)
     grown = [found for start in _starts(choices) if (found := search.grow(start)) is not None]
     if not grown:
-        begun = [_planned(with_widths(design, start)) for start in _starts(choices)]
-        return min((_planned(widest), *reversed(begun)), key=_excess)  # of equals the fastest
+        return _planned(widest)
     best = min(grown, key=lambda found: found.cost)
     return replace(with_widths(design, best.widths), plan=best.plan)
 
@@ -111,12 +109,6 @@ def _starts(choices: Sequence[Sequence[Width]]) -> Iterator[_Widths]:
             max((width for width in widths if width[0] <= cap and width[1] == 1), default=widths[0])
             for widths in choices
         )
-
-
-def _excess(design: Design) -> float:
-    """How many times a device would have to be there to hold a plan."""
-    plan, device = design.complete_plan, design.device
-    return max(plan.blocks / max(1, device.block_rams), total_cells(plan) / device.logic_cells)
 
 
 def _planned(design: Design) -> Design:
