@@ -192,6 +192,7 @@ def residual(path: Path) -> Path:
     return path
 
 
+@pytest.mark.heavy
 def test_a_residual_network_starts_a_residual_student(tmp_path: Path) -> None:
     path, data = residual(tmp_path / "residual.onnx"), load("digits")
     config = dataclasses.replace(CONFIG, architecture="1x8x8-6c3p0-6r3-a6-10", time_steps=64)
@@ -205,6 +206,7 @@ def test_a_residual_network_starts_a_residual_student(tmp_path: Path) -> None:
     assert np.abs(found - expected).mean() < 0.1 * expected.std(axis=0).mean()
 
 
+@pytest.mark.heavy
 def test_the_twin_begins_where_the_network_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[Phase, float]] = []
     original = Course.begin
