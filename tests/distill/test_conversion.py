@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,20 @@ def trained(*, clipped: bool, largest: bool = False) -> nn.Sequential:
     return net
 
 
+def written(path: Path, nodes: list[Any], stores: Mapping[str, Any]) -> Path:
+    """A file of these nodes, from 8 x 8 images `x` to logits `y`, with these constants."""
+    graph = onnx.helper.make_graph(
+        nodes,
+        "ann",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["N", 1, 8, 8])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["N", 10])],
+        [onnx.numpy_helper.from_array(np.asarray(value, np.float32), key) for key, value in stores.items()],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
 def saved(net: nn.Sequential, path: Path, *, clipped: bool = True) -> Path:
     """The module as a file, without an exporter."""
     make, stores = onnx.helper.make_node, {}
@@ -84,16 +99,7 @@ def saved(net: nn.Sequential, path: Path, *, clipped: bool = True) -> Path:
         rectified("d", "e", "most"),
         make("Gemm", ["e", "6.weight", "6.bias"], ["y"], transB=1),
     ]
-    graph = onnx.helper.make_graph(
-        nodes,
-        "ann",
-        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["N", 1, 8, 8])],
-        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["N", 10])],
-        [onnx.numpy_helper.from_array(np.asarray(value, np.float32), key) for key, value in stores.items()],
-    )
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
-    path.write_bytes(model.SerializeToString())
-    return path
+    return written(path, nodes, stores)
 
 
 @pytest.mark.heavy
@@ -180,16 +186,7 @@ def residual(path: Path) -> Path:
         make("Flatten", ["p"], ["f"]),
         make("Gemm", ["f", "w4"], ["y"], transB=1),
     ]
-    graph = onnx.helper.make_graph(
-        nodes,
-        "residual",
-        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["N", 1, 8, 8])],
-        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["N", 10])],
-        [onnx.numpy_helper.from_array(np.asarray(value, np.float32), key) for key, value in stores.items()],
-    )
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
-    path.write_bytes(model.SerializeToString())
-    return path
+    return written(path, nodes, stores)
 
 
 @pytest.mark.heavy
