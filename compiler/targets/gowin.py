@@ -37,7 +37,7 @@ _PLL_MODEL: Final = Path(__file__).with_name("gowin_pll.v")
 _OSCILLATORS: Final[Mapping[str, tuple[float, float]]] = {"gw1nr-9c": (400e6, 1200e6), "gw2ar-18c": (500e6, 1250e6)}
 """Lowest and highest rate of a PLL's oscillator, by the device."""
 
-_BLOCK_RAMS: Final[Mapping[str, str]] = {"SP": "snnc_gowin_sp", "DP": "snnc_gowin_dp"}
+_BLOCK_RAMS: Final[Mapping[str, str]] = {"SP": "snnc_gowin_sp", "SDP": "snnc_gowin_sdp", "DP": "snnc_gowin_dp"}
 """By nextpnr's name of a kind of block RAM, its model."""
 
 _SERIES: Final[Mapping[str, tuple[str, str, str]]] = {
@@ -232,6 +232,7 @@ class Gowin(NextpnrTarget):
             commands=[
                 f"setparam -set BYTE 9 {nine}",
                 "setparam -set SPLIT 1 t:snnc_gowin_sp t:snnc_gowin_sp_x9",
+                "setparam -set PLACED 1 t:snnc_gowin_sdp t:snnc_gowin_sdp_x9",
                 *(f"chtype -set {model} t:{model}_x9" for model in _BLOCK_RAMS.values()),
             ],
             files=[_cells(folder), _BLOCK_RAM_MODEL, _CARRY_MODEL],

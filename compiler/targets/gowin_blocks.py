@@ -24,22 +24,30 @@ _QUARTERS: Final = {0x30: 0xC0, 0x20: 0x40, 0x10: 0x80, 0x00: 0x00}
 """Which quarter of a block's lines has a word, by bits 4 and 5 of its address."""
 
 _HALF_WIDTHS: Final = (1, 2, 4, 9, 18)
+_WIDTHS: Final = (*_HALF_WIDTHS, 36)
 _USUAL: Final = {"RESET_MODE": "ASYNC"}
 """As Yosys maps to it."""
+_BOTH_SELECTED: Final = {"BLK_SEL_0": "000", "BLK_SEL_1": "000"}
 
 
 def _shapes() -> Iterator[tuple[str, Mapping[str, str], bool]]:
     """Kinds and parameters, and whether byte enables are constant: all that Yosys's mapping comes to here.
 
-    That is one port of both halves of a block, which is only read, and two ports of a half each; a single one of these
-    is the same to the chip, and so is the former with byte enables.
+    That is one port of both halves of a block, which is only read, a port that writes and one that reads, of which one
+    takes both halves, and two ports of a half each; a single one of these is the same to the chip, and so is the first
+    with byte enables.
     """
     for mode in range(3):
         yield "SP", {"BIT_WIDTH": f"{36:b}", "WRITE_MODE": f"{mode:02b}", "BLK_SEL": "000", **_USUAL}, True
+    for first, second in itertools.product(_WIDTHS, _WIDTHS):
+        if max(first, second) <= _HALF_WIDTHS[-1]:
+            continue  # the bits of two ports
+        widths = {"BIT_WIDTH_0": f"{first:b}", "BIT_WIDTH_1": f"{second:b}"}
+        yield "SDP", {**widths, **_BOTH_SELECTED, **_USUAL}, False
     for first, second, one, other in itertools.product(_HALF_WIDTHS, _HALF_WIDTHS, range(3), range(3)):
         widths = {"BIT_WIDTH_0": f"{first:b}", "BIT_WIDTH_1": f"{second:b}"}
         modes = {"WRITE_MODE0": f"{one:02b}", "WRITE_MODE1": f"{other:02b}"}
-        yield "DP", {**widths, **modes, "BLK_SEL_0": "000", "BLK_SEL_1": "000", **_USUAL}, False
+        yield "DP", {**widths, **modes, **_BOTH_SELECTED, **_USUAL}, False
 
 
 def block_shape(db: Any, tiles: Mapping[tuple[int, int], Any], place: tuple[int, int]) -> tuple[str, Mapping[str, str]]:

@@ -2,7 +2,8 @@
 // reads or writes (here also the read-only memories), SDPB and SDPX9B, one port that writes and one that reads, and DPB
 // and DPX9B, two that do either. Rising edges, no output registers.
 //
-// nextpnr makes the widest SP of both halves of a block, and gives the second one its address too (SPLIT).
+// nextpnr makes the widest SP of both halves of a block, and gives the second one its address too (SPLIT). Of an SDP it
+// connects what the block has and Gowin's cell has not: write enables of both ports, tied high (PLACED).
 //
 // Addresses count bits, eight to a byte, of which those with nine (BYTE = 9: the X9 cells) store one more. A port of 1,
 // 2, 4, 8, 16 or 32 bits takes so many of the eight; one of 9, 18 or 36 takes whole bytes, and the lowest address pins of
@@ -81,11 +82,12 @@ endmodule
 
 module snnc_gowin_sdp #(
     parameter BYTE = 8, parameter BIT_WIDTH_0 = 32, parameter BIT_WIDTH_1 = 32, parameter READ_MODE = 1'b0,
-    parameter BLK_SEL_0 = 3'b000, parameter BLK_SEL_1 = 3'b000, parameter RESET_MODE = "SYNC",
+    parameter BLK_SEL_0 = 3'b000, parameter BLK_SEL_1 = 3'b000, parameter RESET_MODE = "SYNC", parameter PLACED = 0,
     `SNNC_BSRAM_PARAMETERS
 ) (
     output wire [35:0] DO, input wire [35:0] DI, input wire [2:0] BLKSELA, input wire [2:0] BLKSELB,
-    input wire [13:0] ADA, input wire [13:0] ADB, input wire CLKA, CEA, CLKB, CEB, OCE, RESETA, RESETB
+    input wire [13:0] ADA, input wire [13:0] ADB, input wire CLKA, CEA, CLKB, CEB, OCE, RESETA, RESETB,
+    input wire WREA, WREB, OCEB
 );
     localparam SLICE = 32 * BYTE;
     localparam WRITE_STEP = BIT_WIDTH_0 > 8 ? BIT_WIDTH_0 / BYTE * 8 : BIT_WIDTH_0;
@@ -96,7 +98,8 @@ module snnc_gowin_sdp #(
     integer k;
     wire [14:0] write_base = ADA / WRITE_STEP * BIT_WIDTH_0;
     wire [14:0] read_base = ADB / READ_STEP * BIT_WIDTH_1;
-    wire write = CEA && BLKSELA == BLK_SEL_0;
+    wire write = CEA && BLKSELA == BLK_SEL_0 && (WREA || PLACED == 0);
+    wire read = CEB && BLKSELB == BLK_SEL_1 && (WREB || PLACED == 0);
     wire collides = write && write_base < read_base + BIT_WIDTH_1 && read_base < write_base + BIT_WIDTH_0;
     assign DO = {{36 - BIT_WIDTH_1{1'b0}}, word};
     always @(posedge CLKA)
@@ -105,7 +108,7 @@ module snnc_gowin_sdp #(
                 if (BIT_WIDTH_0 <= 9 || ADA[k / BYTE]) memory[write_base + k[14:0]] <= DI[k];
     always @(posedge CLKB)
         if (RESETB) word <= 0;
-        else if (CEB && BLKSELB == BLK_SEL_1) word <= memory[read_base +: BIT_WIDTH_1] ^ {BIT_WIDTH_1{collides}};
+        else if (read) word <= memory[read_base +: BIT_WIDTH_1] ^ {BIT_WIDTH_1{collides}};
 endmodule
 
 module snnc_gowin_dp #(

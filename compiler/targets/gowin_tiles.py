@@ -44,12 +44,19 @@ _BLOCK_PORTS: Final = {
             *("WREB", "CLKB", "CEB", "OCEB", "RESETB"),
         ),
     ),
+    "SDP": (
+        ("DO",),
+        ("DI", "OCE", *(f"{port}{half}" for half in "AB" for port in ("AD", "BLKSEL", "WRE", "CLK", "CE", "RESET"))),
+    ),
     "DP": (
         ("DOA", "DOB"),
         tuple(f"{port}{half}" for half in "AB" for port in ("DI", "AD", "BLKSEL", "WRE", "CLK", "CE", "OCE", "RESET")),
     ),
 }
 """Outputs and inputs of block RAM, by its kind."""
+
+_PLACED: Final[Mapping[str, Mapping[str, str]]] = {"SP": {"SPLIT": "1"}, "SDP": {"PLACED": "1"}, "DP": {}}
+"""Parameters of the models that say whose ports these are: the block's, instead of those of Gowin's cells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,7 +297,7 @@ class Die:
             name=self._name(place, "bsram"),
             outputs={port: wires[port] for port in outputs},
             inputs={port: wires[port] for port in inputs},
-            parameters={"BYTE": "9", **shape, **block_contents(self._db, self._bitmap, place)},
+            parameters={"BYTE": "9", **_PLACED[kind], **shape, **block_contents(self._db, self._bitmap, place)},
         )
 
 

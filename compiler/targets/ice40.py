@@ -186,7 +186,7 @@ class Ice40(NextpnrTarget):
         return [f"--{device.name}", "--package", package.name, *constraints, "--asc", layout]
 
     def cell_models(self, folder: Path) -> tuple[Sequence[str], Sequence[Path]]:
-        return (), (_without_plls(folder / "cells.v", _sources()),)
+        return (), (_cells(folder),)
 
     def routed_cells(self, folder: Path) -> RoutedCells:
         return RoutedCells(
@@ -291,18 +291,10 @@ def _leads_nowhere(cell: Cell) -> bool:
     return not any(cell["connections"].get(port) for port in ("D_IN_0", "D_OUT_0"))
 
 
-def _sources() -> str:
-    return (yosys_folder() / "ice40" / "cells_sim.v").read_text(encoding="utf-8")
-
-
 def _cells(folder: Path) -> Path:
-    """Yosys's models without levels of open inputs, which Verilator does not take."""
-    return _without_plls(folder / "cells.v", "`define NO_ICE40_DEFAULT_ASSIGNMENTS\n" + _sources())
-
-
-def _without_plls(target: Path, text: str) -> Path:
-    """The models of cells without empty ones of PLLs."""
-    target.write_text(
-        re.sub(r"^module SB_PLL40_.*?^endmodule$", "", text, flags=re.MULTILINE | re.DOTALL), encoding="utf-8"
-    )
+    """Yosys's models without levels of open inputs, which Verilator gets wrong, and without its empty ones of PLLs."""
+    text = (yosys_folder() / "ice40" / "cells_sim.v").read_text(encoding="utf-8")
+    text = re.sub(r"^module SB_PLL40_.*?^endmodule$", "", text, flags=re.MULTILINE | re.DOTALL)
+    target = folder / "cells.v"
+    target.write_text("`define NO_ICE40_DEFAULT_ASSIGNMENTS\n" + text, encoding="utf-8")
     return target

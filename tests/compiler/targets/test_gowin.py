@@ -121,3 +121,16 @@ def test_the_carry_cell_of_a_placed_design_is_the_one_of_the_netlist(mode):
         # A carry counts where nothing is propagated alone.
         carry = found[1] if not found[0] else generate
         assert (found[0], carry) == (propagate, generate), (number, found)
+
+
+def test_every_kind_of_block_ram_that_is_placed_has_a_model(tmp_path):
+    """A memory with a port that writes and one that reads both of 36 bits is placed as a kind of its own."""
+    from apycula import gowin_pack
+
+    cells = gowin.Gowin().routed_cells(tmp_path)
+    models = "".join(path.read_text(encoding="utf-8") for path in cells.files)
+    for kind in gowin_pack._bsram_cell_types - {"ROM"}:  # those are placed as SP, whose ports are written never
+        for subtype in ("", "X9"):
+            model = cells.model({"type": kind, "attributes": {"BSRAM_SUBTYPE": subtype}})
+            assert f"module {model.removesuffix('_x9')} #" in models
+        assert kind in cells.joined

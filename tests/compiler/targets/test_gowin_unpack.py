@@ -105,6 +105,14 @@ def test_contents_are_those_that_were_packed(nine, database, monkeypatch):
     ("kind", "given", "wanted"),
     [
         ("SP", {"BIT_WIDTH": "100100", "WRITE_MODE": "10", "BLK_SEL": "000"}, {"BIT_WIDTH": "'b100100"}),
+        *(
+            (
+                "SDP",
+                {"BIT_WIDTH_0": f"{one:b}", "BIT_WIDTH_1": f"{other:b}", "BLK_SEL_0": "000", "BLK_SEL_1": "000"},
+                {"BIT_WIDTH_0": f"'b{one:b}", "BIT_WIDTH_1": f"'b{other:b}"},
+            )
+            for one, other in ((36, 36), (9, 36), (36, 2))
+        ),
         (
             "DP",
             {

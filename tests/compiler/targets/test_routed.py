@@ -9,7 +9,7 @@ import pytest
 
 from snnc.compiler.errors import ToolError
 from snnc.compiler.targets import TARGETS, load_target
-from snnc.compiler.targets.ice40 import _declared_once
+from snnc.compiler.targets.ice40 import Ice40, _declared_once
 from snnc.compiler.targets.routed import RoutedCells, readable
 
 CELLS = RoutedCells(
@@ -108,3 +108,12 @@ def test_ports_are_declared_once():
     )
     with pytest.raises(ToolError, match="no module"):
         _declared_once("")
+
+
+def test_a_netlist_of_synthesis_and_a_routed_one_are_simulated_with_the_same_cells_of_ice40(tmp_path):
+    """With levels of open inputs in them Verilator takes those levels for the inputs' own, beside a PLL."""
+    target = Ice40()
+    _, (models,) = target.cell_models(tmp_path)
+    text = models.read_text(encoding="utf-8")
+    assert models in target.routed_cells(tmp_path).files
+    assert text.startswith("`define NO_ICE40_DEFAULT_ASSIGNMENTS\n")
