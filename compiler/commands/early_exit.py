@@ -18,7 +18,7 @@ from snnc.compiler.formats.student import EXIT_VERSION, STUDENT
 from snnc.compiler.ir import Exit, Graph
 from snnc.compiler.pipeline import integer_network
 from snnc.distill.data import chosen
-from snnc.sim.evaluation.exits import Answers, Exiting, answers_of, choose_margin, exiting
+from snnc.sim.evaluation.exits import MOST_SAMPLES, Answers, Exiting, answers_of, asked_steps, choose_margin, exiting
 from snnc.sim.models.inputs import load_samples
 
 __all__ = ["early_exit"]
@@ -30,7 +30,7 @@ _PARTS: Final[tuple[Literal["train", "validation"], ...]] = ("train", "validatio
 @click.argument("student", type=click.Path(path_type=Path))
 @dataset_options("Whose training samples; digits by default.")
 @click.option(
-    "--samples", type=click.IntRange(min=1), default=10_000, show_default=True, help="How many of them, at most."
+    "--samples", type=click.IntRange(min=1), default=MOST_SAMPLES, show_default=True, help="How many of them, at most."
 )
 @click.option(
     "--agreement",
@@ -41,6 +41,8 @@ _PARTS: Final[tuple[Literal["train", "validation"], ...]] = ("train", "validatio
     help="Of samples that get the class which they get after all steps.",
 )
 @click.option("--steps", metavar="N,N", help="Steps after which it is asked. Default: all but the last.")
+@click.option("--time-steps", type=int, metavar="N", help="Of the network, as of snnc compile; give it there too.")
+@click.option("--weight-bits", type=int, metavar="N", help="Of its weights, as of snnc compile; give it there too.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The new file.")
 def early_exit(
     student: Path,
@@ -49,6 +51,8 @@ def early_exit(
     samples: int,
     agreement: float,
     steps: str | None,
+    time_steps: int | None,
+    weight_bits: int | None,
     output: Path,
 ) -> None:
     """Let samples of STUDENT that are sure end early: choose the margin of their logits, and write it into a new file.
@@ -63,8 +67,8 @@ def early_exit(
             f"An exit is written into {STUDENT.suffix} and {SEALED.suffix} files, from one of the same kind: "
             f"'{student.name}' and '{output.name}' are not."
         )
-    graph, name = integer_network(student), chosen(dataset, data) or "digits"
-    asked = _asked(graph, steps)
+    graph = integer_network(student, time_steps=time_steps, weight_bits=weight_bits)
+    name, asked = chosen(dataset, data) or "digits", asked_steps(graph, _numbers(steps))
     found: dict[str, Answers] = {}
     with progress_bar() as bar:
         for part in _PARTS:
@@ -72,26 +76,24 @@ def early_exit(
             task = bar.add_task(part, total=len(some))
             found[part] = answers_of(graph, some, progress=functools.partial(bar.advance, task))
     sealed = choose_margin(found["train"], asked, agreement=agreement / 100)
-    _write(student, graph, sealed, output)
+    _write(student, graph, dataclasses.replace(sealed, weight_bits=weight_bits), output)
     click.echo(f"Exit at a margin of {sealed.margin:,} after step {', '.join(map(str, sealed.steps))}.")
     for which, answers in found.items():
         click.echo(f"  {_line(which, answers.labels.size, exiting(answers, sealed), graph.time_steps)}")
     click.echo(f"Written to {output}.")
+    options = (("--time-steps", time_steps), ("--weight-bits", weight_bits))
+    given = " ".join(f"{option} {value}" for option, value in options if value is not None)
+    if given:
+        click.echo(f"The margin is that of the network in so many: compile it with {given}.")
 
 
-def _asked(graph: Graph, steps: str | None) -> tuple[int, ...]:
-    most = graph.time_steps - 1
-    if most < 1 or graph.readout.size < 2:
-        raise OptionError(
-            f"'{graph.name}' takes {graph.time_steps} step(s) and tells {graph.readout.size} class(es) apart; an early "
-            "exit needs two steps and two classes at least."
-        )
+def _numbers(steps: str | None) -> tuple[int, ...]:
     if steps is None:
-        return tuple(range(1, most + 1))
-    numbers = steps.split(",")
-    if not all(number.strip().isdecimal() and 1 <= int(number) <= most for number in numbers):
-        raise OptionError(f"--steps '{steps}' is not a list of numbers from 1 to {most}, such as 1,2.")
-    return tuple(sorted({int(number) for number in numbers}))
+        return ()
+    numbers = [number.strip() for number in steps.split(",")]
+    if not all(number.isascii() and number.isdecimal() and len(number) < 9 for number in numbers):
+        raise OptionError(f"--steps '{steps}' is not a list of numbers of steps, such as 1,2.")
+    return tuple(map(int, numbers))
 
 
 def _line(part: str, count: int, exits: Exiting, time_steps: int) -> str:
@@ -105,7 +107,8 @@ def _line(part: str, count: int, exits: Exiting, time_steps: int) -> str:
 def _write(student: Path, graph: Graph, sealed: Exit, output: Path) -> None:
     if student.suffix.lower() == SEALED.suffix:
         assert SEALED.write is not None
-        replace_file(output, SEALED.write(dataclasses.replace(graph, exit=sealed)))
+        integers = dataclasses.replace(sealed, weight_bits=None)
+        replace_file(output, SEALED.write(dataclasses.replace(graph, exit=integers)))
         return
     # torch writes its own files.
     from snnc.distill.checkpoint import read_checkpoint, write_checkpoint
@@ -114,6 +117,10 @@ def _write(student: Path, graph: Graph, sealed: Exit, output: Path) -> None:
     contents = before | {
         "version": max(EXIT_VERSION, before["version"]),
         "contract": SEMANTICS_VERSION,
-        "exit": {"margin": sealed.margin, "steps": list(sealed.steps)},
+        "exit": {"margin": sealed.margin, "steps": list(sealed.steps), **_width(sealed)},
     }
     write_checkpoint(output, contents)
+
+
+def _width(sealed: Exit) -> dict[str, int]:
+    return {} if sealed.weight_bits is None else {"weight_bits": sealed.weight_bits}

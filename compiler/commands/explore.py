@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,8 +20,8 @@ from snnc.compiler.commands.datasets import dataset_options
 from snnc.compiler.design import Engines, Objective, Options
 from snnc.compiler.errors import InterruptedRun, OptionError
 from snnc.compiler.explore.budget import Answer, answer, parse_budget
-from snnc.compiler.explore.findings import measured, planned, prepare
-from snnc.compiler.explore.grid import Data, Grid, Keys, Point
+from snnc.compiler.explore.findings import chosen_exit, measured, planned, prepare
+from snnc.compiler.explore.grid import AskedExit, Data, Grid, Keys, Point
 from snnc.compiler.explore.machines import on_machines
 from snnc.compiler.explore.page import render_exploration
 from snnc.compiler.explore.results import RESULTS, Results, open_results
@@ -32,7 +33,8 @@ from snnc.compiler.targets import TARGETS, Device, find_family, load_target
 from snnc.distill.data import chosen
 from snnc.sim.evaluation.energy import load_costs
 from snnc.sim.evaluation.evaluation import shown_steps
-from snnc.sim.models.inputs import load_samples
+from snnc.sim.evaluation.exits import MOST_SAMPLES
+from snnc.sim.models.inputs import Samples, load_samples
 
 __all__ = ["explore_command"]
 
@@ -40,6 +42,7 @@ PAGE: Final = "explore.html"
 TABLE: Final = "points.csv"
 
 _ALL: Final = "all"
+_NO_EXIT: Final = "none"
 _LENGTHS: Final = 4
 """Numbers of time steps that are tried unasked."""
 
@@ -70,6 +73,9 @@ _Planner: TypeAlias = Callable[..., Iterator[tuple[Point, Mapping[str, Any]]]]
 )
 @click.option("--time-steps", metavar="N,N", help=f"Default: up to {_LENGTHS} numbers, to those of the training.")
 @click.option("--weight-bits", metavar="N,N", help="Quantised again. Default: as they were trained.")
+@click.option(
+    "--early-exit", metavar="PERCENT,..", help="As of snnc early-exit --agreement: none,99.9,99.5@1+2. Default: none."
+)
 @click.option("--mhz", metavar="N", help="Clock of the times: a number, or such as up5k=30,25k=60. Default: see docs.")
 @click.option("--costs", default="fp32", show_default=True, metavar="TABLE", help="Of modelled energy; snnc evaluate.")
 @click.option("--budget", metavar="TERMS", help="Say which to take: '<=20us, <=50% logic of up5k, >=99% accuracy'.")
@@ -94,6 +100,7 @@ def explore_command(
     engines: str,
     time_steps: str | None,
     weight_bits: str | None,
+    early_exit: str | None,
     mhz: str | None,
     costs: str,
     budget: str | None,
@@ -118,6 +125,7 @@ def explore_command(
         objectives=_named(objective, "--objective", {one.value: one for one in Objective}, "latency,balanced,area"),
         lanes=[parse_lanes(one) for one in lanes],
         engines=_named(engines, "--engines", {one.value: one for one in Engines}, engines),
+        exits=_exits(early_exit, name, data),
     )
     from snnc.compiler.commands.console import progress_bar
 
@@ -128,7 +136,14 @@ def explore_command(
         )
         for student, lengths in grid.students.items()
     ]
-    material = Data(name=name, path=data, samples=known[0], timed=min(timed, len(known[0])), costs=load_costs(costs))
+    material = Data(
+        name=name,
+        path=data,
+        samples=known[0],
+        timed=min(timed, len(known[0])),
+        costs=load_costs(costs),
+        training=_training(grid, name, data),
+    )
     keys = Keys(grid, material)
     plan_all: _Planner = (
         partial(in_processes, planned, jobs=jobs or cores())
@@ -204,12 +219,17 @@ def _work(
     """Find out what is not known yet: first of each variant, on threads; then of each point."""
     needed = dict.fromkeys(one.variant for one in points)
     variants = [one for one in needed if keys.of_variant(one) not in results]
+    exits = [one for one in needed if one.exit is not None and keys.of_exit(one) not in results]
     points = [one for one in points if keys.of_point(one) not in results]
-    progress.need(len(variants) * len(data.samples), len(points))
+    training = 0 if data.training is None else len(data.training)
+    progress.need(len(variants) * len(data.samples) + len(exits) * training, len(points))
+    for variant in exits:
+        results.add(keys.of_exit(variant), chosen_exit(variant, data, progress=progress.samples))
+    taken = {one: results[keys.of_exit(one)] for one in needed if one.exit is not None}
     for variant in variants:
-        results.add(keys.of_variant(variant), measured(variant, data, progress=progress.samples))
+        results.add(keys.of_variant(variant), measured(variant, data, taken, progress=progress.samples))
     few = data.samples.first(data.timed)
-    for point, found in plan_all(points, prepare=prepare, arguments=(few,)):
+    for point, found in plan_all(points, prepare=prepare, arguments=(few, taken)):
         results.add(keys.of_point(point), found)
         progress.point()
 
@@ -218,14 +238,16 @@ def _show(rows: Sequence[Row]) -> None:
     from snnc.compiler.commands.console import terminal
 
     table = Table(box=box.SIMPLE_HEAD, collapse_padding=True)
-    for heading in ("device", "T", "bits", "chosen by", "engines", "lanes"):
+    exits = ["early exit"] if any(row.exit for row in rows) else []
+    for heading in ("device", "T", "bits", *exits, "chosen by", "engines", "lanes"):
         table.add_column(heading)
     for heading in ("accuracy", "cycles", "time", "logic", "", "memory", "modelled energy"):
         table.add_column(heading, justify="right")
     for row in rows:
         point = row.point
         bits = str(row.weight_bits or point.variant.weight_bits or "")
-        facts = [point.device.name, str(point.variant.time_steps), bits, point.choice, point.engines.value, row.lanes]
+        facts = [point.device.name, str(point.variant.time_steps), bits, *([row.exit] if exits else [])]
+        facts += [point.choice, point.engines.value, row.lanes]
         if row.fits:
             facts += [
                 f"{row.accuracy:.2%}",
@@ -273,7 +295,8 @@ def _sentences(found: Answer, budget: str) -> list[tuple[str, str]]:
 
 def _spoken(row: Row) -> str:
     point, device = row.point, row.point.device
-    how = f"T = {point.variant.time_steps}, {row.weight_bits} bits, {point.choice}, {point.engines.value}"
+    ends = f", early exit {row.exit}" if row.exit else ""
+    how = f"T = {point.variant.time_steps}, {row.weight_bits} bits{ends}, {point.choice}, {point.engines.value}"
     return (
         f"{point.variant.student.stem} on {device.title} ({how}): {row.accuracy:.2%}, {row.time_us:,.1f} us "
         f"({row.cycles:,.0f} cycles at {row.mhz:g} MHz), about {row.cells:,} {device.logic_name}s "
@@ -291,6 +314,35 @@ def _lengths(student: Path, text: str | None) -> Sequence[int]:
     if text is not None:
         return _numbers(text, "--time-steps", 1, 2**16)
     return shown_steps(integer_network(student).time_steps, _LENGTHS)
+
+
+_EXIT: Final = re.compile(r"(?P<agreement>\d{1,3}(?:\.\d{1,6})?)(?:@(?P<steps>\d{1,8}(?:\+\d{1,8})*))?")
+
+
+def _exits(text: str | None, dataset: str, data: Path | None) -> Sequence[AskedExit | None]:
+    found: dict[AskedExit | None, None] = {}
+    for word in (_NO_EXIT if text is None else text).split(","):
+        if word.strip() == _NO_EXIT:
+            found[None] = None
+            continue
+        match = _EXIT.fullmatch(word.strip())
+        if match is None or not 0 < (agreement := float(match["agreement"])) <= 100:
+            raise OptionError(
+                f"--early-exit '{word.strip()}' is neither {_NO_EXIT} nor an agreement in percent, with the steps "
+                "after which it is asked or without: 99.9, 99.5@1, 99@1+2."
+            )
+        steps = {int(step) for step in (match["steps"] or "").split("+") if step}
+        found[AskedExit(agreement=agreement, steps=tuple(sorted(steps)), dataset=dataset, data=data)] = None
+    return list(found)
+
+
+def _training(grid: Grid, dataset: str, data: Path | None) -> Samples | None:
+    """The samples that early exits are chosen on, where some are asked for."""
+    if not any(variant.exit for variant in grid.variants):
+        return None
+    student, lengths = next(iter(grid.students.items()))
+    graph = integer_network(student, time_steps=max(lengths))
+    return load_samples(graph, dataset, data=data, samples=MOST_SAMPLES, part="train")
 
 
 def _numbers(text: str, option: str, low: int, high: int) -> Sequence[int]:

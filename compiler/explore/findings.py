@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.design import Design, Options
-from snnc.compiler.errors import SnncError
+from snnc.compiler.errors import OptionError, SnncError
 from snnc.compiler.explore.grid import Data, Point, Variant
+from snnc.compiler.formats import Source, import_network
+from snnc.compiler.ir import Exit
 from snnc.compiler.ir.model import model_hash
 from snnc.compiler.lanes.area import total_cells
 from snnc.compiler.lanes.fit import lacking
@@ -23,19 +25,42 @@ from snnc.compiler.plan import EnginePlan, MemoryPlan, Plan
 from snnc.compiler.targets import TARGETS, Device, find_device
 from snnc.sim.evaluation.activity import measure
 from snnc.sim.evaluation.energy import model_energy
+from snnc.sim.evaluation.exits import answers_of, asked_steps, choose_margin
 from snnc.sim.evaluation.operations import count_work
 from snnc.sim.models import golden
 from snnc.sim.models.inputs import Samples, encode
 from snnc.sim.models.stimulus import Stimulus, stimulus
 from snnc.sim.models.timing.exact import predict
 
-__all__ = ["Timed", "measured", "planned", "prepare"]
+__all__ = ["Chosen", "Timed", "chosen_exit", "measured", "planned", "prepare"]
+
+Chosen: TypeAlias = Mapping[Variant, Mapping[str, Any]]
+"""Early exits that were chosen, by the variant that asks for one: as of `chosen_exit`."""
 
 
-def measured(variant: Variant, data: Data, *, progress: Callable[[int], None] = lambda done: None) -> Mapping[str, Any]:
-    """Accuracy and modelled energy of a variant on the validation samples; ``refused`` where it cannot be."""
+def chosen_exit(variant: Variant, data: Data, *, progress: Callable[[int], None] = lambda done: None) -> dict[str, Any]:
+    """Margin and steps of the early exit that a variant asks for; ``refused`` where there can be none."""
+    asked = variant.exit
+    assert asked is not None
+    assert data.training is not None
     try:
         graph = integer_network(variant.student, time_steps=variant.time_steps, weight_bits=variant.weight_bits)
+        steps = asked_steps(graph, asked.steps)
+        found = choose_margin(
+            answers_of(graph, data.training, progress=progress), steps, agreement=asked.agreement / 100
+        )
+    except SnncError as error:
+        return {"refused": str(error)}
+    return {"margin": found.margin, "steps": list(found.steps)}
+
+
+def measured(
+    variant: Variant, data: Data, chosen: Chosen, *, progress: Callable[[int], None] = lambda done: None
+) -> Mapping[str, Any]:
+    """Accuracy and modelled energy of a variant on the validation samples; ``refused`` where it cannot be."""
+    try:
+        source = _source(variant, chosen)
+        graph = integer_network(source, time_steps=variant.time_steps, weight_bits=variant.weight_bits)
         activity = measure(graph, data.samples, time_steps=graph.time_steps, progress=progress)
     except SnncError as error:
         return {"refused": str(error)}
@@ -68,13 +93,13 @@ class Timed:
         return predict(plan, self.stimulus, spikes, steps=ends).cycles
 
 
-_SAMPLES: list[Samples] = []
-"""Of this process: those whose cycles are counted."""
+_GIVEN: list[tuple[Samples, Chosen]] = []
+"""Of this process: the samples whose cycles are counted, and the early exits."""
 
 
-def prepare(samples: Samples) -> None:
-    """Hand over the samples whose cycles are counted."""
-    _SAMPLES[:] = [samples]
+def prepare(samples: Samples, chosen: Chosen) -> None:
+    """Hand over the samples whose cycles are counted, and the early exits of the variants that ask for one."""
+    _GIVEN[:] = [(samples, chosen)]
     _timed.cache_clear()
 
 
@@ -111,17 +136,35 @@ def planned(point: Point) -> Mapping[str, Any]:
 
 @functools.lru_cache(maxsize=4)
 def _timed(variant: Variant) -> Timed:
+    samples, chosen = _GIVEN[0]
     options = Options(time_steps=variant.time_steps, weight_bits=variant.weight_bits)
     # What comes before the lanes knows nothing of devices, so that any will do.
     some = find_device(next(iter(TARGETS)))
-    design = run_passes(begin(variant.student, some, options), passes_before("schedule"))
-    graph, samples = design.graph, _SAMPLES[0]
+    design = run_passes(begin(_source(variant, chosen), some, options), passes_before("schedule"))
+    graph = design.graph
     inputs = encode(graph.source, samples.images, time_steps=graph.time_steps, events=samples.events)
     return Timed(
         design=design,
         stimulus=stimulus(graph.source.encoding, inputs, time_steps=graph.time_steps),
         trace=golden.run(graph, inputs, time_steps=graph.time_steps, membranes=False),
     )
+
+
+def _source(variant: Variant, chosen: Chosen) -> Source:
+    """What is compiled: the file, with the early exit that was chosen for the variant.
+
+    Raises
+    ------
+    OptionError
+        None could be chosen.
+    """
+    if variant.exit is None:
+        return variant.student
+    found = chosen[variant]
+    if "refused" in found:
+        raise OptionError(found["refused"])
+    sealed = Exit(margin=found["margin"], steps=tuple(found["steps"]), weight_bits=variant.weight_bits)
+    return dataclasses.replace(import_network(variant.student), exit=sealed)
 
 
 def _layer(engine: EnginePlan, device: Device) -> Mapping[str, Any]:

@@ -20,10 +20,35 @@ from snnc.distill.data.sparse import as_sparse
 from snnc.sim.evaluation.energy import CostTable
 from snnc.sim.models.inputs import Samples
 
-__all__ = ["Data", "Grid", "Keys", "Lanes", "Point", "Variant", "digest_of", "lanes_text"]
+__all__ = ["AskedExit", "Data", "Grid", "Keys", "Lanes", "Point", "Variant", "digest_of", "lanes_text"]
 
 Lanes = tuple[tuple[int, int], ...]
 """Of each layer: lanes, and column banks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedExit:
+    """An early exit that a network is explored with, its margin chosen as `snnc early-exit` chooses it.
+
+    Attributes
+    ----------
+    agreement
+        Of training samples that keep their class, in percent.
+    steps
+        After which it is asked; none: all but the last.
+    dataset, data
+        Whose training samples, and where it lies, as the user says it.
+    """
+
+    agreement: float
+    steps: tuple[int, ...]
+    dataset: str
+    data: Path | None
+
+    @property
+    def text(self) -> str:
+        """As ``--early-exit`` takes it."""
+        return f"{self.agreement:g}" + (f"@{'+'.join(map(str, self.steps))}" if self.steps else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +63,21 @@ class Variant:
         The width to which the weights are quantised again; None: as they were trained.
     time_steps
         ``T_max``.
+    exit
+        The early exit that it gets; None: that of the file, if it has one.
     """
 
     student: Path
     weight_bits: int | None
     time_steps: int
+    exit: AskedExit | None = None
+
+    @property
+    def named(self) -> Sequence[str]:
+        """What its files are called by."""
+        bits = [] if self.weight_bits is None else [f"b{self.weight_bits}"]
+        ends = [] if self.exit is None else [f"exit{self.exit.text}"]
+        return [self.student.stem, f"t{self.time_steps}", *bits, *ends]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +111,27 @@ class Point:
         variant = self.variant
         chosen = ["--objective", self.objective.value] if self.lanes is None else ["--lanes", lanes_text(self.lanes)]
         bits = [] if variant.weight_bits is None else ["--weight-bits", str(variant.weight_bits)]
-        named = [variant.student.stem, self.device.name, f"t{variant.time_steps}"]
-        named += [] if variant.weight_bits is None else [f"b{variant.weight_bits}"]
-        named += [self.choice.replace(",", "-"), self.engines.value]
-        return shlex.join(
+        named = [*variant.named, self.device.name, self.choice.replace(",", "-"), self.engines.value]
+        network = ["--time-steps", str(variant.time_steps), *bits]
+        student, before = str(variant.student), ""
+        if variant.exit is not None:
+            student = f"{'-'.join(variant.named)}{variant.student.suffix}"
+            before = shlex.join(_early_exit(variant.exit, str(variant.student), network, student)) + " && "
+        return before + shlex.join(
             [
-                *("snnc", "compile", str(variant.student)),
+                *("snnc", "compile", student),
                 *("--target", self.device.family, "--device", self.device.name),
-                *("--time-steps", str(variant.time_steps), *bits, *chosen, "--engines", self.engines.value),
+                *(*network, *chosen, "--engines", self.engines.value),
                 *("-o", f"build/{'-'.join(named)}"),
             ]
         )
+
+
+def _early_exit(asked: AskedExit, student: str, network: Sequence[str], output: str) -> Sequence[str]:
+    steps = ["--steps", ",".join(map(str, asked.steps))] if asked.steps else []
+    place = ["--data", str(asked.data)] if asked.data else []
+    choice = ["--dataset", asked.dataset, *place, "--agreement", f"{asked.agreement:g}", *steps]
+    return ["snnc", "early-exit", student, *choice, *network, "-o", output]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,6 +148,8 @@ class Data:
         How many of them, from the first, have their cycles counted.
     costs
         Of the modelled energy.
+    training
+        Samples that margins of early exits are chosen on; None where none are asked for.
     """
 
     name: str
@@ -110,6 +157,7 @@ class Data:
     samples: Samples
     timed: int
     costs: CostTable
+    training: Samples | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +168,8 @@ class Grid:
     ----------
     students
         Files, and by each the numbers of time steps that it is explored with.
-    weight_bits, devices, objectives, lanes, engines
-        See `Variant` and `Point`; a point has either an objective or lanes.
+    weight_bits, exits, devices, objectives, lanes, engines
+        See `Variant` and `Point`; a point has either an objective or lanes, and a network of one step no exit.
     """
 
     students: Mapping[Path, Sequence[int]]
@@ -130,14 +178,17 @@ class Grid:
     objectives: Sequence[Objective]
     lanes: Sequence[Lanes]
     engines: Sequence[Engines]
+    exits: Sequence[AskedExit | None] = (None,)
 
     @property
     def variants(self) -> list[Variant]:
         return [
-            Variant(student=student, weight_bits=bits, time_steps=steps)
+            Variant(student=student, weight_bits=bits, time_steps=steps, exit=asked)
             for student, lengths in self.students.items()
             for bits in self.weight_bits
             for steps in lengths
+            for asked in self.exits
+            if asked is None or steps > max(asked.steps, default=1)
         ]
 
     @property
@@ -169,9 +220,14 @@ class Keys:
         self._samples = samples_digest(data.samples)
         self._timed = samples_digest(data.samples.first(data.timed))
         self._costs = dataclasses.asdict(data.costs)
+        self._training = None if data.training is None else samples_digest(data.training)
 
     def of_variant(self, variant: Variant) -> str:
         return _hashed({**self._variant(variant), "samples": self._samples, "costs": self._costs})
+
+    def of_exit(self, variant: Variant) -> str:
+        """Of the margin that is chosen for a variant."""
+        return _hashed({**self._variant(variant), "what": "exit"})
 
     def of_point(self, point: Point) -> str:
         return _hashed(
@@ -186,7 +242,9 @@ class Keys:
         )
 
     def _variant(self, variant: Variant) -> dict[str, Any]:
+        asked = {} if variant.exit is None else {"exit": variant.exit.text, "training": self._training}
         return {
+            **asked,
             "file": self.files[variant.student],
             "weight_bits": variant.weight_bits,
             "time_steps": variant.time_steps,

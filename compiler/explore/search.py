@@ -89,10 +89,12 @@ class Search:
         """The point of a trial: one choice after the other, of what the grid still has."""
         places = list(self._points)
         chosen: tuple[str, ...] = ()
-        for axis in ("student", "weight bits", "time steps", "device", "engines", "choice"):
+        axes = ("student", "weight bits", "time steps", "early exit", "device", "engines", "choice")
+        for axis in axes:
             left = list(dict.fromkeys(place[len(chosen)] for place in places))
-            # What there is to choose from may differ from student to student.
-            name = axis if axis != "time steps" else f"{axis} of {chosen[0]}"
+            # What there is to choose from may differ from student to student, and with the number of steps.
+            depends = {"time steps": "student", "early exit": "time steps"}.get(axis)
+            name = axis if depends is None else f"{axis} of {chosen[axes.index(depends)]}"
             chosen = (*chosen, trial.suggest_categorical(name, left))
             places = [place for place in places if place[: len(chosen)] == chosen]
         return self._points[chosen]
@@ -113,6 +115,7 @@ def _place(point: Point) -> tuple[str, ...]:
         str(variant.student),
         str(variant.weight_bits),
         str(variant.time_steps),
+        "none" if variant.exit is None else variant.exit.text,
         point.device.name,
         point.engines.value,
         point.choice,

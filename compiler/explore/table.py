@@ -81,6 +81,12 @@ class Row:
         return self.memory_kbit / most if most else 0.0
 
     @property
+    def exit(self) -> str:
+        """The early exit, as ``--early-exit`` takes it; empty where the network is the file's."""
+        asked = self.point.variant.exit
+        return "" if asked is None else asked.text
+
+    @property
     def lanes(self) -> str:
         """As ``--lanes`` takes them."""
         return ",".join(layer["lanes"] for layer in self.layers)
@@ -185,6 +191,7 @@ _COLUMNS: Final[Mapping[str, Callable[[Row], Any]]] = {
     "device": lambda row: row.point.device.name,
     "time_steps": lambda row: row.point.variant.time_steps,
     "weight_bits": lambda row: row.weight_bits,
+    "early_exit": lambda row: row.exit,
     "chosen_by": lambda row: row.point.choice,
     "engines": lambda row: row.point.engines.value,
     "fits": lambda row: int(row.fits),
@@ -204,7 +211,10 @@ _COLUMNS: Final[Mapping[str, Callable[[Row], Any]]] = {
 }
 
 _ALWAYS: Final = frozenset(
-    {"network", "student", "family", "device", "time_steps", "weight_bits", "chosen_by", "engines", "fits", "clock_mhz"}
+    {
+        *("network", "student", "family", "device", "time_steps", "weight_bits", "early_exit", "chosen_by", "engines"),
+        *("fits", "clock_mhz"),
+    }
 )
 """Columns that are known without a plan."""
 

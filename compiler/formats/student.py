@@ -83,7 +83,7 @@ _LEAK_LIMIT: Final = 16
 
 _CONTRACT: Final = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})")
 
-_EXIT_KEYS: Final = frozenset({"margin", "steps"})
+_EXIT_KEYS: Final = frozenset({"margin", "steps", "weight_bits"})
 _LAYER_KEYS: Final = frozenset({"name", "shape", "fraction_bits", "neuron", "projections"})
 _NEURON_KEYS: Final = {
     "if": frozenset({"kind", "reset", "initial", "leak_shift"}),
@@ -388,7 +388,8 @@ def _exit(root: Fields, time_steps: int) -> Exit | None:
         raise CheckpointError(
             f"'steps' of {fields.where} must be numbers of steps from 1 to {time_steps - 1}, after which it is asked."
         )
-    return Exit(margin=fields.integer("margin", 1, LARGEST_MARGIN), steps=tuple(steps))
+    bits = fields.integer("weight_bits", 1, 8) if "weight_bits" in fields.fields else None
+    return Exit(margin=fields.integer("margin", 1, LARGEST_MARGIN), steps=tuple(steps), weight_bits=bits)
 
 
 def _classes(root: Fields, outputs: int) -> tuple[str, ...]:

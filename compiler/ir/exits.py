@@ -21,10 +21,14 @@ class Exit:
         By how much, at least, the largest logit must exceed the second largest; an integer of 1 or more.
     steps
         Numbers of steps after which that is asked, ascending, each 1 to ``T_max - 1``.
+    weight_bits
+        Of a network that is not yet integers: the width that its weights are to be quantised to again, since the margin
+        is of those logits; None for the width of the training.
     """
 
     margin: int
     steps: tuple[int, ...]
+    weight_bits: int | None = None
 
     def within(self, time_steps: int) -> Exit | None:
         """The same for a network of another ``T_max``; None where it is never asked in so few steps."""

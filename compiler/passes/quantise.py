@@ -60,10 +60,15 @@ def quantised(graph: Graph, weight_bits: int | None = None) -> Graph:
     """`quantise`, of a graph alone."""
     if graph.level is Level.INTEGER:
         return graph
-    if weight_bits is not None and graph.exit is not None:
+    if graph.exit is not None and graph.exit.weight_bits != weight_bits:
+        if (chosen_in := graph.exit.weight_bits) is not None:
+            raise OptionError(
+                f"The early exit of '{graph.name}' was chosen on the logits of weights in {chosen_in} bits: give "
+                f"--weight-bits {chosen_in}, or choose it again with snnc early-exit."
+            )
         raise OptionError(
             f"The early exit of '{graph.name}' was chosen on its own logits, and --weight-bits {weight_bits} makes "
-            "others; quantise the student without an exit."
+            f"others: choose it again for these, with snnc early-exit --weight-bits {weight_bits}."
         )
     populations, projections = [_integer_input(graph.input)], dict[int, Projection]()
     positions: dict[str, list[int]] = {population.name: [] for population in graph.populations}
@@ -79,6 +84,7 @@ def quantised(graph: Graph, weight_bits: int | None = None) -> Graph:
         level=Level.INTEGER,
         populations=tuple(populations),
         projections=tuple(projections[position] for position in sorted(projections)),
+        exit=None if graph.exit is None else dataclasses.replace(graph.exit, weight_bits=None),
         # With other weights the network does other things than what was recorded beside its rival.
         rival=graph.rival if weight_bits is None else None,
     )

@@ -7,9 +7,9 @@ looked at, and neither are test samples.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,12 @@ from snnc.sim.models.inputs import Samples, encoded_batches
 from snnc.sim.models.spread import Spread
 from snnc.sim.models.threads import in_order
 
-__all__ = ["Answers", "Exiting", "answers_of", "choose_margin", "exiting"]
+__all__ = ["MOST_SAMPLES", "Answers", "Exiting", "answers_of", "asked_steps", "choose_margin", "exiting"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
+
+MOST_SAMPLES: Final = 10_000
+"""Of the training samples, from the first, unless another number is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -96,6 +99,27 @@ def exiting(answers: Answers, sealed: Exit) -> Exiting:
         accuracy_of_all_steps=golden.accuracy(answers.classes[-1], answers.labels),
         steps=Spread.of(taken),
     )
+
+
+def asked_steps(graph: Graph, steps: Collection[int] = ()) -> tuple[int, ...]:
+    """The steps after which an exit asks, ascending: those that are wanted, or all but the last.
+
+    Raises
+    ------
+    OptionError
+        One of them is not below the last step, or the network has one step or one class alone.
+    """
+    most = graph.time_steps - 1
+    if most < 1 or graph.readout.size < 2:
+        raise OptionError(
+            f"'{graph.name}' takes {graph.time_steps} step(s) and tells {graph.readout.size} class(es) apart; an early "
+            "exit needs two steps and two classes at least."
+        )
+    if not all(1 <= step <= most for step in steps):
+        raise OptionError(
+            f"'{graph.name}' can end early after steps 1 to {most}; after {', '.join(map(str, steps))} is not possible."
+        )
+    return tuple(sorted(set(steps))) or tuple(range(1, most + 1))
 
 
 def choose_margin(answers: Answers, steps: tuple[int, ...], *, agreement: float) -> Exit:

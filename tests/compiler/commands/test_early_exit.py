@@ -9,9 +9,12 @@ import pytest
 
 from snnc.compiler.cli import run
 from snnc.compiler.formats.student import read_student
+from snnc.compiler.ir import Exit
 from snnc.compiler.ir.model import load_model, model_hash, model_to_bytes
 from snnc.compiler.pipeline import integer_network
 from snnc.distill.checkpoint import read_checkpoint
+from snnc.sim.evaluation.exits import answers_of, exiting
+from snnc.sim.models.inputs import load_samples
 
 
 @pytest.fixture
@@ -43,6 +46,20 @@ def test_a_student_with_an_exit(student: Path, tmp_path: Path, capsys: pytest.Ca
     assert sum(map(sum, facts["confusion"])) == 100
 
 
+def test_a_margin_for_fewer_steps_and_bits(student: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    new = tmp_path / "new.pt"
+    options = ["--time-steps", "3", "--weight-bits", "2"]
+    assert run(["early-exit", str(student), *options, "--agreement", "95", "-o", str(new)]) == 0
+    assert "compile it with --time-steps 3 --weight-bits 2." in capsys.readouterr().out
+    graph = integer_network(new, time_steps=3, weight_bits=2)
+    assert graph.exit is not None
+    assert graph.exit.steps == (1, 2)
+    samples = load_samples(graph, "digits", data=None, samples=10_000, part="train")
+    assert exiting(answers_of(graph, samples), graph.exit).agreement >= 0.95
+    less = Exit(margin=graph.exit.margin - 1, steps=graph.exit.steps)
+    assert exiting(answers_of(graph, samples), less).agreement < 0.95
+
+
 def test_a_sealed_model_with_an_exit(student: Path, tmp_path: Path) -> None:
     old, new = tmp_path / "old.npz", tmp_path / "new.npz"
     old.write_bytes(model_to_bytes(integer_network(student)))
@@ -55,7 +72,9 @@ def test_a_sealed_model_with_an_exit(student: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "output", "said"),
     [
-        (["--steps", "4"], "new.pt", "'4' is not a list of numbers from 1 to 3"),
+        (["--steps", "4"], "new.pt", "can end early after steps 1 to 3; after 4 is not possible"),
+        (["--time-steps", "2", "--steps", "2"], "new.pt", "can end early after steps 1 to 1"),
+        (["--time-steps", "1"], "new.pt", "takes 1 step(s)"),
         (["--steps", "1;2"], "new.pt", "is not a list"),
         ([], "new.npz", "from one of the same kind"),
         (["--dataset", "nothing"], "new.pt", "no data set called 'nothing'"),

@@ -48,6 +48,24 @@ def test_a_table_a_file_and_a_page(student, tmp_path):
     assert sorted(point["command"] for point in data["points"]) == sorted(row["command"] for row in rows)
 
 
+def test_early_exits_are_an_axis(student, tmp_path):
+    said, rows = explored(student, tmp_path, "--time-steps", "1,4", "--early-exit", "none,99@1+2,99@1", "--all")
+    assert "16 points" in said.output
+    assert [(row["time_steps"], row["early_exit"]) for row in rows[::4]] == [
+        *(("1", ""), ("4", ""), ("4", "99@1+2"), ("4", "99@1"))
+    ]
+    whole, sooner, _ = (float(row["cycles"]) for row in rows[4::4])
+    assert sooner < whole
+    assert all((" early-exit " in row["command"]) == bool(row["early_exit"]) for row in rows)
+    assert "early exit" in said.output
+    assert "99@1+2" in said.output
+    assert '<th scope="col">early exit</th>' in (tmp_path / "explore.html").read_text()
+    before = (tmp_path / RESULTS).read_bytes()
+    _, again = explored(student, tmp_path, "--time-steps", "4", "--early-exit", "99@1", "--all")
+    assert [row | {"pareto": ""} for row in again] == [row | {"pareto": ""} for row in rows[12:]]
+    assert (tmp_path / RESULTS).read_bytes() == before
+
+
 def test_what_is_known_is_not_found_out_again(student, tmp_path, monkeypatch):
     explored(student, tmp_path, "--time-steps", "1")
     before = (tmp_path / RESULTS).read_bytes()
@@ -75,6 +93,8 @@ def test_a_budget_names_one_or_says_what_is_missed(student, tmp_path, capsys):
         (["--objective", "beauty"], "--objective has no 'beauty'"),
         (["--weight-bits", "9"], "--weight-bits '9' is no list of numbers from 1 to 8"),
         (["--mhz", "25k=60"], "--mhz '25k=60' is no clock"),
+        (["--early-exit", "none,101"], "--early-exit '101' is neither none nor an agreement in percent"),
+        (["--early-exit", "99@"], "--early-exit '99@' is neither none nor an agreement"),
         (["--budget", "cheap"], "--budget: 'cheap' is no term"),
         (["--dataset", "nothing"], "There is no data set called 'nothing'"),
     ],

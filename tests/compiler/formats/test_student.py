@@ -372,6 +372,11 @@ def test_an_exit():
     assert integer(graph).exit == graph.exit
     with pytest.raises(OptionError, match="--weight-bits 3 makes others"):
         integer(graph, weight_bits=3)
+    graph = student_graph(plain | {"exit": EXIT | {"weight_bits": 3}})
+    assert integer(graph, weight_bits=3).exit == Exit(margin=74, steps=(1, 3))
+    for bits in (None, 2):
+        with pytest.raises(OptionError, match="was chosen on the logits of weights in 3 bits: give --weight-bits 3"):
+            integer(graph, weight_bits=bits)
 
 
 @pytest.mark.parametrize(
@@ -390,6 +395,8 @@ def test_an_exit():
         ("exit/steps", [1, 1], "must ascend"),
         ("exit/steps", "1", "must be a list"),
         ("exit/most", 1, "unknown setting 'most'"),
+        ("exit/weight_bits", 9, "'weight_bits' of 'exit' of the checkpoint must be an integer from 1 to 8"),
+        ("exit/weight_bits", "2", "'weight_bits'"),
     ],
 )
 def test_a_wrong_exit_is_named(path, value, named):
