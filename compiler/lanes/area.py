@@ -11,13 +11,10 @@ from typing import Final
 
 from snnc.compiler.lanes.memories import logic_cells
 from snnc.compiler.plan import EnginePlan, Plan, unsigned_bits
-from snnc.compiler.targets import find_device
+from snnc.compiler.targets import Device, find_device
 from snnc.rtl.engines import witness
 
 __all__ = ["CURRENT_BIT", "engine_cells", "shifter_cells", "total_cells"]
-
-ENGINE: Final = 205
-"""Walker, pipeline of operations, queue and serialiser; of the readout, its port and the shell."""
 
 STATE_BIT: Final = 2.3
 """Per bit of a membrane word: the adder with the ring's last word, and the choice of what is added."""
@@ -52,14 +49,15 @@ LOADER: Final = 40
 
 def total_cells(plan: Plan) -> int:
     """Estimated logic cells, in the device's own kind, of the core in its serial shell."""
-    scale = find_device(plan.target, plan.device).logic_scale
-    return round(scale * (sum(engine_cells(engine) for engine in plan.engines) + LOADER * bool(plan.loaded)))
+    device = find_device(plan.target, plan.device)
+    cells = sum(engine_cells(engine, device) for engine in plan.engines) + LOADER * bool(plan.loaded)
+    return round(device.logic_scale * cells)
 
 
-def engine_cells(engine: EnginePlan) -> int:
-    """Estimated iCE40 logic cells of one engine, its memories included."""
+def engine_cells(engine: EnginePlan, device: Device) -> int:
+    """Estimated logic cells of one engine, its memories included, in such of which the device has `logic_scale`."""
     bits = engine.column_banks * engine.lanes * engine.residual_bits
-    cells = ENGINE + STATE_BIT * bits
+    cells = device.engine + STATE_BIT * bits
     cells += (SIDE + JOIN_BIT * bits) * (len(engine.projections) - 1)
     queues = [projection.queue for projection in engine.projections if projection.queue.steps is None]
     cells += QUEUE * sum(queue.memory is not None and queue.memory.blocks > 0 for queue in queues)
@@ -67,7 +65,7 @@ def engine_cells(engine: EnginePlan) -> int:
     if engine.staged:
         cells += (FORWARD_BIT if engine.forwards else STAGE_BIT) * bits
     cells += sum(memory.copies * logic_cells(memory) for memory in engine.memories)
-    for part in witness(engine.kind, "cells").further_cells(engine):
+    for part in witness(engine.kind, "cells").further_cells(engine, device):
         cells += part
     return round(cells)
 

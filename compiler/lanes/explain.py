@@ -70,14 +70,14 @@ def explained(design: Design) -> tuple[LayerChoice, ...]:
     """The choices in a design that has passed `schedule`, layer by layer."""
     plan = design.complete_plan
     operations = estimate(plan, expected(design.graph)).operations
-    scale = find_device(plan.target, plan.device).logic_scale
+    device = find_device(plan.target, plan.device)
     return tuple(
         LayerChoice(
             name=engine.name,
             kind=engine.kind.kind,
             width=engine.width,
             operations=operations[engine.name],
-            cells=round(scale * engine_cells(engine)),
+            cells=round(device.logic_scale * engine_cells(engine, device)),
             blocks=sum(memory.blocks for memory in engine.memories),
             sprams=sum(memory.sprams for memory in engine.memories),
             wider=_wider(design, engine, population),

@@ -46,6 +46,12 @@ class Device:
         Look-up tables, each with a flip-flop, that the data sheet grants; and what people call one (``LC``, ``LUT``).
     logic_scale
         How many of them take the place of one iCE40 logic cell, in which `snnc.compiler.lanes.area` estimates.
+    engine
+        In the same unit: what every engine takes, whatever its lanes: walker, pipeline of operations, queue and
+        serialiser; of the readout, its port and the shell.
+    residual_bit
+        In the same unit: what a bit of a gathering word's residual takes. On an iCE40 its register, the adder in front
+        of it and the choice of what is added share a cell; where a carry chain has cells of its own they do not.
     flip_flops
         How many flip-flops there are; None for one to each look-up table.
     widest_lanes
@@ -79,6 +85,8 @@ class Device:
     logic_cells: int
     logic_name: str
     logic_scale: float
+    engine: float = 205
+    residual_bit: float = 0.9
     flip_flops: int | None = None
     widest_lanes: int
     block_rams: int

@@ -7,18 +7,16 @@ from typing import Final
 
 from snnc.compiler.lanes.area import STATE_BIT
 from snnc.compiler.plan import EnginePlan
+from snnc.compiler.targets import Device
 
 __all__ = ["further_cells"]
 
 UNIT: Final = 150
 """Of each unit: the walk below its kernels, and the spike words on their way."""
 
-RESIDUAL_BIT: Final = 0.9
-"""Per bit of a word's residual: it is a register that nothing else is read into."""
 
-
-def further_cells(engine: EnginePlan) -> Iterator[float]:
+def further_cells(engine: EnginePlan, device: Device) -> Iterator[float]:
     """Estimated iCE40 cells, part by part: the units, and the spike word on its way to the lanes."""
     yield UNIT * engine.units
-    yield (RESIDUAL_BIT - STATE_BIT) * engine.units * engine.lanes * engine.residual_bits
+    yield (device.residual_bit - STATE_BIT) * engine.units * engine.lanes * engine.residual_bits
     yield 2.5 * engine.main.source_layout.lanes

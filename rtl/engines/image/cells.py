@@ -7,6 +7,7 @@ from typing import Final
 
 from snnc.compiler.lanes.area import CURRENT_BIT, shifter_cells
 from snnc.compiler.plan import EnginePlan
+from snnc.compiler.targets import Device
 from snnc.rtl.engines.image.plan import ImageKind
 
 __all__ = ["further_cells"]
@@ -18,7 +19,7 @@ UNIT: Final = 400
 """Of each unit: the walk below its kernels, the image's addresses, and the replay of its spikes."""
 
 
-def further_cells(engine: EnginePlan) -> Iterator[float]:
+def further_cells(engine: EnginePlan, device: Device) -> Iterator[float]:
     """Estimated iCE40 cells, part by part: the units, a word's current, and what scales weights by a pixel."""
     kind = engine.kind
     assert isinstance(kind, ImageKind)

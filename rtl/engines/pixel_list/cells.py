@@ -7,6 +7,7 @@ from typing import Final
 
 from snnc.compiler.lanes.area import CURRENT_BIT
 from snnc.compiler.plan import EnginePlan
+from snnc.compiler.targets import Device
 from snnc.rtl.engines.pixel_list.plan import PixelListKind
 
 __all__ = ["further_cells"]
@@ -18,7 +19,7 @@ HELD_BIT: Final = 1.0
 """Per bit of a current that is held while the next word's is gathered: a register that shares its cell with nothing."""
 
 
-def further_cells(engine: EnginePlan) -> Iterator[float]:
+def further_cells(engine: EnginePlan, device: Device) -> Iterator[float]:
     """Estimated iCE40 cells, part by part: a word's current, held and gathered, and the products."""
     kind = engine.kind
     assert isinstance(kind, PixelListKind)

@@ -84,6 +84,26 @@ PACKED_ECP5 = [
 ]
 
 
+# Students whose layers gather, as they were packed with their serial shells; the second with an early exit, which takes
+# some 30.
+PACKED_STUDENTS = [
+    (MNIST, "ecp5", "25k", "24x2,32x4,48x2,10", 13389),
+    (MNIST, "ecp5", "45k", "24x4,32x4,48x4,10", 21224),
+    (MNIST, "ecp5", "25k", "8,16,12,5", 2952),
+    ("fashion-mnist-conv-int4.pt", "ecp5", "45k", "24x2,48x4,64x2,64x2,10", 22813),
+    (MNIST, "gowin", "gw2ar-18c", "24x2,32x4,48,10", 13888),
+]
+
+
+@pytest.mark.parametrize(("student", "target", "device", "lanes", "luts"), PACKED_STUDENTS)
+def test_other_families_students_within_a_quarter_of_what_was_packed(repository, student, target, device, lanes, luts):
+    counts, banks = zip(*parse_lanes(lanes), strict=True)
+    options = Options(engines=Engines.GATHER, lanes=counts, column_banks=banks)
+    source = repository / "examples" / "students" / student
+    design = run_passes(begin(source, find_device(target, device), options), passes_before("emit"))
+    assert total_cells(design.complete_plan) == pytest.approx(luts, rel=1 / 4)
+
+
 # The same on the larger Gowin, carry chains included.
 PACKED_GOWIN = [
     ((64, 32, 10), Encoding.EVENTS, 6, (16, 10), 1727),
@@ -133,5 +153,5 @@ def test_within_a_sixth_of_what_was_packed(sizes, encoding, bits, lanes, cells):
 
 def test_more_lanes_take_more_cells():
     plans = [random_design((64, 32, 10), lanes=(lanes, 10)).complete_plan for lanes in (1, 2, 4, 16, 32)]
-    cells = [engine_cells(plan.engines[0]) for plan in plans]
+    cells = [engine_cells(plan.engines[0], find_device(plan.target, plan.device)) for plan in plans]
     assert cells == sorted(cells)
