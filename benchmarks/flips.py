@@ -31,7 +31,7 @@ from snnc.compiler.boards import find_board
 from snnc.compiler.build.folder import Build, using_build
 from snnc.compiler.commands.board_top import board_pins, board_result
 from snnc.compiler.commands.verify import random_inputs
-from snnc.compiler.errors import ToolError, VerificationError
+from snnc.compiler.errors import SnncError, ToolError, VerificationError
 from snnc.compiler.targets import load_target
 from snnc.compiler.tools import run_tool, yowasp_tool
 from snnc.rtl.tops import UART
@@ -192,4 +192,7 @@ def main(path: Path, count: int, samples: int, seed: int, first: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SnncError as error:
+        sys.exit(f"error: {error}")
