@@ -42,6 +42,7 @@ def pages(tmp_path_factory, repository):
 
     student = str(repository / "examples" / "students" / "digits-64-32-10-int4.pt")
     axes = ("--samples", "50", "--timed", "2", "--devices", "up5k,25k,gw1nr-9c", "--time-steps", "1,2,4")
+    axes += ("--early-exit", "none,99")
     snnc("explore", student, *axes, "--budget", ">=50% accuracy", "--jobs", "1", "-o", str(folder / "explore"))
     network = ("compile", "--random", "1x12x12-6c3s2-8c3-5", "--encoding", "direct", "--time-steps", "3")
     for bits in ("4", "2"):
@@ -79,7 +80,7 @@ def test_it_fits_the_screen_and_nothing_fails(browser, pages, name, width, dark)
 def test_pointing_at_a_dot_shows_its_plan_and_a_click_copies_its_command(browser, pages):
     with browser.open(pages["explore"]) as page:
         points = page.value("points.map((p) => [p.command, p.title, p.taken])")
-        assert page.value("document.querySelectorAll('.dot').length") == len(points) == 27
+        assert page.value("document.querySelectorAll('.dot').length") == len(points) == 45
         (taken,) = [command for command, _, chosen in points if chosen]
         assert page.value("document.querySelector('#command').textContent") == taken
         for k in (0, 20):
@@ -130,6 +131,9 @@ def test_axes_and_marks_can_be_chosen_and_devices_left_out(browser, pages):
         assert page.value("[...document.querySelectorAll('#legend button')].map((b) => b.textContent.trim())") == [
             *page.value("[...new Set(points.map((p) => String(p.T)))]")
         ]
+        page.value("(() => { $('by').value = 'exit'; $('by').dispatchEvent(new Event('change')); })()")
+        labels = page.value("[...document.querySelectorAll('#legend button')].map((b) => b.textContent.trim())")
+        assert sorted(labels) == ["99", "none"]
         assert page.errors == []
 
 
