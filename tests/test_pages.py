@@ -42,8 +42,8 @@ def pages(tmp_path_factory, repository):
 
     student = str(repository / "examples" / "students" / "digits-64-32-10-int4.pt")
     axes = ("--samples", "50", "--timed", "2", "--devices", "up5k,25k,gw1nr-9c", "--time-steps", "1,2,4")
-    axes += ("--early-exit", "none,99")
-    snnc("explore", student, *axes, "--budget", ">=50% accuracy", "--jobs", "1", "-o", str(folder / "explore"))
+    exits = ("--early-exit", "none,99")
+    snnc("explore", student, *axes, *exits, "--budget", ">=50% accuracy", "--jobs", "1", "-o", str(folder / "explore"))
     network = ("compile", "--random", "1x12x12-6c3s2-8c3-5", "--encoding", "direct", "--time-steps", "3")
     for bits in ("4", "2"):
         snnc(*network, "--weight-bits", bits, "-o", str(folder / bits))
