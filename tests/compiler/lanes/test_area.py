@@ -87,21 +87,22 @@ PACKED_ECP5 = [
 # Students whose layers gather, as they were packed with their serial shells; the second with an early exit, which takes
 # some 30.
 PACKED_STUDENTS = [
-    (MNIST, "ecp5", "25k", "24x2,32x4,48x2,10", 13389),
-    (MNIST, "ecp5", "45k", "24x4,32x4,48x4,10", 21224),
-    (MNIST, "ecp5", "25k", "8,16,12,5", 2952),
-    ("fashion-mnist-conv-int4.pt", "ecp5", "45k", "24x2,48x4,64x2,64x2,10", 22813),
-    (MNIST, "gowin", "gw2ar-18c", "24x2,32x4,48,10", 13888),
+    (MNIST, "ecp5", "25k", "24x2,32x4,48x2,10", 13389, 1 / 10),
+    (MNIST, "ecp5", "45k", "24x4,32x4,48x4,10", 21224, 1 / 10),
+    (MNIST, "ecp5", "25k", "8,16,12,5", 2952, 1 / 4),
+    ("fashion-mnist-conv-int4.pt", "ecp5", "45k", "24x2,48x4,64x2,64x2,10", 22813, 1 / 10),
+    ("cifar10-conv-int4.pt", "ecp5", "85k", "32x4,64x4,96x2,112x2,96x2,10", 44560, 1 / 10),
+    (MNIST, "gowin", "gw2ar-18c", "24x2,32x4,48,10", 13888, 1 / 10),
 ]
 
 
-@pytest.mark.parametrize(("student", "target", "device", "lanes", "luts"), PACKED_STUDENTS)
-def test_other_families_students_within_a_quarter_of_what_was_packed(repository, student, target, device, lanes, luts):
+@pytest.mark.parametrize(("student", "target", "device", "lanes", "luts", "within"), PACKED_STUDENTS)
+def test_students_of_other_families_near_what_was_packed(repository, student, target, device, lanes, luts, within):
     counts, banks = zip(*parse_lanes(lanes), strict=True)
     options = Options(engines=Engines.GATHER, lanes=counts, column_banks=banks)
     source = repository / "examples" / "students" / student
     design = run_passes(begin(source, find_device(target, device), options), passes_before("emit"))
-    assert total_cells(design.complete_plan) == pytest.approx(luts, rel=1 / 4)
+    assert total_cells(design.complete_plan) == pytest.approx(luts, rel=within)
 
 
 # The same on the larger Gowin, carry chains included.
