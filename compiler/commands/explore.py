@@ -34,7 +34,7 @@ from snnc.distill.data import chosen
 from snnc.sim.evaluation.energy import load_costs
 from snnc.sim.evaluation.evaluation import shown_steps
 from snnc.sim.evaluation.exits import MOST_SAMPLES
-from snnc.sim.models.inputs import Samples, load_samples
+from snnc.sim.models.inputs import load_samples
 
 __all__ = ["explore_command"]
 
@@ -130,19 +130,16 @@ def explore_command(
     from snnc.compiler.commands.console import progress_bar
 
     clocks = _clocks(mhz, grid.devices)
-    known = [
-        load_samples(
-            integer_network(student, time_steps=max(lengths)), name, data=data, samples=samples, part="validation"
-        )
-        for student, lengths in grid.students.items()
-    ]
+    graphs = [integer_network(student, time_steps=max(lengths)) for student, lengths in grid.students.items()]
+    known = [load_samples(graph, name, data=data, samples=samples, part="validation") for graph in graphs]
+    exits = any(variant.exit for variant in grid.variants)
     material = Data(
         name=name,
         path=data,
         samples=known[0],
         timed=min(timed, len(known[0])),
         costs=load_costs(costs),
-        training=_training(grid, name, data),
+        training=load_samples(graphs[0], name, data=data, samples=MOST_SAMPLES, part="train") if exits else None,
     )
     keys = Keys(grid, material)
     plan_all: _Planner = (
@@ -334,15 +331,6 @@ def _exits(text: str | None, dataset: str, data: Path | None) -> Sequence[AskedE
         steps = {int(step) for step in (match["steps"] or "").split("+") if step}
         found[AskedExit(agreement=agreement, steps=tuple(sorted(steps)), dataset=dataset, data=data)] = None
     return list(found)
-
-
-def _training(grid: Grid, dataset: str, data: Path | None) -> Samples | None:
-    """The samples that early exits are chosen on, where some are asked for."""
-    if not any(variant.exit for variant in grid.variants):
-        return None
-    student, lengths = next(iter(grid.students.items()))
-    graph = integer_network(student, time_steps=max(lengths))
-    return load_samples(graph, dataset, data=data, samples=MOST_SAMPLES, part="train")
 
 
 def _numbers(text: str, option: str, low: int, high: int) -> Sequence[int]:
