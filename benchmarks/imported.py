@@ -98,7 +98,8 @@ def _tutorial_5(hidden: int, beta: float) -> Case:
 
     def convert(net: nn.Module, x: torch.Tensor) -> Imported:
         utils.reset(net)
-        return from_snntorch(net, x, assumptions=_assumptions(25))
+        # With 8 of the last layer's, 6 of 50,000 spikes differ: a leak rounds down, by up to 2^4 units in the end.
+        return from_snntorch(net, x, assumptions=dataclasses.replace(_assumptions(25), fraction_bits=12))
 
     return Case(dataset="mnist", steps=25, epochs=1, make=make, run=run, convert=convert, layers={})
 

@@ -25,8 +25,8 @@ from snnc.compiler.ir import (
 
 __all__ = ["with_fractions", "with_whole_pools"]
 
-_ACCUMULATOR_BITS = 30
-"""Of a magnitude, one less than `snnc.compiler.passes.bound` allows."""
+_ACCUMULATOR_BITS = 31
+"""Of a magnitude, as `snnc.compiler.passes.bound` allows."""
 
 
 def with_fractions(graph: Graph, assumptions: Assumptions) -> Graph:
@@ -51,25 +51,28 @@ def _fraction_bits(graph: Graph, population: Population, assumptions: Assumption
         return 0
     largest_weight = max(1, 2 ** (assumptions.weight_bits - 1) - 1)
     channels = population.channels
-    rows = [np.abs(item.weight.astype(np.float64)).reshape(channels, -1) for item in weighted]
-    step = np.max([row.max(axis=1) for row in rows], axis=0) / largest_weight
+    rows = [item.weight.astype(np.float64).reshape(channels, -1) for item in weighted]
+    step = np.max([np.abs(row).max(axis=1) for row in rows], axis=0) / largest_weight
     step = np.where(step > 0, step, 1.0)
     if isinstance(neuron, Readout):  # one step for all
         step = np.full_like(step, step.max())
     fan = [item.weight.size // (population.size if isinstance(item, Dense) else channels) for item in weighted]
-    current = np.zeros(channels)
+    # Of one sign at a time: what inhibits does not add to what excites.
+    current = np.zeros((2, channels))
     for item, row, inputs in zip(weighted, rows, fan, strict=True):
-        per_neuron = row.reshape(channels, -1, inputs).sum(axis=2).max(axis=1)
-        # Rounding adds half a step to each weight.
-        current += (per_neuron / step + inputs / 2) * largest_input(graph, item)
+        for k, of_sign in enumerate((np.maximum(row, 0), np.maximum(-row, 0))):
+            per_neuron = of_sign.reshape(channels, -1, inputs).sum(axis=2).max(axis=1)
+            # Rounding adds half a step to each weight.
+            current[k] += (per_neuron / step + inputs / 2) * largest_input(graph, item)
     unit = step / _levels(graph, weighted)
-    current += np.abs(population.bias) / unit
+    bias = np.abs(population.bias) / unit
+    # As if each step added the most: a leak leaves a geometric series of it, and rounds by 2^k in the end.
     leak = neuron.leak_shift
-    steps = graph.time_steps if leak is None else min(graph.time_steps, 2**leak)
-    beyond = np.zeros(channels)
+    steps = graph.time_steps if leak is None else 2**leak * (1 - (1 - 0.5**leak) ** graph.time_steps)
+    beyond = bias + (0.0 if leak is None else 2.0**leak)
     if isinstance(neuron, IntegrateAndFire):
-        beyond = 2 * neuron.threshold / unit + (0.0 if neuron.subtracted is None else neuron.subtracted / unit)
-    reach = float((current * (steps + 1) + beyond).max())
+        beyond += 2 * neuron.threshold / unit + (0.0 if neuron.subtracted is None else neuron.subtracted / unit)
+    reach = float(((current + bias) * steps + beyond).max())
     return max(0, min(assumptions.fraction_bits, _ACCUMULATOR_BITS - math.ceil(math.log2(reach + 1))))
 
 
