@@ -193,9 +193,8 @@ class Lanes(wiring.Component):
         rows = [self._weight_row(m, k, operations) for k in range(len(plan.projections))]
         if plan.main.digits is not None:
             return self._current(m, plan.main.digits, rows[-1], operations, valids)
-        if len(rows) == 1:
+        if not plan.registered:
             return rows[0]
-        # A register stands behind the choice among several projections.
         turn = operations[-2].turn
         operand: list[Value] = []
         for lane in range(plan.lanes):
@@ -219,8 +218,7 @@ class Lanes(wiring.Component):
         else:
             weights = Rom(projection.weights)
         m.submodules[f"weights{k}"] = weights
-        registered = projection.digits is not None or len(self._plan.projections) > 1
-        issue = len(operations) - 1 - registered - weights.latency
+        issue = len(operations) - 1 - self._plan.registered - weights.latency
         if issue < 0:
             raise ValueError(f"Engine {self._plan.name!r} needs a pipeline longer by {-issue}")
         m.d.comb += weights.address.eq(operations[issue].row)

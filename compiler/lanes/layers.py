@@ -35,7 +35,15 @@ from snnc.compiler.lanes.memories import (
     spram_memory,
 )
 from snnc.compiler.lanes.order import walk_order
-from snnc.compiler.lanes.rules import emission_of, forwards_of, pipeline_of, queue_latency, staged_of, waits_of
+from snnc.compiler.lanes.rules import (
+    emission_of,
+    forwards_of,
+    pipeline_of,
+    queue_latency,
+    registered_of,
+    staged_of,
+    waits_of,
+)
 from snnc.compiler.plan import (
     ConstantField,
     DigitPlan,
@@ -157,7 +165,11 @@ class Layer:
         fields = self._constant_fields(membrane)
         # Of the same kind, as wide as the membranes that were chosen need them.
         constants = {choice.kind: choice for choice in self._constants(fields)}
-        staged = staged_of(membrane, words=facts.layout.words, in_turn=facts.in_turn, late=facts.device.late_block_ram)
+        late = facts.device.late_block_ram
+        staged = staged_of(membrane, words=facts.layout.words, in_turn=facts.in_turn, late=late)
+        registered = registered_of(
+            projections, pixels=facts.pixels is not None, staged=staged, late=late and self._kind.ADDS_ROWS
+        )
         kind: EngineKind = self._kind.record(facts, own)
         return EnginePlan(
             population=self._computed(),
@@ -168,11 +180,9 @@ class Layer:
             membrane_pass=membrane_pass_of(self._passes),
             constant_fields=fields,
             pipeline=pipeline_of(
-                projections,
-                staged=staged,
-                joins=facts.pixels is not None or len(projections) > 1,
-                further=self._kind.registers(facts),
+                projections, registered=registered, staged=staged, further=self._kind.registers(facts)
             ),
+            registered=registered,
             staged=staged,
             forwards=forwards_of(staged=staged, in_turn=facts.in_turn),
             waits=waits_of(

@@ -5,12 +5,12 @@ What they cost in cycles is ``docs/timing.md``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from snnc.compiler.plan import MemoryKind, MemoryPlan, ProjectionPlan
 
-__all__ = ["emission_of", "forwards_of", "pipeline_of", "queue_latency", "staged_of", "waits_of"]
+__all__ = ["emission_of", "forwards_of", "pipeline_of", "queue_latency", "registered_of", "staged_of", "waits_of"]
 
 STAGED_WORDS: Final = 3
 """Membrane words from which on one that is visited in turn can be read a cycle before it is added to."""
@@ -26,10 +26,16 @@ def staged_of(membrane: MemoryPlan, *, words: int, in_turn: bool, late: bool) ->
     return membrane.kind is MemoryKind.EBR and words >= STAGED_WORDS and (in_turn or late)
 
 
-def pipeline_of(projections: Iterable[ProjectionPlan], *, staged: bool, joins: bool, further: int) -> int:
+def registered_of(projections: Sequence[ProjectionPlan], *, pixels: bool, staged: bool, late: bool) -> bool:
+    """`EnginePlan.registered`; `late` says whether a row of weights may come out of block RAM too late to be added."""
+    row = projections[-1].weights.kind is MemoryKind.EBR
+    return pixels or len(projections) > 1 or (row and late and not staged)
+
+
+def pipeline_of(projections: Iterable[ProjectionPlan], *, registered: bool, staged: bool, further: int) -> int:
     """`EnginePlan.pipeline`; `further` are the registers that a kind of engine has beside these."""
     longest = max(1 + (projection.weights.banks > 1) for projection in projections)
-    return longest + joins + staged + further
+    return longest + registered + staged + further
 
 
 def forwards_of(*, staged: bool, in_turn: bool) -> bool:

@@ -42,9 +42,12 @@ class EnginePlan:
         The fields of a word of `constants`, the lowest first.
     pipeline
         Cycles from the issue of an operation to its execution (``docs/timing.md``): 1, plus 1 for a banked weight
-        memory's multiplexer, plus 1 for the digit shifter or the multiplier, plus 1 for a register in front of the
-        latter, plus 1 where several projections meet, plus 1 if `staged`, plus 1 for a register behind the choice of
-        what each column bank does.
+        memory's multiplexer, plus 1 if `registered`, plus 1 if `staged`, plus 1 for a register in front of the
+        multiplier, plus 1 for a register behind the choice of what each column bank does.
+    registered
+        A register holds what an operation adds: behind the digit shifter or the multiplier, behind the choice among
+        several projections' rows of weights, or behind a row that comes late out of block RAM and would go to the adder
+        at once.
     staged
         Membranes are read a cycle before they are added to: a register stands before the adder. It takes membranes in
         EBR of three words or more.
@@ -78,6 +81,7 @@ class EnginePlan:
     membrane_pass: int
     constant_fields: tuple[ConstantField, ...]
     pipeline: int
+    registered: bool
     staged: bool
     forwards: bool
     waits: bool

@@ -75,6 +75,8 @@ class EngineMemories(Protocol):
     """Whether spike words come out of a memory of the kind's own."""
     LOADS: bool
     """Whether its weights may be in memories that are filled after a reset."""
+    ADDS_ROWS: bool
+    """Whether a row of weights goes to the adder as it comes out of its memory (`rules.registered_of`)."""
 
     def takes(self, facts: LayerFacts) -> bool:
         """Whether it computes such a layer."""

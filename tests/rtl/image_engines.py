@@ -142,6 +142,7 @@ def engine_plan(case: Case) -> EnginePlan:
         membrane_pass=0,
         constant_fields=constant_fields_of(passes, initial=True),
         pipeline=2 + (weights.banks > 1) + case.multiplies,
+        registered=True,
         staged=False,
         forwards=False,
         waits=False,

@@ -126,6 +126,7 @@ def engine(
     leak_shift: int | None = None,
     floor: bool = False,
     column_banks: int = 1,
+    registered: bool = False,
     staged: bool = False,
     residual_bits: int = 12,
     membrane: MemoryKind = MemoryKind.EBR,
@@ -134,7 +135,7 @@ def engine(
     """A population; without `projections`, one that hears a single neuron."""
     projections = tuple(projections) or (dense(layout(1), target),)
     pipeline = 1 + max(projection.weights.banks > 1 for projection in projections)
-    pipeline += any(projection.digits is not None for projection in projections) + (len(projections) > 1)
+    registered |= any(projection.digits is not None for projection in projections) or len(projections) > 1
     in_bank = dataclasses.replace(target, columns=-(-target.columns // column_banks))
     depth = target.words if membrane is MemoryKind.REGISTERS else in_bank.depth
     in_block = membrane is MemoryKind.EBR
@@ -160,7 +161,8 @@ def engine(
         passes=passes,
         membrane_pass=membrane_pass_of(passes),
         constant_fields=fields,
-        pipeline=pipeline + staged + (column_banks > 1),
+        pipeline=pipeline + registered + staged + (column_banks > 1),
+        registered=registered,
         staged=staged,
         forwards=staged and not in_turn,
         waits=not staged and target.words > 1 and returns,

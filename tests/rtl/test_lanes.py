@@ -37,6 +37,10 @@ CASES: dict[str, EnginePlan] = {
     "two projections": engine(
         WORDS, (dense(SOURCE, WORDS, shift=1, weight_bits=3, name="side"), dense(SOURCE, WORDS)), membrane=REGISTERS
     ),
+    "registered": engine(WORDS, (dense(SOURCE, WORDS, shift=1),), membrane=REGISTERS, registered=True),
+    "registered readout": engine(
+        WORDS, (dense(SOURCE, WORDS, banks=3),), readout=True, membrane=REGISTERS, registered=True
+    ),
     "pixels": engine(WORDS, (dense(SOURCE, WORDS, value_bits=3),), membrane=REGISTERS),
     "pixels in block": engine(WORDS, (dense(SOURCE, WORDS, value_bits=4, current=EBR, shift=1),), residual_bits=16),
     "pixels, staged": engine(LONG, (dense(SOURCE, LONG, value_bits=2, current=EBR),), staged=True, leak_shift=2),

@@ -73,6 +73,7 @@ def make_plan(
                 membrane_pass=0,
                 constant_fields=constant_fields_of(passes, initial=False),
                 pipeline=pipelines[index] if pipelines else 1,
+                registered=False,
                 staged=False,
                 forwards=False,
                 waits=False,

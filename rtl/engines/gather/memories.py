@@ -10,10 +10,11 @@ from snnc.compiler.plan import MemoryPlan
 from snnc.rtl.engines.gather.plan import GatherKind
 from snnc.rtl.engines.memories import Choices, LayerFacts
 
-__all__ = ["LOADS", "REPLAYS", "membrane", "own", "record", "registers", "takes"]
+__all__ = ["ADDS_ROWS", "LOADS", "REPLAYS", "membrane", "own", "record", "registers", "takes"]
 
 REPLAYS: Final = True
 LOADS: Final = True
+ADDS_ROWS: Final = False  # its registers hold what is read
 
 
 def takes(facts: LayerFacts) -> bool:

@@ -11,10 +11,11 @@ from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.engines.memories import Choices, LayerFacts
 from snnc.rtl.walkers.image.plan import ImageWalk
 
-__all__ = ["LOADS", "REPLAYS", "membrane", "own", "record", "registers", "takes"]
+__all__ = ["ADDS_ROWS", "LOADS", "REPLAYS", "membrane", "own", "record", "registers", "takes"]
 
 REPLAYS: Final = True
 LOADS: Final = False  # it has no port to load its weights through; they are few
+ADDS_ROWS: Final = False  # they are multiplied
 
 
 def takes(facts: LayerFacts) -> bool:

@@ -11,10 +11,11 @@ from snnc.rtl.engines.memories import Choices, LayerFacts
 from snnc.rtl.engines.pixel_list.plan import PixelListKind, list_width, spikes_depth
 from snnc.rtl.walkers.dense.plan import DenseWalk
 
-__all__ = ["LOADS", "REPLAYS", "membrane", "own", "record", "registers", "takes"]
+__all__ = ["ADDS_ROWS", "LOADS", "REPLAYS", "membrane", "own", "record", "registers", "takes"]
 
 REPLAYS: Final = True
 LOADS: Final = True
+ADDS_ROWS: Final = False  # they are multiplied
 
 
 def takes(facts: LayerFacts) -> bool:

@@ -10,10 +10,11 @@ from snnc.compiler.plan import MemoryPlan
 from snnc.rtl.engines.memories import Choices, LayerFacts
 from snnc.rtl.engines.scatter.plan import ScatterKind
 
-__all__ = ["LOADS", "REPLAYS", "membrane", "own", "record", "registers", "takes"]
+__all__ = ["ADDS_ROWS", "LOADS", "REPLAYS", "membrane", "own", "record", "registers", "takes"]
 
 REPLAYS: Final = False
 LOADS: Final = True
+ADDS_ROWS: Final = True
 
 
 def takes(facts: LayerFacts) -> bool:

@@ -162,6 +162,29 @@ def test_what_fills_the_block_ram_leaves_logic_for_the_rest():
     assert total_cells(plan) < 5280
 
 
+@pytest.mark.parametrize(
+    ("target", "device", "registered"),
+    [
+        ("ecp5", "25k", True),
+        ("gowin", "gw2ar-18c", True),
+        ("gowin", "gw1nr-9c", False),
+        ("ice40", "up5k", False),
+        ("gatemate", "ccgm1a1", False),
+    ],
+)
+def test_rows_that_come_late_out_of_block_ram_pass_a_register(target, device, registered):
+    hidden, readout = random_design((64, 32, 10), target=target, device=device, lanes=(16, 10)).complete_plan.engines
+    for engine in (hidden, readout):
+        assert engine.projections[0].weights.kind is MemoryKind.EBR
+        assert engine.membrane.kind is MemoryKind.REGISTERS
+        assert engine.registered == registered
+        assert engine.pipeline == 1 + registered
+    deep = random_design((64, 128, 10), target=target, device=device, lanes=(16, 10)).complete_plan.engines[0]
+    assert deep.membrane.kind is MemoryKind.EBR
+    assert deep.staged  # its adder has a register in front already
+    assert not deep.registered
+
+
 def test_roomy_networks_use_block_ram():
     hidden, readout = random_design((64, 32, 10)).complete_plan.engines
     assert hidden.projections[0].weights.kind is readout.projections[0].weights.kind is MemoryKind.EBR
