@@ -27,7 +27,7 @@ class Replay(wiring.Component):
     source
         The layer whose spikes they are.
     projection
-        That hears them, with a spike map; perhaps with a register behind its memory.
+        That hears them, with a spike map; perhaps with registers behind its memory.
     attempts
         Samples are computed in attempts: those that are asked for their answer end with `Marker.ANSWER`.
 
@@ -42,7 +42,7 @@ class Replay(wiring.Component):
 
     def __init__(self, source: EnginePlan, projection: ProjectionPlan, *, attempts: bool = False) -> None:
         self._source = source.layout
-        self._late = projection.queue.registered
+        self._registers = projection.queue.registers
         self._attempts = attempts
         super().__init__(
             {
@@ -57,7 +57,7 @@ class Replay(wiring.Component):
         m.submodules.words = words = WordCounter(layout)
         step = Signal.like(port.last_step)
         tag = data.StructLayout({"word": layout.address_bits, "marker": Marker})
-        m.submodules.reader = reader = MapReader(len(port.address), layout.lanes, tag, late=self._late)
+        m.submodules.reader = reader = MapReader(len(port.address), layout.lanes, tag, registers=self._registers)
         given, read = reader.i.payload, reader.o.payload
         group, column, row = position_fields(words.address, layout)
         moves, last, complete, ends_row = Signal(), Signal(), Signal(), Signal()
@@ -77,6 +77,7 @@ class Replay(wiring.Component):
             port.address.eq(reader.address),
             port.reads.eq(reader.reads),
             reader.data.eq(port.data),
+            *([port.moves.eq(reader.moves)] if self._registers > 1 else []),
         ]
         with m.If(moves & words.last):
             m.d.sync += step.eq(Mux(last, 0, step + 1))

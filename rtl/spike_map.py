@@ -25,8 +25,10 @@ class MapPort(wiring.Signature):
         ``{step, word}``.
     reads : Out(1)
         Read there.
+    moves : Out(1)
+        What was read goes to a register in front of the choice of a bank (only where the map has two registers).
     data : In(lanes)
-        The spike word that was read last, before this cycle.
+        The spike word that was read last, before this cycle; with `moves`, the one that moved last.
     rows : In(range(source rows + 1))
         Rows that are complete, in all steps of the sample; they are complete in order.
     last_step : In(range(steps))
@@ -45,6 +47,7 @@ class MapPort(wiring.Signature):
             {
                 "address": Out(map_address_bits(projection)),
                 "reads": Out(1),
+                **({"moves": Out(1)} if projection.queue.registers > 1 else {}),
                 "data": In(source.lanes),
                 "rows": In(range(source.rows + 1)),
                 "last_step": In(unsigned_bits(steps - 1)),
@@ -60,6 +63,7 @@ class Reading(Protocol):
     signature: MapPort
     address: Value
     reads: Value
+    moves: Value
     data: Value
     rows: Value
     last_step: Value
@@ -111,6 +115,7 @@ class SpikeMap(wiring.Component):
         self._source = source.layout
         self._units = source.units
         self._depth = projection.queue.depth
+        self._holds_banks = projection.queue.registers > 1
         write = stream.Signature(map_write(source, projection.queue.steps, attempts=self._told), always_ready=True)
         super().__init__(
             {
@@ -199,7 +204,13 @@ class SpikeMap(wiring.Component):
         bank = Signal((len(banks) - 1).bit_length(), name=f"bank{reader}", reset_less=True)
         with m.If(port.reads):
             m.d.sync += bank.eq(column + row)
-        return Array(banks)[bank]
+        if not self._holds_banks:
+            return Array(banks)[bank]
+        held = [Signal.like(word, name=f"held{reader}_{k}", reset_less=True) for k, word in enumerate(banks)]
+        held_bank = Signal.like(bank, name=f"held_bank{reader}", reset_less=True)
+        with m.If(port.moves):
+            m.d.sync += [held_bank.eq(bank), *(register.eq(word) for register, word in zip(held, banks, strict=True))]
+        return Array(held)[held_bank]
 
     def _in_bank(self, address: Value) -> Value:
         """An address without the low bits of the column, which say with the row's which bank it is."""
@@ -216,8 +227,8 @@ class MapReader(wiring.Component):
         Of the memory.
     tag
         What goes along with a word: the shape of the payloads' further field.
-    late
-        A register behind the memory: words are offered a cycle later.
+    registers
+        Behind the memory, 0 to 2: words are offered so many cycles later. The first of two is the map's.
 
     Members
     -------
@@ -226,24 +237,28 @@ class MapReader(wiring.Component):
     address : Out(address_bits)
         To the memory, which is read where `reads` is 1;
     reads : Out(1)
+    moves : Out(1)
+        What was read goes to the first of two registers (only where there are two).
     data : In(lanes)
-        what it held there, from the cycle after on.
+        What the memory held there, from the cycle after on; or that register.
     """
 
     i: stream.Interface
     o: stream.Interface
     address: Signal
     reads: Signal
+    moves: Signal
     data: Signal
 
-    def __init__(self, address_bits: int, lanes: int, tag: ShapeLike, *, late: bool) -> None:
-        self._late = late
+    def __init__(self, address_bits: int, lanes: int, tag: ShapeLike, *, registers: int = 0) -> None:
+        self._registers = registers
         super().__init__(
             {
                 "i": In(stream.Signature(StructLayout({"address": address_bits, "tag": tag}))),
                 "o": Out(stream.Signature(StructLayout({"mask": lanes, "tag": tag}))),
                 "address": Out(address_bits),
                 "reads": Out(1),
+                **({"moves": Out(1)} if registers > 1 else {}),
                 "data": In(lanes),
             }
         )
@@ -257,7 +272,13 @@ class MapReader(wiring.Component):
         m.d.comb += [self.i.ready.eq(~read | leaves), self.address.eq(given.address), self.reads.eq(self.i.ready)]
         with m.If(self.i.ready):
             m.d.sync += [read.eq(self.i.valid), tag.eq(given.tag)]
-        if not self._late:
+        if self._registers > 1:
+            held, held_tag, moves = Signal(), Signal.like(tag, reset_less=True), Signal()
+            m.d.comb += [leaves.eq(~held | moves), self.moves.eq(leaves)]
+            with m.If(leaves):
+                m.d.sync += [held.eq(read), held_tag.eq(tag)]
+            read, tag, leaves = held, held_tag, moves
+        if not self._registers:
             m.d.comb += [self.o.valid.eq(read), out.mask.eq(self.data), out.tag.eq(tag), leaves.eq(self.o.ready)]
             return m
         valid, word, its_tag = Signal(), Signal.like(self.data, reset_less=True), Signal.like(tag, reset_less=True)

@@ -48,9 +48,6 @@ _NAME_LETTERS: Final = 64
 MARGIN: Final = 1.1
 """What the routed design must reach, in terms of the clock that the top runs at."""
 
-_RESERVE: Final = 0.95
-"""Of what was reached at another clock is counted on."""
-
 _TRIES: Final = 3
 """At faster clocks than the oscillator's."""
 
@@ -95,9 +92,10 @@ def choose_clock(
     _check_clock(board, clock, placed)
     if wanted is not None:
         return clock, placed
+    reserve = load_target(board.target).reserve
     tried, reached = clock, placed.fmax or 0.0
     for _ in range(_TRIES):
-        limit = reached * 1e6 / MARGIN * _RESERVE
+        limit = reached * 1e6 / MARGIN * reserve
         faster = fastest_clock(board, chip, limit if tried is clock else min(limit, tried.hz - 1))
         if faster is None or faster.hz < clock.hz * _WORTHWHILE:
             break

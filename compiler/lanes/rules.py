@@ -10,15 +10,29 @@ from typing import Final
 
 from snnc.compiler.plan import MemoryKind, MemoryPlan, ProjectionPlan
 
-__all__ = ["emission_of", "forwards_of", "pipeline_of", "queue_latency", "registered_of", "staged_of", "waits_of"]
+__all__ = [
+    "emission_of",
+    "forwards_of",
+    "map_registers",
+    "pipeline_of",
+    "queue_latency",
+    "registered_of",
+    "staged_of",
+    "waits_of",
+]
 
 STAGED_WORDS: Final = 3
 """Membrane words from which on one that is visited in turn can be read a cycle before it is added to."""
 
 
-def queue_latency(memory: MemoryPlan | None, *, registered: bool = False) -> int:
-    """`QueuePlan.latency`; `registered` says whether a register stands behind the memory."""
-    return 1 if memory is None else 2 + registered
+def queue_latency(memory: MemoryPlan | None, *, registers: int = 0) -> int:
+    """`QueuePlan.latency`; `registers` stand behind the memory."""
+    return 1 if memory is None else 2 + registers
+
+
+def map_registers(banks: int, *, late: bool) -> int:
+    """`QueuePlan.registers` of a spike map of so many banks: what comes late is held before a bank is chosen."""
+    return late * (1 + (banks > 1))
 
 
 def staged_of(membrane: MemoryPlan, *, words: int, in_turn: bool, late: bool) -> bool:

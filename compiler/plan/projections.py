@@ -28,8 +28,8 @@ class QueuePlan:
     depth
         Entries.
     latency
-        Cycles from the entry of a word until it can leave: 1 from flip-flops, 2 from block RAM, 3 where a
-        register stands behind it, which only a spike map has.
+        Cycles from the entry of a word until it can leave: 1 from flip-flops, 2 from block RAM, and 1 for each of
+        `registers`.
     memory
         Where they are: block RAM, or flip-flops where it is None.
     steps
@@ -44,14 +44,16 @@ class QueuePlan:
     steps: int | None = None
 
     @property
-    def registered(self) -> bool:
-        """Whether a register stands behind the memory."""
-        return self.latency > 2
+    def registers(self) -> int:
+        """Behind the memory, of a spike map alone: one, or one in front of the choice of a bank and one behind it."""
+        return max(0, self.latency - 2)
 
     def faults(self) -> Iterator[Fault]:
         yield from at_least(self, 1, "depth", "latency")
-        if self.registered and self.steps is None:
+        if self.registers and self.steps is None:
             yield Fault("latency", "is that of a memory with a register, which only a spike map has")
+        if self.registers > 2:
+            yield Fault("latency", "is that of more than the two registers that a spike map may have")
         if self.memory is not None and self.memory.depth != self.depth:
             yield Fault("memory.depth", f"is {self.memory.depth}, but the queue holds {self.depth} entries")
         yield from at_least(self, 1, "steps")

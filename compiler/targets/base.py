@@ -210,6 +210,8 @@ class Target(ABC):
         How the name of a file of pin constraints ends.
     pll_cells, pll_models
         Names of the family's PLLs that `plls` knows, and Verilog of them in the time of a simulation.
+    reserve
+        Of the clock that one placement reaches, how much another one is counted on to reach.
 
     Every method writes its files beside their final place and renames them when the tool has succeeded: a failed run
     never replaces the result of a good one. Logs are kept in either case.
@@ -221,6 +223,7 @@ class Target(ABC):
     pins_suffix: str
     pll_cells: Sequence[str] = ()
     pll_models: Sequence[Path] = ()
+    reserve: float = 0.95
 
     @property
     @abstractmethod

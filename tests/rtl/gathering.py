@@ -16,9 +16,18 @@ __all__ = ["gathering"]
 
 
 def gathering(
-    source: LayoutPlan, target: LayoutPlan, *, steps: int = 2, late: bool = False, neuron: dict[str, Any], **kernel: Any
+    source: LayoutPlan,
+    target: LayoutPlan,
+    *,
+    steps: int = 2,
+    registers: int = 0,
+    neuron: dict[str, Any],
+    **kernel: Any,
 ) -> EnginePlan:
-    """A layer that gathers the spikes of `source`; `kernel` as `tests.rtl.plans.convolution` takes it."""
+    """A layer that gathers the spikes of `source`; `kernel` as `tests.rtl.plans.convolution` takes it.
+
+    So many `registers` stand behind the spike map.
+    """
     scattered = convolution(source, target, **kernel)
     found = scattered.walk.kernel  # type: ignore[attr-defined]
     assert isinstance(found, KernelPlan)
@@ -26,7 +35,7 @@ def gathering(
     projection = dataclasses.replace(
         scattered,
         walk=GatherWalk(row_stride=target.groups, kernel=found),
-        queue=QueuePlan(depth=depth, latency=2 + late, memory=memory("map", source.lanes, depth), steps=steps),
+        queue=QueuePlan(depth=depth, latency=2 + registers, memory=memory("map", source.lanes, depth), steps=steps),
     )
     plan = engine(target, [projection], membrane=MemoryKind.REGISTERS, **neuron)
     fields = constant_fields_of(plan.passes, initial=True)
@@ -34,11 +43,11 @@ def gathering(
     width = len(fields) * target.lanes * plan.residual_bits
     return dataclasses.replace(
         plan,
-        kind=GatherKind(steps=steps, late=late),
+        kind=GatherKind(steps=steps, late=False),
         constant_fields=fields,
         constants=dataclasses.replace(plan.constants, width=width),
         membrane=dataclasses.replace(plan.membrane, depth=1, bank_depth=1),
-        pipeline=2 + late,
+        pipeline=2,
         emission=1,
         waits=False,
     )

@@ -17,10 +17,10 @@ from tests.rtl.plans import engine, layout
 @pytest.mark.parametrize("density", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize(("gap", "stall"), PACES)
 @pytest.mark.parametrize("attempts", [False, True])
-@pytest.mark.parametrize("late", [False, True])
-def test_words_leave_step_after_step(density: float, gap: float, stall: float, attempts: bool, late: bool) -> None:
+@pytest.mark.parametrize("registers", [0, 1, 2])
+def test_words_leave_step_after_step(density: float, gap: float, stall: float, attempts: bool, registers: int) -> None:
     source = layout(5, rows=3, columns=2, lanes=2)
-    plan = gathering(source, layout(2, 3, 2, lanes=2), steps=3, late=late, size=(1, 1), neuron={})
+    plan = gathering(source, layout(2, 3, 2, lanes=2), steps=3, registers=registers, size=(1, 1), neuron={})
     unit = Replay(engine(source), plan.main, attempts=attempts)
     generator = random.Random(f"{density} {gap} {stall}")
     words = [source.address(y, x, k) for y in range(3) for x in range(2) for k in range(3)]
@@ -47,7 +47,7 @@ def test_words_leave_step_after_step(density: float, gap: float, stall: float, a
                 if held[t, word] or word == words[-1]
             ]
             got: list[tuple[int, int, int]] = []
-            rows, address, released, cycle = 0, 0, 0, 0
+            rows, address, held_data, released, cycle = 0, 0, 0, 0, 0
             ctx.set(unit.port.last_step, steps - 1)
             if attempts:
                 ctx.set(unit.port.asks, asked)
@@ -57,9 +57,12 @@ def test_words_leave_step_after_step(density: float, gap: float, stall: float, a
                 step, word = divmod(address, 1 << source.word_bits)
                 # What is not complete yet is noise.
                 known = (step, word) in held and rows_of[words.index(word)] < rows
-                ctx.set(unit.port.data, held[step, word] if known else generator.randrange(4))
+                read = held[step, word] if known else generator.randrange(4)
+                ctx.set(unit.port.data, held_data if registers > 1 else read)
                 ready = next(takes)
                 ctx.set(unit.o.ready, ready)
+                if registers > 1 and ctx.get(unit.port.moves):
+                    held_data = read
                 if ctx.get(unit.port.reads):
                     address = ctx.get(unit.port.address)
                 released += ctx.get(unit.port.release)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -23,11 +23,13 @@ from tests.rtl.plans import engine, layout, memory
 from tests.rtl.streams import exchange
 
 
-def spike_map(source: LayoutPlan, *, writers: int = 1, readers: int = 1) -> SpikeMap:
+def spike_map(source: LayoutPlan, *, writers: int = 1, readers: int = 1, registers: int = 0) -> SpikeMap:
     """Of 3 steps."""
     plan = gathering(source, layout(2, source.rows, source.columns, lanes=2), steps=3, size=(1, 1), neuron={})
     depth = map_depth(source.in_banks(writers), 3)
-    queue = dataclasses.replace(plan.main.queue, depth=depth, memory=memory("map", source.lanes, depth))
+    queue = dataclasses.replace(
+        plan.main.queue, depth=depth, latency=2 + registers, memory=memory("map", source.lanes, depth)
+    )
     sender = dataclasses.replace(engine(source), kind=plan.kind, column_banks=writers)
     return SpikeMap(sender, dataclasses.replace(plan.main, queue=queue), readers)
 
@@ -130,13 +132,15 @@ def test_another_map_is_told_which_attempts_are_asked() -> None:
     simulate(unit, process)
 
 
-@pytest.mark.parametrize(("writers", "readers"), [(1, 2), (2, 1), (4, 2), (2, 4)])
+@pytest.mark.parametrize(
+    ("writers", "readers", "registers"), [(1, 2, 1), (2, 1, 0), (4, 2, 0), (2, 4, 1), (2, 1, 2), (4, 2, 2)]
+)
 def test_each_unit_has_a_bank_and_each_reader_all_of_them(
-    writers: int, readers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    writers: int, readers: int, registers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     simulate_memories(monkeypatch, tmp_path, "snnc.rtl.memories")
     source = layout(5, rows=4, columns=6, lanes=2)
-    unit = spike_map(source, writers=writers, readers=readers)
+    unit = spike_map(source, writers=writers, readers=readers, registers=registers)
     generator = random.Random(f"{writers} {readers}")
 
     async def process(ctx: Any) -> None:
@@ -174,10 +178,16 @@ def test_each_unit_has_a_bank_and_each_reader_all_of_them(
                         ctx.set(other.reads, 1)
                     ctx.set(port.address, address)
                     await ctx.tick()
+                    if registers > 1:
+                        # It is held before another one is read.
+                        ctx.set(port.address, generator.randrange(1 << len(port.address)))
+                        ctx.set(port.moves, 1)
+                        await ctx.tick()
+                        ctx.set(port.moves, 0)
                     assert ctx.get(port.data) == mask
                     # What is not read anew stays.
                     ctx.set(port.address, generator.randrange(1 << len(port.address)))
-                    ctx.set(port.reads, 0)
+                    ctx.set(port.reads, registers > 1)
                     await ctx.tick()
                     assert ctx.get(port.data) == mask
                 ctx.set(port.release, 1)
@@ -195,8 +205,9 @@ def test_each_unit_has_a_bank_and_each_reader_all_of_them(
 class _Read(wiring.Component):
     """A reader in front of a memory whose words are their addresses, complemented."""
 
-    def __init__(self, *, late: bool) -> None:
-        self.reader = MapReader(4, 4, 4, late=late)
+    def __init__(self, *, registers: int) -> None:
+        self._held = registers > 1
+        self.reader = MapReader(4, 4, 4, registers=registers)
         super().__init__({"i": In(self.reader.i.signature.flip()), "o": Out(self.reader.o.signature)})
 
     def elaborate(self, platform: object) -> Module:
@@ -204,21 +215,27 @@ class _Read(wiring.Component):
         m.submodules.reader = reader = self.reader
         connect(m, flipped(self.i), reader.i)  # type: ignore[attr-defined]
         connect(m, reader.o, flipped(self.o))  # type: ignore[attr-defined]
+        read = Signal.like(reader.data)
         with m.If(reader.reads):
-            m.d.sync += reader.data.eq(~reader.address)
+            m.d.sync += read.eq(~reader.address)
+        if self._held:
+            with m.If(reader.moves):
+                m.d.sync += reader.data.eq(read)
+        else:
+            m.d.comb += reader.data.eq(read)
         return m
 
 
-@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("registers", [0, 1, 2])
 @pytest.mark.parametrize(("gap", "stall"), PACES)
-def test_a_word_is_read_for_every_address(gap: float, stall: float, late: bool) -> None:
+def test_a_word_is_read_for_every_address(gap: float, stall: float, registers: int) -> None:
     generator = random.Random(2)
     inputs = [{"address": generator.randrange(16), "tag": generator.randrange(16)} for _ in range(200)]
-    unit = _Read(late=late)
+    unit = _Read(registers=registers)
     got, taken, left = exchange(unit, inputs, len(inputs), gap=gap, stall=stall)
     for given, found in zip(inputs, got, strict=True):
         assert found["mask"] == ~given["address"] & 15
         assert found["tag"] == given["tag"]
     if not gap and not stall:
-        assert left == [cycle + 1 + late for cycle in taken]
+        assert left == [cycle + 1 + registers for cycle in taken]
         assert taken == list(range(200))

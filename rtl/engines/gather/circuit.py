@@ -168,7 +168,7 @@ class GatherUnit(wiring.Component):
         plan, walker, port = self._plan, self._walker, self.map0
         serialiser = place(m, platform, "serialiser", f"{plan.name}_serialiser", lambda: TapSerialiser(plan, plan.main))
         tag = data.StructLayout({"base": len(serialiser.row), "begins": 1, "ends": 1, "last": 1})
-        reader = MapReader(len(port.address), len(port.data), tag, late=self._kind.late)
+        reader = MapReader(len(port.address), len(port.data), tag, registers=plan.main.queue.registers)
         m.submodules.reader = reader
         tap, read, word = walker.o.payload, reader.o.payload, serialiser.i.payload
         m.d.comb += [
@@ -178,6 +178,7 @@ class GatherUnit(wiring.Component):
             port.address.eq(reader.address),
             port.reads.eq(reader.reads),
             reader.data.eq(port.data),
+            *([port.moves.eq(reader.moves)] if plan.main.queue.registers > 1 else []),
             reader.i.valid.eq(walker.o.valid),
             walker.o.ready.eq(reader.i.ready),
             reader.i.payload.address.eq(tap.address),

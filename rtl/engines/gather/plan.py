@@ -24,7 +24,7 @@ class GatherKind(EngineKind):
     steps
         ``T_max``: those of the spike maps before and behind it.
     late
-        Whether registers stand behind its block RAMs: the spike map's and the weights'.
+        Whether a register stands behind the block RAM of its weights.
     """
 
     kind: ClassVar[str] = "gather"

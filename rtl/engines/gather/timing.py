@@ -83,15 +83,16 @@ class Timing:
         return read
 
 
-_FETCHED, _READ, _HELD, _WORD, _DONE = range(5)
-"""The cycles in which the last tap moved on: out of the position, the map's data, the register behind them, and the
-word; and that in which the byte was done."""
-
 _NEVER: Final = -(1 << 60)
 """That a time does not follow from another one."""
 
 _AT_ONCE: Final = 1 << 14
 """Words times samples that are followed together: some megabytes."""
+
+
+def _stages(engine: EnginePlan) -> int:
+    """From the position to the word: the map, and the registers behind it."""
+    return 1 + engine.main.queue.registers
 
 
 class _Unit:
@@ -104,7 +105,9 @@ class _Unit:
         self.operations = nothing
         self.first = nothing - 1
         self._begun = False
-        self._free = np.stack([nothing - 1, *[nothing] * 4])
+        # When the last tap moved on: out of the position, the map and each register behind it, and the word; and when
+        # the byte was done.
+        self._free = np.stack([nothing - 1, *[nothing] * (_stages(engine) + 2)])
 
     def gather(
         self,
@@ -126,11 +129,10 @@ class _Unit:
         for number in layout.words_of(unit, engine.units):
             y, x = divmod(number // layout.groups, layout.columns)
             way = ways[y, x]
-            offered = np.maximum(np.maximum(self._free[_FETCHED] + 1, rows[needed[y]]), allowed) + 1
+            offered = np.maximum(np.maximum(self.fetched + 1, rows[needed[y]]), allowed) + 1
             allowed = 0
-            found = way.after(np.stack([offered, *self._free[_READ:]]))
-            self._free = found[: _DONE + 1]
-            done = found[_DONE + 1 :]
+            found = way.after(np.stack([offered, *self._free[1:]]))
+            self._free, done = np.split(found, [len(self._free)])
             self.operations = self.operations + way.cycles.sum(axis=0)
             if record is not None:
                 for cycles, last in zip(way.cycles, done, strict=True):
@@ -143,13 +145,13 @@ class _Unit:
     @property
     def fetched(self) -> IntArray:
         """When the last tap moved on from the position."""
-        moved: IntArray = self._free[_FETCHED]
+        moved: IntArray = self._free[0]
         return moved
 
     @property
     def done(self) -> IntArray:
         """When the byte was done."""
-        byte: IntArray = self._free[_DONE]
+        byte: IntArray = self._free[-1]
         return byte
 
 
@@ -160,9 +162,9 @@ class _Way:
     Attributes
     ----------
     added
-        Cycles from each of five times to others, ``(times, 5, batch)``. From: when its first tap is offered, and when
-        the stages of `_Unit` behind the position became free. To: when all of them are, after the word; and when the
-        taps are done that `cycles` and `ends` speak of.
+        Cycles from some times to others, ``(times, stages, batch)``. From: when its first tap is offered, and when the
+        stages of `_Unit` behind the position became free. To: when all of them are, after the word; and when the taps
+        are done that `cycles` and `ends` speak of.
     cycles
         Operations of these taps and of those before them that are not among them, ``(taps, batch)``.
     ends
@@ -174,7 +176,7 @@ class _Way:
     ends: slice
 
     def after(self, before: IntArray) -> IntArray:
-        """The times that follow, ``(times, batch)``, from the five that were before, ``(5, batch)``."""
+        """The times that follow, ``(times, batch)``, from those that were before, ``(stages, batch)``."""
         found: IntArray = (self.added + before).max(axis=1)
         return found
 
@@ -204,12 +206,11 @@ def _followed(
     engine: EnginePlan, seen: Sequence[IntArray], spikes: tuple[IntArray, IntArray], *, every_tap: bool
 ) -> Iterator[_Way]:
     """Of words that see as many rows and columns of the source, ``(word, row)`` and ``(word, column)``."""
-    assert isinstance(engine.kind, GatherKind)
-    (events, final_byte), passes, late = spikes, len(engine.passes), engine.kind.late
-    shape = len(seen[0]), events.shape[-1]
-    # Each time is what is added to five others, in the last axis.
-    offered, read, held, word_done, done = np.broadcast_to(
-        np.where(np.eye(5, dtype=np.bool_), 0, _NEVER)[:, None, None], (5, *shape, 5)
+    (events, final_byte), passes = spikes, len(engine.passes)
+    shape, times_before = (len(seen[0]), events.shape[-1]), _stages(engine) + 3
+    # Each time is what is added to those before, in the last axis.
+    offered, *held, word_done, done = np.broadcast_to(
+        np.where(np.eye(times_before, dtype=np.bool_), 0, _NEVER)[:, None, None], (times_before, *shape, times_before)
     )
     taps = list(itertools.product(range(seen[0].shape[1]), range(seen[1].shape[1]), range(events.shape[3])))
     times, operations, waiting = [], [], np.zeros(shape, dtype=np.int64)
@@ -218,28 +219,25 @@ def _followed(
             begins, ends = t == 0 and at == 0, at == len(taps) - 1
             tap = t, seen[0][:, row], seen[1][:, column], group
             found, final = events[tap], final_byte[tap]
-            fetched = np.maximum(offered, read)
+            moved = fetched = np.maximum(offered, held[0])
             offered = fetched + 1
-            if late:
-                read = np.maximum(fetched + 1, held)
-                held = np.maximum(read + 1, word_done)
-            else:
-                read = held = np.maximum(fetched + 1, word_done)
+            for stage, ahead in enumerate([*held[1:], word_done]):
+                held[stage] = moved = np.maximum(moved + 1, ahead)
             cycles = found + (begins + passes * ends)
-            then = np.maximum(held + 1, done) + cycles[..., None]
+            then = np.maximum(moved + 1, done) + cycles[..., None]
             if begins or ends:
                 done = then
                 word_done = done - (passes if ends else np.where(found > 0, final, 1)[..., None])
             else:
                 has_some = (found > 0)[..., None]
                 done = np.where(has_some, then, done)
-                word_done = np.where(has_some, done - final[..., None], held + 1)
+                word_done = np.where(has_some, done - final[..., None], moved + 1)
             waiting = waiting + cycles
             if every_tap or begins or ends:
                 times.append(done)
                 operations.append(waiting)
                 waiting = np.zeros_like(waiting)
-    added = np.stack([fetched, read, held, word_done, done, *times])
+    added = np.stack([fetched, *held, word_done, done, *times])
     cycles_of = np.stack(operations)
     step = len(taps) if every_tap else 1
     # A step of a single tap is the word's first tap and the step's last one.

@@ -141,29 +141,26 @@ class Replay:
     """
 
     def __init__(self, layout: LayoutPlan, counts: IntArray, consumer: Walker) -> None:
-        self._registered = consumer.projection.queue.registered
         self._row = layout.columns * layout.groups
         self._counts = counts
         self._consumer = consumer
         self._begun = 0  # steps of attempts before this one
-        self._free: Any = 0  # when the memory can be read again
-        self._left: Any = 0  # when what was read last entered the queue, or was left out
+        # When what was read last left the memory and each register behind it, for the queue or to be left out.
+        self._left: list[Any] = [0] * (1 + consumer.projection.queue.registers)
         self._taken: tuple[Any, Any] = (-1, -1)  # when the last two that entered it were taken out of it
 
     def read(self, rows: Sequence[IntArray], steps: int) -> IntArray:
         """Read a word a cycle, unless two that have spikes or a marker wait for the serialiser."""
-        free, left = (at + np.zeros_like(rows[0]) for at in (self._free, self._left))
+        left = [at + np.zeros_like(rows[0]) for at in self._left]
         for t, counts in enumerate(self._counts[:steps], start=self._begun):
             for word, events in enumerate(counts):
-                read = np.maximum(free, rows[word // self._row] + 1)
+                moved = read = np.maximum(left[0], rows[word // self._row] + 1)
                 room, newest = self._taken
-                if self._registered:
-                    free = np.maximum(read + 1, left)
-                    left = np.maximum(free, room) + 1
-                else:
-                    free = left = np.maximum(read, room) + 1
+                for stage, ahead in enumerate(left[1:]):
+                    left[stage] = moved = np.maximum(moved + 1, ahead)
+                left[-1] = np.maximum(moved, room) + 1
                 present = events > 0 if word < len(counts) - 1 else None
-                entered = left + 1 - self._consumer.queueing
+                entered = left[-1] + 1 - self._consumer.queueing
                 taken = self._consumer.accept(
                     Word(step=t, number=word, entered=entered, events=events, present=present)
                 )
@@ -171,6 +168,7 @@ class Replay:
                     self._taken = newest, taken
                 else:
                     self._taken = np.where(present, newest, room), np.where(present, taken, newest)
-        self._left, self._free, self._begun = left, np.maximum(free, read + 2), self._begun + steps
+        left[0] = np.maximum(left[0], read + 2)
+        self._left, self._begun = left, self._begun + steps
         finished: IntArray = read
         return finished

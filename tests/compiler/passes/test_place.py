@@ -21,6 +21,7 @@ from snnc.compiler.lanes.search import could_fit
 from snnc.compiler.passes.bound import bound
 from snnc.compiler.passes.place import place
 from snnc.compiler.passes.schedule import schedule
+from snnc.compiler.pipeline import passes_before, run_passes
 from snnc.compiler.plan import MemoryKind, plan_from_json, plan_to_json
 from snnc.compiler.targets import TARGETS, find_device, load_target
 from tests.compiler.networks import design_of, random_design
@@ -183,6 +184,18 @@ def test_rows_that_come_late_out_of_block_ram_pass_a_register(target, device, re
     assert deep.membrane.kind is MemoryKind.EBR
     assert deep.staged  # its adder has a register in front already
     assert not deep.registered
+
+
+@pytest.mark.parametrize(("device", "late"), [("85k", True), ("hx8k", False)])
+def test_a_spike_map_that_comes_late_has_a_register_and_one_of_banks_another(device, late):
+    network = RandomNetwork(architecture="1x8x8-4c3-4c3-4c3-10", encoding=Encoding.DIRECT)
+    options = Options(engines=Engines.GATHER, lanes=(4, 4, 4, 10), column_banks=(2, 1, 1, 1))
+    target = "ecp5" if late else "ice40"
+    design = design_of(random_graph(network), target=target, device=device, options=options)
+    engines = run_passes(design, passes_before("emit")).complete_plan.engines
+    maps = [engine.main.queue for engine in engines if engine.main.queue.steps is not None]
+    assert [queue.registers for queue in maps] == ([2, 1, 1] if late else [0, 0, 0])
+    assert [queue.latency for queue in maps] == ([4, 3, 3] if late else [2, 2, 2])
 
 
 def test_roomy_networks_use_block_ram():
