@@ -49,7 +49,7 @@ def main(kills: int, seed: int) -> int:
         print(f"{kept(whole)} results in {took:.1f} s")
         for _ in range(kills):
             # Starting takes some of it, so that the last ones still find work to stop.
-            moment = generator.uniform(0.02, 0.2) * took
+            moment = generator.uniform(0.02, 0.12) * took
             process = subprocess.Popen(command(part), stdout=subprocess.DEVNULL, start_new_session=True)
             try:
                 process.wait(moment)
