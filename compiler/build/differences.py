@@ -178,6 +178,7 @@ _FACTS: Final[Sequence[tuple[str, Sequence[tuple[str, Pick]]]]] = (
         "Time",
         (
             ("cycles, estimated", _report("prediction", "cycles")),
+            ("samples, simulated", _fact("Verification", "samples")),
             ("cycles, simulated mean", _fact("Verification", "cycles_mean")),
             ("cycles, simulated most", _fact("Verification", "cycles_most")),
             ("median Fmax, MHz", _fact("Synthesis", "median_fmax_mhz")),

@@ -64,6 +64,15 @@ def test_what_changed_is_found_where_it_stands(tmp_path):
     }
 
 
+def test_means_of_more_samples_are_told_from_means_of_the_same_ones(tmp_path):
+    changed = json.loads(json.dumps(REPORT))
+    changed["sections"][0]["facts"] |= {"samples": 1000, "cycles_mean": 80.0}
+    found = compared(account(tmp_path / "a", REPORT), account(tmp_path / "b", changed))
+    (time,) = [group for group in found if group.title == "Time"]
+    different = [row.what for row in time.rows if not row.same]
+    assert different[:2] == ["samples, simulated", "cycles, simulated mean"]
+
+
 def test_a_build_of_another_release_says_what_it_can(tmp_path):
     """One that knows less, and things that have another form."""
     strange = {"network": {"name": ["digits"], "hash": 3}, "layers": "none", "sections": [{"title": 1}, "x", {"a": 2}]}
