@@ -74,11 +74,8 @@ class Replay(wiring.Component):
             given.address.eq(Cat(words.address[: layout.word_bits], step)),
             given.tag.word.eq(words.address),
             given.tag.marker.eq(Mux(words.last, Mux(last, ends, Marker.STEP), Marker.NONE)),
-            port.address.eq(reader.address),
-            port.reads.eq(reader.reads),
-            reader.data.eq(port.data),
-            *([port.moves.eq(reader.moves)] if self._registers > 1 else []),
         ]
+        reader.reads_from(m, port)
         with m.If(moves & words.last):
             m.d.sync += step.eq(Mux(last, 0, step + 1))
         # Whether the row of the next word is complete: a register, since whatever counts depends on it.

@@ -263,6 +263,12 @@ class MapReader(wiring.Component):
             }
         )
 
+    def reads_from(self, m: Module, port: Reading) -> None:
+        """Connect it to a map."""
+        m.d.comb += [port.address.eq(self.address), port.reads.eq(self.reads), self.data.eq(port.data)]
+        if self._registers > 1:
+            m.d.comb += port.moves.eq(self.moves)
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         given, out = self.i.payload, self.o.payload

@@ -301,13 +301,12 @@ class _Input:
         weights = chosen[f"{self._stem}.weights"]
         queue = chosen.get(f"{self._stem}.queue")
         held = queue if queue is not None and queue.kind is MemoryKind.EBR else None
-        digits, registers = None, 0
+        digits = None
         if self.pixels is not None and current is not None:
             digits = DigitPlan(
                 value_bits=self.pixels.bits, current=self.weighted, current_bits=self.weighted.bits, memory=current
             )
         if self._mapped:
-            registers = map_registers(self._writers, late=self._device.late_block_ram)
             depth = chosen[f"{self._stem}.map"].depth
             held = chosen[f"{self._stem}.map"]
         elif self._from_port:
@@ -327,7 +326,9 @@ class _Input:
             delay=self._projection.delay,
             queue=QueuePlan(
                 depth=depth,
-                latency=queue_latency(held, registers=registers),
+                latency=queue_latency(
+                    held, registers=map_registers(self._writers, late=self._mapped and self._device.late_block_ram)
+                ),
                 memory=held,
                 steps=self._steps if self._mapped else None,
             ),

@@ -175,10 +175,9 @@ class GatherUnit(wiring.Component):
             walker.rows.eq(port.rows),
             walker.last_step.eq(port.last_step),
             port.release.eq(walker.release),
-            port.address.eq(reader.address),
-            port.reads.eq(reader.reads),
-            reader.data.eq(port.data),
-            *([port.moves.eq(reader.moves)] if plan.main.queue.registers > 1 else []),
+        ]
+        reader.reads_from(m, port)
+        m.d.comb += [
             reader.i.valid.eq(walker.o.valid),
             walker.o.ready.eq(reader.i.ready),
             reader.i.payload.address.eq(tap.address),
