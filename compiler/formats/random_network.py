@@ -262,8 +262,8 @@ def _current(projection: Projection, source: Population, shape: Shape, run: _Run
     )
     sums, spikes = WeightedSum(pair, projection), run.reshape(*run.shape[:2], -1)
     current = np.zeros((*run.shape[:2], *shape), np.int64)
-    for step in range(len(run) - projection.delay):
-        current[step + projection.delay] = sums(spikes, step).reshape(current.shape[1:])
+    if heard := range(len(run) - projection.delay):
+        current[projection.delay :] = sums.several(spikes, heard, np.int64).reshape(-1, *current.shape[1:])
     return current
 
 

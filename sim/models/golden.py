@@ -35,7 +35,11 @@ IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 AnyArray: TypeAlias = npt.NDArray[Any]
 
-_EXACT: Final[tuple[tuple[type[np.signedinteger[Any]], int], ...]] = ((np.int32, 2**30), (np.int64, 2**62))
+_EXACT: Final[tuple[tuple[type[np.signedinteger[Any]], int], ...]] = (
+    (np.int16, 2**14),
+    (np.int32, 2**30),
+    (np.int64, 2**62),
+)
 """Integers for currents and membranes, fastest first, with the magnitude below which everything is exact in them."""
 
 _BATCH: Final = 256
@@ -160,17 +164,20 @@ def run(
     kept = {layer.name: np.empty((time_steps, batch, layer.size), dtype=np.int64) for layer in layers if currents}
     ending = _Ending(graph.exit, time_steps, batch, graph.readout.size)
     with one_blas_thread():
-        for t in range(time_steps):
-            for layer in layers:
-                current = np.broadcast_to(layer.bias, (batch, layer.size)).copy()
-                for weighted in into[layer.name]:
-                    if t >= weighted.projection.delay:
-                        emitted = outputs[weighted.projection.source]
-                        current += weighted(emitted, t - weighted.projection.delay, kinds[layer.name])
-                if currents:
-                    kept[layer.name][t] = current
-                layer.step(t, current)
-            ending.after(t + 1, layers[-1].membrane)
+        for block in _blocks(graph):
+            hearing = [layers[k] for k in block.layers]
+            # What hears itself, perhaps through others, goes step by step.
+            stride = 1 if block.returns else max(weighted.together for weighted in into[hearing[0].name])
+            for first in range(0, time_steps, stride):
+                steps = range(first, min(first + stride, time_steps))
+                for layer in hearing:
+                    found = _currents(layer, into[layer.name], outputs, steps)
+                    if currents:
+                        kept[layer.name][first : steps.stop] = found
+                    for t, current in zip(steps, found, strict=True):
+                        layer.step(t, current)
+                        if layer is layers[-1]:
+                            ending.after(t + 1, layer.membrane)
 
     return Trace(
         populations={
@@ -244,6 +251,45 @@ class _Ending:
         self.steps[ends] = taken
         self.logits[ends] = membranes[ends]
         self._open = self._open & ~ends
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Layers that follow each other, by number; `returns` says whether any hears itself, perhaps through others."""
+
+    layers: range
+    returns: bool
+
+
+def _blocks(graph: Graph) -> list[_Block]:
+    """All layers in their order, those together that spikes come back to: the others can go through all steps alone."""
+    number = {layer.name: k for k, layer in enumerate(graph.layers)}
+    # By the first layer of each loop, the last one that it hears.
+    back = dict.fromkeys(range(len(number)), -1)
+    for projection in graph.projections:
+        source, target = number.get(projection.source, -1), number[projection.target]
+        back[target] = max(back[target], source if source >= target else -1)
+    blocks: list[_Block] = []
+    first, last = 0, -1
+    for k in range(len(number)):
+        last = max(last, back[k])
+        if last <= k:
+            blocks.append(_Block(range(first, k + 1), returns=last == k))
+            first = k + 1
+    return blocks
+
+
+def _currents(layer: Layer, incoming: list[WeightedSum], outputs: Mapping[str, AnyArray], steps: range) -> AnyArray:
+    """What reaches a layer in steps that follow each other, ``(step, batch, neuron)``."""
+    batch = layer.membrane.shape[0]
+    found = np.broadcast_to(layer.bias, (len(steps), batch, layer.size)).copy()
+    for weighted in incoming:
+        delay = weighted.projection.delay
+        heard = range(max(0, steps.start - delay), steps.stop - delay)
+        if heard:
+            sums = weighted.several(outputs[weighted.projection.source], heard, layer.kind)
+            found[len(steps) - len(heard) :] += sums
+    return found
 
 
 def _check_network(graph: Graph, time_steps: int) -> None:

@@ -35,7 +35,7 @@ class Layer:
         neuron = population.neuron
         assert not isinstance(neuron, InputSource)
         self.name, self.size, self.neuron = population.name, population.size, neuron
-        self._repeat, self._kind = population.size // population.channels, kind
+        self._repeat, self.kind = population.size // population.channels, kind
         self.bias = self._per_neuron(population.bias)
         self.membranes: IntArray = np.empty((time_steps if keep else 0, batch, self.size), dtype=np.int64)
         self.spikes: BoolArray = np.zeros((time_steps, batch, self.size), dtype=np.bool_)
@@ -65,7 +65,7 @@ class Layer:
         self.membrane = np.broadcast_to(self._start, self.membrane.shape)
 
     def _per_neuron(self, channels: Array) -> AnyArray:
-        return np.repeat(channels.astype(self._kind), self._repeat)
+        return np.repeat(channels.astype(self.kind), self._repeat)
 
     def step(self, t: int, current: AnyArray) -> None:
         """One time step for the batch; `current` is ``(batch, neuron)``, and becomes the membrane."""

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from snnc.compiler.errors import FitError
 from snnc.compiler.ir import Convolution, Dense, Encoding, Graph, InputSource, Pooling, Projection, window
 from snnc.sim.models.convolving import arranged, convolved
+from snnc.sim.models.packing import packed, packing, unpacked
 
 __all__ = ["WeightedSum", "fan_out"]
 
@@ -36,20 +37,31 @@ class WeightedSum:
         neuron = source.neuron
         self.projection = projection
         self.direct = isinstance(neuron, InputSource) and neuron.encoding is Encoding.DIRECT
+        self._constant: AnyArray | None = None
         self._source, self._target = source.shape, target.shape
         largest = 2**neuron.bits - 1 if isinstance(neuron, InputSource) and self.direct else 1
         self.reach = _largest_row(projection) * largest * window(projection)
         """Bounds the magnitude of every partial sum, in whatever order the products are added."""
+        self._packing = None
+        if not self.direct and not isinstance(projection, Pooling):
+            self._packing = packing(_largest_side(projection) * window(projection), graph.time_steps)
+        if self._packing is not None:
+            self.weight: AnyArray = _arranged(projection, self._packing.kind)
+            return
         for kind, limit in _EXACT:
             if self.reach < limit:
-                self.weight: AnyArray = _arranged(projection, kind)
+                self.weight = _arranged(projection, kind)
                 break
         else:
             raise FitError(
                 f"The weighted sums from '{projection.source}' to '{projection.target}' can reach {self.reach}; "
                 "the golden model is exact below 2^62. Use fewer input bits."
             )
-        self._constant: AnyArray | None = None
+
+    @property
+    def together(self) -> int:
+        """Steps that are summed in one product, where they are known together."""
+        return 1 if self._packing is None else self._packing.steps
 
     def __call__(self, emitted: AnyArray, t: int, kind: type[np.signedinteger[Any]] = np.int64) -> AnyArray:
         """The sum for what the source emitted at step `t`; ``(time, batch, source)`` to ``(batch, target)``.
@@ -61,6 +73,23 @@ class WeightedSum:
         if self._constant is None:
             self._constant = self._sum(emitted[0], kind)
         return self._constant
+
+    def several(self, emitted: AnyArray, steps: range, kind: type[np.signedinteger[Any]]) -> AnyArray:
+        """The sums for what the source emitted at these steps, which follow each other; ``(step, batch, target)``.
+
+        As those of `__call__`; of a direct source, one for all steps, ``(1, batch, target)``.
+        """
+        if self.direct or len(steps) == 1:
+            return self(emitted, steps.start, kind)[np.newaxis]
+        if self._packing is None:
+            return np.stack([self(emitted, t, kind) for t in steps])
+        sums = []
+        for first in range(steps.start, steps.stop, self._packing.steps):
+            some = emitted[first : min(first + self._packing.steps, steps.stop)]
+            whole = self._product(packed(some, self._packing), self._packing.whole)
+            sums.append(unpacked(whole, self._packing, len(some), kind))
+        found = sums[0] if len(sums) == 1 else np.concatenate(sums)
+        return found << self.projection.shift if self.projection.shift else found
 
     def operations(self, emitted: AnyArray, steps: IntArray) -> IntArray:
         """Events that take effect, times the neurons that each reaches; ``(time, batch, source)`` to ``(batch,)``.
@@ -78,6 +107,11 @@ class WeightedSum:
         return np.count_nonzero(effective, axis=0).astype(np.int64) @ reached
 
     def _sum(self, values: AnyArray, kind: type[np.signedinteger[Any]]) -> AnyArray:
+        result = self._product(values, kind)
+        return result << self.projection.shift if self.projection.shift else result
+
+    def _product(self, values: AnyArray, kind: type[np.signedinteger[Any]]) -> AnyArray:
+        result: AnyArray
         maps = values.reshape(len(values), *self._source)
         match self.projection:
             case Dense(pool=pool):
@@ -90,13 +124,11 @@ class WeightedSum:
                 result = (sums * self.weight[:, None, None].astype(kind)).reshape(len(values), math.prod(self._target))
             case _ as unreachable:
                 assert_never(unreachable)
-        if self.projection.shift:
-            result <<= self.projection.shift
         return result
 
     def _pooled(self, maps: AnyArray, pool: int) -> AnyArray:
         if pool == 1:
-            return maps.astype(self.weight.dtype)
+            return maps.astype(self.weight.dtype, copy=False)
         return _window_sums(maps, (pool, pool), (pool, pool), self.weight.dtype)
 
 
@@ -110,6 +142,12 @@ def _largest_row(projection: Projection) -> int:
             return int(magnitude.max())
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def _largest_side(projection: Projection) -> int:
+    """The largest sum of the weights of one sign that reach one neuron: no sum of spikes is of greater magnitude."""
+    rows = projection.weight.reshape(len(projection.weight), -1)
+    return int(max(np.maximum(rows, 0).sum(axis=1).max(), np.maximum(-rows, 0).sum(axis=1).max()))
 
 
 def _arranged(projection: Projection, kind: type[np.generic]) -> AnyArray:

@@ -253,10 +253,10 @@ def test_arithmetic_is_the_fastest_that_is_exact() -> None:
         assert WeightedSum(graph, first).weight.dtype == kind
 
 
-@pytest.mark.parametrize("bits", [21, 22, 23, 24, 25])
-@pytest.mark.parametrize("threshold", [1, 2**29, 2**31, 2**33])
-def test_membranes_are_exact_around_32_bits(bits: int, threshold: int) -> None:
-    """Only what a whole run proves to stay below 2^30 is computed in 32 bits."""
+@pytest.mark.parametrize("bits", [5, 6, 7, 8, 21, 22, 23, 24, 25])
+@pytest.mark.parametrize("threshold", [1, 2**13, 2**15, 2**29, 2**31, 2**33])
+def test_membranes_are_exact_around_16_and_32_bits(bits: int, threshold: int) -> None:
+    """Only what a whole run proves to stay below 2^14 is computed in 16 bits, or below 2^30 in 32."""
     graph = chain(fire(threshold), encoding=Encoding.DIRECT, bits=bits, weight=127)
     current = 127 * (2**bits - 1)
     trace = golden.run(graph, np.array([[2**bits - 1]]), time_steps=4)

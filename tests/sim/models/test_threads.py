@@ -30,13 +30,13 @@ def test_one_inside_and_as_before_after() -> None:
 def test_the_golden_model_runs_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = random_graph(RandomNetwork(architecture="20-8-10", time_steps=2))
     seen: list[int] = []
-    product = synapses.WeightedSum.__call__
+    product = synapses.WeightedSum._product
 
     def watched(self, *arguments):
         seen.extend(blas_threads())
         return product(self, *arguments)
 
-    monkeypatch.setattr(synapses.WeightedSum, "__call__", watched)
+    monkeypatch.setattr(synapses.WeightedSum, "_product", watched)
     golden.run(graph, np.zeros((2, 3, 20), np.bool_), time_steps=2)
     assert set(seen) == {1}
 
