@@ -128,6 +128,11 @@ class ProjectionPlan:
         """Weight rows of one source neuron (and kernel position)."""
         return self.walk.row_stride
 
+    @property
+    def skids(self) -> bool:
+        """Whether a dense walk has a skid in front of it: where block RAM is late, behind a spike map."""
+        return self.queue.registers > 0
+
     def faults(self) -> Iterator[Fault]:
         yield from at_least(self, 1, "weight_bits")
         yield from at_least(self, 0, "shift", "delay")

@@ -2,10 +2,11 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import Out
+from amaranth.lib.wiring import Out, connect, flipped
 
 from snnc.compiler.plan import EnginePlan, LayoutPlan, ProjectionPlan, unsigned_bits
 from snnc.rtl.beats import Marker, digit_beat, event_beat
+from snnc.rtl.skid import Skid
 from snnc.rtl.tables import constant_table, position_fields
 from snnc.rtl.walkers.dense.plan import DenseWalk
 from snnc.rtl.walkers.members import walker_members
@@ -18,6 +19,9 @@ class Walker(wiring.Component):
     """Every event touches all words of the target.
 
     Cycle formula: ``W = engine.words`` per event; 1 for a beat with neither event nor marker (`docs/timing.md`).
+
+    When a beat with a marker leaves depends on all of the engine. Behind a map whose block RAM is late a skid keeps
+    that from the serialiser and from the queue in front of it, which are as wide as a spike word.
 
     Members
     -------
@@ -51,7 +55,12 @@ class Walker(wiring.Component):
         walk, layout = self._projection.walk, self._engine.layout
         assert isinstance(walk, DenseWalk)
         stride = walk.row_stride
-        beat = self.i.payload
+        given: stream.Interface = self.i
+        if self._projection.skids:
+            m.submodules.skid = skid = Skid(given.payload.shape())
+            connect(m, flipped(given), skid.i)
+            given = skid.o
+        beat = given.payload
         has_marker = Signal()
         walked = Signal()  # the beat's event is done
         m.submodules.words = words = WordCounter(layout)
@@ -65,13 +74,13 @@ class Walker(wiring.Component):
         ends = Signal()
         m.d.comb += [
             has_marker.eq(beat.marker != Marker.NONE),
-            event.eq(self.i.valid & beat.event & ~walked),
+            event.eq(given.valid & beat.event & ~walked),
             self.issue.eq(event & self.allow),
             words.step.eq(self.issue),
             ends.eq(self.issue & words.last),
-            self.marker.eq(Mux(self.i.valid & ~event, beat.marker, Marker.NONE)),
+            self.marker.eq(Mux(given.valid & ~event, beat.marker, Marker.NONE)),
             # A beat without anything takes a cycle in which nothing is issued.
-            self.i.ready.eq(Mux(has_marker, self.done, ends | (~beat.event & self.allow))),
+            given.ready.eq(Mux(has_marker, self.done, ends | (~beat.event & self.allow))),
         ]
         with m.If(self.done):
             m.d.sync += walked.eq(0)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from snnc.compiler.plan import EnginePlan, ProjectionPlan
 from snnc.sim.models.stimulus import Marker, Stimulus
 from snnc.sim.models.timing.digits import digit_count
-from snnc.sim.models.timing.walking import SourceSteps, Word, check_markers, steps_walked
+from snnc.sim.models.timing.walking import EngineState, SourceSteps, Word, check_markers, steps_walked
 from snnc.sim.models.timing.walking import Walker as WalkerTiming
 
 __all__ = ["Walker", "reach"]
@@ -20,6 +20,11 @@ IntArray: TypeAlias = npt.NDArray[np.int64]
 
 class Walker(WalkerTiming):
     """``docs/timing.md``, "Walker of dense projections": every event takes all words."""
+
+    def __init__(self, engine: EngineState, projection: ProjectionPlan, batch: int) -> None:
+        super().__init__(engine, projection, batch)
+        self._left = np.full(batch, -1, dtype=np.int64)
+        """Cycle in which the last beat left the skid, if there is one."""
 
     def source(self, stimulus: Stimulus) -> SourceSteps:
         return _source(self.engine.plan, stimulus)
@@ -36,11 +41,21 @@ class Walker(WalkerTiming):
         engine.walked(walked, begins, begins + walked - 1, worked)
         engine.free = np.where(worked, begins + walked, engine.free)
         engine.went_through(worked)
-        self.serialiser = np.where(here, begins + walked - 1, self.serialiser)
-        return taken, begins + walked
+        leaves = begins + walked - 1
+        if self.projection.skids:
+            # The last beat moves to the skid as soon as the one before it, perhaps of the word before, has left that.
+            moves = np.where(word.events > 1, leaves - engine.plan.words, np.maximum(taken, self._left)) + 1
+            self.serialiser = np.where(here, moves, self.serialiser)
+            self._left = np.where(here, leaves, self._left)
+        else:
+            self.serialiser = np.where(here, leaves, self.serialiser)
+        return taken, leaves + 1
 
     def ended(self, at: IntArray) -> None:
-        self.serialiser = at
+        if self.projection.skids:
+            self._left = at
+        else:
+            self.serialiser = at
 
 
 def reach(engine: EnginePlan, projection: ProjectionPlan) -> tuple[IntArray, IntArray, IntArray]:
