@@ -13,9 +13,10 @@ __all__ = ["rate", "to_bits"]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
 
-def to_bits(pixels: npt.NDArray[Any], *, bits: int) -> IntArray:
-    """Scale 8-bit pixels to ``[0, 2**bits)``, rounding to nearest."""
-    return (pixels.astype(np.int64) * (2**bits - 1) + 127) // 255
+def to_bits(pixels: npt.NDArray[np.uint8], *, bits: int) -> npt.NDArray[np.uint8]:
+    """Scale 8-bit pixels to ``[0, 2**bits)``, of at most 8 bits, rounding to nearest."""
+    scaled = (np.arange(256) * (2**bits - 1) + 127) // 255
+    return scaled.astype(np.uint8)[pixels]
 
 
 def rate(images: npt.NDArray[Any], *, bits: int, time_steps: int) -> npt.NDArray[np.bool_]:

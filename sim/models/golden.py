@@ -6,6 +6,7 @@ goes through each time step at once; `snnc.sim.models.synapses` has the weighted
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -147,8 +148,8 @@ def run(
         A membrane could leave 62 bits, so that this model could not promise exactness.
     """
     _check_network(graph, time_steps)
+    sums = _sums(graph)
     values = _checked_inputs(graph, inputs, time_steps)
-    sums = [WeightedSum(graph, projection) for projection in graph.projections]
     into = {
         population.name: [weighted for weighted in sums if weighted.projection.target == population.name]
         for population in graph.layers
@@ -162,6 +163,7 @@ def run(
     ]
     outputs: dict[str, AnyArray] = {graph.input.name: values} | {layer.name: layer.spikes for layer in layers}
     kept = {layer.name: np.empty((time_steps, batch, layer.size), dtype=np.int64) for layer in layers if currents}
+    constants: dict[WeightedSum, AnyArray] = {}
     ending = _Ending(graph.exit, time_steps, batch, graph.readout.size)
     with one_blas_thread():
         for block in _blocks(graph):
@@ -171,7 +173,7 @@ def run(
             for first in range(0, time_steps, stride):
                 steps = range(first, min(first + stride, time_steps))
                 for layer in hearing:
-                    found = _currents(layer, into[layer.name], outputs, steps)
+                    found = _currents(layer, into[layer.name], outputs, constants, steps)
                     if currents:
                         kept[layer.name][first : steps.stop] = found
                     for t, current in zip(steps, found, strict=True):
@@ -279,23 +281,43 @@ def _blocks(graph: Graph) -> list[_Block]:
     return blocks
 
 
-def _currents(layer: Layer, incoming: list[WeightedSum], outputs: Mapping[str, AnyArray], steps: range) -> AnyArray:
-    """What reaches a layer in steps that follow each other, ``(step, batch, neuron)``."""
-    batch = layer.membrane.shape[0]
-    found = np.broadcast_to(layer.bias, (len(steps), batch, layer.size)).copy()
+def _currents(
+    layer: Layer,
+    incoming: list[WeightedSum],
+    outputs: Mapping[str, AnyArray],
+    constants: dict[WeightedSum, AnyArray],
+    steps: range,
+) -> AnyArray:
+    """What reaches a layer in steps that follow each other, ``(step, batch, neuron)``.
+
+    `constants` keeps what a direct source brings to every step.
+    """
+    found = np.empty((len(steps), *layer.membrane.shape), layer.kind)
+    found[...] = layer.bias
     for weighted in incoming:
-        delay = weighted.projection.delay
+        delay, emitted = weighted.projection.delay, outputs[weighted.projection.source]
         heard = range(max(0, steps.start - delay), steps.stop - delay)
-        if heard:
-            sums = weighted.several(outputs[weighted.projection.source], heard, layer.kind)
-            found[len(steps) - len(heard) :] += sums
+        if not heard:
+            continue
+        sums = constants.get(weighted)
+        if sums is None:
+            sums = weighted.several(emitted, heard, layer.kind)
+        if weighted.direct:
+            constants[weighted] = sums
+        found[len(steps) - len(heard) :] += sums
     return found
+
+
+@functools.lru_cache(maxsize=4)  # graphs never change, and one is run batch after batch
+def _sums(graph: Graph) -> tuple[WeightedSum, ...]:
+    """Of a graph that keeps the invariants of its level."""
+    verify(graph)
+    return tuple(WeightedSum(graph, projection) for projection in graph.projections)
 
 
 def _check_network(graph: Graph, time_steps: int) -> None:
     if graph.level is not Level.INTEGER:
         raise ValueError(f"'{graph.name}' is at level {graph.level.name}; the golden model runs integer networks.")
-    verify(graph)
     if not 1 <= time_steps <= graph.time_steps:
         raise OptionError(f"'{graph.name}' runs for 1 to {graph.time_steps} time steps, not {time_steps}.")
 

@@ -37,7 +37,6 @@ class WeightedSum:
         neuron = source.neuron
         self.projection = projection
         self.direct = isinstance(neuron, InputSource) and neuron.encoding is Encoding.DIRECT
-        self._constant: AnyArray | None = None
         self._source, self._target = source.shape, target.shape
         largest = 2**neuron.bits - 1 if isinstance(neuron, InputSource) and self.direct else 1
         self.reach = _largest_row(projection) * largest * window(projection)
@@ -68,11 +67,8 @@ class WeightedSum:
 
         It comes in integers of `kind`, in which ``reach << shift`` has to be exact.
         """
-        if not self.direct:
-            return self._sum(emitted[t], kind)
-        if self._constant is None:
-            self._constant = self._sum(emitted[0], kind)
-        return self._constant
+        result = self._product(emitted[t], kind)
+        return result << self.projection.shift if self.projection.shift else result
 
     def several(self, emitted: AnyArray, steps: range, kind: type[np.signedinteger[Any]]) -> AnyArray:
         """The sums for what the source emitted at these steps, which follow each other; ``(step, batch, target)``.
@@ -105,10 +101,6 @@ class WeightedSum:
             effective = np.where(late[..., np.newaxis], 0, effective)
         reached = fan_out(self.projection, self._source, self._target)
         return np.count_nonzero(effective, axis=0).astype(np.int64) @ reached
-
-    def _sum(self, values: AnyArray, kind: type[np.signedinteger[Any]]) -> AnyArray:
-        result = self._product(values, kind)
-        return result << self.projection.shift if self.projection.shift else result
 
     def _product(self, values: AnyArray, kind: type[np.signedinteger[Any]]) -> AnyArray:
         result: AnyArray

@@ -22,7 +22,7 @@ def test_every_pixel_to_bits(bits: int) -> None:
 
 
 def test_8_bit_pixels_stay_as_they_are() -> None:
-    pixels = np.arange(256)
+    pixels = np.arange(256, dtype=np.uint8)
     assert encoders.to_bits(pixels, bits=8).tolist() == pixels.tolist()
 
 
