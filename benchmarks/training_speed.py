@@ -1,22 +1,25 @@
-"""Training images a second of one convolutional student: `snnc distill` against snnTorch and SpikingJelly.
+"""Training images a second of a convolutional student: `snnc distill` against snnTorch and SpikingJelly.
 
     pip install -r benchmarks/peers.txt
     python benchmarks/training_speed.py
+    python benchmarks/training_speed.py --student cifar10 --threads 1 --threads 2
 
-The same network (24c5s2-32c3s2-48c3s2-10 on 28x28 images, batch norm, IF neurons of soft reset, ATan surrogate with a
-detached reset, T = 4, batches of 128, cross-entropy of the time-mean logits, SGD) with random data on one thread.  All
-three compute the first layer's current once.  SpikingJelly runs in its multi-step mode, in which time is folded into
-the batch; snnTorch has no such mode and loops over the steps.  Each of the two is measured in both memory formats, with
-the same input tensor as ours, and its faster one counts.  All take turns, so that whatever else the machine does
-disturbs them alike; the figure is the median of the rounds, and the ratio is that of the same run.
+The same network (a student that ships: convolutions with batch norm, IF neurons of soft reset, ATan surrogate with a
+detached reset, T = 4, batches of 128, cross-entropy of the time-mean logits, SGD) with random data.  All three compute
+the first layer's current once.  SpikingJelly runs in its multi-step mode, in which time is folded into the batch;
+snnTorch has no such mode and loops over the steps.  Each of the two is measured in both memory formats, with the same
+input tensor as ours, and its faster one counts.  All take turns, with each number of threads, so that whatever else the
+machine does disturbs them alike; the figure is the median of the rounds, and the ratios are those of the same run.
 """
 
 from __future__ import annotations
 
+import itertools
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import click
 import torch
@@ -25,7 +28,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from snnc.compiler.ir.architecture import parse_architecture
+from snnc.compiler.ir.architecture import Architecture, parse_architecture
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
 from snnc.distill.encoding import channels_last
 from snnc.distill.neurons import NeuronSettings, Surrogate
@@ -33,26 +36,29 @@ from snnc.distill.students import Phase, Student, StudentConfig
 
 BATCH = 128
 TIME_STEPS = 4
-CHANNELS = (1, 24, 32, 48)
-KERNELS = (5, 3, 3)
-CLASSES = 10
+STUDENTS = {
+    "mnist": ("1x28x28-24c5s2-32c3s2-48c3s2-10", 4),
+    "cifar10": ("3x32x32-32c3-64c3s2-96c3s2-112c3s2-96c3-10", 6),
+}
+"""Architecture and bits of a pixel."""
 
 
-def ours() -> nn.Module:
+def ours(architecture: Architecture, input_bits: int) -> nn.Module:
     """The student in its float phase."""
     student = Student(
         StudentConfig(
-            architecture=parse_architecture("1x28x28-24c5s2-32c3s2-48c3s2-10"),
+            architecture=architecture,
             time_steps=TIME_STEPS,
             encoding=Encoding.DIRECT,
-            input_bits=4,
+            input_bits=input_bits,
             weight_bits={},
             fraction_bits=0,
             neuron=NeuronSettings(reset=Reset.SOFT, initial=Initial.ZERO, surrogate=Surrogate.ATAN),
         )
     )
     student.enter(Phase.FLOAT)
-    return _Logits(lambda x: student(x * 15).step_logits.mean(dim=0), student)
+    largest = 2**input_bits - 1
+    return _Logits(lambda x: student(x * largest).step_logits.mean(dim=0), student)
 
 
 class _Logits(nn.Module):
@@ -67,7 +73,19 @@ class _Logits(nn.Module):
         return self._function(x)
 
 
-def spikingjelly() -> nn.Module:
+def _layers(architecture: Architecture) -> tuple[list[dict[str, Any]], tuple[int, int]]:
+    """What torch calls each convolution's sizes, and the readout's inputs and classes."""
+    *convolutions, readout = (population.projections[0] for population in architecture.populations)
+    found = []
+    for each in convolutions:
+        outputs, inputs = each.weights[:2]
+        sizes = {"kernel_size": each.kernel, "stride": each.stride, "padding": each.padding}
+        found.append({"in_channels": inputs, "out_channels": outputs, **sizes, "bias": False})
+    classes, inputs = readout.weights
+    return found, (inputs, classes)
+
+
+def spikingjelly(architecture: Architecture) -> nn.Module:
     """Multi-step mode; the first convolution and its batch norm run once, in front of it."""
     from spikingjelly.activation_based import functional, layer, neuron, surrogate
 
@@ -77,16 +95,15 @@ def spikingjelly() -> nn.Module:
         )
         return node
 
-    first = nn.Sequential(
-        nn.Conv2d(CHANNELS[0], CHANNELS[1], KERNELS[0], 2, 2, bias=False), nn.BatchNorm2d(CHANNELS[1])
-    )
+    (begin, *further), readout = _layers(architecture)
+    first = nn.Sequential(nn.Conv2d(**begin), nn.BatchNorm2d(begin["out_channels"]))
     rest = nn.Sequential(spiking())
-    for inputs, outputs, kernel in zip(CHANNELS[1:], CHANNELS[2:], KERNELS[1:], strict=False):
-        rest.append(layer.Conv2d(inputs, outputs, kernel, 2, 1, bias=False, step_mode="m"))
-        rest.append(layer.BatchNorm2d(outputs, step_mode="m"))
+    for sizes in further:
+        rest.append(layer.Conv2d(**sizes, step_mode="m"))
+        rest.append(layer.BatchNorm2d(sizes["out_channels"], step_mode="m"))
         rest.append(spiking())
     rest.append(layer.Flatten(step_mode="m"))
-    rest.append(layer.Linear(CHANNELS[-1] * 16, CLASSES, step_mode="m"))
+    rest.append(layer.Linear(*readout, step_mode="m"))
 
     def run(x: Tensor) -> Tensor:
         functional.reset_net(rest)
@@ -97,7 +114,7 @@ def spikingjelly() -> nn.Module:
     return _Logits(run, nn.ModuleList([first, rest]))
 
 
-def snntorch() -> nn.Module:
+def snntorch(architecture: Architecture) -> nn.Module:
     """A loop over the steps; the first convolution and its batch norm run once, in front of it."""
     import snntorch
     from snntorch import surrogate
@@ -106,13 +123,11 @@ def snntorch() -> nn.Module:
         node: nn.Module = snntorch.Leaky(beta=1.0, spike_grad=surrogate.atan(), reset_mechanism="subtract")
         return node
 
-    convolutions = nn.ModuleList(
-        nn.Conv2d(inputs, outputs, kernel, 2, kernel // 2, bias=False)
-        for inputs, outputs, kernel in zip(CHANNELS, CHANNELS[1:], KERNELS, strict=False)
-    )
-    norms = nn.ModuleList(nn.BatchNorm2d(channels) for channels in CHANNELS[1:])
-    neurons = nn.ModuleList(spiking() for _ in CHANNELS[1:])
-    readout = nn.Linear(CHANNELS[-1] * 16, CLASSES)
+    sizes, (inputs, classes) = _layers(architecture)
+    convolutions = nn.ModuleList(nn.Conv2d(**each) for each in sizes)
+    norms = nn.ModuleList(nn.BatchNorm2d(each["out_channels"]) for each in sizes)
+    neurons = nn.ModuleList(spiking() for _ in sizes)
+    readout = nn.Linear(inputs, classes)
 
     def run(x: Tensor) -> Tensor:
         membranes = [node.init_leaky() for node in neurons]  # type: ignore[operator]
@@ -130,16 +145,16 @@ def snntorch() -> nn.Module:
     return _Logits(run, nn.ModuleList([convolutions, norms, neurons, readout]))
 
 
-def _round(model: nn.Module, updates: int, *, fast_format: bool) -> float:
+def _round(model: nn.Module, shape: tuple[int, ...], classes: int, updates: int, *, fast_format: bool) -> float:
     """Images a second of some updates."""
     optimiser = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-    x = torch.rand(BATCH, 1, 28, 28)
+    x = torch.rand(BATCH, *shape)
     if fast_format:
         for parameter in model.parameters():
             if parameter.dim() == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         x = channels_last(x)
-    labels = torch.randint(0, CLASSES, (BATCH,))
+    labels = torch.randint(0, classes, (BATCH,))
     start = time.perf_counter()
     for _ in range(updates):
         optimiser.zero_grad()
@@ -149,34 +164,40 @@ def _round(model: nn.Module, updates: int, *, fast_format: bool) -> float:
 
 
 @click.command()
-@click.option("--rounds", default=15, show_default=True)
+@click.option("--student", type=click.Choice(list(STUDENTS)), default="mnist", show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), multiple=True, default=(1,), show_default=True)
+@click.option("--rounds", type=click.IntRange(min=1), default=15, show_default=True)
 @click.option("--updates", default=8, show_default=True, help="Per contender and round.")
-def main(rounds: int, updates: int) -> None:
+def main(student: str, threads: Sequence[int], rounds: int, updates: int) -> None:
     """Measure training images a second of three frameworks."""
-    torch.set_num_threads(1)
     torch.manual_seed(0)
+    text, input_bits = STUDENTS[student]
+    architecture = parse_architecture(text)
     contenders = {
-        ("snnc", "its own"): (ours(), True),
-        ("SpikingJelly", "contiguous"): (spikingjelly(), False),
-        ("SpikingJelly", "channels last"): (spikingjelly(), True),
-        ("snnTorch", "contiguous"): (snntorch(), False),
-        ("snnTorch", "channels last"): (snntorch(), True),
+        ("snnc", "its own"): (ours(architecture, input_bits), True),
+        ("SpikingJelly", "contiguous"): (spikingjelly(architecture), False),
+        ("SpikingJelly", "channels last"): (spikingjelly(architecture), True),
+        ("snnTorch", "contiguous"): (snntorch(architecture), False),
+        ("snnTorch", "channels last"): (snntorch(architecture), True),
     }
-    rates: dict[tuple[str, str], list[float]] = {key: [] for key in contenders}
-    for index in range(rounds + 1):
+    rates: dict[tuple[str, str, int], list[float]] = {}
+    for index, count in itertools.product(range(rounds + 1), threads):
+        torch.set_num_threads(count)
         for key, (model, fast_format) in contenders.items():
-            rate = _round(model, updates, fast_format=fast_format)
+            classes = architecture.populations[-1].shape[0]
+            rate = _round(model, architecture.shape, classes, updates, fast_format=fast_format)
             if index:  # the first round warms up
-                rates[key].append(rate)
+                rates.setdefault((*key, count), []).append(rate)
     medians = {key: statistics.median(values) for key, values in rates.items()}
-    own = medians["snnc", "its own"]
-    table = Table(title=f"Training images a second, one thread, torch {torch.__version__}, {platform.machine()}")
-    for column in ("", "memory format", "median", "lowest", "highest", "snnc against it"):
-        table.add_column(column, justify="left" if not column or column == "memory format" else "right")
-    for (name, form), values in rates.items():
-        median = medians[name, form]
+    table = Table(title=f"Training images a second, {text}, torch {torch.__version__}, {platform.machine()}")
+    against = f"against {threads[0]} thread" + "s" * (threads[0] > 1)
+    for column in ("", "memory format", "threads", "median", "lowest", "highest", against, "snnc against it"):
+        table.add_column(column, justify="left" if column in ("", "memory format") else "right")
+    for (name, form, count), values in rates.items():
+        median = medians[name, form, count]
         table.add_row(
-            name, form, f"{median:,.0f}", f"{min(values):,.0f}", f"{max(values):,.0f}", f"{own / median:.2f}x"
+            *(name, form, str(count), f"{median:,.0f}", f"{min(values):,.0f}", f"{max(values):,.0f}"),
+            *(f"{median / medians[name, form, threads[0]]:.2f}x", f"{medians['snnc', 'its own', count] / median:.2f}x"),
         )
     Console().print(table)
 
