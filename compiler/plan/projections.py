@@ -129,8 +129,8 @@ class ProjectionPlan:
         return self.walk.row_stride
 
     @property
-    def skids(self) -> bool:
-        """Whether a dense walk has a skid in front of it: where block RAM is late, behind a spike map."""
+    def buffered(self) -> bool:
+        """Whether a dense walk has a queue of two beats in front of it: where block RAM is late, behind a spike map."""
         return self.queue.registers > 0
 
     def faults(self) -> Iterator[Fault]:

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import Out, connect, flipped
 
 from snnc.compiler.plan import EnginePlan, LayoutPlan, ProjectionPlan, unsigned_bits
 from snnc.rtl.beats import Marker, digit_beat, event_beat
-from snnc.rtl.skid import Skid
+from snnc.rtl.queue import Queue
 from snnc.rtl.tables import constant_table, position_fields
 from snnc.rtl.walkers.dense.plan import DenseWalk
 from snnc.rtl.walkers.members import walker_members
@@ -20,8 +20,8 @@ class Walker(wiring.Component):
 
     Cycle formula: ``W = engine.words`` per event; 1 for a beat with neither event nor marker (`docs/timing.md`).
 
-    When a beat with a marker leaves depends on all of the engine. Behind a map whose block RAM is late a skid keeps
-    that from the serialiser and from the queue in front of it, which are as wide as a spike word.
+    When a beat with a marker leaves depends on all of the engine. Behind a map whose block RAM is late a queue of two
+    keeps that from the serialiser and from what is in front of it, which are as wide as a spike word.
 
     Members
     -------
@@ -56,10 +56,10 @@ class Walker(wiring.Component):
         assert isinstance(walk, DenseWalk)
         stride = walk.row_stride
         given: stream.Interface = self.i
-        if self._projection.skids:
-            m.submodules.skid = skid = Skid(given.payload.shape())
-            connect(m, flipped(given), skid.i)
-            given = skid.o
+        if self._projection.buffered:
+            m.submodules.queue = queue = Queue(given.payload.shape(), 2)
+            connect(m, flipped(given), queue.i)
+            given = queue.o
         beat = given.payload
         has_marker = Signal()
         walked = Signal()  # the beat's event is done

@@ -23,8 +23,8 @@ class Walker(WalkerTiming):
 
     def __init__(self, engine: EngineState, projection: ProjectionPlan, batch: int) -> None:
         super().__init__(engine, projection, batch)
-        self._left = np.full(batch, -1, dtype=np.int64)
-        """Cycle in which the last beat left the skid, if there is one."""
+        self._left = self._left_before = np.full(batch, -1, dtype=np.int64)
+        """Cycles in which the last beat and the one before it left the queue of two, if there is one."""
 
     def source(self, stimulus: Stimulus) -> SourceSteps:
         return _source(self.engine.plan, stimulus)
@@ -33,7 +33,12 @@ class Walker(WalkerTiming):
         # The serialiser takes a word while the last beat of the word before it leaves, at the earliest.
         engine = self.engine
         taken = np.maximum(available, self.serialiser)
-        begins = np.maximum(taken + 1, engine.free)
+        offered = taken + 1
+        if self.projection.buffered:
+            enters = np.maximum(taken, self._left_before) + 1
+            second_enters = np.maximum(enters, self._left) + 1
+            offered = enters + 1
+        begins = np.maximum(offered, engine.free)
         here = word.everywhere
         worked = here & (word.events > 0)
         begins = begins + np.where(worked, engine.waits(0, begins), 0)
@@ -42,17 +47,22 @@ class Walker(WalkerTiming):
         engine.free = np.where(worked, begins + walked, engine.free)
         engine.went_through(worked)
         leaves = begins + walked - 1
-        if self.projection.skids:
-            # The last beat moves to the skid as soon as the one before it, perhaps of the word before, has left that.
-            moves = np.where(word.events > 1, leaves - engine.plan.words, np.maximum(taken, self._left)) + 1
-            self.serialiser = np.where(here, moves, self.serialiser)
+        if self.projection.buffered:
+            several = word.events > 1
+            # From the third beat on, each enters when the one before the one before it has left.
+            last_enters = np.where(several, second_enters, enters)
+            last_enters = np.where(word.events > 2, leaves + 1 - 2 * engine.plan.words, last_enters)
+            self.serialiser = np.where(here, last_enters, self.serialiser)
+            self._left_before = np.where(
+                here, np.where(several, leaves - engine.plan.words, self._left), self._left_before
+            )
             self._left = np.where(here, leaves, self._left)
         else:
             self.serialiser = np.where(here, leaves, self.serialiser)
         return taken, leaves + 1
 
     def ended(self, at: IntArray) -> None:
-        if self.projection.skids:
+        if self.projection.buffered:
             self._left = at
         else:
             self.serialiser = at
