@@ -174,15 +174,15 @@ def _seen(projection: Convolution, axis: int, size: int, count: int) -> _Integer
 
 
 def _single_pixels(graph: Graph) -> tuple[Graph, list[str]]:
-    """A pixel gets the weight of the window that it is in."""
+    """Below a kernel, a pixel gets the weight of the window that it is in; a dense layer finds its window's."""
     if graph.source.encoding is not Encoding.DIRECT:
         return graph, []
     exchanged: dict[Projection, Sequence[Projection]] = {}
     said: list[str] = []
     for projection in graph.out_of(graph.input.name):
-        if isinstance(projection, Pooling) or projection.pool == 1:
+        if isinstance(projection, Pooling | Dense) or projection.pool == 1:
             continue
-        single = _of_single_pixels(projection, graph.input.shape)
+        single = _of_single_pixels(projection)
         exchanged[projection] = (single,)
         said.append(
             f"What layer '{projection.target}' hears of pixels is not pooled: {single.weight.size:,} weights of single "
@@ -191,34 +191,23 @@ def _single_pixels(graph: Graph) -> tuple[Graph, list[str]]:
     return _exchanged(graph, exchanged), said
 
 
-def _of_single_pixels(projection: Dense | Convolution, source: Shape) -> Dense | Convolution:
-    pool = projection.pool
+def _of_single_pixels(projection: Convolution) -> Convolution:
+    pool, outer = projection.pool, projection.weight.shape[:2]
+    assert projection.bits is not None
+    extents = [d * (k - 1) + 1 for k, d in zip(projection.kernel, projection.dilation, strict=True)]
     what = f"Layer '{projection.target}' pools pixels, each of which needs a weight of its own"
-    remedy = "Make the images smaller beforehand, or use fewer neurons"
-    match projection:
-        case Dense():
-            maps = projection.weight.reshape(-1, *pooled_shape(source, projection))
-            _check_count(projection.weight.size * pool**2, what, remedy)
-            weight = _repeated(maps, pool).reshape(len(maps), -1)
-            return dataclasses.replace(projection, weight=frozen(weight), pool=1)
-        case Convolution(stride=stride, padding=padding, dilation=dilation):
-            assert projection.bits is not None
-            extents = [d * (k - 1) + 1 for k, d in zip(projection.kernel, dilation, strict=True)]
-            outer = projection.weight.shape[:2]
-            _check_count(math.prod((*outer, *extents)) * pool**2, what, remedy)
-            kernel = np.zeros((*outer, *extents), np.int64)
-            kernel[:, :, :: dilation[0], :: dilation[1]] = projection.weight
-            return dataclasses.replace(
-                projection,
-                weight=frozen(_repeated(kernel, pool)),
-                stride=_times(stride, pool),
-                padding=_times(padding, pool),
-                dilation=(1, 1),
-                bits=projection.bits if kernel.size == projection.weight.size else max(2, projection.bits),
-                pool=1,
-            )
-        case _ as unreachable:
-            assert_never(unreachable)
+    _check_count(math.prod((*outer, *extents)) * pool**2, what, "Make the images smaller beforehand")
+    kernel = np.zeros((*outer, *extents), np.int64)
+    kernel[:, :, :: projection.dilation[0], :: projection.dilation[1]] = projection.weight
+    return dataclasses.replace(
+        projection,
+        weight=frozen(_repeated(kernel, pool)),
+        stride=_times(projection.stride, pool),
+        padding=_times(projection.padding, pool),
+        dilation=(1, 1),
+        bits=projection.bits if kernel.size == projection.weight.size else max(2, projection.bits),
+        pool=1,
+    )
 
 
 def _repeated(maps: npt.NDArray[np.int64] | npt.NDArray[np.float64], count: int) -> _Integers:

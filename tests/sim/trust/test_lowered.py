@@ -22,10 +22,6 @@ def pooled_pixels() -> Graph:
     return spatial_chain((2, 8, 8), [layer, Full(shape=(4, 1, 1))], encoding=Encoding.DIRECT, value_bits=3)
 
 
-def pooled_pixels_behind_dense_weights() -> Graph:
-    return spatial_chain((2, 4, 6), [Full(shape=(6, 1, 1), pool=2), Full(shape=(4, 1, 1))], encoding=Encoding.DIRECT)
-
-
 def convolution_into_the_readout() -> Graph:
     chain = spatial_chain((2, 6, 6), [Conv(channels=4), Conv(channels=2, stride=(2, 3), groups=2, pool=2)])
     return beside(chain, dense(chain, "hidden0", "readout", delay=1))
@@ -79,7 +75,6 @@ ICE40, ECP5 = ("ice40", "hx8k"), ("ecp5", "25k")
     [
         (pooled_pixels, ICE40),
         (pooled_pixels, ECP5),
-        (pooled_pixels_behind_dense_weights, ICE40),
         (convolution_into_the_readout, ECP5),
         (pooling_into_the_readout, ICE40),
         (branched_input, ECP5),
