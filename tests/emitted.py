@@ -54,7 +54,7 @@ STUDENTS: Mapping[str, tuple[Chip, ...]] = {
     "fashion-mnist-conv-int4": (("ecp5", "45k", "24,48,64,64,10", Engines.SCATTER), *_either("ecp5", "45k")),
     "mnist-784-128-10-int4": (("ice40", "up5k", "11,10", Engines.AUTO), _UP5K, _ECP5),
     "mnist-784-32-10-int4": (_UP5K,),
-    "mnist-784-58-40-10-int4": (_UP5K, _ECP5),
+    "mnist-a2-160-100-10-int4": (_UP5K, _ECP5),
     "mnist-conv-int4": _either("ice40", None),
     "mnist-conv-ternary": _either("ice40", None),
     "saccade-mnist-conv-int4": (_UP5K,),

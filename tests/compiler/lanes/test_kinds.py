@@ -32,7 +32,7 @@ CHIPS: Final = {
     "fashion-mnist-conv-int4": ("ecp5", "45k"),
     "mnist-784-128-10-int4": ("ice40", "up5k"),
     "mnist-784-32-10-int4": ("ice40", "up5k"),
-    "mnist-784-58-40-10-int4": ("ice40", "up5k"),
+    "mnist-a2-160-100-10-int4": ("ice40", "up5k"),
     "mnist-conv-int4": ("ice40", "up5k"),
     "mnist-conv-ternary": ("ice40", "up5k"),
     "spoken-digits-conv-int4": ("ecp5", "25k"),

@@ -34,7 +34,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 STUDENTS = {
     "digits-64-32-10-int4": "digits",
     "mnist-784-32-10-int4": "mnist",
-    "mnist-784-58-40-10-int4": "mnist",
+    "mnist-a2-160-100-10-int4": "mnist",
     "mnist-784-128-10-int4": "mnist",
     "mnist-conv-int4": "mnist",
     "mnist-conv-ternary": "mnist",
