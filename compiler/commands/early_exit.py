@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
@@ -76,10 +77,12 @@ def early_exit(
             task = bar.add_task(part, total=len(some))
             found[part] = answers_of(graph, some, progress=functools.partial(bar.advance, task))
     sealed = choose_margin(found["train"], asked, agreement=agreement / 100)
-    _write(student, graph, dataclasses.replace(sealed, weight_bits=weight_bits), output)
+    exits = {part: exiting(answers, sealed) for part, answers in found.items()}
+    ended = exits[_PARTS[-1]].ended
+    _write(student, graph, dataclasses.replace(sealed, weight_bits=weight_bits), ended, output)
     click.echo(f"Exit at a margin of {sealed.margin:,} after step {', '.join(map(str, sealed.steps))}.")
     for which, answers in found.items():
-        click.echo(f"  {_line(which, answers.labels.size, exiting(answers, sealed), graph.time_steps)}")
+        click.echo(f"  {_line(which, answers.labels.size, exits[which], graph.time_steps)}")
     click.echo(f"Written to {output}.")
     options = (("--time-steps", time_steps), ("--weight-bits", weight_bits))
     given = " ".join(f"{option} {value}" for option, value in options if value is not None)
@@ -104,7 +107,8 @@ def _line(part: str, count: int, exits: Exiting, time_steps: int) -> str:
     )
 
 
-def _write(student: Path, graph: Graph, sealed: Exit, output: Path) -> None:
+def _write(student: Path, graph: Graph, sealed: Exit, ended: Mapping[int, float], output: Path) -> None:
+    """`ended` is the share of samples that end with each number of steps: it becomes part of the activity, if any."""
     if student.suffix.lower() == SEALED.suffix:
         assert SEALED.write is not None
         integers = dataclasses.replace(sealed, weight_bits=None)
@@ -119,6 +123,8 @@ def _write(student: Path, graph: Graph, sealed: Exit, output: Path) -> None:
         "contract": SEMANTICS_VERSION,
         "exit": {"margin": sealed.margin, "steps": list(sealed.steps), **_width(sealed)},
     }
+    if "activity" in before:
+        contents["activity"] = {**before["activity"], "exits": dict(ended)}
     write_checkpoint(output, contents)
 
 

@@ -25,7 +25,7 @@ from snnc.compiler.plan import EnginePlan, MemoryPlan, Plan
 from snnc.compiler.targets import TARGETS, Device, find_device
 from snnc.sim.evaluation.activity import measure
 from snnc.sim.evaluation.energy import model_energy
-from snnc.sim.evaluation.exits import answers_of, asked_steps, choose_margin
+from snnc.sim.evaluation.exits import answers_of, asked_steps, choose_margin, exiting
 from snnc.sim.evaluation.operations import count_work
 from snnc.sim.models import golden
 from snnc.sim.models.inputs import Samples, encode
@@ -39,7 +39,10 @@ Chosen: TypeAlias = Mapping[Variant, Mapping[str, Any]]
 
 
 def chosen_exit(variant: Variant, data: Data, *, progress: Callable[[int], None] = lambda done: None) -> dict[str, Any]:
-    """Margin and steps of the early exit that a variant asks for; ``refused`` where there can be none."""
+    """Margin and steps of the early exit that a variant asks for; ``refused`` where there can be none.
+
+    And ``ended``, the share of validation samples that end early, by the number of steps as text.
+    """
     asked = variant.exit
     assert asked is not None
     assert data.training is not None
@@ -49,9 +52,11 @@ def chosen_exit(variant: Variant, data: Data, *, progress: Callable[[int], None]
         found = choose_margin(
             answers_of(graph, data.training, progress=progress), steps, agreement=asked.agreement / 100
         )
+        ended = exiting(answers_of(graph, data.samples), found).ended
     except SnncError as error:
         return {"refused": str(error)}
-    return {"margin": found.margin, "steps": list(found.steps)}
+    shares = {str(taken): share for taken, share in ended.items()}
+    return {"margin": found.margin, "steps": list(found.steps), "ended": shares}
 
 
 def measured(
@@ -164,7 +169,11 @@ def _source(variant: Variant, chosen: Chosen) -> Source:
     if "refused" in found:
         raise OptionError(found["refused"])
     sealed = Exit(margin=found["margin"], steps=tuple(found["steps"]), weight_bits=variant.weight_bits)
-    return dataclasses.replace(import_network(variant.student), exit=sealed)
+    network = import_network(variant.student)
+    activity = network.activity
+    if activity is not None:
+        activity = dataclasses.replace(activity, exits={int(taken): share for taken, share in found["ended"].items()})
+    return dataclasses.replace(network, exit=sealed, activity=activity)
 
 
 def _layer(engine: EnginePlan, device: Device) -> Mapping[str, Any]:

@@ -16,10 +16,12 @@ __all__ = ["KEY", "activity_entry", "read_activity"]
 
 KEY: Final = "activity"
 
-_KEYS: Final = frozenset({"data", "samples", "events", "pixels", "digits", "typical"})
+_KEYS: Final = frozenset({"data", "samples", "events", "pixels", "digits", "typical", "exits"})
 
 _MOST_SOURCES: Final = 4097
 """Of events: the layers that a checkpoint may have, and the input."""
+
+_MOST_EXITS: Final = 64
 
 
 def read_activity(checkpoint: Fields) -> ActivityRecord | None:
@@ -43,6 +45,7 @@ def read_activity(checkpoint: Fields) -> ActivityRecord | None:
         pixels=pixels,
         digits=digits,
         typical=typical,
+        exits={} if fields.value("exits", optional=True) is None else _exits(fields),
     )
 
 
@@ -58,7 +61,23 @@ def activity_entry(record: ActivityRecord) -> dict[str, Any]:
             entry[key] = values.astype(np.float32)
     if record.typical:
         entry["typical"] = {name: counts.astype(np.float32) for name, counts in record.typical.items()}
+    if record.exits:
+        entry["exits"] = dict(record.exits)
     return entry
+
+
+def _exits(fields: Fields) -> dict[int, float]:
+    """Shares by numbers of steps."""
+    found = fields.mapping("exits")
+    where = f"'exits' of {fields.where}"
+    if len(found) > _MOST_EXITS:
+        raise CheckpointError(f"{where} has {len(found):,} entries; {_MOST_EXITS:,} are read.")
+    for steps, share in found.items():
+        if type(steps) is not int or type(share) is not float:
+            raise CheckpointError(
+                f"{where} must give a share by each number of steps, not {show(share)} by {show(steps)}."
+            )
+    return dict(found)
 
 
 def _sources(fields: Fields, key: str, dimensions: int) -> dict[str, npt.NDArray[np.float64]]:

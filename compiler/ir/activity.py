@@ -43,6 +43,9 @@ class ActivityRecord:
         Of a few samples, from one that sends little to one that sends much: spikes of each step, ``(sample, time)``,
         by the same names as `events`. Where a network waits for one thing in a quiet step and for another in a loud
         one, a mean sample takes fewer cycles than samples do in the mean. Empty where nobody noted them.
+    exits
+        Of a network with an early exit: the share of samples that end with each number of steps that it asks after.
+        Empty where nobody noted them.
     """
 
     data: str
@@ -51,6 +54,7 @@ class ActivityRecord:
     pixels: _FloatArray | None = None
     digits: _FloatArray | None = None
     typical: Mapping[str, _FloatArray] = field(default_factory=dict)
+    exits: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def time_steps(self) -> int:

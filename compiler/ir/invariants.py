@@ -189,6 +189,9 @@ def _verify_activity(graph: Graph, record: ActivityRecord) -> None:
         _verify_sums(f"the spikes of '{name}'", events, shape, wanted[name].channels)
     if record.typical:
         _verify_typical(record, {name: wanted[name].size for name in record.events})
+    shares = record.exits.values()
+    if not all(0 <= share <= 1 for share in shares) or sum(shares) > 1.000001 or min(record.exits, default=1) < 1:
+        raise _bad_activity(f"has shares of samples that end early, {dict(record.exits)}, which cannot be")
     if (record.pixels is not None, record.digits is not None) != (direct, direct):
         raise _bad_activity(f"has {'no' if direct else 'an'} image")
     if record.pixels is None or record.digits is None:

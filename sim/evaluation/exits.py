@@ -7,7 +7,7 @@ looked at, and neither are test samples.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -58,12 +58,15 @@ class Exiting:
         With the exit, and without.
     steps
         That are taken.
+    ended
+        The share of samples that end with each number of steps that is asked after.
     """
 
     agreement: float
     accuracy: float
     accuracy_of_all_steps: float
     steps: Spread
+    ended: Mapping[int, float]
 
 
 def answers_of(graph: Graph, samples: Samples, *, progress: Callable[[int], None] = lambda done: None) -> Answers:
@@ -98,6 +101,7 @@ def exiting(answers: Answers, sealed: Exit) -> Exiting:
         accuracy=golden.accuracy(found, answers.labels),
         accuracy_of_all_steps=golden.accuracy(answers.classes[-1], answers.labels),
         steps=Spread.of(taken),
+        ended={step: float(np.mean(taken == step)) for step in sealed.steps},
     )
 
 

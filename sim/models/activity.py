@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -34,8 +35,15 @@ class ActivityTally:
         self._digits: npt.NDArray[np.int64] | None = None
         self._steps: dict[str, list[npt.NDArray[np.int64]]] = {}
         """Of events: spikes of each step of each sample, ``(time, sample)``, batch by batch."""
+        self._ended: Counter[int] = Counter()
+        """Samples by the steps that they take."""
 
-    def add(self, inputs: npt.NDArray[Any], spikes: Mapping[str, npt.NDArray[np.bool_]]) -> None:
+    def add(
+        self,
+        inputs: npt.NDArray[Any],
+        spikes: Mapping[str, npt.NDArray[np.bool_]],
+        taken: npt.NDArray[np.int64] | None = None,
+    ) -> None:
         """Count a batch.
 
         Parameters
@@ -44,7 +52,11 @@ class ActivityTally:
             As `snnc.sim.models.golden.run` takes them.
         spikes
             Of every population that fires by name, ``(time, batch, neuron)``.
+        taken
+            Steps of each sample, ``(batch,)``, where a network with an early exit is followed.
         """
+        if taken is not None:
+            self._ended.update(taken.tolist())
         graph = self._graph
         sent = dict(spikes)
         if graph.source.encoding is Encoding.DIRECT:
@@ -84,7 +96,13 @@ class ActivityTally:
             pixels=pixels,
             digits=digits,
             typical=self._typical(),
+            exits=self._exits(),
         )
+
+    def _exits(self) -> dict[int, float]:
+        if self._graph.exit is None or not self._ended:
+            return {}
+        return {steps: self._ended[steps] / self._samples for steps in self._graph.exit.steps}
 
     def _typical(self) -> dict[str, npt.NDArray[np.float64]]:
         """`TYPICAL` samples, the middle ones of as many equal parts of all, by how much they send altogether.
@@ -121,6 +139,6 @@ def measure_activity(
         return inputs, golden.run(graph, inputs, time_steps=steps, membranes=False)
 
     for inputs, trace in in_order(ran, encoded_batches(graph, samples, time_steps=steps, batch=batch)):
-        tally.add(inputs, {name: trace.populations[name].spikes for name in firing})
+        tally.add(inputs, {name: trace.populations[name].spikes for name in firing}, trace.steps)
         progress(len(trace.classes))
     return tally.record()

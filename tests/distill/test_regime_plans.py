@@ -11,7 +11,7 @@ from snnc.distill.compare.plan import BASELINE, Candidate, Comparison, parse_axi
 from snnc.distill.losses import METHODS
 from snnc.distill.losses.interface import Need
 
-PLANS = ("few-labels", "wrong-labels", "no-labels", "long", "all-labels", "bits", "time-steps")
+PLANS = ("few-labels", "few-labels-cifar10", "wrong-labels", "no-labels", "long", "all-labels", "bits", "time-steps")
 
 
 def planned(path: Path) -> Comparison:

@@ -18,20 +18,17 @@ _Floats = npt.NDArray[np.float64]
 
 
 class MeanSample:
-    """`snnc.sim.models.timing.means.MeanTiming`: everything happens in what counts as step 0, row after row.
-
-    A sample that may exit does not: all its attempts are counted.
-    """
+    """`snnc.sim.models.timing.means.MeanTiming`: everything happens in what counts as step 0, row after row."""
 
     def __init__(self, plan: Plan, engine: EnginePlan, activity: Activity) -> None:
         self._engine = engine
         walk, sizes = engine.main.walk, engine.main.source_layout.sizes
         assert isinstance(walk, GatherWalk)
         self._needed = _needed(walk.kernel, sizes[0], engine.layout.rows)
-        attempts = plan.attempts(activity.time_steps)
-        taps = _taps(engine.main.source_layout, activity.sources[engine.main.source], attempts)
+        steps = activity.time_steps
+        taps = _taps(engine.main.source_layout, activity.sources[engine.main.source], steps)
         added, idle = (sums_below(engine, engine.main, walk.kernel, values) for values in taps)
-        fixed = len(attempts) + sum(attempts) * len(engine.passes)
+        fixed = 1 + steps * len(engine.passes)
         self.operations = float((fixed + added).sum()) * engine.layout.groups / engine.units
         self._rows = shared_out(engine, (fixed + added + idle) * engine.layout.groups)
 
@@ -49,15 +46,15 @@ class MeanSample:
 
 
 @functools.lru_cache(maxsize=2**10)  # a search for lanes asks again and again
-def _taps(layout: LayoutPlan, source: SourceActivity, attempts: tuple[int, ...]) -> tuple[_Floats, _Floats]:
-    """Spikes of all attempts at each position of a source, and the cycles in which one of its words has none to add.
+def _taps(layout: LayoutPlan, source: SourceActivity, steps: int) -> tuple[_Floats, _Floats]:
+    """Spikes of all steps at each position of a source, and the cycles in which one of its words has none to add.
 
     Such a word takes a cycle, which shows where the word before it had one spike at most; with spikes that are
     independent of each other.
     """
     even = np.full(layout.sizes, 1 / (layout.rows * layout.columns))
     added, idle = np.zeros(layout.sizes), np.zeros(layout.sizes)
-    for t in (t for steps in attempts for t in range(steps)):
+    for t in range(steps):
         spikes = source.at(t) * (even if source.shares is None else source.shares)
         of_word = spikes / layout.groups
         added += spikes

@@ -215,14 +215,13 @@ class ImageEngine(wiring.Component):
         m.submodules.digits = self._digits
         m.submodules.weights = weights
         m.submodules.output = output
-        registers = plan.pipeline - weights.latency - 1
-        if registers < self._image.multiplies:
-            raise ValueError(f"Engine {plan.name!r} needs a longer pipeline than {plan.pipeline}")
-        row_data: Value = weights.data
-        for _ in range(registers):
-            register = Signal.like(weights.data, name="row_data", reset_less=True)
-            m.d.sync += register.eq(row_data)
-            row_data = register
+        latency = weights.latency + 1 + self._image.multiplies
+        if latency != plan.pipeline:
+            raise ValueError(f"Engine {plan.name!r} needs a pipeline of {latency}, not {plan.pipeline}")
+        row_data = weights.data
+        if self._image.multiplies:  # a register between memory and multiplier
+            row_data = Signal.like(weights.data, name="row_data", reset_less=True)
+            m.d.sync += row_data.eq(weights.data)
 
         pipeline = self._pipeline(m)
         issue = self._control(m, pipeline)

@@ -27,6 +27,8 @@ class MeanSample:
         # A beat for each pixel; in front of maps one for the end of each further step, too.
         pixels = float(np.broadcast_to(activity.sources[plan.input.name].pixels, engine.main.source_layout.sizes).sum())
         self._intake = max(0.0, pixels - 1) + activity.time_steps - 1 - self._replays
+        if activity.again:
+            self.operations, self._intake, self._rows = 0.0, 0.0, np.zeros(len(self._rows))
 
     def step(self, t: int, free: dict[str, float], sent: dict[str, Sent]) -> None:
         """Step 0 goes out while the words are gathered, the further steps like sweeps."""

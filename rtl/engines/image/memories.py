@@ -51,8 +51,8 @@ def own(facts: LayerFacts) -> Mapping[str, Choices]:
 
 
 def registers(facts: LayerFacts) -> int:
-    """One before the multiplier, where the device has the logic for that; and one on its way to it over a large die."""
-    return facts.device.multiplies + facts.device.late_block_ram
+    """One before the multiplier, where the device has the logic for that."""
+    return int(facts.device.multiplies)
 
 
 def record(facts: LayerFacts, chosen: Mapping[str, MemoryPlan]) -> ImageKind:

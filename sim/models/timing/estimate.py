@@ -87,7 +87,13 @@ def recorded(record: ActivityRecord, graph: Graph) -> Activity:
     sources = {name: _source(events) for name, events in record.events.items()}
     if record.pixels is not None and record.digits is not None:
         sources[graph.input.name] = dataclasses.replace(_source(record.digits[np.newaxis]), pixels=record.pixels)
-    return Activity(sources=sources, time_steps=graph.time_steps, typical=_typical(record, sources, graph.time_steps))
+    noted = graph.exit is not None and set(record.exits) == set(graph.exit.steps)
+    return Activity(
+        sources=sources,
+        time_steps=graph.time_steps,
+        typical=_typical(record, sources, graph.time_steps),
+        exits=record.exits if noted else {},
+    )
 
 
 def _typical(record: ActivityRecord, sources: Mapping[str, SourceActivity], time_steps: int) -> tuple[Activity, ...]:
@@ -124,11 +130,33 @@ def expected(graph: Graph) -> Activity:
 
 
 def estimate(plan: Plan, activity: Activity) -> Estimate:
-    """Follow a mean sample through the network.
+    """Follow a mean sample through the network; where samples end early, one for each number of steps.
 
+    How many end early is taken from `activity`, if that knows it; else all take all steps.
     Where typical samples are known, the cycles are more by what these take in the mean above their own mean sample:
     engines that wait for each other take as long as the slower one, which is not the same in every step and sample.
     """
+    if plan.exit is None:
+        return _of_an_attempt(plan, activity)
+    last = 1.0 - sum(activity.exits.values())
+    # By the attempt: the share of samples that come to it.
+    shares: dict[tuple[int, bool], float] = {}
+    for end, share in ((activity.time_steps, last), *activity.exits.items()):
+        for number, steps in enumerate(plan.attempts(end)):
+            attempt = steps, number > 0
+            shares[attempt] = shares.get(attempt, 0.0) + share
+    parts = [
+        (share, _of_an_attempt(plan, activity.up_to(steps, again=again))) for (steps, again), share in shares.items()
+    ]
+    return Estimate(
+        cycles=sum(share * part.cycles for share, part in parts),
+        operations={
+            name: sum(share * part.operations[name] for share, part in parts) for name in parts[0][1].operations
+        },
+    )
+
+
+def _of_an_attempt(plan: Plan, activity: Activity) -> Estimate:
     found = _follow(plan, activity)
     if not activity.typical:
         return found

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -62,11 +63,22 @@ class Activity:
         ``T``.
     typical
         A few samples that together are nearly as all of them, where they are known.
+    exits
+        The share of samples that end early with so many steps; empty where none do, or nobody knows.
+    again
+        The spikes of the image are there already, from another attempt at the sample.
     """
 
     sources: Mapping[str, SourceActivity]
     time_steps: int
     typical: tuple[Activity, ...] = ()
+    exits: Mapping[int, float] = field(default_factory=dict)
+    again: bool = False
+
+    def up_to(self, steps: int, *, again: bool = False) -> Activity:
+        """Of an attempt of so many steps."""
+        typical = tuple(sample.up_to(steps, again=again) for sample in self.typical)
+        return dataclasses.replace(self, time_steps=steps, typical=typical, exits={}, again=again)
 
     @property
     def events(self) -> Mapping[str, float]:

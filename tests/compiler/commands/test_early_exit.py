@@ -33,6 +33,11 @@ def test_a_student_with_an_exit(student: Path, tmp_path: Path, capsys: pytest.Ca
     assert graph.exit.steps == (1, 2)
     assert f"margin of {graph.exit.margin} after step 1, 2" in said
     assert read_checkpoint(new)["exit"]["margin"] == graph.exit.margin
+    samples = load_samples(integer_network(student), "digits", data=None, samples=300, part="validation")
+    assert graph.activity is not None
+    ended = exiting(answers_of(integer_network(student), samples), graph.exit).ended
+    assert graph.activity.exits == ended
+    assert 0 < sum(ended.values()) < 1
     # The same integers, and another network.
     assert model_hash(integer_network(student)) != model_hash(integer_network(new))
     assert integer_network(new, time_steps=1).exit is None

@@ -93,10 +93,16 @@ def test_the_commands_build_the_plan_of_a_point_with_an_early_exit(student, tmp_
     build = open_build(tmp_path / arguments[-1])
     graph = build.load_graph()
     assert graph.exit is not None
-    assert chosen[point.variant] == {"margin": graph.exit.margin, "steps": [1, 2]}
-    assert found["cells"] == total_cells(build.plan)
     inputs = encode(graph.source, data.samples.images, time_steps=3, events=False)
     trace = golden.run(graph, inputs, time_steps=3)
+
+    def ended(steps: int) -> float:
+        return float(np.mean(trace.steps == steps))
+
+    assert chosen[point.variant] == {"margin": graph.exit.margin, "steps": [1, 2]} | {
+        "ended": {"1": pytest.approx(ended(1)), "2": pytest.approx(ended(2))}
+    }
+    assert found["cells"] == total_cells(build.plan)
     assert network["accuracy"] == float(np.mean(trace.classes == data.samples.labels))
     inputs = inputs[:, : data.timed] if inputs.ndim == 5 else inputs[: data.timed]
     trace = golden.run(graph, inputs, time_steps=3)

@@ -57,6 +57,15 @@ def test_typical_samples_there_and_back() -> None:
         student_graph(changed(plain, "activity/typical/hidden0", np.zeros((4, 1, 1), np.float32)))
 
 
+def test_shares_of_early_ends_there_and_back() -> None:
+    plain = recorded()
+    plain["activity"]["exits"] = {1: 0.25, 2: 0.5}
+    graph = student_graph(plain)
+    verify(graph)
+    assert graph.activity is not None
+    assert activity_entry(graph.activity)["exits"] == graph.activity.exits == {1: 0.25, 2: 0.5}
+
+
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [
@@ -75,6 +84,13 @@ def test_typical_samples_there_and_back() -> None:
         ("activity/events/hidden0", np.full((4, 1, 1), np.nan, np.float32), "reaches from nan"),
         ("activity/events/hidden0", ..., "lacks 'hidden0'"),
         ("activity/events/readout", np.zeros((4, 1, 1), np.float32), "names 'readout'"),
+        ("activity/exits", {1: 0.7, 2: 0.4}, "shares of samples that end early"),
+        ("activity/exits", {1: float("nan")}, "shares of samples that end early"),
+        ("activity/exits", {0: 0.5}, "shares of samples that end early"),
+        ("activity/exits", {"1": 0.5}, "must give a share by each number of steps"),
+        ("activity/exits", {1: 1}, "must give a share by each number of steps"),
+        ("activity/exits", [], "'exits'"),
+        ("activity/exits", dict.fromkeys(range(1, 66), 0.0), "has 65 entries"),
         ("activity/pixels", ..., "has no image"),
         ("activity/digits", np.full((3, 4), 9, np.float32), "the digits"),
         ("activity/digits", np.full((4, 3), 0.75, np.float32), "the shape"),

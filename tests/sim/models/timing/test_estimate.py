@@ -10,7 +10,7 @@ import pytest
 from snnc.compiler.design import Engines, Options
 from snnc.compiler.formats import RandomNetwork
 from snnc.compiler.formats.random_network import random_graph
-from snnc.compiler.ir import ActivityRecord, Encoding, IntegrateAndFire
+from snnc.compiler.ir import ActivityRecord, Encoding, Exit, IntegrateAndFire
 from snnc.compiler.pipeline import passes_before, run_passes
 from snnc.compiler.plan import Plan, QueuePlan
 from snnc.sim.models import golden
@@ -256,3 +256,32 @@ def test_steps_that_were_not_measured_are_as_the_last_one() -> None:
     source = recorded(record, graph).sources["hidden0"]
     assert [source.at(t) for t in range(4)] == [1, 3, 3, 3]
     assert recorded(record, graph).time_steps == 6
+
+
+@pytest.mark.parametrize(("target", "device"), [("ice40", "hx8k"), ("ecp5", "45k")])
+@pytest.mark.parametrize("engines", [Engines.GATHER, Engines.SCATTER])
+@pytest.mark.parametrize("asked", [(1,), (1, 2)])
+def test_samples_that_end_early_count_as_many_as_do(
+    target: str, device: str, engines: Engines, asked: tuple[int, ...]
+) -> None:
+    """And where nobody noted how many do, all take all steps."""
+    network = RandomNetwork(architecture="2x12x12-12c3-16c3s2-12c3-5", encoding=DIRECT, time_steps=4)
+    graph = random_graph(network)
+    inputs = uneven_inputs(DIRECT, steps=4, samples=60)
+    logits = golden.run(graph, inputs, time_steps=1).logits
+    margins = np.sort(logits, axis=1)
+    margin = int(np.median(margins[:, -1] - margins[:, -2])) + 1
+    graph = dataclasses.replace(graph, exit=Exit(margin=margin, steps=asked), activity=None)
+    trace = golden.run(graph, inputs, time_steps=4)
+    assert 10 < np.count_nonzero(trace.steps == 1) < 50
+    spikes = {layer.name: trace.populations[layer.name].spikes for layer in graph.layers[:-1]}
+    tally = ActivityTally(graph, "made for a test")
+    tally.add(inputs, spikes, trace.steps)
+    graph = dataclasses.replace(graph, activity=tally.record())
+    design = dataclasses.replace(design_of(graph, target=target, device=device), options=Options(engines=engines))
+    design = run_passes(design, passes_before("emit"))
+    plan = design.complete_plan
+    cycles = predict(plan, stimulus(DIRECT, inputs, time_steps=4), spikes, steps=trace.steps).cycles
+    known = expected(design.graph)
+    assert estimate(plan, known).cycles == pytest.approx(cycles.mean(), rel=0.1)
+    assert estimate(plan, dataclasses.replace(known, exits={})).cycles > 1.1 * cycles.mean()
