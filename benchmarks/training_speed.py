@@ -173,6 +173,7 @@ def main(student: str, threads: Sequence[int], rounds: int, updates: int) -> Non
     torch.manual_seed(0)
     text, input_bits = STUDENTS[student]
     architecture = parse_architecture(text)
+    classes = architecture.populations[-1].shape[0]
     contenders = {
         ("snnc", "its own"): (ours(architecture, input_bits), True),
         ("SpikingJelly", "contiguous"): (spikingjelly(architecture), False),
@@ -184,7 +185,6 @@ def main(student: str, threads: Sequence[int], rounds: int, updates: int) -> Non
     for index, count in itertools.product(range(rounds + 1), threads):
         torch.set_num_threads(count)
         for key, (model, fast_format) in contenders.items():
-            classes = architecture.populations[-1].shape[0]
             rate = _round(model, architecture.shape, classes, updates, fast_format=fast_format)
             if index:  # the first round warms up
                 rates.setdefault((*key, count), []).append(rate)

@@ -78,8 +78,7 @@ def early_exit(
             found[part] = answers_of(graph, some, progress=functools.partial(bar.advance, task))
     sealed = choose_margin(found["train"], asked, agreement=agreement / 100)
     exits = {part: exiting(answers, sealed) for part, answers in found.items()}
-    ended = exits[_PARTS[-1]].ended
-    _write(student, graph, dataclasses.replace(sealed, weight_bits=weight_bits), ended, output)
+    _write(student, graph, dataclasses.replace(sealed, weight_bits=weight_bits), exits["validation"].ended, output)
     click.echo(f"Exit at a margin of {sealed.margin:,} after step {', '.join(map(str, sealed.steps))}.")
     for which, answers in found.items():
         click.echo(f"  {_line(which, answers.labels.size, exits[which], graph.time_steps)}")

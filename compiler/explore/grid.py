@@ -227,7 +227,7 @@ class Keys:
 
     def of_exit(self, variant: Variant) -> str:
         """Of the margin that is chosen for a variant."""
-        return _hashed({**self._variant(variant), "what": "exit"})
+        return _hashed({**self._variant(variant), "what": "exit and who takes it"})
 
     def of_point(self, point: Point) -> str:
         return _hashed(

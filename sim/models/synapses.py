@@ -67,8 +67,7 @@ class WeightedSum:
 
         It comes in integers of `kind`, in which ``reach << shift`` has to be exact.
         """
-        result = self._product(emitted[t], kind)
-        return result << self.projection.shift if self.projection.shift else result
+        return self._shifted(self._product(emitted[t], kind))
 
     def several(self, emitted: AnyArray, steps: range, kind: type[np.signedinteger[Any]]) -> AnyArray:
         """The sums for what the source emitted at these steps, which follow each other; ``(step, batch, target)``.
@@ -84,8 +83,7 @@ class WeightedSum:
             some = emitted[first : min(first + self._packing.steps, steps.stop)]
             whole = self._product(packed(some, self._packing), self._packing.whole)
             sums.append(unpacked(whole, self._packing, len(some), kind))
-        found = sums[0] if len(sums) == 1 else np.concatenate(sums)
-        return found << self.projection.shift if self.projection.shift else found
+        return self._shifted(sums[0] if len(sums) == 1 else np.concatenate(sums))
 
     def operations(self, emitted: AnyArray, steps: IntArray) -> IntArray:
         """Events that take effect, times the neurons that each reaches; ``(time, batch, source)`` to ``(batch,)``.
@@ -101,6 +99,9 @@ class WeightedSum:
             effective = np.where(late[..., np.newaxis], 0, effective)
         reached = fan_out(self.projection, self._source, self._target)
         return np.count_nonzero(effective, axis=0).astype(np.int64) @ reached
+
+    def _shifted(self, sums: AnyArray) -> AnyArray:
+        return sums << self.projection.shift if self.projection.shift else sums
 
     def _product(self, values: AnyArray, kind: type[np.signedinteger[Any]]) -> AnyArray:
         result: AnyArray

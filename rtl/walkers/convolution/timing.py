@@ -11,7 +11,7 @@ import numpy.typing as npt
 from snnc.compiler.plan import EnginePlan, KernelPlan, ProjectionPlan
 from snnc.rtl.walkers.convolution.plan import ConvolutionWalk
 from snnc.sim.models.stimulus import Marker, Stimulus
-from snnc.sim.models.timing.walking import EngineState, SourceSteps, Word, check_markers, steps_walked
+from snnc.sim.models.timing.walking import BeatQueue, EngineState, SourceSteps, Word, check_markers, steps_walked
 from snnc.sim.models.timing.walking import Walker as WalkerTiming
 
 __all__ = ["Walker", "reach", "seen"]
@@ -27,9 +27,7 @@ class Walker(WalkerTiming):
         self.reach = reach(engine.plan, projection)
         self.ready = np.zeros(batch, dtype=np.int64)
         """First cycle in which the next beat can move to the register."""
-        self.moved = np.zeros(batch, dtype=np.int64)
-        self.moved_before = np.zeros(batch, dtype=np.int64)
-        """Cycles in which the last beat and the one before it did."""
+        self._queue = BeatQueue(batch)
 
     def source(self, stimulus: Stimulus) -> SourceSteps:
         return _source(self, stimulus)
@@ -40,10 +38,8 @@ class Walker(WalkerTiming):
     def walk(self, word: Word, available: IntArray) -> tuple[IntArray, IntArray]:
         engine, events = self.engine, word.events
         taken = np.maximum(available, self.serialiser)
-        # Through the walker's queue of two: when the first beats enter, and when the first moves to the register.
-        first_in = np.maximum(taken, self.moved_before) + 1
-        second_in = np.maximum(first_in, self.moved) + 1
-        first_moved = np.maximum(first_in + 1, self.ready)
+        # Through the walker's queue of two, from which beats move to the register.
+        first_moved = np.maximum(self._queue.enter(taken) + 1, self.ready)
         count, first, last = (int(table[word.number // self.projection.source_layout.groups]) for table in self.reach)
         if count == 0:
             begins, each = first_moved + 1, 1
@@ -57,8 +53,6 @@ class Walker(WalkerTiming):
             """When the register is free of the event of that number, from 1 on; before it, when the first moved."""
             return np.where(number > 0, begins + (number - 1) * each + max(count, 1) - 1, first_moved)
 
-        moved, moved_before = ended(events - 1), np.where(events > 1, ended(events - 2), self.moved)
-        last_in = np.where(events > 2, ended(events - 3) + 1, np.where(events > 1, second_in, first_in))
         here, last_issue = word.everywhere, ended(events)
         worked = here & (count * events > 0)
         engine.walked(count * events, begins, last_issue, worked)
@@ -67,11 +61,10 @@ class Walker(WalkerTiming):
         engine.last_word = np.where(worked, last, engine.last_word)
         engine.last_single = np.where(worked, self.single, engine.last_single)
         engine.last_swept = engine.last_swept & ~worked
+        last_in = self._queue.leave(here, events, lambda back: ended(events - 1 - back))
         self.serialiser = np.where(here, last_in, self.serialiser)
-        self.moved_before = np.where(here, moved_before, self.moved_before)
-        self.moved = np.where(here, moved, self.moved)
         self.ready = np.where(here, last_issue, self.ready)
-        return taken, np.where(worked, last_issue, moved) + 1
+        return taken, np.where(worked, last_issue, ended(events - 1)) + 1
 
 
 def _source(walker: Walker, stimulus: Stimulus) -> SourceSteps:

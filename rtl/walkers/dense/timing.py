@@ -10,7 +10,7 @@ import numpy.typing as npt
 from snnc.compiler.plan import EnginePlan, ProjectionPlan
 from snnc.sim.models.stimulus import Marker, Stimulus
 from snnc.sim.models.timing.digits import digit_count
-from snnc.sim.models.timing.walking import EngineState, SourceSteps, Word, check_markers, steps_walked
+from snnc.sim.models.timing.walking import BeatQueue, EngineState, SourceSteps, Word, check_markers, steps_walked
 from snnc.sim.models.timing.walking import Walker as WalkerTiming
 
 __all__ = ["Walker", "reach"]
@@ -23,8 +23,7 @@ class Walker(WalkerTiming):
 
     def __init__(self, engine: EngineState, projection: ProjectionPlan, batch: int) -> None:
         super().__init__(engine, projection, batch)
-        self._left = self._left_before = np.full(batch, -1, dtype=np.int64)
-        """Cycles in which the last beat and the one before it left the queue of two, if there is one."""
+        self._queue = BeatQueue(batch) if projection.buffered else None
 
     def source(self, stimulus: Stimulus) -> SourceSteps:
         return _source(self.engine.plan, stimulus)
@@ -34,38 +33,28 @@ class Walker(WalkerTiming):
         engine = self.engine
         taken = np.maximum(available, self.serialiser)
         offered = taken + 1
-        if self.projection.buffered:
-            enters = np.maximum(taken, self._left_before) + 1
-            second_enters = np.maximum(enters, self._left) + 1
-            offered = enters + 1
+        if self._queue is not None:
+            offered = self._queue.enter(taken) + 1
         begins = np.maximum(offered, engine.free)
         here = word.everywhere
         worked = here & (word.events > 0)
         begins = begins + np.where(worked, engine.waits(0, begins), 0)
         walked = engine.plan.words * word.events
-        engine.walked(walked, begins, begins + walked - 1, worked)
-        engine.free = np.where(worked, begins + walked, engine.free)
-        engine.went_through(worked)
         leaves = begins + walked - 1
-        if self.projection.buffered:
-            several = word.events > 1
-            # From the third beat on, each enters when the one before the one before it has left.
-            last_enters = np.where(several, second_enters, enters)
-            last_enters = np.where(word.events > 2, leaves + 1 - 2 * engine.plan.words, last_enters)
-            self.serialiser = np.where(here, last_enters, self.serialiser)
-            self._left_before = np.where(
-                here, np.where(several, leaves - engine.plan.words, self._left), self._left_before
-            )
-            self._left = np.where(here, leaves, self._left)
-        else:
-            self.serialiser = np.where(here, leaves, self.serialiser)
+        engine.walked(walked, begins, leaves, worked)
+        engine.free = np.where(worked, leaves + 1, engine.free)
+        engine.went_through(worked)
+        last_taken = leaves
+        if self._queue is not None:
+            last_taken = self._queue.leave(here, word.events, lambda back: leaves - back * engine.plan.words)
+        self.serialiser = np.where(here, last_taken, self.serialiser)
         return taken, leaves + 1
 
     def ended(self, at: IntArray) -> None:
-        if self.projection.buffered:
-            self._left = at
-        else:
+        if self._queue is None:
             self.serialiser = at
+        else:
+            self._queue.left = at
 
 
 def reach(engine: EnginePlan, projection: ProjectionPlan) -> tuple[IntArray, IntArray, IntArray]:

@@ -133,8 +133,6 @@ def estimate(plan: Plan, activity: Activity) -> Estimate:
     """Follow a mean sample through the network; where samples end early, one for each number of steps.
 
     How many end early is taken from `activity`, if that knows it; else all take all steps.
-    Where typical samples are known, the cycles are more by what these take in the mean above their own mean sample:
-    engines that wait for each other take as long as the slower one, which is not the same in every step and sample.
     """
     if plan.exit is None:
         return _of_an_attempt(plan, activity)
@@ -157,6 +155,11 @@ def estimate(plan: Plan, activity: Activity) -> Estimate:
 
 
 def _of_an_attempt(plan: Plan, activity: Activity) -> Estimate:
+    """Of a sample that takes all steps of `activity` at once.
+
+    Where typical samples are known, the cycles are more by what these take in the mean above their own mean sample:
+    engines that wait for each other take as long as the slower one, which is not the same in every step and sample.
+    """
     found = _follow(plan, activity)
     if not activity.typical:
         return found

@@ -6,6 +6,7 @@ Each kind of walk has a subclass of `Walker` in its folder below `rtl/walkers/`,
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -17,6 +18,7 @@ from snnc.sim.models.stimulus import Marker, Stimulus
 from snnc.sim.models.timing.timeline import Record
 
 __all__ = [
+    "BeatQueue",
     "EngineState",
     "EngineTiming",
     "SourceSteps",
@@ -193,6 +195,31 @@ class Walker(ABC):
         hands_over = np.maximum(engine.free, marked)
         self.ended(hands_over)
         engine.free = hands_over + 1
+
+
+class BeatQueue:
+    """The queue of two beats in front of some walkers: a beat enters when the one before the one before it has left."""
+
+    def __init__(self, batch: int) -> None:
+        self.left = self._left_before = np.full(batch, -1, dtype=np.int64)
+        """Cycles in which the last beat and the one before it left."""
+
+    def enter(self, taken: IntArray) -> IntArray:
+        """When the first beat enters of a word that the serialiser takes at `taken`."""
+        first: IntArray = np.maximum(taken, self._left_before) + 1
+        self._first, self._second = first, np.maximum(first, self.left) + 1
+        return first
+
+    def leave(self, here: npt.NDArray[np.bool_], beats: IntArray, left: Callable[[int], IntArray]) -> IntArray:
+        """When the last of the word's `beats` enters, of which the `k`-th from the last leaves at ``left(k)``.
+
+        The samples that are not `here` have no such word.
+        """
+        several = beats > 1
+        last: IntArray = np.where(beats > 2, left(2) + 1, np.where(several, self._second, self._first))
+        self._left_before = np.where(here, np.where(several, left(1), self.left), self._left_before)
+        self.left = np.where(here, left(0), self.left)
+        return last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
