@@ -4,10 +4,13 @@ An engine that gathers reads its source's spikes from a map, and takes all steps
 send every step of a word at once, too: an image engine or another that gathers. What hears one of these hears a map:
 an engine that gathers, or one with this projection alone, to which the map's words are replayed step after step.
 
-A dense layer that hears pixels can gather a list of them (`listed`), which needs no map.
+A dense layer that hears pixels can gather a list of them (`listed`), which needs no map. A convolution of pixels
+gathers them in any case, and can skip those of 0 (`sparse`).
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 from snnc.compiler.ir import (
     Convolution,
@@ -22,7 +25,10 @@ from snnc.compiler.ir import (
     kernel_positions,
 )
 
-__all__ = ["gatherable", "listed", "mapped", "scattered", "ways_to_gather"]
+__all__ = ["gatherable", "listed", "mapped", "scattered", "sparse", "spike_gatherers", "ways_to_gather"]
+
+_MOST_PIXELS: Final = 0.9
+"""The share of pixels that are not 0 with which skipping the others may still pay."""
 
 
 def gatherable(graph: Graph) -> tuple[str, ...]:
@@ -37,12 +43,17 @@ def gatherable(graph: Graph) -> tuple[str, ...]:
 
 
 def ways_to_gather(graph: Graph) -> tuple[tuple[str, ...], ...]:
-    """The sets of layers that may gather together, the smallest first: those up to one of them, or none."""
+    """The sets of layers that may gather together, the smallest first: those up to one of them, or none.
+
+    Where a layer can skip pixels of 0, it does in all of them but the first.
+    """
     if (first := listed(graph)) is not None:
         return (), (first,)
     layers = gatherable(graph)
     counts = range(len(layers) + 1) if graph.exit is None else sorted({0, len(layers)})
-    return tuple(layers[:count] for count in counts)
+    if (first := sparse(graph)) is None:
+        return tuple(layers[:count] for count in counts)
+    return (), *((first, *layers[:count]) for count in counts)
 
 
 def listed(graph: Graph) -> str | None:
@@ -54,6 +65,16 @@ def listed(graph: Graph) -> str | None:
         return None
     layer = graph.population(heard[0].target)
     return layer.name if isinstance(layer.neuron, IntegrateAndFire) else None
+
+
+def sparse(graph: Graph) -> str | None:
+    """The convolution that hears the image and fires, if enough of the pixels are 0, or nobody knows; else None."""
+    layer = next((one for one in graph.layers if _hears_pixels(graph, one.name)), None)
+    if layer is None or not isinstance(layer.neuron, IntegrateAndFire) or graph.stream:
+        return None
+    pixels = None if graph.activity is None else graph.activity.pixels
+    few = pixels is None or pixels.sum() <= _MOST_PIXELS * graph.input.size
+    return layer.name if few else None
 
 
 def scattered(graph: Graph) -> tuple[str, ...]:
@@ -70,8 +91,13 @@ def scattered(graph: Graph) -> tuple[str, ...]:
 
 def mapped(graph: Graph, gathered: frozenset[str]) -> frozenset[str]:
     """The layers whose spikes go into spike maps: those that gather spikes, and what these hear."""
-    words = gathered - {listed(graph)}
+    words = spike_gatherers(graph, gathered)
     return words | {projection.source for name in words for projection in graph.into(name)}
+
+
+def spike_gatherers(graph: Graph, gathered: frozenset[str]) -> frozenset[str]:
+    """Those of them that gather spikes, not pixels."""
+    return frozenset(name for name in gathered if not any(one.source == graph.input.name for one in graph.into(name)))
 
 
 def _hindered(graph: Graph) -> dict[str, str]:

@@ -11,7 +11,7 @@ from snnc.compiler.errors import OptionError, UnsupportedError
 from snnc.compiler.ir import Encoding, Graph, Population, Projection
 from snnc.compiler.lanes.area import total_cells
 from snnc.compiler.lanes.fit import lacking
-from snnc.compiler.lanes.gathering import scattered, ways_to_gather
+from snnc.compiler.lanes.gathering import scattered, sparse, ways_to_gather
 from snnc.compiler.lanes.order import walk_order
 from snnc.compiler.lanes.search import choose_lanes, cost_of, could_fit
 from snnc.sim.models.timing.estimate import estimate, expected
@@ -24,7 +24,8 @@ def choose_engines(design: Design) -> Design:
 
     As `Options.engines` says; where that is open (`Engines.AUTO`), the layers up to one of them gather, or none: these
     get the best lanes that they can have, and of those that the device holds the one is taken that is best by the same
-    measure, `cost_of`. From all on, layers are given up from the last one on for as long as that is better.
+    measure, `cost_of`. From all on, layers are given up from the last one on for as long as that is better. A layer
+    that can skip pixels of 0 does so in all of these, and last of all the best of them is tried without.
     `Design.considered` says what was compared. Of lanes that the user gave, only those that are possible count.
 
     Where all should gather, `Design.notes` says which cannot, and why.
@@ -52,6 +53,10 @@ def choose_engines(design: Design) -> Design:
             break
     if not found:
         raise refused[-1]
+    best = min(found, key=rank)
+    if design.options.engines is Engines.AUTO and (skipping := sparse(design.graph)) in best.gathered:
+        # What marks the pixels takes logic and block RAM that other layers may have more use for.
+        found.append(choose_lanes(design.gathering(best.gathered - {skipping})))
     return replace(min(found, key=rank), considered=tuple(_considered(one) for one in found))
 
 

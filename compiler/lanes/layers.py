@@ -19,7 +19,7 @@ from snnc.compiler.ir import (
     Projection,
     as_convolution,
 )
-from snnc.compiler.lanes.gathering import mapped
+from snnc.compiler.lanes.gathering import mapped, spike_gatherers
 from snnc.compiler.lanes.knapsack import Menu
 from snnc.compiler.lanes.memories import (
     RING_WORDS,
@@ -121,7 +121,7 @@ class Layer:
                 column_banks,
                 projection in shallow,
                 "" if projection is walked[-1] else str(k),
-                gathered=gathers,
+                gathered=population.name in spike_gatherers(graph, gathered),
                 mapped=projection.source in maps,
             )
             for k, projection in enumerate(walked)

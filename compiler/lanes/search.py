@@ -11,7 +11,7 @@ from snnc.compiler.errors import OptionError
 from snnc.compiler.ir import Convolution, Dense, Encoding, Graph, Pooling, Population, as_convolution
 from snnc.compiler.lanes.area import total_cells
 from snnc.compiler.lanes.fit import best_fit, fitting, place_anyway
-from snnc.compiler.lanes.gathering import mapped
+from snnc.compiler.lanes.gathering import mapped, sparse
 from snnc.compiler.lanes.queues import deepest
 from snnc.compiler.plan import Plan
 from snnc.compiler.targets import Device
@@ -71,7 +71,8 @@ def choose_lanes(design: Design) -> Design:
     choices = [widths_of(design, population) for population in graph.layers]
     widest = with_widths(design, tuple(widths[-1] for widths in choices))
     # Where words gather, the widest may be many times what a layer has work for.
-    if not design.gathered and options.objective is Objective.LATENCY and (plan := _comfortable(widest)) is not None:
+    scattered = not _by_register(design)
+    if scattered and options.objective is Objective.LATENCY and (plan := _comfortable(widest)) is not None:
         return replace(widest, plan=plan)
     search = _Search(design, choices)
     grown = [found for start in _starts(choices) if (found := search.grow(start)) is not None]
@@ -266,7 +267,12 @@ def widths_of(design: Design, population: Population) -> list[Width]:
 
 def _lanes_limit(design: Design, population: Population) -> int:
     """The most lanes that a user may ask for."""
-    return GATHERING_LANES_LIMIT if population.name in design.gathered else LANES_LIMIT
+    return GATHERING_LANES_LIMIT if population.name in _by_register(design) else LANES_LIMIT
+
+
+def _by_register(design: Design) -> frozenset[str | None]:
+    """The layers that gather what others would scatter: an image's currents are gathered in any case."""
+    return design.gathered - {sparse(design.graph)}
 
 
 def _banks(design: Design, population: Population, lanes: int) -> list[int]:

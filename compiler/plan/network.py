@@ -16,7 +16,7 @@ from snnc.compiler.plan.projections import ProjectionPlan, map_depth
 
 __all__ = ["PLAN_VERSION", "Plan"]
 
-PLAN_VERSION: Final = "2.6"
+PLAN_VERSION: Final = "2.7"
 """Major and minor: a file of another version is refused."""
 
 

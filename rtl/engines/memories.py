@@ -37,7 +37,7 @@ class LayerFacts:
     source_layout, weighted, sources
         Of the main projection: its source's layout, the range of its weighted sum, and how many sources have weights.
     gathered
-        Whether its words are to gather spikes, or a list of pixels.
+        Whether its words are to gather spikes, a list of pixels, or those pixels of an image that are not 0.
     into_maps
         Whether its spikes go into spike maps.
     """

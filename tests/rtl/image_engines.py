@@ -24,9 +24,9 @@ from snnc.compiler.plan import (
 )
 from snnc.compiler.plan.residual import constant_fields_of, passes_of
 from snnc.rtl.engines.image.plan import ImageKind
-from snnc.rtl.walkers.image.plan import ImageWalk
+from snnc.rtl.walkers.image.plan import ImageWalk, mark_depth
 
-__all__ = ["Case", "Oracle", "engine_plan", "input_plan", "oracle", "write_images"]
+__all__ = ["WALKS", "Case", "Oracle", "Tap", "engine_plan", "input_plan", "oracle", "taps", "write_images"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
@@ -53,6 +53,7 @@ class Case:
     constants: MemoryKind = MemoryKind.LUT
     residual_bits: int = 14
     multiplies: bool = False
+    skips: bool = False
     seed: int = 0
 
     @property
@@ -84,6 +85,43 @@ class Case:
         bias = generator.integers(-scale // 8, scale // 8 + 1, self.channels)
         threshold = generator.integers(1, scale // (16 if self.eager else 1) + 1, self.channels)
         return weights, bias, threshold, threshold >> 1 if self.half else np.zeros_like(threshold)
+
+
+WALKS = {
+    "one pixel": Case(source=(1, 1, 1), channels=2, lanes=2, kernel=(1, 1)),
+    "inside": Case(source=(2, 4, 5), channels=3, lanes=2, kernel=(2, 3)),
+    "padding": Case(source=(1, 4, 5), channels=3, lanes=1, kernel=(3, 3), padding=(1, 1)),
+    "stride": Case(source=(3, 6, 5), channels=4, lanes=2, kernel=(3, 2), stride=(2, 1), padding=(1, 1)),
+    "dilation": Case(source=(2, 5, 4), channels=3, lanes=4, kernel=(2, 2), padding=(1, 0), dilation=(2, 2)),
+    "tall dilation": Case(source=(1, 7, 3), channels=2, lanes=2, kernel=(3, 1), dilation=(2, 1)),
+    "wide padding": Case(source=(1, 3, 3), channels=2, lanes=1, kernel=(3, 3), padding=(2, 2)),
+    "no pixel": Case(source=(2, 2, 2), channels=2, lanes=2, kernel=(2, 2), padding=(4, 4), dilation=(4, 4)),
+    "a row": Case(source=(1, 1, 7), channels=3, lanes=1, kernel=(1, 3), padding=(0, 1), stride=(1, 3)),
+}
+"""Kernels and images of all sorts."""
+
+Tap = tuple[int, int, bool]
+"""Address of the pixel, weight row, and whether there is none."""
+
+
+def taps(case: Case, row: int, column: int, group: int) -> list[Tap]:
+    """`docs/timing.md`: by source channel, kernel row and kernel column, those inside; or one of each."""
+    stride, padding, dilation = case.stride, case.padding, case.dilation
+    height, width = case.source[1:]
+    rows = [u for u in range(case.kernel[0]) if 0 <= row * stride[0] + u * dilation[0] - padding[0] < height]
+    columns = [v for v in range(case.kernel[1]) if 0 <= column * stride[1] + v * dilation[1] - padding[1] < width]
+    found = []
+    for channel in range(case.source[0]):
+        for u in rows or [0]:
+            for v in columns or [0]:
+                address = case.source_layout.address(
+                    row * stride[0] + u * dilation[0] - padding[0] if rows else 0,
+                    column * stride[1] + v * dilation[1] - padding[1] if columns else 0,
+                    channel,
+                )
+                weight = ((channel * case.kernel[0] + u) * case.kernel[1] + v) * case.layout.groups + group
+                found.append((address, weight, not (rows and columns)))
+    return found
 
 
 def memory(name: str, kind: MemoryKind, width: int, depth: int, banks: int = 1) -> MemoryPlan:
@@ -134,6 +172,9 @@ def engine_plan(case: Case) -> EnginePlan:
             current_bits=bits,
             multiplies=case.multiplies,
             pixels=memory("pixels", MemoryKind.EBR, case.bits, case.source_layout.depth),
+            marks=memory("marks", MemoryKind.EBR, case.source[2], mark_depth(case.source_layout))
+            if case.skips
+            else None,
             spikes=memory("spikes", MemoryKind.EBR, further, layout.depth) if further else None,
         ),
         column_banks=1,

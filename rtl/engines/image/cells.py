@@ -18,12 +18,20 @@ MULTIPLIER_BIT: Final = 1.3
 UNIT: Final = 400
 """Of each unit: the walk below its kernels, the image's addresses, and the replay of its spikes."""
 
+SKIP: Final = 100
+"""Of each unit that skips pixels of 0: the kernel rows on their way, and the search in a window."""
+
+SKIP_COLUMN: Final = 4
+"""The same per column of the image: its mark, and the choice of windows."""
+
 
 def further_cells(engine: EnginePlan, device: Device) -> Iterator[float]:
     """Estimated iCE40 cells, part by part: the units, a word's current, and what scales weights by a pixel."""
     kind = engine.kind
     assert isinstance(kind, ImageKind)
     yield UNIT * engine.units
+    if kind.marks is not None:
+        yield (SKIP + SKIP_COLUMN * kind.marks.width) * engine.units
     yield CURRENT_BIT * engine.units * engine.lanes * kind.current_bits
     if kind.multiplies:
         yield MULTIPLIER_BIT * engine.units * engine.lanes * engine.main.weight_bits * kind.value_bits

@@ -21,6 +21,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from snnc.compiler.plan import EnginePlan, InputPlan, unsigned_bits
 from snnc.rtl.beats import InputBeat, MapWrite, Marker, SpikeWord, input_beat
 from snnc.rtl.credits import MapOutput, SpikeOutput
+from snnc.rtl.engines.image.marks import Marks
 from snnc.rtl.engines.image.neurons import ImageNeurons
 from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.memories import Rom, block_ram
@@ -31,6 +32,7 @@ from snnc.rtl.recoding import DigitRegister, ValueRegister
 from snnc.rtl.tables import last_column, position_fields
 from snnc.rtl.views import Fields, Payload, Stream
 from snnc.rtl.walkers.image.circuit import Walker
+from snnc.rtl.walkers.image.skipping import FILLING, SkippingWalker
 from snnc.rtl.word_counter import WordCounter
 
 __all__ = ["ImageEngine", "ImageUnits", "build", "hear_input"]
@@ -54,6 +56,8 @@ class _Phase(enum.Enum, shape=4):
     """The last of them are under way."""
     REPLAY = 6
     """Issues stored spike words; not in front of spike maps."""
+    FILL = 7
+    """The last pixel is marked, then the first kernel rows come on their way; where pixels of 0 are skipped alone."""
 
 
 class _Slot(Fields):
@@ -189,7 +193,9 @@ class ImageEngine(wiring.Component):
         self._time_steps = plan.kind.all_steps(plan.lanes)
         self._step_bits = unsigned_bits(self._time_steps - 1)
         self._unit = unit
-        self._walker = Walker(plan, input_plan, unit)
+        marks = plan.kind.marks
+        self._walker = Walker(plan, input_plan, unit) if marks is None else SkippingWalker(plan, input_plan, unit)
+        self._marks = None if marks is None else Marks(marks, input_plan.layout)
         register = ValueRegister if plan.kind.multiplies else DigitRegister
         self._digits: DigitRegister | ValueRegister = register(plan.kind.value_bits)
         self._weights = Rom(projection.weights)
@@ -355,7 +361,7 @@ class ImageEngine(wiring.Component):
             with m.Case(_Phase.LOAD):
                 m.d.comb += [idle.eq(1), self.i.ready.eq(~clearing)]
                 with m.If(self.i.valid & ~clearing & loaded):
-                    m.d.sync += phase.eq(_Phase.READ)
+                    m.d.sync += phase.eq(_Phase.READ if self._marks is None else _Phase.FILL)
             with m.Case(_Phase.READ):
                 m.d.sync += phase.eq(_Phase.FETCH)
             with m.Case(_Phase.FETCH):
@@ -375,12 +381,24 @@ class ImageEngine(wiring.Component):
                     m.d.sync += [phase.eq(_Phase.LOAD), clearing.eq(1)]
         if isinstance(output, SpikeOutput):
             self._replay(m, pipeline, output, phase, step)
+        if isinstance(walker, SkippingWalker):
+            self._fill(m, walker, phase)
 
         if self._cancels:
             m.d.comb += self.clears.eq(clearing)
         loads = (phase == _Phase.LOAD) & self.i.valid & beat.event
         m.d.comb += digits.value.eq(Mux(read.blank, 0, self._pixels(m, clearing, loads, reads)))
         return _Issue(row=tap.row, idle=idle, last_step=last_step)
+
+    def _fill(self, m: Module, walker: SkippingWalker, phase: Signal) -> None:
+        """Bring the walker's first kernel rows on their way, once the last pixel is marked."""
+        fill = Signal(range(FILLING + 1))
+        filling = phase == _Phase.FILL
+        m.d.comb += [walker.rewinds.eq(phase == _Phase.LOAD), walker.fills.eq(filling & (fill != 0))]
+        with m.If(filling):
+            m.d.sync += fill.eq(fill + 1)
+            with m.If(fill == FILLING):
+                m.d.sync += [fill.eq(0), phase.eq(_Phase.READ)]
 
     def _replay(self, m: Module, pipeline: _Pipeline, output: SpikeOutput, phase: Signal, step: Signal) -> None:
         """Issue the stored spike words of the steps that the input goes on to, once the last word is done."""
@@ -409,7 +427,7 @@ class ImageEngine(wiring.Component):
                 with m.If(beat.marker == Marker.SAMPLE):
                     m.d.sync += [step.eq(0), phase.eq(_Phase.LOAD)]
 
-    def _held(self, m: Module, name: str, takes: Value, given: _Tap | Walker) -> _Tap:
+    def _held(self, m: Module, name: str, takes: Value, given: _Tap | Walker | SkippingWalker) -> _Tap:
         """Registers that take the tap that is `given`."""
         held = {}
         for field in dataclasses.fields(_Tap):
@@ -455,6 +473,18 @@ class ImageEngine(wiring.Component):
             m.d.sync += cleared.eq(cleared + 1)
             with m.If(cleared == memory.depth - 1):
                 m.d.sync += [cleared.eq(0), clearing.eq(0)]
+        if isinstance(self._walker, SkippingWalker) and self._marks is not None:
+            m.submodules.marks = marks = self._marks
+            m.d.comb += [
+                marks.mark.eq(loads & ~clearing & beat.value.any()),
+                marks.address.eq(beat.address),
+                # No deeper than the image, so that each of its words comes by.
+                marks.clear.eq(clearing),
+                marks.cleared.eq(cleared),
+                marks.reads.eq(self._walker.reads),
+                marks.row.eq(self._walker.mark_row),
+                self._walker.marks.eq(marks.marks),
+            ]
         return block_ram(
             m,
             "pixels",

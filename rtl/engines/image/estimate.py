@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from snnc.compiler.plan import EnginePlan, Plan
 from snnc.rtl.engines.image.plan import ImageKind
-from snnc.rtl.walkers.image.estimate import slots_of_words
+from snnc.rtl.walkers.image.estimate import blank_rows_of_words, slots_of_words
 from snnc.sim.models.timing.means import Activity, Sent, shared_out
 
 __all__ = ["MeanSample"]
@@ -48,16 +48,19 @@ class MeanSample:
 
 
 def _gathering_cycles(plan: Plan, engine: EnginePlan, activity: Activity) -> npt.NDArray[np.float64]:
-    """Slots of each position before the replays: every tap takes one, and one with several digits as many."""
-    layout, image = engine.main.source_layout, activity.sources[plan.input.name]
-    if isinstance(engine.kind, ImageKind) and engine.kind.multiplies:
-        slots = np.full(layout.sizes, float(layout.channels))
+    """Slots of each position before the replays."""
+    kind, image = engine.kind, activity.sources[plan.input.name]
+    assert isinstance(kind, ImageKind)
+    layout = engine.main.source_layout
+    even = np.full(layout.sizes, 1 / (layout.rows * layout.columns))
+    pixels = np.broadcast_to(image.pixels, layout.sizes)
+    operations = pixels if kind.multiplies else image.at(0) * (even if image.shares is None else image.shares)
+    if kind.marks is None:  # every tap takes one, and one with several digits as many
+        taken = slots_of_words(engine, engine.main, layout.channels - pixels + operations)
     else:
-        even = np.full(layout.sizes, 1 / (layout.rows * layout.columns))
-        digits = image.at(0) * (even if image.shares is None else image.shares)
-        slots = layout.channels - image.pixels + digits
+        blank = layout.channels * blank_rows_of_words(engine, engine.main, pixels / layout.channels)
+        taken = slots_of_words(engine, engine.main, operations) + blank
     # Where no tap is inside, one of zeros stands in; the words of a position follow each other.
-    taken = np.maximum(slots_of_words(engine, engine.main, slots), 1)
     stepping = (1 + len(engine.passes)) * plan.time_steps
-    found: npt.NDArray[np.float64] = (np.maximum(taken, stepping) + 1) * engine.layout.groups
+    found: npt.NDArray[np.float64] = (np.maximum(np.maximum(taken, 1), stepping) + 1) * engine.layout.groups
     return found

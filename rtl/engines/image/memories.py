@@ -9,7 +9,7 @@ from snnc.compiler.lanes.memories import deep_memory, register_memory, side_by_s
 from snnc.compiler.plan import MemoryPlan
 from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.engines.memories import Choices, LayerFacts
-from snnc.rtl.walkers.image.plan import ImageWalk
+from snnc.rtl.walkers.image.plan import ImageWalk, mark_depth
 
 __all__ = ["ADDS_ROWS", "LOADS", "REPLAYS", "membrane", "own", "record", "registers", "takes"]
 
@@ -31,10 +31,14 @@ def membrane(facts: LayerFacts) -> Choices:
 
 
 def own(facts: LayerFacts) -> Mapping[str, Choices]:
-    """The image, and the spikes of all steps but the first, unless all of them go into maps at once."""
+    """The image, its marks where those pixels that are not 0 are gathered alone, and the spikes of all steps but the
+    first, unless all of them go into maps at once.
+    """
     assert facts.pixels is not None
     later, source, layout = facts.time_steps - 1, facts.source_layout, facts.layout
     wanted = [("pixels", facts.pixels.bits, source.depth, source.neurons * facts.pixels.bits)]
+    if facts.gathered:
+        wanted.append(("marks", source.columns, mark_depth(source), source.neurons))
     if later and not facts.into_maps:
         wanted.append(("spikes", later * layout.lanes, layout.depth, later * facts.population.size))
     return {
@@ -63,6 +67,7 @@ def record(facts: LayerFacts, chosen: Mapping[str, MemoryPlan]) -> ImageKind:
         current_bits=facts.weighted.bits,
         multiplies=facts.device.multiplies,
         pixels=chosen["pixels"],
+        marks=chosen.get("marks"),
         spikes=chosen.get("spikes"),
         map_steps=facts.time_steps if facts.into_maps else None,
     )

@@ -9,8 +9,9 @@ from typing import ClassVar
 from snnc.compiler.plan.engines import EnginePlan
 from snnc.compiler.plan.faults import Fault, at_least
 from snnc.compiler.plan.kinds import EngineKind
+from snnc.compiler.plan.layout import LayoutPlan
 from snnc.compiler.plan.memories import MemoryPlan
-from snnc.rtl.walkers.image.plan import ImageWalk
+from snnc.rtl.walkers.image.plan import ImageWalk, mark_depth
 
 __all__ = ["ImageKind"]
 
@@ -29,6 +30,9 @@ class ImageKind(EngineKind):
         Whether a weight row is multiplied by a pixel, in one operation, instead of added for each of its signed digits.
     pixels
         The image: one pixel per word, at the address of its neuron in the source's layout.
+    marks
+        Where pixels of 0 are skipped, which pixels are not: a row of a channel per word, at its neurons' address
+        without the column (`mark_depth`), the first column lowest. None where all are visited.
     spikes
         Of all steps but the first, which leave at once: at a word's address, ``lanes`` bits per step, step 1 lowest.
         None for networks of one step, and with `map_steps`.
@@ -43,12 +47,13 @@ class ImageKind(EngineKind):
     current_bits: int
     multiplies: bool
     pixels: MemoryPlan
+    marks: MemoryPlan | None
     spikes: MemoryPlan | None
     map_steps: int | None = None
 
     @property
     def memories(self) -> tuple[MemoryPlan, ...]:
-        return (self.pixels,) if self.spikes is None else (self.pixels, self.spikes)
+        return tuple(memory for memory in (self.pixels, self.marks, self.spikes) if memory is not None)
 
     @property
     def into_maps(self) -> bool:
@@ -85,3 +90,12 @@ class ImageKind(EngineKind):
             yield Fault("column_banks", f"is {engine.column_banks}, but its spikes go into no maps")
         elif self.pixels.depth < engine.main.source_layout.depth:
             yield Fault("kind.pixels.depth", f"is {self.pixels.depth}, less than the image")
+        elif self.marks is not None:
+            yield from _faults_of_marks(self.marks, engine.main.source_layout)
+
+
+def _faults_of_marks(marks: MemoryPlan, image: LayoutPlan) -> Iterator[Fault]:
+    if marks.width != image.columns:
+        yield Fault("kind.marks.width", f"is {marks.width}, but a row of the image has {image.columns} pixels")
+    if marks.depth < mark_depth(image):
+        yield Fault("kind.marks.depth", f"is {marks.depth}, less than the rows of the image")

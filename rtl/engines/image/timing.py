@@ -70,7 +70,7 @@ class Timing:
         assert link is not None
         engine, pipeline = self._engine, self._engine.pipeline
         begins = np.diff(self._stimulus.offsets) - 1 if self._into_maps else first_markers(self._stimulus)
-        self.first_issue = begins + 3
+        self.first_issue = begins + (7 if _skips(engine) else 3)
         runs = [self._words(unit, link) for unit in range(engine.units)]
         first, last = (np.array(values) for values in zip(*runs, strict=True))
         self.first_execute, self.last_execute = first.min(axis=0) + pipeline, last.max(axis=0) + pipeline
@@ -124,6 +124,10 @@ def _multiplies(engine: EnginePlan) -> bool:
     return isinstance(engine.kind, ImageKind) and engine.kind.multiplies
 
 
+def _skips(engine: EnginePlan) -> bool:
+    return isinstance(engine.kind, ImageKind) and engine.kind.marks is not None
+
+
 def _over_kernels(engine: EnginePlan, digits: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     """Slots and digits of each position's taps, ``(row, column, batch)``; slots before a digit in the first row.
 
@@ -145,9 +149,12 @@ def _over_kernels(engine: EnginePlan, digits: IntArray) -> tuple[IntArray, IntAr
         for x in range(layout.columns):
             h, w = inside(0, y, height), inside(1, x, width)
             if h and w:
-                taps = digits[:, h][:, :, w].reshape(-1, batch)
+                taps = digits[:, h][:, :, w]
             else:
-                taps = np.zeros((len(digits) * (len(h) or 1) * (len(w) or 1), batch), dtype=np.int64)
+                taps = np.zeros((len(digits), len(h) or 1, len(w) or 1, batch), dtype=np.int64)
+            if _skips(engine):  # what a kernel row has takes as many slots as one tap with all its digits would
+                taps = taps.sum(axis=2)
+            taps = taps.reshape(-1, batch)
             slots[y, x] = np.maximum(taps, 1).sum(axis=0)
             found[y, x] = taps.sum(axis=0)
             if y == 0:

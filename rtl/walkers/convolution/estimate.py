@@ -11,7 +11,7 @@ from snnc.compiler.plan import EnginePlan, KernelPlan, ProjectionPlan
 from snnc.rtl.walkers.convolution.plan import ConvolutionWalk
 from snnc.rtl.walkers.convolution.timing import seen
 
-__all__ = ["mean_operations", "operations_per_event", "sums_below", "waits_per_event"]
+__all__ = ["highest_below", "mean_operations", "operations_per_event", "sums_below", "waits_per_event"]
 
 _FloatArray = npt.NDArray[np.float64]
 
@@ -45,10 +45,25 @@ def mean_operations(
 
 def sums_below(engine: EnginePlan, projection: ProjectionPlan, kernel: KernelPlan, values: _FloatArray) -> _FloatArray:
     """Sums of the source's `values`, ``(row, column)``, under the kernel at each position of the target."""
-    sources, targets = projection.source_layout.sizes, engine.layout.sizes
-    down, across = (_under(seen(kernel, axis, 1, sources[axis], targets[axis]), targets[axis]) for axis in (0, 1))
+    down, across = _kernel_axes(engine, projection, kernel)
     found: _FloatArray = down @ values @ across.T
     return found
+
+
+def highest_below(
+    engine: EnginePlan, projection: ProjectionPlan, kernel: KernelPlan, values: _FloatArray
+) -> _FloatArray:
+    """The same of the highest one of each kernel row; `values` are at least 0."""
+    down, across = _kernel_axes(engine, projection, kernel)
+    found: _FloatArray = down @ (values[:, np.newaxis] * across).max(axis=2)
+    return found
+
+
+def _kernel_axes(engine: EnginePlan, projection: ProjectionPlan, kernel: KernelPlan) -> tuple[_FloatArray, _FloatArray]:
+    """Which rows, and which columns, of the source each of the target sees."""
+    sources, targets = projection.source_layout.sizes, engine.layout.sizes
+    down, across = (_under(seen(kernel, axis, 1, sources[axis], targets[axis]), targets[axis]) for axis in (0, 1))
+    return down, across
 
 
 @functools.cache

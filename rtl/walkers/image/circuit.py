@@ -11,7 +11,7 @@ from snnc.rtl.tables import constant_table, position_fields
 from snnc.rtl.walkers.image.plan import ImageWalk
 from snnc.rtl.word_counter import WordCounter
 
-__all__ = ["Walker", "Window", "windows"]
+__all__ = ["Walker", "Window", "Word", "windows", "words"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +57,45 @@ def windows(kernel: KernelPlan, axis: int, source: int, target: int) -> tuple[Wi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Word:
-    """The fields of the word whose taps are visited, and of the word of the next tap."""
+class Word:
+    """The word whose taps are visited, whether it is the layer's last, and fields of it and of the next tap's word."""
 
+    address: Signal
+    last: Signal
     column: Value
     row: Value
     next_group: Value
     next_column: Value
     next_row: Value
+
+
+def words(m: Module, plan: EnginePlan, unit: int, *, ends: Value, moves: Value) -> Word:
+    """Count the unit's words: by group, then column, then row. `ends` says that the next tap is the next word's.
+
+    The next word is counted ahead, so that a word's end has to be carried through no counter before the tables are
+    looked up.
+    """
+    layout, units = plan.layout, plan.units
+    count = len(layout.words_of(unit, units))
+    m.submodules.ahead = ahead = WordCounter(layout, unit, units, first=1 % count)
+    word = Signal(layout.address_bits, name="word", init=layout.address(0, unit, 0))
+    last_word = Signal(init=count == 1)
+    m.d.comb += ahead.step.eq(moves & ends)
+    with m.If(ahead.step):
+        m.d.sync += [word.eq(ahead.address), last_word.eq(ahead.last)]
+    following = Signal.like(word)
+    m.d.comb += following.eq(Mux(ends, ahead.address, word))
+    _, column, row = position_fields(word, layout)
+    next_group, next_column, next_row = position_fields(following, layout)
+    return Word(
+        address=word,
+        last=last_word,
+        column=column,
+        row=row,
+        next_group=next_group,
+        next_column=next_column,
+        next_row=next_row,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +111,7 @@ class Walker(wiring.Component):
     """Visits the taps of all words in order: words by address, taps by channel, kernel row, kernel column.
 
     Its registers hold one tap of one word, and are what memories are addressed with; the last word's last tap is
-    followed by the first one's first. The next word is counted ahead, so that a word's end has to be carried through no
-    counter before the tables are looked up.
+    followed by the first one's first.
 
     Parameters
     ----------
@@ -142,30 +172,19 @@ class Walker(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        word = self._words(m)
+        ends = Signal(name="ends_word")
+        word = words(m, self._plan, self._unit, ends=ends, moves=self.moves)
+        m.d.comb += [
+            ends.eq(self.last_tap),
+            self.word.eq(word.address),
+            self.last_word.eq(word.last),
+            self.final.eq(word.last & self.last_tap),
+        ]
         tap = self._taps(m, word)
         self._weight_rows(m, word, tap)
         return m
 
-    def _words(self, m: Module) -> _Word:
-        """The word: group, then column, then row; of the unit alone."""
-        layout, units = self._plan.layout, self._plan.units
-        words = layout.words_of(self._unit, units)
-        m.submodules.ahead = ahead = WordCounter(layout, self._unit, units, first=1 % len(words))
-        start = layout.address(0, self._unit, 0)
-        word, last_word = Signal.like(self.word, init=start), Signal(init=len(words) == 1)
-        ends = Signal(name="ends_word")
-        m.d.comb += [ends.eq(self.last_tap), ahead.step.eq(self.moves & ends)]
-        with m.If(ahead.step):
-            m.d.sync += [word.eq(ahead.address), last_word.eq(ahead.last)]
-        m.d.comb += [self.word.eq(word), self.last_word.eq(last_word), self.final.eq(last_word & self.last_tap)]
-        following = Signal.like(word)
-        m.d.comb += following.eq(Mux(ends, ahead.address, word))
-        _, column, row = position_fields(word, layout)
-        next_group, next_column, next_row = position_fields(following, layout)
-        return _Word(column=column, row=row, next_group=next_group, next_column=next_column, next_row=next_row)
-
-    def _taps(self, m: Module, word: _Word) -> _Tap:
+    def _taps(self, m: Module, word: Word) -> _Tap:
         """The tap; its tables are read where a row of the kernel ends."""
         image, kernel = self._source.layout, self._walk.kernel
         kernel_rows, kernel_columns = kernel.size
@@ -208,7 +227,7 @@ class Walker(wiring.Component):
                         m.d.sync += channel.eq(Mux(channel == image.groups - 1, 0, channel + 1))
         return _Tap(weight_row=weight_row, end_column=end_column, end_row=end_row)
 
-    def _weight_rows(self, m: Module, word: _Word, tap: _Tap) -> None:
+    def _weight_rows(self, m: Module, word: Word, tap: _Tap) -> None:
         """From tap to tap, over what is outside at the end of a kernel row, and of a channel."""
         stride = self._walk.row_stride
         kernel_rows, kernel_columns = self._walk.kernel.size

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from snnc.compiler.plan.layout import KernelPlan
+from snnc.compiler.plan.layout import KernelPlan, LayoutPlan
 from snnc.compiler.plan.walks import Walk
 
-__all__ = ["ImageWalk"]
+__all__ = ["ImageWalk", "mark_depth"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,3 +32,8 @@ class ImageWalk(Walk):
     @property
     def returns(self) -> bool:
         return False  # a word's currents are complete before the next one's begin
+
+
+def mark_depth(image: LayoutPlan) -> int:
+    """Words of a memory of marks: at the address of a neuron without the bits of its column, a row of its channel."""
+    return image.rows << image.group_bits

@@ -38,15 +38,15 @@ PACKED_CONVOLUTIONS = [
     ("2x16x16-8c3-16c3s2-10", Encoding.EVENTS, 4, 4, Engines.SCATTER, "4,3,1", 1474),
     ("1x28x28-12c3s2-m2-24c3-10", Encoding.DIRECT, 4, 4, Engines.SCATTER, "12,6,12,4", 4510),
     ("1x28x28-12c3s2-m2-24c3-10", Encoding.DIRECT, 4, 4, Engines.SCATTER, "1,1,1,1", 2192),
-    ("1x20x20-12c3s2-16c3-24c3s2-10", Encoding.DIRECT, 4, 4, Engines.GATHER, "6,16,12,5", 2438),
-    ("1x20x20-12c3s2-16c3-24c3s2-10", Encoding.DIRECT, 2, 3, Engines.GATHER, "12x2,16x2,24x2,10", 7129),
-    ("3x16x16-16c3-24c3s2-10", Encoding.DIRECT, 4, 4, Engines.GATHER, "1,2,1", 1546),
-    ("1x16x16-8c3-m2-16c3-10", Encoding.DIRECT, 4, 5, Engines.GATHER, "8x2,8,16x2,10", 3935),
+    ("1x20x20-12c3s2-16c3-24c3s2-10", Encoding.DIRECT, 4, 4, Engines.GATHER, "6,16,12,5", 2704),
+    ("1x20x20-12c3s2-16c3-24c3s2-10", Encoding.DIRECT, 2, 3, Engines.GATHER, "12x2,16x2,24,10", 5907),
+    ("3x16x16-16c3-24c3s2-10", Encoding.DIRECT, 4, 4, Engines.GATHER, "1,2,1", 1760),
+    ("1x16x16-8c3-m2-16c3-10", Encoding.DIRECT, 4, 5, Engines.GATHER, "8x2,8,16,10", 3719),
     (MNIST, Encoding.DIRECT, 1, 2, Engines.SCATTER, "1,1,1,1", 2081),
     (MNIST, Encoding.DIRECT, 2, 3, Engines.SCATTER, "24,16,12,5", 4456),
     (MNIST, Encoding.DIRECT, 4, 4, Engines.SCATTER, "4,4,5,4", 2825),
-    (MNIST, Encoding.DIRECT, 4, 4, Engines.GATHER, "24,32,16,10", 4671),
-    (MNIST, Encoding.DIRECT, 1, 4, Engines.GATHER, "24x2,16,12,5", 6260),
+    (MNIST, Encoding.DIRECT, 4, 4, Engines.GATHER, "24,32,16,10", 4965),
+    (MNIST, Encoding.DIRECT, 1, 4, Engines.GATHER, "24,16,12,5", 4062),
 ]
 
 
@@ -89,7 +89,7 @@ PACKED_ECP5 = [
 PACKED_STUDENTS = [
     (MNIST, "ecp5", "25k", "24x2,32x4,48x2,10", 13389, 1 / 10),
     (MNIST, "ecp5", "45k", "24x4,32x4,48x4,10", 21224, 1 / 10),
-    (MNIST, "ecp5", "25k", "8,16,12,5", 2952, 1 / 4),
+    (MNIST, "ecp5", "25k", "8,16,12,5", 3384, 1 / 4),
     ("fashion-mnist-conv-int4.pt", "ecp5", "45k", "24x2,48x4,64x2,64x2,10", 22813, 1 / 10),
     ("cifar10-conv-int4.pt", "ecp5", "85k", "32x4,64x4,96x2,112x2,96x2,10", 44560, 1 / 10),
     (MNIST, "gowin", "gw2ar-18c", "24x2,32x4,48,10", 13888, 1 / 10),

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from snnc.compiler.design import Engines
-from snnc.compiler.ir import Encoding, Exit, Graph, Pooling, frozen
-from snnc.compiler.lanes.gathering import gatherable, mapped, scattered, ways_to_gather
+from snnc.compiler.ir import ActivityRecord, Encoding, Exit, Graph, Pooling, frozen
+from snnc.compiler.lanes.gathering import gatherable, mapped, scattered, sparse, ways_to_gather
 from tests.networks import Conv, Full, Pool, compile_graph, spatial_chain
 
 Layer: TypeAlias = Conv | Full | Pool
@@ -26,6 +26,14 @@ LAYERS: list[Layer] = [
 
 def network(layers: Sequence[Layer] | None = None, encoding: Encoding = Encoding.DIRECT) -> Graph:
     return spatial_chain((1, 8, 8), layers or LAYERS, encoding=encoding)
+
+
+def busy(layers: Sequence[Layer] | None = None, *, pixels: float = 0.95) -> Graph:
+    """The network with a record: so many of its pixels are not 0."""
+    graph = network(layers)
+    shares = frozen(np.full(graph.input.shape[1:], pixels))
+    record = ActivityRecord(data="made up", samples=1, events={}, pixels=shares, digits=shares)
+    return dataclasses.replace(graph, activity=record)
 
 
 def beside(graph: Graph, source: str, target: str, *, delay: int = 0) -> Graph:
@@ -94,16 +102,29 @@ def test_what_is_scattered_is_said_by_name() -> None:
 
 def test_with_an_exit_all_layers_gather_or_none() -> None:
     sealed, every = Exit(margin=3, steps=(1,)), ("hidden1", "hidden2", "hidden3")
-    assert ways_to_gather(network()) == tuple(every[:count] for count in range(4))
-    assert ways_to_gather(dataclasses.replace(network(), exit=sealed)) == ((), every)
+    assert ways_to_gather(busy()) == tuple(every[:count] for count in range(4))
+    assert ways_to_gather(dataclasses.replace(busy(), exit=sealed)) == ((), every)
     layers: list[Layer] = [*LAYERS[:4], Full(shape=(6, 1, 1)), Full(shape=(4, 1, 1))]
-    assert len(ways_to_gather(network(layers))) == 4
-    ending = dataclasses.replace(network(layers), exit=sealed)
+    assert len(ways_to_gather(busy(layers))) == 4
+    ending = dataclasses.replace(busy(layers), exit=sealed)
     assert ways_to_gather(ending) == ((),)
     assert scattered(ending) == tuple(
         f"Layer '{name}' is scattered, not gathered: samples may end early, and 'hidden4' cannot gather."
         for name in every
     )
+
+
+def test_pixels_of_0_are_skipped_where_there_are_enough() -> None:
+    assert sparse(busy()) is None
+    for graph in (network(), busy(pixels=0.5)):
+        assert sparse(graph) == "hidden0"
+        first, *more = ways_to_gather(graph)
+        assert first == ()
+        assert more == [("hidden0", *every) for every in ways_to_gather(busy())]
+        # What is in front of the image's spikes is no layer that gathers them.
+        assert mapped(graph, frozenset(["hidden0"])) == set()
+    assert sparse(network(encoding=Encoding.EVENTS)) is None
+    assert sparse(network([Full(shape=(3, 4, 4)), Full(shape=(4, 1, 1))])) is None
 
 
 def test_a_plan_with_an_exit_has_spike_maps_everywhere_or_nowhere() -> None:

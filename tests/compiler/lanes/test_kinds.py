@@ -20,6 +20,7 @@ from snnc.compiler.passes.bound import bound
 from snnc.compiler.passes.schedule import schedule
 from snnc.compiler.pipeline import begin, passes_before, run_passes
 from snnc.compiler.targets import find_device
+from snnc.rtl.engines.image.plan import ImageKind
 from snnc.sim.models.timing.estimate import estimate, expected
 from tests.compiler.networks import design_of
 from tests.networks import Conv, Full, Pool, spatial_chain
@@ -81,6 +82,20 @@ def test_what_was_taken_is_among_what_was_considered_and_fits() -> None:
     assert taken.cycles == estimate(plan, expected(design.graph)).cycles
     assert taken.lacks == lacking(plan, design.device) == ""
     assert {len(one.gathered) for one in design.considered} >= {0, 3}
+
+
+def test_what_skips_pixels_is_weighed_against_what_does_not() -> None:
+    """Of the best set of layers that gather; where nobody left a choice, it is not."""
+    design = scheduled()
+    sets = {frozenset(one.gathered) for one in design.considered}
+    skipping = [one for one in sets if "hidden0" in one]
+    assert any(one - {"hidden0"} in sets for one in skipping if len(one) > 1)
+    (image,) = (e for e in scheduled(engines=Engines.SCATTER).complete_plan.engines if isinstance(e.kind, ImageKind))
+    assert isinstance(image.kind, ImageKind)
+    assert image.kind.marks is None
+    gathered = scheduled(engines=Engines.GATHER).complete_plan.engines[0]
+    assert isinstance(gathered.kind, ImageKind)
+    assert gathered.kind.marks is not None
 
 
 def test_the_fewest_cycles_have_a_price() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from snnc.compiler.design import Engines
 from snnc.compiler.errors import FitError
-from snnc.compiler.lanes.gathering import listed
+from snnc.compiler.lanes.gathering import gatherable, listed, sparse
 from snnc.sim.trust.verify import verify_build
 from tests.networks import build_graph
 from tests.sim.random_spatial import BANKED, features, random_case
@@ -26,8 +26,10 @@ def check(seed: int, folder: Path) -> None:
     case = random_case(seed)
     # Both families: what the plan makes of membranes in block RAM differs.
     chips = [("ice40", "hx8k")] * (seed % 2) + [BANKED]
-    # A dense layer that hears pixels gathers a list of them in two of three networks.
-    engines = Engines.GATHER if listed(case.graph) and seed % 3 else Engines.SCATTER
+    # A layer that hears pixels gathers a list of them, or those that are not 0, in two of three networks. (What gathers
+    # spikes too is drawn in `test_gathering`.)
+    pixels = listed(case.graph) or (sparse(case.graph) and not gatherable(case.graph))
+    engines = Engines.GATHER if pixels and seed % 3 else Engines.SCATTER
     for target, device in chips:
         banks = case.column_banks if (target, device) == BANKED else None
         with contextlib.suppress(FitError):  # the largest chip takes what does not fit the other

@@ -1,0 +1,108 @@
+"""The walk over an image that skips pixels of 0, against the walk that does not."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from snnc.rtl.engines.image.plan import ImageKind
+from snnc.rtl.walkers.image.skipping import FILLING, SkippingWalker
+from tests.rtl.benches import paced, simulate
+from tests.rtl.image_engines import WALKS, Case, Tap, engine_plan, input_plan, taps
+
+DENSITIES = [0.0, 0.3, 1.0]
+
+
+def marked(case: Case, density: float) -> dict[int, int]:
+    """By the address of a kernel row's marks, without column bits: some marks."""
+    generator, layout = random.Random(f"{case} {density}"), case.source_layout
+    found = {}
+    for row, channel in itertools.product(range(layout.rows), range(layout.channels)):
+        bits = [generator.random() < density for _ in range(layout.columns)]
+        found[row << layout.group_bits | channel] = sum(bit << column for column, bit in enumerate(bits))
+    return found
+
+
+def left_of(case: Case, of_word: list[Tap], marks: dict[int, int]) -> Iterator[Tap]:
+    """Those of a word's taps that are marked, and a blank one for each kernel row without any."""
+    layout, width = case.source_layout, case.kernel[1] * case.layout.groups
+
+    def kernel_row(tap: Tap) -> int:
+        return tap[1] // width
+
+    for _, group in itertools.groupby(of_word, kernel_row):
+        found = []
+        for address, row, blank in group:
+            column = address >> layout.group_bits & (1 << layout.column_bits) - 1
+            of_row = address >> layout.group_bits + layout.column_bits << layout.group_bits
+            of_row |= address & (1 << layout.group_bits) - 1
+            if not blank and marks[of_row] >> column & 1:
+                found.append((address, row, False))
+        yield from found or [(0, 0, True)]
+
+
+@pytest.mark.parametrize("name", WALKS)
+@pytest.mark.parametrize("density", DENSITIES)
+@pytest.mark.parametrize("idle", [0.0, 0.5])
+@pytest.mark.parametrize(("part", "parts"), [(0, 1), (1, 2)])
+def test_only_marked_taps_come(name: str, density: float, idle: float, part: int, parts: int) -> None:
+    case = dataclasses.replace(WALKS[name], skips=True)
+    plan = engine_plan(case)
+    if parts > plan.layout.columns:
+        return
+    if parts > 1:  # in front of spike maps alone
+        assert isinstance(plan.kind, ImageKind)
+        plan = dataclasses.replace(plan, kind=dataclasses.replace(plan.kind, map_steps=2), column_banks=parts)
+    unit = SkippingWalker(plan, input_plan(case), part)
+    layout, marks = case.layout, marked(case, density)
+    words = [
+        (layout.address(row, column, group), list(left_of(case, taps(case, row, column, group), marks)))
+        for row in range(layout.rows)
+        for column in range(layout.columns)
+        if (column + row) % parts == part
+        for group in range(layout.groups)
+    ]
+    sequence = [
+        (word, tap, k == len(of_word) - 1, word == words[-1][0])
+        for word, of_word in words
+        for k, tap in enumerate(of_word)
+    ]
+
+    async def cycle(ctx: Any) -> None:
+        """A clock edge, and what a memory behind the walker does at it."""
+        read = marks[ctx.get(unit.mark_row)] if ctx.get(unit.reads) else None
+        await ctx.tick()
+        if read is not None:
+            ctx.set(unit.marks, read)
+
+    async def process(ctx: Any) -> None:
+        goes_on = paced(idle, "go on")
+        for again in range(2):  # the second time from wherever the first one's reading ahead has come to
+            ctx.set(unit.rewinds, 1)
+            await cycle(ctx)
+            ctx.set(unit.rewinds, 0)
+            ctx.set(unit.fills, 1)
+            for _ in range(FILLING):
+                await cycle(ctx)
+            ctx.set(unit.fills, 0)
+            for word, (address, row, blank), last_tap, last_word in sequence[: None if again else 7]:
+                on = False
+                while not on:
+                    on = next(goes_on)
+                    ctx.set(unit.moves, on)
+                    await ctx.delay(1e-9)
+                    assert ctx.get(unit.blank) == blank
+                    if not blank:
+                        assert (ctx.get(unit.address), ctx.get(unit.row)) == (address, row)
+                    assert ctx.get(unit.word) == word
+                    assert (ctx.get(unit.last_tap), ctx.get(unit.last_word)) == (last_tap, last_word)
+                    assert ctx.get(unit.final) == (last_tap and last_word)
+                    await cycle(ctx)
+                ctx.set(unit.moves, 0)
+
+    simulate(unit, process)
