@@ -70,6 +70,8 @@ class Options:
         The hardware is for streams without an end (`Graph.stream`); a sealed model may say so by itself.
     spram
         Weights may be in SPRAM, which has to be loaded after every reset.
+    dsp
+        Products may be taken in the device's multipliers.
     """
 
     time_steps: int | None = None
@@ -81,10 +83,13 @@ class Options:
     engines: Engines = Engines.AUTO
     stream: bool = False
     spram: bool = True
+    dsp: bool = True
 
     def of(self, device: Device) -> Device:
         """What of a device may be used."""
-        return device if self.spram else dataclasses.replace(device, spram_blocks=0)
+        if not self.spram:
+            device = dataclasses.replace(device, spram_blocks=0)
+        return device if self.dsp else dataclasses.replace(device, dsps=0)
 
 
 class Firing(Enum):

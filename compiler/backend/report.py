@@ -54,6 +54,7 @@ def compile_report(design: Design) -> dict[str, Any]:
             "blocks": device.block_rams,
             "sprams_needed": plan.sprams,
             "sprams": device.spram_blocks,
+            "multipliers": plan.dsps,
             "load_words": plan.load_words,
             "cells_needed": total_cells(plan),
             "cell": device.logic_name,

@@ -31,6 +31,9 @@ design -reset
 _PAIRS: Final = "pairs.v"
 """The memories that two units share, where there are any."""
 
+_PRODUCTS: Final = "products.v"
+"""Multipliers, where lanes use them."""
+
 
 def emit_verilog(plan: Plan) -> Mapping[str, str]:
     """Verilog sources by file name, relative to the build folder.
@@ -49,7 +52,11 @@ def emit_verilog(plan: Plan) -> Mapping[str, str]:
     designs = {"core": emit_core(plan), **{top.name: emit_top(plan, top) for top in TOPS.values()}}
     files = {f"rtl/{design}.v": text for design, text in write_verilog(designs).items()}
     beside = importlib.resources.files("snnc.rtl")
-    names = [*_BESIDE, *([_PAIRS] if any(engine.pairs for engine in plan.engines) else [])]
+    names = [*_BESIDE]
+    if any(engine.pairs for engine in plan.engines):
+        names.append(_PAIRS)
+    if plan.dsps:
+        names.append(_PRODUCTS)
     return files | {f"rtl/{name}": beside.joinpath(name).read_text(encoding="utf-8") for name in names}
 
 

@@ -80,6 +80,11 @@ _DRY_PASSES: Final = (IMPORT, *(step.name for step in _DEVICE_INDEPENDENT))
     default=True,
     help="Whether weights that do not fit elsewhere may be in SPRAM, which no bitstream fills.  [default: they may]",
 )
+@click.option(
+    "--dsp/--no-dsp",
+    default=True,
+    help="Whether products of pixels may be taken in the multipliers of an iCE40.  [default: they may]",
+)
 @click.option("--weight-bits", type=click.IntRange(1, 8), metavar="N", help="Quantise again, to 1 to 8 bits.")
 @click.option(
     "--activity",
@@ -129,6 +134,7 @@ def compile_command(
     explain: bool,
     stream: bool,
     spram: bool,
+    dsp: bool,
     weight_bits: int | None,
     activity: str,
     dataset: str | None,
@@ -160,6 +166,7 @@ def compile_command(
         activity=ActivitySource(activity),
         stream=stream,
         spram=spram,
+        dsp=dsp,
     )
     dataset = dataset_of(dataset, data)
     if dataset is not None and options.activity is ActivitySource.ASSUMED:

@@ -59,8 +59,9 @@ def show_build(folder: Path, design: Design) -> None:
     console = terminal()
     console.print(table)
     sprams = f"{plan.sprams} of {device.spram_blocks} SPRAM, " if plan.sprams else ""
+    dsps = f"{plan.dsps} of {device.dsps} DSP, " if plan.dsps else ""
     console.print(
-        f"{plan.blocks} of {device.block_rams} {block}, {sprams}about {total_cells(plan):,} of "
+        f"{plan.blocks} of {device.block_rams} {block}, {sprams}{dsps}about {total_cells(plan):,} of "
         f"{device.logic_cells:,} {device.logic_name}s; about {_cycles(design):,.0f} cycles a sample of "
         f"{plan.time_steps} steps, {_activity(design.graph)}.",
     )

@@ -140,6 +140,7 @@ class Layer:
             walks=tuple(one.walk for one in self._inputs),
             pixels=main.pixels,
             source_layout=main.source_layout,
+            weight_bits=main.weight_bits,
             weighted=main.weighted,
             sources=main.sources,
             gathered=gathers,
@@ -287,7 +288,7 @@ class _Input:
         steps = graph.time_steps
         self._steps = min(steps, projection.delay) if projection.source == projection.target else steps
         # The adder takes signed weights: -1 and 1 need two bits.
-        self._weight_bits = max(2, projection.bits)
+        self.weight_bits = max(2, projection.bits)
         self.sources = self._of_walk.sources(projection, self.source_layout)
 
     def memories(self, *, loads: bool) -> list[Choices]:
@@ -320,7 +321,7 @@ class _Input:
             source=self._projection.source,
             source_layout=self.source_layout,
             walk=self._of_walk.walk(self._projection, weights.depth // self.sources),
-            weight_bits=self._weight_bits,
+            weight_bits=self.weight_bits,
             shift=self._projection.shift,
             weights=weights,
             delay=self._projection.delay,
@@ -359,8 +360,8 @@ class _Input:
 
     def _weights(self, *, loads: bool) -> Choices:
         """With the first of the possible row strides that takes the fewest blocks."""
-        name, width = f"{self._stem}.weights", self._layout.lanes * self._weight_bits
-        used = self._projection.weight.size * self._weight_bits
+        name, width = f"{self._stem}.weights", self._layout.lanes * self.weight_bits
+        used = self._projection.weight.size * self.weight_bits
         depths = [self.sources * stride for stride in self._of_walk.strides(self._projection, self._layout)]
         blocks = [deep_memory(self._device, name, width=width, depth=depth, bits_used=used) for depth in depths]
         block = min(blocks, key=lambda memory: memory.blocks)

@@ -143,6 +143,11 @@ class EnginePlan:
         """Whether units ``2 k`` and ``2 k + 1`` share a copy of the weights, at a port each."""
         return self.units > 1 and self.main.weights.copies * 2 == self.units
 
+    @property
+    def dsps(self) -> int:
+        """Multipliers of the chip that it takes."""
+        return self.units * -(-self.kind.multipliers // 2)
+
     def columns_at_once(self, projection: ProjectionPlan) -> int:
         """Columns side by side that an operation of `projection` updates at most."""
         return self.column_banks if projection.walk.next_column_rows is not None else 1

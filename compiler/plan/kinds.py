@@ -13,7 +13,7 @@ from snnc.compiler.plan.memories import MemoryPlan
 if TYPE_CHECKING:
     from snnc.compiler.plan.engines import EnginePlan
 
-__all__ = ["EngineKind"]
+__all__ = ["EngineKind", "multiplier_fault", "multiplier_takes"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,11 @@ class EngineKind(ABC):
         return False
 
     @property
+    def multipliers(self) -> int:
+        """Lanes of each unit, the first ones, whose products are summed in a chip's multipliers, two lanes in each."""
+        return 0
+
+    @property
     def reads_maps(self) -> bool:
         """Whether it reads the spike maps of its projections by itself, in an order of its own."""
         return False
@@ -66,3 +71,21 @@ class EngineKind(ABC):
     @abstractmethod
     def faults_in(self, engine: EnginePlan) -> Iterator[Fault]:
         """What breaks a rule between them and the engine; paths begin at the engine."""
+
+
+def multiplier_fault(engine: EnginePlan, value_bits: int, sum_bits: int) -> Fault | None:
+    """What a kind that sums products in multipliers (`EngineKind.multipliers`) asks of them too much; None if nothing.
+
+    They take 8 bits of a weight and of a value, and add up in 16.
+    """
+    summed = engine.kind.multipliers
+    if not 0 <= summed <= engine.lanes:
+        return Fault("kind.summed", f"is {summed}, but there are {engine.lanes} lanes")
+    if summed and not multiplier_takes(engine.main.weight_bits, value_bits, sum_bits):
+        return Fault("kind.summed", f"is {summed}, but weights, values or sums are wider than a multiplier is")
+    return None
+
+
+def multiplier_takes(weight_bits: int, value_bits: int, sum_bits: int) -> bool:
+    """Whether a multiplier takes such products, and sums of them."""
+    return weight_bits <= 8 and value_bits <= 8 and sum_bits <= 16

@@ -114,6 +114,11 @@ class Plan:
         return sum(memory.sprams for memory in self.loaded)
 
     @property
+    def dsps(self) -> int:
+        """Multipliers of all engines."""
+        return sum(engine.dsps for engine in self.engines)
+
+    @property
     def loaded(self) -> tuple[MemoryPlan, ...]:
         """The memories that are filled through the port ``load``, in that order; else there is no such port."""
         memories = (memory for engine in self.engines for memory in engine.memories)

@@ -70,6 +70,8 @@ class Device:
         Number and shape of the large single-port RAMs, which no bitstream can initialise.
     dsps
         Multiplier blocks.
+    sums_products
+        Whether one of them takes the products of two lanes and adds them up (``rtl/products.v``).
     packages
         The first is the default.
     default_mhz
@@ -99,9 +101,15 @@ class Device:
     spram_blocks: int = 0
     spram_mode: tuple[int, int] = (0, 0)
     dsps: int = 0
+    sums_products: bool = False
     packages: tuple[Package, ...]
     default_mhz: float
     note: str = ""
+
+    @property
+    def summing_lanes(self) -> int:
+        """Lanes whose products the multiplier blocks can add up."""
+        return 2 * self.dsps if self.sums_products else 0
 
     def package(self, name: str | None = None) -> Package:
         """The package of that name, or the default one; :class:`OptionError` where there is none."""

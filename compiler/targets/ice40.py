@@ -14,6 +14,7 @@ from typing import Any, Final
 from snnc.compiler.errors import ToolError
 from snnc.compiler.pll import Pll
 from snnc.compiler.targets.base import Device, Package, Pin
+from snnc.compiler.targets.ice40_dsp import with_multipliers
 from snnc.compiler.targets.ice40_spram import with_spram
 from snnc.compiler.targets.nextpnr import PLL_MODEL, NextpnrTarget
 from snnc.compiler.targets.routed import Cell, RoutedCells
@@ -36,6 +37,7 @@ _MODELS: Final[Mapping[str, str]] = {
     "ICESTORM_LC": "snnc_ice40_lc",
     "ICESTORM_RAM": "SB_RAM40_4K",
     "ICESTORM_SPRAM": "SB_SPRAM256KA",
+    "ICESTORM_DSP": "SB_MAC16",
     "ICESTORM_PLL": "SB_PLL40_CORE",
 }
 """By nextpnr's name of a cell, the module that is its model where Yosys's has another name, or can't be used."""
@@ -67,6 +69,7 @@ def _device(
         spram_blocks=spram_blocks,
         spram_mode=(16384, 16) if spram_blocks else (0, 0),
         dsps=dsps,
+        sums_products=dsps > 0,
         packages=tuple(Package(name=package, pins=pins) for package, pins in packages.items()),
         default_mhz=default_mhz,
         note=note,
@@ -191,9 +194,9 @@ class Ice40(NextpnrTarget):
     def routed_cells(self, folder: Path) -> RoutedCells:
         return RoutedCells(
             model=lambda cell: _MODELS.get(cell["type"], cell["type"]),
-            open_level=lambda kind, port: "1" if port in ("CEN", "RCLKE", "WCLKE") else "0",
+            open_level=lambda kind, port: "1" if port in ("CE", "CEN", "RCLKE", "WCLKE") else "0",
             pads={"SB_IO": ("PACKAGE_PIN", "D_IN_0", "D_OUT_0")},
-            joined=("ICESTORM_RAM", "ICESTORM_SPRAM"),
+            joined=("ICESTORM_RAM", "ICESTORM_SPRAM", "ICESTORM_DSP"),
             mended=_with_pll,
             # Nothing here uses the falling edge, of which Yosys has cells of their own.
             commands=["setparam -unset NEG_CLK_R -unset NEG_CLK_W t:SB_RAM40_4K"],
@@ -221,7 +224,8 @@ class Ice40(NextpnrTarget):
         arguments = ["-p", places.name, "-d", package, "-n", top, layout.name]
         written = run_tool(_TO_VERILOG, arguments, cwd=folder, log=folder / "icebox.log", timeout=timeout)
         netlist = folder / "netlist.v"
-        whole = with_spram(written.output, layout.read_text(encoding="utf-8"))
+        unpacked = layout.read_text(encoding="utf-8")
+        whole = with_multipliers(with_spram(written.output, unpacked), unpacked)
         netlist.write_text(_with_pad(_declared_once(whole)), encoding="utf-8")
         return netlist, _cells(folder), *self.pll_sources(netlist)
 

@@ -6,15 +6,13 @@ which bit of a tile brings a block in, is what Project IceStorm found out (``spr
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
+
+from snnc.compiler.targets.ice40_sides import COLUMNS, instance, nets_of, tiles_of, with_cells
 
 __all__ = ["with_spram"]
-
-Wire: TypeAlias = tuple[int, int, str]
-"""A wire of a tile: the tile's column and row, and IceStorm's name for the wire."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +39,6 @@ def _inputs(row: int, number: int, *, count: int, first: int = 0) -> tuple[tuple
 def _outputs(*rows: int) -> tuple[tuple[int, str], ...]:
     return tuple((row, f"slf_op_{bit}") for row in rows for bit in range(8))
 
-
-_COLUMNS: Final = (0, 25)
-"""Of the tiles at both sides."""
 
 _ENABLE_COLUMN: Final = 7
 
@@ -80,10 +75,6 @@ _BLOCKS: Final = (
     ),
 )
 
-_TILE: Final = re.compile(r"^\.ipcon_tile (?P<column>\d+) 1\n(?P<bits>(?:[01]+\n)+)", re.MULTILINE)
-_NET: Final = re.compile(r"^(?:wire|reg) (?P<net>\S+?)(?: = 0)?;\n(?P<wires>(?://.*\n)+)", re.MULTILINE)
-_WIRE: Final = re.compile(r"^// \((?P<column>\d+), (?P<row>\d+), '(?P<name>[^']+)'\)$", re.MULTILINE)
-
 
 def with_spram(netlist: str, layout: str) -> str:
     """icebox_vlog's Verilog with the blocks of SPRAM that are in use, as ``SB_SPRAM256KA``.
@@ -95,47 +86,20 @@ def with_spram(netlist: str, layout: str) -> str:
     layout
         What icepack unpacks the bitstream to.
     """
+    tiles = tiles_of(layout)
     enabled = [
         (column, block)
-        for column, bits in _tiles(layout)
+        for column in COLUMNS
         for block in _BLOCKS
-        if bits[block.enable][_ENABLE_COLUMN] == "1"
+        if (bits := tiles.get((column, 1))) and bits[block.enable][_ENABLE_COLUMN] == "1"
     ]
     if not enabled:
         return netlist
-    nets = _nets(netlist)
-    cells = "".join(_cell(column, block, nets) for column, block in enabled)
-    head, end, tail = netlist.rpartition("endmodule")
-    return f"{head}{cells}{end}{tail}"
-
-
-def _tiles(layout: str) -> Iterator[tuple[int, list[str]]]:
-    for tile in _TILE.finditer(layout):
-        if int(tile["column"]) in _COLUMNS:
-            yield int(tile["column"]), tile["bits"].split()
-
-
-def _nets(netlist: str) -> Mapping[Wire, str]:
-    return {
-        (int(wire["column"]), int(wire["row"]), wire["name"]): net["net"]
-        for net in _NET.finditer(netlist)
-        for wire in _WIRE.finditer(net["wires"])
-        if int(wire["column"]) in _COLUMNS
-    }
-
-
-def _cell(column: int, block: _Block, nets: Mapping[Wire, str]) -> str:
-    """A block; an input without a wire is 0, and an output that leads nowhere is left open."""
-    name = f"spram_{column}_{block.enable}"
-    connections, open_outputs = [], []
-    for port, wires in block.ports.items():
-        bits = []
-        for bit, (row, wire) in reversed(tuple(enumerate(wires))):
-            net = nets.get((column, row, wire))
-            if net is None and port == "DATAOUT":
-                net = f"{name}_{bit}"
-                open_outputs.append(net)
-            bits.append(net or "1'b0")
-        connections.append(f".{port}({{{', '.join(bits)}}})")
-    declared = f"wire {', '.join(open_outputs)};\n" if open_outputs else ""
-    return f"{declared}SB_SPRAM256KA {name} ({', '.join(connections)});\n"
+    nets = nets_of(netlist)
+    cells = []
+    for column, block in enabled:
+        ports = {
+            port: tuple(nets.get((column, row, wire)) for row, wire in wires) for port, wires in block.ports.items()
+        }
+        cells.append(instance("SB_SPRAM256KA", f"spram_{column}_{block.enable}", ports, outputs=("DATAOUT",)))
+    return with_cells(netlist, cells)

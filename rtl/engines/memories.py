@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 from snnc.compiler.design import Bounds
 from snnc.compiler.ir import InputSource, Population
 from snnc.compiler.plan import LayoutPlan, MemoryPlan, Range, Walk
-from snnc.compiler.plan.kinds import EngineKind
+from snnc.compiler.plan.kinds import EngineKind, multiplier_takes
 from snnc.compiler.targets import Device
 
 __all__ = ["Choices", "EngineMemories", "LayerFacts"]
@@ -34,8 +34,9 @@ class LayerFacts:
         Of its projections, the main one's last.
     pixels
         The network's input where the main projection hears pixels; else None.
-    source_layout, weighted, sources
-        Of the main projection: its source's layout, the range of its weighted sum, and how many sources have weights.
+    source_layout, weight_bits, weighted, sources
+        Of the main projection: its source's layout, the width of a weight, the range of its weighted sum, and how many
+        sources have weights.
     gathered
         Whether its words are to gather spikes, a list of pixels, or those pixels of an image that are not 0.
     into_maps
@@ -52,6 +53,7 @@ class LayerFacts:
     walks: tuple[type[Walk], ...]
     pixels: InputSource | None
     source_layout: LayoutPlan
+    weight_bits: int
     weighted: Range
     sources: int
     gathered: bool
@@ -61,6 +63,13 @@ class LayerFacts:
     def units(self) -> int:
         """Engines side by side that share out the words."""
         return self.column_banks if self.into_maps else 1
+
+    @property
+    def summed(self) -> int:
+        """Lanes of each unit whose products go into the device's multipliers, where the layer hears pixels."""
+        assert self.pixels is not None
+        fits = multiplier_takes(self.weight_bits, self.pixels.bits, self.weighted.bits)
+        return min(self.layout.lanes, self.device.summing_lanes // self.units) if fits else 0
 
     @property
     def in_turn(self) -> bool:

@@ -1,4 +1,4 @@
-"""The primitives of ``rtl/primitives.v`` for Amaranth's own simulator, which runs no Verilog."""
+"""The primitives of ``rtl/primitives.v`` and ``products.v`` for Amaranth's own simulator, which runs no Verilog."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from amaranth.hdl import Elaboratable, Module
+from amaranth.hdl import Elaboratable, Module, Signal, Value, signed
 from amaranth.lib.memory import Memory
 
 __all__ = ["simulate_memories"]
 
 
 def simulate_memories(monkeypatch: pytest.MonkeyPatch, folder: Path, *modules: str) -> None:
-    """Put models in the place of the instances that `modules` make; contents are read below `folder`."""
+    """Put models in the place of the instances that `modules` make; contents are read below `folder`.
+
+    Multipliers are among them.
+    """
 
     def instance(primitive: str, **ports: Any) -> Elaboratable:
-        return _Model(primitive, folder, ports)
+        return _MultiplyPair(ports) if primitive == "snnc_multiply_pair" else _Model(primitive, folder, ports)
 
-    for module in modules:
+    for module in (*modules, "snnc.rtl.products"):
         monkeypatch.setattr(f"{module}.Instance", instance)
 
 
@@ -71,4 +74,26 @@ class _Model(Elaboratable):
         else:
             read = memory.read_port(domain="comb" if self._primitive == "snnc_lookup" else "sync")
             m.d.comb += [read.addr.eq(ports["i_address"]), ports["o_data"].eq(read.data)]
+        return m
+
+
+class _MultiplyPair(Elaboratable):
+    """``rtl/products.v``."""
+
+    def __init__(self, ports: dict[str, Any]) -> None:
+        self._ports = ports
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        ports = self._ports
+        value = Signal(8)
+        m.d.sync += value.eq(ports["i_value"])
+        for which in "ab":
+            weight, product, total = Signal(signed(8)), Signal(signed(16)), Signal(signed(16), init=-77)
+            m.d.sync += [weight.eq(Value.cast(ports[f"i_weight_{which}"]).as_signed()), product.eq(weight * value)]
+            with m.If(ports["i_clear"]):
+                m.d.sync += total.eq(0)
+            with m.Elif(ports["i_adds"]):
+                m.d.sync += total.eq(total + product)
+            m.d.comb += ports[f"o_sum_{which}"].eq(total)
         return m

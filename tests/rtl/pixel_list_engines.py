@@ -35,6 +35,7 @@ def engine_plan(case: Case, *, stride: int | None = None) -> EnginePlan:
             value_bits=case.bits,
             current_bits=case.residual_bits,
             steps=case.time_steps,
+            summed=case.summed,
             pixels=listed if layout.words > 1 else None,
             spikes=later if case.time_steps > 1 else None,
         ),

@@ -15,6 +15,9 @@ __all__ = ["further_cells"]
 MULTIPLIER_BIT: Final = 1.3
 """Per bit of a weight and bit of the pixel that it is multiplied by."""
 
+HELD_BIT: Final = 1.0
+"""Per bit of a current that comes out of a multiplier: the register that holds it."""
+
 UNIT: Final = 400
 """Of each unit: the walk below its kernels, the image's addresses, and the replay of its spikes."""
 
@@ -32,8 +35,10 @@ def further_cells(engine: EnginePlan, device: Device) -> Iterator[float]:
     yield UNIT * engine.units
     if kind.marks is not None:
         yield (SKIP + SKIP_COLUMN * kind.marks.width) * engine.units
-    yield CURRENT_BIT * engine.units * engine.lanes * kind.current_bits
+    in_logic = engine.lanes - kind.summed
+    yield CURRENT_BIT * engine.units * in_logic * kind.current_bits
+    yield HELD_BIT * engine.units * kind.summed * kind.current_bits
     if kind.multiplies:
-        yield MULTIPLIER_BIT * engine.units * engine.lanes * engine.main.weight_bits * kind.value_bits
+        yield MULTIPLIER_BIT * engine.units * in_logic * engine.main.weight_bits * kind.value_bits
     else:
         yield engine.units * shifter_cells(engine, kind.value_bits)

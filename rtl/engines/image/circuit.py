@@ -224,20 +224,15 @@ class ImageEngine(wiring.Component):
         latency = weights.latency + 1 + self._image.multiplies
         if latency != plan.pipeline:
             raise ValueError(f"Engine {plan.name!r} needs a pipeline of {latency}, not {plan.pipeline}")
-        row_data = weights.data
-        if self._image.multiplies:  # a register between memory and multiplier
-            row_data = Signal.like(weights.data, name="row_data", reset_less=True)
-            m.d.sync += row_data.eq(weights.data)
-
         pipeline = self._pipeline(m)
         issue = self._control(m, pipeline)
-        now, tag, before = pipeline.now, pipeline.done, pipeline.slots[-2]
+        now, tag, before, coming = pipeline.now, pipeline.done, pipeline.slots[-2], pipeline.slots[-3]
         group_bits = plan.layout.group_bits
         m.d.comb += [
             weights.address.eq(issue.row),
-            neurons.weights.eq(row_data),
-            neurons.factor.eq(before.factor),
-            neurons.digit.eq(before.digit),
+            neurons.weights.eq(weights.data),
+            neurons.next_factor.eq(coming.factor),
+            neurons.next_digit.eq(coming.digit),
             neurons.sign.eq(now.negative),
             neurons.next_sign.eq(before.negative),
             neurons.transfer.eq(now.transfer),

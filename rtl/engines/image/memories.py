@@ -55,8 +55,13 @@ def own(facts: LayerFacts) -> Mapping[str, Choices]:
 
 
 def registers(facts: LayerFacts) -> int:
-    """One before the multiplier, where the device has the logic for that."""
-    return int(facts.device.multiplies)
+    """One before the multiplier, where there is one."""
+    return int(_multiplies(facts))
+
+
+def _multiplies(facts: LayerFacts) -> bool:
+    """Whether the device has the logic for that, or multipliers."""
+    return facts.device.multiplies or facts.summed > 0
 
 
 def record(facts: LayerFacts, chosen: Mapping[str, MemoryPlan]) -> ImageKind:
@@ -65,7 +70,8 @@ def record(facts: LayerFacts, chosen: Mapping[str, MemoryPlan]) -> ImageKind:
     return ImageKind(
         value_bits=facts.pixels.bits,
         current_bits=facts.weighted.bits,
-        multiplies=facts.device.multiplies,
+        multiplies=_multiplies(facts),
+        summed=facts.summed,
         pixels=chosen["pixels"],
         marks=chosen.get("marks"),
         spikes=chosen.get("spikes"),

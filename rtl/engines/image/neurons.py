@@ -1,5 +1,7 @@
 """The neurons of an image engine: currents, residuals, and the arithmetic on them."""
 
+import functools
+
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -9,6 +11,7 @@ from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.memories import constant_fields, constant_word
 from snnc.rtl.modules import place
 from snnc.rtl.neurons import at_pass, constant_members, constants_of, swept
+from snnc.rtl.products import ProductSums
 
 __all__ = ["ImageLane", "ImageNeurons"]
 
@@ -29,10 +32,11 @@ class ImageNeurons(wiring.Component):
     Members
     -------
     weights : In(width of a weight row)
-    factor : In(range(bits of a pixel + 1), or bits of a pixel)
-    digit : In(1)
-        Take `weights` times ``1 << factor``, or times `factor` where the plan multiplies, to be added in the next
-        cycle; otherwise 0 is.
+        Of this cycle; where the plan multiplies, of the next one: there is a register between memory and multiplier.
+    next_factor : In(range(bits of a pixel + 1), or bits of a pixel)
+    next_digit : In(1)
+        In the next cycle take `weights` times ``1 << factor``, or times `factor` where the plan multiplies, to be added
+        in the cycle after that; otherwise 0 is.
     sign : In(1)
         What is added in this cycle is subtracted instead.
     next_sign : In(1)
@@ -55,8 +59,8 @@ class ImageNeurons(wiring.Component):
     """
 
     weights: Signal
-    factor: Signal
-    digit: Signal
+    next_factor: Signal
+    next_digit: Signal
     sign: Signal
     next_sign: Signal
     clear: Signal
@@ -75,12 +79,13 @@ class ImageNeurons(wiring.Component):
         kind = plan.kind
         assert isinstance(kind, ImageKind)
         self._projection = projection
+        self._kind = kind
         group = unsigned_bits(plan.layout.groups - 1)
         super().__init__(
             {
                 "weights": In(projection.weights.width),
-                "factor": In(kind.value_bits if kind.multiplies else unsigned_bits(kind.value_bits)),
-                "digit": In(1),
+                "next_factor": In(kind.value_bits if kind.multiplies else unsigned_bits(kind.value_bits)),
+                "next_digit": In(1),
                 "sign": In(1),
                 "next_sign": In(1),
                 "clear": In(1),
@@ -108,16 +113,40 @@ class ImageNeurons(wiring.Component):
         ]
         for k in range(len(plan.passes)):
             m.d.comb += at_work[k].eq(self.sweep & at_pass(plan, self.sweep_pass, k))
+        kind, bits = self._kind, projection.weight_bits
+        pixels = self._pixels(m)
+        weights: Value = self.weights
+        if kind.multiplies:
+            weights = Signal.like(self.weights, reset_less=True)
+            m.d.sync += weights.eq(self.weights)
+        if kind.summed:
+            m.submodules.products = products = ProductSums(
+                kind.summed, weight_bits=bits, value_bits=kind.value_bits, sum_bits=kind.current_bits
+            )
+            m.d.comb += [
+                products.weights.eq(self.weights),
+                products.value.eq(self.next_factor),
+                products.digit.eq(pixels[0][1]),
+                products.clear.eq(fresh),
+            ]
         for k in range(plan.lanes):
-            lane = place(m, platform, f"lane{k}", f"{plan.name}_lane", lambda: ImageLane(plan))
+            summed = k < kind.summed
+            name = f"{plan.name}_summing_lane" if summed else f"{plan.name}_lane"
+            lane = place(m, platform, f"lane{k}", name, functools.partial(ImageLane, plan, summed=summed))
+            if summed:
+                m.d.comb += lane.current.eq(products.sums.word_select(k, kind.current_bits))
+            else:
+                factor, digit = pixels[k * len(pixels) // plan.lanes]
+                m.d.comb += [
+                    lane.weight.eq(weights.word_select(k, bits)),
+                    lane.factor.eq(factor),
+                    lane.digit.eq(digit),
+                    lane.next_sign.eq(self.next_sign),
+                    lane.flip.eq(flip),
+                    lane.fresh.eq(fresh),
+                ]
             m.d.comb += [
                 *(port.eq(constants[field][k]) for field, port in constants_of(lane, plan).items()),
-                lane.weight.eq(self.weights.word_select(k, projection.weight_bits)),
-                lane.factor.eq(self.factor),
-                lane.digit.eq(self.digit),
-                lane.next_sign.eq(self.next_sign),
-                lane.flip.eq(flip),
-                lane.fresh.eq(fresh),
                 lane.transfer.eq(self.transfer),
                 lane.adds.eq(adds),
                 lane.sweep.eq(self.sweep),
@@ -127,6 +156,22 @@ class ImageNeurons(wiring.Component):
             ]
         return m
 
+    def _pixels(self, m: Module) -> list[tuple[Signal, Signal]]:
+        """The factor and whether there is one, in registers that share out the lanes.
+
+        A multiplier is large, and all of them together are wider than a signal comes in a cycle: where the plan has
+        any, each part of the lanes has registers of its own. Synthesis would merge such as are the same; these differ
+        in what they are at power-up and after a reset, which nobody looks at.
+        """
+        ways = [(0, False), (-1, False), (0, True), (-1, True)] if self._kind.multiplies else [(0, False)]
+        found = []
+        for k, (init, reset_less) in enumerate(ways):
+            factor = Signal(len(self.next_factor), name=f"factor{k}", init=init, reset_less=reset_less)
+            digit = Signal(name=f"digit{k}", init=init, reset_less=reset_less)
+            m.d.sync += [factor.eq(self.next_factor), digit.eq(self.next_digit)]
+            found.append((factor, digit))
+        return found
+
 
 class ImageLane(wiring.Component):
     """One neuron at a time: the current of its window, one that is held, and its residual.
@@ -135,12 +180,16 @@ class ImageLane(wiring.Component):
     ----------
     plan
         The population.
+    summed
+        Its current comes from a multiplier.
 
     Members
     -------
+    current : In(current bits)
+        Where it is `summed`; else there are all until `fresh`:
     weight : In(weight bits)
     factor : In(value bits, or what numbers them)
-        As of `ImageNeurons`.
+        As of `ImageNeurons`, both of the same cycle.
     digit : In(1)
         The weight times the factor is added to the current, a cycle later; else nothing is.
     next_sign, flip, fresh : In(1)
@@ -159,6 +208,7 @@ class ImageLane(wiring.Component):
         The sum.
     """
 
+    current: Signal
     weight: Signal
     factor: Signal
     digit: Signal
@@ -172,16 +222,21 @@ class ImageLane(wiring.Component):
     spike: Signal
     total: Signal
 
-    def __init__(self, plan: EnginePlan) -> None:
+    def __init__(self, plan: EnginePlan, *, summed: bool = False) -> None:
         self._plan = plan
         kind = plan.kind
         assert isinstance(kind, ImageKind)
         self._image = kind
+        self._summed = summed
+        gathers = {
+            "weight": In(signed(plan.main.weight_bits)),
+            "factor": In(kind.value_bits if kind.multiplies else unsigned_bits(kind.value_bits)),
+            **dict.fromkeys(("digit", "next_sign", "flip", "fresh"), In(1)),
+        }
         super().__init__(
             {
-                "weight": In(signed(plan.main.weight_bits)),
-                "factor": In(kind.value_bits if kind.multiplies else unsigned_bits(kind.value_bits)),
-                **dict.fromkeys(("digit", "next_sign", "flip", "fresh", "transfer", "adds", "sweep"), In(1)),
+                **({"current": In(signed(kind.current_bits))} if summed else gathers),
+                **dict.fromkeys(("transfer", "adds", "sweep"), In(1)),
                 "at_work": In(len(plan.passes)),
                 **constant_members(plan),
                 "spike": Out(1),
@@ -192,19 +247,8 @@ class ImageLane(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         plan, image = self._plan, self._image
-        # --- the current ---
-        scaled = Signal(signed(plan.main.weight_bits + image.value_bits), reset_less=True)
-        with m.If(self.digit):
-            m.d.sync += scaled.eq(self._shifted(m))
-        with m.Else():
-            m.d.sync += scaled.eq(0)
-        current = Signal(signed(image.current_bits), reset_less=True)
-        held = Signal.like(current)
-        with m.If(self.fresh):
-            m.d.sync += current.eq(self.next_sign.replicate(image.current_bits))
-        with m.Else():
-            total = (current + scaled)[: image.current_bits]
-            m.d.sync += current.eq(total ^ self.flip.replicate(image.current_bits))
+        current = self.current if self._summed else self._gathered(m)
+        held = Signal(signed(image.current_bits), reset_less=True)
         with m.If(self.transfer):
             m.d.sync += held.eq(current)
 
@@ -219,6 +263,22 @@ class ImageLane(wiring.Component):
         with m.Else():
             m.d.sync += residual.eq(constants[ConstantField.INITIAL])
         return m
+
+    def _gathered(self, m: Module) -> Signal:
+        """The current, a tap after the other."""
+        plan, image = self._plan, self._image
+        scaled = Signal(signed(plan.main.weight_bits + image.value_bits), reset_less=True)
+        with m.If(self.digit):
+            m.d.sync += scaled.eq(self._shifted(m))
+        with m.Else():
+            m.d.sync += scaled.eq(0)
+        current = Signal(signed(image.current_bits), reset_less=True)
+        with m.If(self.fresh):
+            m.d.sync += current.eq(self.next_sign.replicate(image.current_bits))
+        with m.Else():
+            total = (current + scaled)[: image.current_bits]
+            m.d.sync += current.eq(total ^ self.flip.replicate(image.current_bits))
+        return current
 
     def _shifted(self, m: Module) -> Value:
         """The weight times ``1 << factor``, the factor's lowest bit first: its look-up tables are the small ones.

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from snnc.compiler.plan.engines import EnginePlan
 from snnc.compiler.plan.faults import Fault, at_least
-from snnc.compiler.plan.kinds import EngineKind
+from snnc.compiler.plan.kinds import EngineKind, multiplier_fault
 from snnc.compiler.plan.layout import LayoutPlan
 from snnc.compiler.plan.memories import MemoryPlan
 from snnc.rtl.walkers.image.plan import ImageWalk, mark_depth
@@ -36,6 +36,9 @@ class ImageKind(EngineKind):
     spikes
         Of all steps but the first, which leave at once: at a word's address, ``lanes`` bits per step, step 1 lowest.
         None for networks of one step, and with `map_steps`.
+    summed
+        Lanes of each unit, the first ones, that multiply in a chip's multipliers (`snnc.rtl.products`); the others do
+        so in logic.
     map_steps
         The steps of the spike maps that its spikes go into, of each word one after another; None: into queues, step 0
         while words are gathered and the others out of `spikes`.
@@ -49,7 +52,12 @@ class ImageKind(EngineKind):
     pixels: MemoryPlan
     marks: MemoryPlan | None
     spikes: MemoryPlan | None
+    summed: int = 0
     map_steps: int | None = None
+
+    @property
+    def multipliers(self) -> int:
+        return self.summed
 
     @property
     def memories(self) -> tuple[MemoryPlan, ...]:
@@ -84,6 +92,10 @@ class ImageKind(EngineKind):
             yield Fault("projections", "must be one alone, with the walk of an image")
         elif not engine.population.fires:
             yield Fault("population.reset", "is null, but an image is gathered by neurons that fire")
+        elif fault := multiplier_fault(engine, self.value_bits, self.current_bits):
+            yield fault
+        elif self.summed and not self.multiplies:
+            yield Fault("kind.summed", f"is {self.summed}, but weights are not multiplied")
         elif self.spikes is not None and self.spikes.width % engine.lanes:
             yield Fault("kind.spikes.width", f"is {self.spikes.width}, no multiple of the {engine.lanes} lanes")
         elif engine.column_banks > engine.units:

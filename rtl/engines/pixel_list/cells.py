@@ -18,10 +18,14 @@ PRODUCT_BIT: Final = 2.4
 HELD_BIT: Final = 1.0
 """Per bit of a current that is held while the next word's is gathered: a register that shares its cell with nothing."""
 
+SUMMED_BIT: Final = 1.5
+"""The same of one that comes out of a multiplier: its register, and the choice behind it in cells of its own."""
+
 
 def further_cells(engine: EnginePlan, device: Device) -> Iterator[float]:
     """Estimated iCE40 cells, part by part: a word's current, held and gathered, and the products."""
     kind = engine.kind
     assert isinstance(kind, PixelListKind)
-    yield (CURRENT_BIT + HELD_BIT) * engine.lanes * kind.current_bits
-    yield PRODUCT_BIT * engine.lanes * engine.main.weight_bits * kind.value_bits
+    in_logic = engine.lanes - kind.summed
+    yield ((CURRENT_BIT + HELD_BIT) * in_logic + SUMMED_BIT * kind.summed) * kind.current_bits
+    yield PRODUCT_BIT * in_logic * engine.main.weight_bits * kind.value_bits

@@ -64,4 +64,5 @@ def record(facts: LayerFacts, chosen: Mapping[str, MemoryPlan]) -> PixelListKind
         steps=facts.time_steps,
         pixels=chosen.get("pixels"),
         spikes=chosen.get("spikes"),
+        summed=facts.summed,
     )

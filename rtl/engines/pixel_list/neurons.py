@@ -1,5 +1,7 @@
 """The neurons of a pixel list engine: currents, residuals, and the arithmetic on them."""
 
+import functools
+
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -9,6 +11,7 @@ from snnc.rtl.engines.pixel_list.plan import PixelListKind
 from snnc.rtl.memories import constant_fields, constant_word
 from snnc.rtl.modules import place
 from snnc.rtl.neurons import at_pass, constant_members, constants_of, swept, zeroed
+from snnc.rtl.products import ProductSums
 
 __all__ = ["PixelListLane", "PixelListNeurons"]
 
@@ -65,6 +68,7 @@ class PixelListNeurons(wiring.Component):
         self._plan = plan
         kind = plan.kind
         assert isinstance(kind, PixelListKind)
+        self._kind = kind
         super().__init__(
             {
                 "weights": In(plan.main.weights.width),
@@ -86,14 +90,32 @@ class PixelListNeurons(wiring.Component):
         m.d.comb += fresh.eq(self.clear | self.transfer)
         for k in range(len(plan.passes)):
             m.d.comb += at_work[k].eq(self.next_sweep & at_pass(plan, self.next_pass, k))
+        kind, bits = self._kind, plan.main.weight_bits
+        if kind.summed:
+            m.submodules.products = products = ProductSums(
+                kind.summed, weight_bits=bits, value_bits=kind.value_bits, sum_bits=kind.current_bits
+            )
+            m.d.comb += [
+                products.weights.eq(self.weights),
+                products.value.eq(self.value),
+                products.digit.eq(self.digit),
+                products.clear.eq(fresh),
+            ]
         for k in range(plan.lanes):
-            lane = place(m, platform, f"lane{k}", f"{plan.name}_lane", lambda: PixelListLane(plan))
+            summed = k < kind.summed
+            name = f"{plan.name}_summing_lane" if summed else f"{plan.name}_lane"
+            lane = place(m, platform, f"lane{k}", name, functools.partial(PixelListLane, plan, summed=summed))
+            if summed:
+                m.d.comb += lane.current.eq(products.sums.word_select(k, kind.current_bits))
+            else:
+                m.d.comb += [
+                    lane.weight.eq(self.weights.word_select(k, bits)),
+                    lane.value.eq(self.value),
+                    lane.digit.eq(self.digit),
+                    lane.fresh.eq(fresh),
+                ]
             m.d.comb += [
                 *(port.eq(constants[field][k]) for field, port in constants_of(lane, plan).items()),
-                lane.weight.eq(self.weights.word_select(k, plan.main.weight_bits)),
-                lane.value.eq(self.value),
-                lane.digit.eq(self.digit),
-                lane.fresh.eq(fresh),
                 lane.transfer.eq(self.transfer),
                 lane.adds.eq(self.adds),
                 lane.next_sweep.eq(self.next_sweep),
@@ -111,9 +133,13 @@ class PixelListLane(wiring.Component):
     ----------
     plan
         The population.
+    summed
+        Its current comes from a multiplier.
 
     Members
     -------
+    current : In(current bits)
+        Where it is `summed`; else there are `weight`, `value`, `digit` and `fresh`.
     weight : In(weight bits)
     value, digit, transfer, adds, next_sweep
         As of `PixelListNeurons`.
@@ -128,6 +154,7 @@ class PixelListLane(wiring.Component):
         The sum.
     """
 
+    current: Signal
     weight: Signal
     value: Signal
     digit: Signal
@@ -139,16 +166,21 @@ class PixelListLane(wiring.Component):
     spike: Signal
     total: Signal
 
-    def __init__(self, plan: EnginePlan) -> None:
+    def __init__(self, plan: EnginePlan, *, summed: bool = False) -> None:
         self._plan = plan
         kind = plan.kind
         assert isinstance(kind, PixelListKind)
         self._kind = kind
+        self._summed = summed
+        gathers = {
+            "weight": In(signed(plan.main.weight_bits)),
+            "value": In(kind.value_bits),
+            **dict.fromkeys(("digit", "fresh"), In(1)),
+        }
         super().__init__(
             {
-                "weight": In(signed(plan.main.weight_bits)),
-                "value": In(kind.value_bits),
-                **dict.fromkeys(("digit", "fresh", "transfer", "adds", "next_sweep"), In(1)),
+                **({"current": In(signed(kind.current_bits))} if summed else gathers),
+                **dict.fromkeys(("transfer", "adds", "next_sweep"), In(1)),
                 "at_work": In(len(plan.passes)),
                 **constant_members(plan),
                 "spike": Out(1),
@@ -159,19 +191,8 @@ class PixelListLane(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         plan, kind = self._plan, self._kind
-        # --- the current ---
-        half, bits = kind.value_bits // 2, plan.main.weight_bits + kind.value_bits
-        product = Signal(signed(bits), reset_less=True)
-        current = Signal(signed(kind.current_bits), reset_less=True)
-        held = Signal.like(current)
-        low = Signal(signed(plan.main.weight_bits + half), reset_less=True)
-        high = Signal(signed(bits - half), reset_less=True)
-        m.d.sync += [
-            low.eq(self.weight * self.value[:half]),
-            high.eq(self.weight * self.value[half:]),
-            product.eq(Mux(self.digit, low + high.shift_left(half), 0)),
-            current.eq(Mux(self.fresh, 0, current + product)),
-        ]
+        current = self.current if self._summed else self._gathered(m)
+        held = Signal(signed(kind.current_bits), reset_less=True)
         with m.If(self.transfer):
             m.d.sync += held.eq(current)
 
@@ -191,3 +212,19 @@ class PixelListLane(wiring.Component):
         with m.Elif(self.adds):
             m.d.sync += residual.eq(self.total)
         return m
+
+    def _gathered(self, m: Module) -> Signal:
+        """The current, a pixel after the other."""
+        plan, kind = self._plan, self._kind
+        half, bits = kind.value_bits // 2, plan.main.weight_bits + kind.value_bits
+        product = Signal(signed(bits), reset_less=True)
+        current = Signal(signed(kind.current_bits), reset_less=True)
+        low = Signal(signed(plan.main.weight_bits + half), reset_less=True)
+        high = Signal(signed(bits - half), reset_less=True)
+        m.d.sync += [
+            low.eq(self.weight * self.value[:half]),
+            high.eq(self.weight * self.value[half:]),
+            product.eq(Mux(self.digit, low + high.shift_left(half), 0)),
+            current.eq(Mux(self.fresh, 0, current + product)),
+        ]
+        return current

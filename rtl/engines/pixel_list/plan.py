@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from snnc.compiler.plan.engines import EnginePlan
 from snnc.compiler.plan.faults import Fault, at_least
-from snnc.compiler.plan.kinds import EngineKind
+from snnc.compiler.plan.kinds import EngineKind, multiplier_fault
 from snnc.compiler.plan.memories import MemoryPlan
 from snnc.compiler.plan.ranges import unsigned_bits
 from snnc.rtl.walkers.dense.plan import DenseWalk
@@ -31,6 +31,8 @@ class PixelListKind(EngineKind):
     pixels
         The list: of each beat the pixel in the low bits, and above it the index of its rows of weights (`DenseWalk`).
         None for a layer of one word, which hears every pixel as it comes.
+    summed
+        Lanes, the first ones, that multiply in a chip's multipliers (`snnc.rtl.products`); the others do so in logic.
     spikes
         Of all steps but the first, which leave at once: ``lanes`` bits at the address ``{step - 1, word}``. None for
         networks of one step.
@@ -43,6 +45,11 @@ class PixelListKind(EngineKind):
     steps: int
     pixels: MemoryPlan | None
     spikes: MemoryPlan | None
+    summed: int = 0
+
+    @property
+    def multipliers(self) -> int:
+        return self.summed
 
     @property
     def memories(self) -> tuple[MemoryPlan, ...]:
@@ -62,6 +69,8 @@ class PixelListKind(EngineKind):
             yield Fault("population.reset", "is null, but a list of pixels is gathered by neurons that fire")
         if engine.column_banks > 1:
             yield Fault("column_banks", f"is {engine.column_banks}, but words go through the list one after another")
+        if fault := multiplier_fault(engine, self.value_bits, self.current_bits):
+            yield fault
         if (self.pixels is None) != (engine.words == 1):
             yield Fault("kind.pixels", "must be there where the layer has several words, and only there")
         elif self.pixels is not None:

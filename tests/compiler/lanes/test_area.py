@@ -21,14 +21,17 @@ PACKED = [
     ((64, 32, 10), Encoding.EVENTS, 4, (4, 5), 749),
     ((64, 128, 10), Encoding.EVENTS, 4, (16, 10), 1581),
     ((64, 64, 32, 10), Encoding.EVENTS, 4, (16, 16, 10), 2387),
-    ((256, 64, 10), Encoding.DIRECT, 3, (16, 10), 2525),
+    ((256, 64, 10), Encoding.DIRECT, 3, (16, 10), 1860),
     ((128, 64, 10), Encoding.EVENTS, 8, (16, 10), 2210),
     ((64, 32, 10), Encoding.DIRECT, 8, (16, 10), 2883),
     ((16, 100, 4), Encoding.EVENTS, 2, (16, 4), 1038),
-    ((784, 32, 10), Encoding.DIRECT, 4, (16, 10), 2732),
+    ((784, 32, 10), Encoding.DIRECT, 4, (16, 10), 1907),
     ((64, 128, 10), Encoding.EVENTS, 4, (4, 2), 769),
     ((32, 16, 10), Encoding.EVENTS, 4, (1, 1), 498),
 ]
+
+# With the UP5K's multipliers.
+PACKED_SUMMING = [("digits-64-32-10-int4.pt", 1552), ("mnist-784-128-10-int4.pt", 2300)]
 
 
 # The same for convolutional ones, random with T_max 4 and the student that ships, scattered and gathered.
@@ -45,9 +48,17 @@ PACKED_CONVOLUTIONS = [
     (MNIST, Encoding.DIRECT, 1, 2, Engines.SCATTER, "1,1,1,1", 2081),
     (MNIST, Encoding.DIRECT, 2, 3, Engines.SCATTER, "24,16,12,5", 4456),
     (MNIST, Encoding.DIRECT, 4, 4, Engines.SCATTER, "4,4,5,4", 2825),
-    (MNIST, Encoding.DIRECT, 4, 4, Engines.GATHER, "24,32,16,10", 4965),
-    (MNIST, Encoding.DIRECT, 1, 4, Engines.GATHER, "24,16,12,5", 4062),
+    (MNIST, Encoding.DIRECT, 4, 4, Engines.GATHER, "24,32,16,10", 4483),
+    (MNIST, Encoding.DIRECT, 1, 4, Engines.GATHER, "24,16,12,5", 3575),
 ]
+
+
+@pytest.mark.parametrize(("student", "cells"), PACKED_SUMMING)
+def test_students_in_multipliers_within_a_tenth_of_what_was_packed(repository, student, cells):
+    source = repository / "examples" / "students" / student
+    design = run_passes(begin(source, find_device("ice40", "up5k"), Options()), passes_before("emit"))
+    assert design.complete_plan.dsps == 8
+    assert total_cells(design.complete_plan) == pytest.approx(cells, rel=0.1)
 
 
 @pytest.mark.parametrize(("network", "encoding", "steps", "bits", "engines", "lanes", "cells"), PACKED_CONVOLUTIONS)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from snnc.compiler.targets.ice40_spram import _BLOCKS, _COLUMNS, _ENABLE_COLUMN, with_spram
+from snnc.compiler.targets.ice40_sides import COLUMNS
+from snnc.compiler.targets.ice40_spram import _BLOCKS, _ENABLE_COLUMN, with_spram
 
 NETLIST = """module top (input clk);
 
@@ -42,7 +43,7 @@ endmodule
 def layout(**enabled):
     """Two tiles with blocks, each with the lines in which the bit is set that brings one in."""
     text = ".logic_tile 12 1\n" + "1" * 54 + "\n\n"
-    for column in _COLUMNS:
+    for column in COLUMNS:
         rows = ["0" * 54 for _ in range(16)]
         for row in enabled.get(f"at{column}", ()):
             rows[row] = "0" * _ENABLE_COLUMN + "1" + "0" * (53 - _ENABLE_COLUMN)
@@ -66,10 +67,10 @@ def test_blocks_in_use_get_the_nets_of_their_ports():
     left, right = map(ports, cells)
     assert left["CLOCK"] == right["CLOCK"] == "n1"
     assert left["ADDRESS"].split(", ") == ["1'b0"] * 12 + ["n2", "1'b0"]
-    assert left["DATAOUT"].split(", ") == ["n3", *(f"spram_0_1_{bit}" for bit in range(14, -1, -1))]
+    assert left["DATAOUT"].split(", ") == ["n3", *(f"spram_0_1_DATAOUT_{bit}" for bit in range(14, -1, -1))]
     assert (left["POWEROFF"], right["POWEROFF"]) == ("1'b0", "n4")
-    assert right["DATAOUT"].split(", ") == [f"spram_25_0_{bit}" for bit in range(15, -1, -1)]
-    assert f"wire {', '.join(f'spram_25_0_{bit}' for bit in range(15, -1, -1))};" in found
+    assert right["DATAOUT"].split(", ") == [f"spram_25_0_DATAOUT_{bit}" for bit in range(15, -1, -1)]
+    assert f"wire {', '.join(f'spram_25_0_DATAOUT_{bit}' for bit in range(15, -1, -1))};" in found
     assert found.rstrip().endswith("endmodule")
     assert found.startswith(NETLIST.partition("endmodule")[0])
 
@@ -85,7 +86,7 @@ def test_the_ports_are_those_that_icestorm_found():
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     blocks, bits = map(json.loads, run.stdout.splitlines())
-    assert len(blocks) == len(_COLUMNS) * len(_BLOCKS)
+    assert len(blocks) == len(COLUMNS) * len(_BLOCKS)
     for column, _, number, wanted in blocks:
         block = _BLOCKS[(number - 1) % 2]
         _, row, bit = wanted.pop("SPRAM_EN")

@@ -38,6 +38,12 @@ CASES = {
         source=(2, 4, 4), channels=5, lanes=3, kernel=(3, 3), stride=(2, 1), padding=(1, 1), half=True, multiplies=True
     ),
     "products, banks": Case(source=(1, 4, 4), channels=3, lanes=2, kernel=(2, 2), banks=2, bits=6, multiplies=True),
+    "summed": Case(
+        source=(2, 4, 4), channels=5, lanes=5, kernel=(3, 3), padding=(1, 1), half=True, multiplies=True, summed=5
+    ),
+    "summed and not": Case(
+        source=(1, 4, 4), channels=8, lanes=4, kernel=(2, 2), banks=2, bits=5, multiplies=True, summed=2, shift=1
+    ),
     "one bit": Case(source=(1, 3, 3), channels=2, lanes=2, kernel=(2, 2), bits=1, banks=2, time_steps=1),
 }
 CASES |= {f"{name}, skipping": dataclasses.replace(case, skips=True) for name, case in CASES.items()}

@@ -25,6 +25,10 @@ CASES = {
     "eight bits": Case(source=(1, 1, 1), channels=1, lanes=1, kernel=(1, 1), bits=8, residual_bits=18),
     "one bit": Case(source=(1, 1, 1), channels=2, lanes=2, kernel=(1, 1), bits=1),
     "products": Case(source=(1, 1, 1), channels=3, lanes=3, kernel=(1, 1), bits=5, multiplies=True, half=True),
+    "summed": Case(source=(1, 1, 1), channels=3, lanes=3, kernel=(1, 1), bits=5, multiplies=True, half=True, summed=3),
+    "one of two summed": Case(
+        source=(1, 1, 1), channels=2, lanes=2, kernel=(1, 1), bits=8, residual_bits=16, multiplies=True, summed=1
+    ),
 }
 
 
@@ -57,14 +61,21 @@ def test_a_words_steps_are_those_of_its_current(name: str, idle: float, tmp_path
 
     async def gather(ctx: Any) -> np.ndarray:
         current = np.zeros(case.lanes, dtype=np.int64)
-        for _ in range(generator.randrange(1, 7)):
-            while generator.random() < idle:
-                await cycle(ctx)
-            weights = [generator.randrange(-top, top + 1) for _ in range(case.lanes)]
-            negative = 0 if case.multiplies else generator.randrange(2)
-            factor = generator.randrange(2**case.bits if case.multiplies else case.bits + 1)
-            await cycle(ctx, negative, weights=packed(weights, case.weight_bits), factor=factor, digit=1)
-            current += np.array(weights) * (factor if case.multiplies else 1 << factor) * (-1) ** negative
+        coming: dict[str, int] = {}  # of the cycle after that in which a factor is said
+        left = generator.randrange(1, 7)
+        while left or coming:
+            now, coming, said = coming, {}, {}
+            if left and generator.random() >= idle:
+                left -= 1
+                weights = [generator.randrange(-top, top + 1) for _ in range(case.lanes)]
+                negative = 0 if case.multiplies else generator.randrange(2)
+                factor = generator.randrange(2**case.bits if case.multiplies else case.bits + 1)
+                row = {"weights": packed(weights, case.weight_bits)}
+                # In front of multipliers there is a register.
+                said = {"next_factor": factor, "next_digit": 1, **(row if case.multiplies else {})}
+                coming = {"next_sign": negative, **({} if case.multiplies else row)}
+                current += np.array(weights) * (factor if case.multiplies else 1 << factor) * (-1) ** negative
+            await cycle(ctx, now.pop("next_sign", None), **now, **said)
         await cycle(ctx, 0)  # the last one is added; it is handed over as it is
         return current
 

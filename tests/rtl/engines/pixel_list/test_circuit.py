@@ -32,6 +32,8 @@ CASES = {
     "banks": dense_case((2, 4, 3), 4, 2, banks=3, half=True),
     "constants": dense_case((1, 3, 3), 7, 2, constants=MemoryKind.EBR, half=True, bits=6, residual_bits=18),
     "one bit": dense_case((1, 3, 3), 4, 2, bits=1, banks=2),
+    "summed": dense_case((1, 3, 4), 7, 3, half=True, summed=3),
+    "one of three summed": dense_case((1, 3, 4), 6, 3, banks=2, summed=1, reset=Reset.HARD),
     "eight bits": dense_case((1, 2, 3), 4, 2, bits=8, residual_bits=18),
 }
 

@@ -24,6 +24,8 @@ CASES = {
     "three bits": dense_case((1, 1, 1), 2, 2, bits=3, weight_bits=5),
     "eight bits": dense_case((1, 1, 1), 1, 1, bits=8, residual_bits=18),
     "one bit": dense_case((1, 1, 1), 2, 2, bits=1),
+    "summed": dense_case((1, 1, 1), 3, 3, bits=6, half=True, summed=3),
+    "one of two summed": dense_case((1, 1, 1), 2, 2, bits=8, weight_bits=8, residual_bits=20, summed=1),
 }
 
 

@@ -1,0 +1,67 @@
+"""What stands at the sides of an iCE40 UltraPlus's die, of which icebox_vlog writes the wires alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, TypeAlias
+
+__all__ = ["COLUMNS", "Wire", "instance", "nets_of", "tiles_of", "with_cells"]
+
+Wire: TypeAlias = tuple[int, int, str]
+"""A wire of a tile: the tile's column and row, and IceStorm's name for the wire."""
+
+COLUMNS: Final = (0, 25)
+"""Of the tiles at both sides."""
+
+_TILE: Final = re.compile(r"^\.(?:ipcon|dsp\d)_tile (?P<column>\d+) (?P<row>\d+)\n(?P<bits>(?:[01]+\n)+)", re.MULTILINE)
+_NET: Final = re.compile(r"^(?:wire|reg) (?P<net>\S+?)(?: = 0)?;\n(?P<wires>(?://.*\n)+)", re.MULTILINE)
+_WIRE: Final = re.compile(r"^// \((?P<column>\d+), (?P<row>\d+), '(?P<name>[^']+)'\)$", re.MULTILINE)
+
+
+def tiles_of(layout: str) -> Mapping[tuple[int, int], Sequence[str]]:
+    """The configuration of the tiles at the sides, line after line, by column and row, in what icepack wrote."""
+    return {
+        (int(tile["column"]), int(tile["row"])): tile["bits"].split()
+        for tile in _TILE.finditer(layout)
+        if int(tile["column"]) in COLUMNS
+    }
+
+
+def nets_of(netlist: str) -> Mapping[Wire, str]:
+    """The net of each wire at the sides; `netlist` is what icebox_vlog wrote, with its comments."""
+    return {
+        (int(wire["column"]), int(wire["row"]), wire["name"]): net["net"]
+        for net in _NET.finditer(netlist)
+        for wire in _WIRE.finditer(net["wires"])
+        if int(wire["column"]) in COLUMNS
+    }
+
+
+def instance(
+    module: str,
+    name: str,
+    ports: Mapping[str, Sequence[str | None]],
+    *,
+    outputs: Collection[str],
+    parameters: Mapping[str, str] | None = None,
+) -> str:
+    """A cell in Verilog, its ports' nets from bit 0 on: an input without one is 0, and such an output is left open."""
+    connections, left_open = [], []
+    for port, found in ports.items():
+        bits = []
+        for bit, net in reversed(tuple(enumerate(found))):
+            if net is None and port in outputs:
+                net = f"{name}_{port}_{bit}"
+                left_open.append(net)
+            bits.append(net or "1'b0")
+        connections.append(f".{port}({{{', '.join(bits)}}})")
+    declared = f"wire {', '.join(left_open)};\n" if left_open else ""
+    settings = ", ".join(f".{key}({value})" for key, value in (parameters or {}).items())
+    return f"{declared}{module} {f'#({settings}) ' if settings else ''}{name} ({', '.join(connections)});\n"
+
+
+def with_cells(netlist: str, cells: Sequence[str]) -> str:
+    """The netlist's last module with these cells in it."""
+    head, end, tail = netlist.rpartition("endmodule")
+    return f"{head}{''.join(cells)}{end}{tail}"
