@@ -54,6 +54,7 @@ class Case:
     residual_bits: int = 14
     multiplies: bool = False
     skips: bool = False
+    late: bool = False  # marks go to a register
     summed: int = 0
     seed: int = 0
 
@@ -172,6 +173,7 @@ def engine_plan(case: Case) -> EnginePlan:
             value_bits=case.bits,
             current_bits=bits,
             multiplies=case.multiplies,
+            marks_registered=case.late,
             summed=case.summed,
             pixels=memory("pixels", MemoryKind.EBR, case.bits, case.source_layout.depth),
             marks=memory("marks", MemoryKind.EBR, case.source[2], mark_depth(case.source_layout))

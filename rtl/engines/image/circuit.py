@@ -32,7 +32,7 @@ from snnc.rtl.recoding import DigitRegister, ValueRegister
 from snnc.rtl.tables import last_column, position_fields
 from snnc.rtl.views import Fields, Payload, Stream
 from snnc.rtl.walkers.image.circuit import Walker
-from snnc.rtl.walkers.image.skipping import FILLING, SkippingWalker
+from snnc.rtl.walkers.image.skipping import SkippingWalker
 from snnc.rtl.word_counter import WordCounter
 
 __all__ = ["ImageEngine", "ImageUnits", "build", "hear_input"]
@@ -194,7 +194,11 @@ class ImageEngine(wiring.Component):
         self._step_bits = unsigned_bits(self._time_steps - 1)
         self._unit = unit
         marks = plan.kind.marks
-        self._walker = Walker(plan, input_plan, unit) if marks is None else SkippingWalker(plan, input_plan, unit)
+        self._walker = (
+            Walker(plan, input_plan, unit)
+            if marks is None
+            else SkippingWalker(plan, input_plan, unit, registered=plan.kind.marks_registered)
+        )
         self._marks = None if marks is None else Marks(marks, input_plan.layout)
         register = ValueRegister if plan.kind.multiplies else DigitRegister
         self._digits: DigitRegister | ValueRegister = register(plan.kind.value_bits)
@@ -387,12 +391,12 @@ class ImageEngine(wiring.Component):
 
     def _fill(self, m: Module, walker: SkippingWalker, phase: Signal) -> None:
         """Bring the walker's first kernel rows on their way, once the last pixel is marked."""
-        fill = Signal(range(FILLING + 1))
+        fill = Signal(range(walker.filling + 1))
         filling = phase == _Phase.FILL
         m.d.comb += [walker.rewinds.eq(phase == _Phase.LOAD), walker.fills.eq(filling & (fill != 0))]
         with m.If(filling):
             m.d.sync += fill.eq(fill + 1)
-            with m.If(fill == FILLING):
+            with m.If(fill == walker.filling):
                 m.d.sync += [fill.eq(0), phase.eq(_Phase.READ)]
 
     def _replay(self, m: Module, pipeline: _Pipeline, output: SpikeOutput, phase: Signal, step: Signal) -> None:

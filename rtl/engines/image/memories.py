@@ -74,6 +74,7 @@ def record(facts: LayerFacts, chosen: Mapping[str, MemoryPlan]) -> ImageKind:
         summed=facts.summed,
         pixels=chosen["pixels"],
         marks=chosen.get("marks"),
+        marks_registered="marks" in chosen and facts.device.late_block_ram,
         spikes=chosen.get("spikes"),
         map_steps=facts.time_steps if facts.into_maps else None,
     )

@@ -36,6 +36,8 @@ class ImageKind(EngineKind):
     spikes
         Of all steps but the first, which leave at once: at a word's address, ``lanes`` bits per step, step 1 lowest.
         None for networks of one step, and with `map_steps`.
+    marks_registered
+        Whether marks go to a register in front of the choice of a window: where block RAM is late.
     summed
         Lanes of each unit, the first ones, that multiply in a chip's multipliers (`snnc.rtl.products`); the others do
         so in logic.
@@ -52,6 +54,7 @@ class ImageKind(EngineKind):
     pixels: MemoryPlan
     marks: MemoryPlan | None
     spikes: MemoryPlan | None
+    marks_registered: bool = False
     summed: int = 0
     map_steps: int | None = None
 
@@ -94,6 +97,8 @@ class ImageKind(EngineKind):
             yield Fault("population.reset", "is null, but an image is gathered by neurons that fire")
         elif fault := multiplier_fault(engine, self.value_bits, self.current_bits):
             yield fault
+        elif self.marks_registered and self.marks is None:
+            yield Fault("kind.marks_registered", "is true, but there are no marks")
         elif self.summed and not self.multiplies:
             yield Fault("kind.summed", f"is {self.summed}, but weights are not multiplied")
         elif self.spikes is not None and self.spikes.width % engine.lanes:

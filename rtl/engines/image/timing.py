@@ -53,6 +53,7 @@ class Timing:
         self._into_maps = engine.kind.into_maps
         self._stimulus = stimulus
         self._all_steps = engine.kind.all_steps(engine.lanes)
+        self._read_ahead = 0 if engine.kind.marks is None else 4 + engine.kind.marks_registered
         slots = _slots_of_pixels(engine, stimulus)
         self._groups = engine.layout.groups
         self._slots, self._digits, self._leading = _over_kernels(engine, slots)
@@ -70,7 +71,7 @@ class Timing:
         assert link is not None
         engine, pipeline = self._engine, self._engine.pipeline
         begins = np.diff(self._stimulus.offsets) - 1 if self._into_maps else first_markers(self._stimulus)
-        self.first_issue = begins + (7 if _skips(engine) else 3)
+        self.first_issue = begins + 3 + self._read_ahead
         runs = [self._words(unit, link) for unit in range(engine.units)]
         first, last = (np.array(values) for values in zip(*runs, strict=True))
         self.first_execute, self.last_execute = first.min(axis=0) + pipeline, last.max(axis=0) + pipeline

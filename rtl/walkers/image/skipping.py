@@ -1,7 +1,5 @@
 """The walk of an image engine that skips pixels of 0: a kernel row at a time, and of each the pixels that are not."""
 
-from typing import Final
-
 from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -13,10 +11,7 @@ from snnc.rtl.views import Fields, Payload
 from snnc.rtl.walkers.image.circuit import windows, words
 from snnc.rtl.walkers.image.plan import ImageWalk, mark_depth
 
-__all__ = ["FILLING", "SkippingWalker"]
-
-FILLING: Final = 3
-"""Kernel rows on the way: one whose marks were read, one whose window was taken, one whose taps are visited."""
+__all__ = ["SkippingWalker"]
 
 
 class _KernelRow(Fields):
@@ -53,8 +48,8 @@ def _kernel_row(plan: EnginePlan, source: InputPlan) -> Payload[_KernelRow]:
 class SkippingWalker(wiring.Component):
     """Visits the taps that a `Walker` does, in its order, but of each kernel row only those whose pixel is not 0.
 
-    A kernel row without one is a single tap, that is `blank`. What is read ahead is `FILLING` kernel rows: after
-    `rewinds`, so many cycles of `fills` have to bring the first of them, before the first tap is there.
+    A kernel row without one is a single tap, that is `blank`. Kernel rows are read ahead: after `rewinds`, `filling`
+    cycles of `fills` have to bring the first of them, before the first tap is there.
 
     Parameters
     ----------
@@ -64,6 +59,14 @@ class SkippingWalker(wiring.Component):
         The network's input.
     unit
         Of the engine's, whose words are visited.
+    registered
+        Marks go to a register first.
+
+    Attributes
+    ----------
+    filling
+        Kernel rows on the way: one whose marks were read, one of which they are in the register, if there is one, one
+        whose window was taken, one whose taps are visited.
 
     Members
     -------
@@ -94,7 +97,9 @@ class SkippingWalker(wiring.Component):
     mark_row: Signal
     marks: Signal
 
-    def __init__(self, plan: EnginePlan, source: InputPlan, unit: int = 0) -> None:
+    def __init__(self, plan: EnginePlan, source: InputPlan, unit: int = 0, *, registered: bool = False) -> None:
+        self.filling = 3 + registered
+        self._registered = registered
         (projection,) = plan.projections
         walk = projection.walk
         assert isinstance(walk, ImageWalk)
@@ -143,11 +148,17 @@ class SkippingWalker(wiring.Component):
         marked = Cat(rows.row.channel, rows.row.source_row)
         if len(marked):
             m.d.comb += self.mark_row.eq(marked)
+        arrived, marks = read, self.marks
+        if self._registered:
+            arrived = shape.signal(name="arrived", reset_less=True)
+            marks = Signal.like(self.marks, name="marks_arrived", reset_less=True)
+            with m.If(advances):
+                m.d.sync += [arrived.eq(read), marks.eq(self.marks)]
         with m.If(advances):
             m.d.sync += [
                 read.eq(rows.row),
-                taken.eq(read),
-                window.eq(Mux(read.blank, 0, self._window(read.word))),
+                taken.eq(arrived),
+                window.eq(Mux(arrived.blank, 0, self._window(arrived.word, marks))),
                 visited.eq(taken),
             ]
         # The search for a pixel is that for the next one, as in a `SpikeSerialiser`.
@@ -181,13 +192,13 @@ class SkippingWalker(wiring.Component):
         ]
         return m
 
-    def _window(self, word: Value) -> Value:
-        """The marks below the kernel's columns at a word."""
+    def _window(self, word: Value, marks: Signal) -> Value:
+        """Of a row's marks those below the kernel's columns at a word."""
         layout, kernel, columns = self._plan.layout, self._walk.kernel, self._source.layout.columns
         _, column, _ = position_fields(word, layout)
 
         def mark(at: int) -> Value:
-            return self.marks[at] if 0 <= at < columns else Const(0, 1)
+            return marks[at] if 0 <= at < columns else Const(0, 1)
 
         found = []
         for v in range(kernel.size[1]):

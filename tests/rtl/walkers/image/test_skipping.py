@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from snnc.rtl.engines.image.plan import ImageKind
-from snnc.rtl.walkers.image.skipping import FILLING, SkippingWalker
+from snnc.rtl.walkers.image.skipping import SkippingWalker
 from tests.rtl.benches import paced, simulate
 from tests.rtl.image_engines import WALKS, Case, Tap, engine_plan, input_plan, taps
 
@@ -50,7 +50,8 @@ def left_of(case: Case, of_word: list[Tap], marks: dict[int, int]) -> Iterator[T
 @pytest.mark.parametrize("density", DENSITIES)
 @pytest.mark.parametrize("idle", [0.0, 0.5])
 @pytest.mark.parametrize(("part", "parts"), [(0, 1), (1, 2)])
-def test_only_marked_taps_come(name: str, density: float, idle: float, part: int, parts: int) -> None:
+@pytest.mark.parametrize("registered", [False, True])
+def test_only_marked_taps_come(name: str, density: float, idle: float, part: int, parts: int, registered: bool) -> None:
     case = dataclasses.replace(WALKS[name], skips=True)
     plan = engine_plan(case)
     if parts > plan.layout.columns:
@@ -58,7 +59,7 @@ def test_only_marked_taps_come(name: str, density: float, idle: float, part: int
     if parts > 1:  # in front of spike maps alone
         assert isinstance(plan.kind, ImageKind)
         plan = dataclasses.replace(plan, kind=dataclasses.replace(plan.kind, map_steps=2), column_banks=parts)
-    unit = SkippingWalker(plan, input_plan(case), part)
+    unit = SkippingWalker(plan, input_plan(case), part, registered=registered)
     layout, marks = case.layout, marked(case, density)
     words = [
         (layout.address(row, column, group), list(left_of(case, taps(case, row, column, group), marks)))
@@ -87,7 +88,7 @@ def test_only_marked_taps_come(name: str, density: float, idle: float, part: int
             await cycle(ctx)
             ctx.set(unit.rewinds, 0)
             ctx.set(unit.fills, 1)
-            for _ in range(FILLING):
+            for _ in range(unit.filling):
                 await cycle(ctx)
             ctx.set(unit.fills, 0)
             for word, (address, row, blank), last_tap, last_word in sequence[: None if again else 7]:
