@@ -132,7 +132,7 @@ class Considered:
     Attributes
     ----------
     gathered
-        The layers whose words gather spikes, by name.
+        The layers whose words gather spikes, a list of pixels, or those pixels of an image that are not 0, by name.
     widths
         Lanes and column banks of each layer, as ``--lanes`` takes them.
     cycles
@@ -172,7 +172,7 @@ class Design:
         Every decision of the hardware, for this device, these lanes and these column banks; None before the pass
         `schedule`. The pass `place` refuses one that its device does not hold.
     gathered
-        The layers whose words gather spikes (`plan.EngineKind`), by name.
+        The same layers as of `Considered`, of those that could.
     considered
         The ways to choose these that the pass `schedule` compared, the one that it took among them.
     rewrites
