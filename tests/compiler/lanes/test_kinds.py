@@ -98,6 +98,19 @@ def test_what_skips_pixels_is_weighed_against_what_does_not() -> None:
     assert gathered.kind.marks is not None
 
 
+@pytest.mark.parametrize("units", [1, 2, 4, 8])
+def test_units_share_the_multipliers(units: int) -> None:
+    design = scheduled(
+        target="ice40", device="up5k", lanes=(6, 8, 8, 5, 4), column_banks=(units, 1, 1, 1, 1), engines=Engines.GATHER
+    )
+    image = design.complete_plan.engines[0]
+    assert image.units == units
+    assert image.kind.multipliers == min(6, 2 * design.device.dsps // units)
+    assert image.dsps <= design.device.dsps
+    without = schedule(bound(design_of(network(), target="ice40", device="up5k", options=Options(dsp=False))))
+    assert without.complete_plan.dsps == 0
+
+
 def test_the_fewest_cycles_have_a_price() -> None:
     design = scheduled()
     plan, activity = design.complete_plan, expected(design.graph)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from snnc.compiler.design import Engines
 from snnc.compiler.errors import BuildError
 from snnc.compiler.ir import Encoding
 from snnc.compiler.plan import plan_from_json, plan_to_json
@@ -27,8 +28,14 @@ PLANS = [
     compile_graph(
         spatial_chain((2, 6, 6), _LAYERS, encoding=Encoding.DIRECT), target="ecp5", device="25k"
     ).complete_plan,
+    compile_graph(
+        spatial_chain((1, 6, 6), [Conv(channels=6), Full(shape=(4, 1, 1))], encoding=Encoding.DIRECT),
+        target="ice40",
+        device="up5k",
+        engines=Engines.GATHER,
+    ).complete_plan,
 ]
-"""With convolutions, dense layers behind pooling, digits and an image."""
+"""With convolutions, dense layers behind pooling, digits, an image, and one whose pixels are marked and multiplied."""
 
 PLAIN: list[Any] = [json.loads(plan_to_json(plan)) for plan in PLANS]
 
@@ -145,6 +152,8 @@ def test_a_list_of_another_length(data):
         (2, "engines[0].projections[0].walk.kernel.stride", [1], "has 1 entries; it must have 2"),
         (2, "engines[0].projections[0].walk.kernel.stride[1]", 0, "is 0; 1 is the least"),
         (3, "engines[0].kind.pixels.width", 9, "is 9, but a pixel has 4 bits"),
+        (4, "engines[0].kind.marks.width", 5, "is 5, but a row of the image has 6 pixels"),
+        (4, "engines[0].kind.summed", 7, "is 7, but there are 6 lanes"),
     ],
 )
 def test_the_sentence_names_the_field(number, path, value, sentence):
@@ -153,6 +162,26 @@ def test_the_sentence_names_the_field(number, path, value, sentence):
     assert sentence in found
     assert path.split(".")[-1].split("[")[0] in found
     assert found.endswith("Compile the network again.")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"multiplies": False}, "'engines[0].kind.summed' is 6, but weights are not multiplied"),
+        (
+            {"current_bits": 17},
+            "'engines[0].kind.summed' is 6, but weights, values or sums are wider than a multiplier",
+        ),
+        (
+            {"marks": None, "marks_registered": True},
+            "'engines[0].kind.marks_registered' is true, but there are no marks",
+        ),
+    ],
+)
+def test_what_an_image_engine_has_fits_together(changes, sentence):
+    plain = copy.deepcopy(PLAIN[4])
+    plain["engines"][0]["kind"] |= changes
+    assert sentence in refused(plain)
 
 
 def test_two_memories_of_one_name():

@@ -248,6 +248,32 @@ def test_words_that_gather_follow_each_other_by_rows(target: str, device: str, l
         assert found.operations[engine.name] == pytest.approx(engine.operations.mean() / engine.units, rel=1e-3)
 
 
+@pytest.mark.parametrize(("target", "device"), [("ice40", "hx8k"), ("ecp5", "45k")])  # digits, and products
+def test_kernel_rows_without_a_pixel_take_a_slot(target: str, device: str) -> None:
+    """Strokes, as pictures have them: pixels that are not 0 lie side by side."""
+    graph = random_graph(RandomNetwork(architecture="1x16x16-6c5s2-5", encoding=DIRECT, time_steps=1))
+    generator = np.random.default_rng(8)
+    images = np.zeros((60, 16, 16), dtype=np.int64)
+    for image in images:
+        for row in generator.choice(16, 6, replace=False):
+            start = int(generator.integers(0, 10))
+            image[row, start : start + int(generator.integers(3, 7))] = generator.integers(1, 16)
+    inputs = images.reshape(60, -1)
+    trace = golden.run(graph, inputs, time_steps=1)
+    spikes = {layer.name: trace.populations[layer.name].spikes for layer in graph.layers[:-1]}
+    tally = ActivityTally(graph, "made for a test")
+    tally.add(inputs, spikes)
+    graph = dataclasses.replace(graph, activity=tally.record())
+    cycles = {}
+    for engines in (Engines.SCATTER, Engines.GATHER):
+        options = Options(engines=engines, lanes=(6, 5))
+        plan = run_passes(design_of(graph, target=target, device=device, options=options), passes_before("emit"))
+        found = predict(plan.complete_plan, stimulus(DIRECT, inputs, time_steps=1), spikes).cycles.mean()
+        assert estimate(plan.complete_plan, expected(graph)).cycles == pytest.approx(found, rel=0.05)
+        cycles[engines] = found
+    assert cycles[Engines.GATHER] < 0.6 * cycles[Engines.SCATTER]
+
+
 def test_steps_that_were_not_measured_are_as_the_last_one() -> None:
     graph = random_graph(RandomNetwork(architecture="20-8-10", time_steps=6))
     record = ActivityRecord(
