@@ -13,11 +13,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from snnc.compiler.pll import Pll
 from snnc.compiler.targets.base import Device, Package, Pin
-from snnc.compiler.targets.ecp5_registers import absorb_registers
 from snnc.compiler.targets.nextpnr import PLL_MODEL, NextpnrTarget
 from snnc.compiler.targets.routed import Cell, RoutedCells
 from snnc.compiler.tools import yosys_folder, yowasp_tool
@@ -172,9 +170,6 @@ class Ecp5(NextpnrTarget):
         # need not build what would give the old word, comparators and a further register in front of every memory.
         # Of DSP blocks Yosys has no model to simulate; the few products here are small.
         return "synth_ecp5 -no-rw-check -nodsp"
-
-    def improve(self, module: dict[str, Any]) -> bool:
-        return absorb_registers(module) > 0
 
     def constraints(self, pins: Sequence[Pin]) -> str:
         lines = []
