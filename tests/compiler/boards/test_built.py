@@ -32,11 +32,11 @@ def test_digits_are_built_with_the_margin_and_would_be_flashed(name, repository,
 def test_the_convolutional_student_on_an_icebreaker_in_less_than_400_us(repository, tmp_path, capsys):
     """The whole top: serial line, PLL, and weights from flash."""
     student, path = repository / "examples/students/mnist-conv-int4.pt", tmp_path / "conv"
-    asked = ["--board", "icebreaker", "--engines", "gather", "--lanes", "12,32,16,10", "--clock", "38.5"]
-    assert cli.run(["build", str(student), *asked, "-o", str(path)]) == 0
+    assert cli.run(["build", str(student), "--board", "icebreaker", "-o", str(path)]) == 0
     facts = json.loads((path / "board" / "result.json").read_text())
     assert facts["resources"]["LC"]["used"] <= 5280
     assert facts["resources"]["EBR"]["used"] <= 30
+    assert facts["resources"]["DSP"]["used"] > 0
     assert facts["weights"]["offset"] == 0x20000
     capsys.readouterr()
     assert cli.run(["run", str(path), "--simulate", "--check", "--samples", "5"]) == 0
