@@ -57,7 +57,8 @@ def choose_engines(design: Design) -> Design:
     if design.options.engines is Engines.AUTO and (skipping := sparse(design.graph)) in best.gathered:
         # What marks the pixels takes logic and block RAM that other layers may have more use for.
         found.append(choose_lanes(design.gathering(best.gathered - {skipping})))
-    return replace(min(found, key=rank), considered=tuple(_considered(one) for one in found))
+        best = min(best, found[-1], key=rank)
+    return replace(best, considered=tuple(_considered(one) for one in found))
 
 
 def fits_somehow(design: Design) -> bool:

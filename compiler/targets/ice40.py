@@ -14,8 +14,9 @@ from typing import Any, Final
 from snnc.compiler.errors import ToolError
 from snnc.compiler.pll import Pll
 from snnc.compiler.targets.base import Device, Package, Pin
-from snnc.compiler.targets.ice40_dsp import with_multipliers
-from snnc.compiler.targets.ice40_spram import with_spram
+from snnc.compiler.targets.ice40_dsp import multipliers
+from snnc.compiler.targets.ice40_sides import with_blocks
+from snnc.compiler.targets.ice40_spram import sprams
 from snnc.compiler.targets.nextpnr import PLL_MODEL, NextpnrTarget
 from snnc.compiler.targets.routed import Cell, RoutedCells
 from snnc.compiler.tools import native_tool, run_tool, yosys_folder, yowasp_tool
@@ -224,8 +225,7 @@ class Ice40(NextpnrTarget):
         arguments = ["-p", places.name, "-d", package, "-n", top, layout.name]
         written = run_tool(_TO_VERILOG, arguments, cwd=folder, log=folder / "icebox.log", timeout=timeout)
         netlist = folder / "netlist.v"
-        unpacked = layout.read_text(encoding="utf-8")
-        whole = with_multipliers(with_spram(written.output, unpacked), unpacked)
+        whole = with_blocks(written.output, layout.read_text(encoding="utf-8"), sprams, multipliers)
         netlist.write_text(_with_pad(_declared_once(whole)), encoding="utf-8")
         return netlist, _cells(folder), *self.pll_sources(netlist)
 

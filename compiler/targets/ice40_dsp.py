@@ -7,12 +7,12 @@ their ports, and which bit of which tile is which of their parameters, is what P
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from snnc.compiler.targets.ice40_sides import COLUMNS, instance, nets_of, tiles_of, with_cells
+from snnc.compiler.targets.ice40_sides import COLUMNS, Nets, Tiles, instance, nets_at
 
-__all__ = ["with_multipliers"]
+__all__ = ["multipliers"]
 
 _ROWS: Final = (5, 10, 15, 23)
 """Of the lowest tile of each block."""
@@ -83,23 +83,11 @@ _ELSEWHERE: Final = {
 """The same of a block, by its column and row, that has them in other places."""
 
 
-def with_multipliers(netlist: str, layout: str) -> str:
-    """icebox_vlog's Verilog with the multipliers whose results lead somewhere, as ``SB_MAC16``.
-
-    Parameters
-    ----------
-    netlist
-        What icebox_vlog writes with its comments, which name the wires of every net.
-    layout
-        What icepack unpacks the bitstream to.
-    """
-    nets, tiles, cells = nets_of(netlist), tiles_of(layout), list[str]()
+def multipliers(nets: Nets, tiles: Tiles) -> Iterator[str]:
+    """The blocks whose results lead somewhere, as ``SB_MAC16`` (`ice40_sides.with_blocks`)."""
     for column in COLUMNS:
         for lowest in _ROWS:
-            ports = {
-                port: tuple(nets.get((column, lowest + row, wire), _LEVELS.get(port)) for row, wire in wires)
-                for port, wires in _PORTS.items()
-            }
+            ports = {port: nets_at(nets, column, lowest, wires, _LEVELS.get(port)) for port, wires in _PORTS.items()}
             if not any(ports["O"]):
                 continue
             places = {**_PARAMETERS, **_ELSEWHERE.get((column, lowest), {})}
@@ -107,12 +95,10 @@ def with_multipliers(netlist: str, layout: str) -> str:
                 name: f"{len(bits)}'b" + "".join(_bit(tiles, column, lowest + row, bit) for row, bit in reversed(bits))
                 for name, bits in places.items()
             }
-            name = f"multiplier_{column}_{lowest}"
-            cells.append(instance("SB_MAC16", name, ports, outputs=("O",), parameters=parameters))
-    return with_cells(netlist, cells) if cells else netlist
+            yield instance("SB_MAC16", f"multiplier_{column}_{lowest}", ports, outputs=("O",), parameters=parameters)
 
 
-def _bit(tiles: Mapping[tuple[int, int], Sequence[str]], column: int, row: int, bit: int) -> str:
+def _bit(tiles: Tiles, column: int, row: int, bit: int) -> str:
     """Of a tile that icepack leaves out where it is empty."""
     lines = tiles.get((column, row))
     return "0" if lines is None else lines[_BITS[bit]][7]

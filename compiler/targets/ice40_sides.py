@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
-__all__ = ["COLUMNS", "Wire", "instance", "nets_of", "tiles_of", "with_cells"]
+__all__ = ["COLUMNS", "Nets", "Tiles", "instance", "nets_at", "with_blocks"]
 
-Wire: TypeAlias = tuple[int, int, str]
-"""A wire of a tile: the tile's column and row, and IceStorm's name for the wire."""
+Nets: TypeAlias = Mapping[tuple[int, int, str], str]
+"""The net of each wire of a tile: by the tile's column and row, and IceStorm's name for the wire."""
+
+Tiles: TypeAlias = Mapping[tuple[int, int], Sequence[str]]
+"""The configuration of each tile, line after line, by its column and row."""
 
 COLUMNS: Final = (0, 25)
 """Of the tiles at both sides."""
@@ -19,8 +22,8 @@ _NET: Final = re.compile(r"^(?:wire|reg) (?P<net>\S+?)(?: = 0)?;\n(?P<wires>(?:/
 _WIRE: Final = re.compile(r"^// \((?P<column>\d+), (?P<row>\d+), '(?P<name>[^']+)'\)$", re.MULTILINE)
 
 
-def tiles_of(layout: str) -> Mapping[tuple[int, int], Sequence[str]]:
-    """The configuration of the tiles at the sides, line after line, by column and row, in what icepack wrote."""
+def _tiles_of(layout: str) -> Tiles:
+    """Those of the sides, in what icepack wrote."""
     return {
         (int(tile["column"]), int(tile["row"])): tile["bits"].split()
         for tile in _TILE.finditer(layout)
@@ -28,8 +31,8 @@ def tiles_of(layout: str) -> Mapping[tuple[int, int], Sequence[str]]:
     }
 
 
-def nets_of(netlist: str) -> Mapping[Wire, str]:
-    """The net of each wire at the sides; `netlist` is what icebox_vlog wrote, with its comments."""
+def _nets_of(netlist: str) -> Nets:
+    """Those of the sides, in what icebox_vlog wrote, with its comments."""
     return {
         (int(wire["column"]), int(wire["row"]), wire["name"]): net["net"]
         for net in _NET.finditer(netlist)
@@ -61,7 +64,31 @@ def instance(
     return f"{declared}{module} {f'#({settings}) ' if settings else ''}{name} ({', '.join(connections)});\n"
 
 
-def with_cells(netlist: str, cells: Sequence[str]) -> str:
-    """The netlist's last module with these cells in it."""
+def with_blocks(netlist: str, layout: str, *kinds: Callable[[Nets, Tiles], Iterable[str]]) -> str:
+    """icebox_vlog's Verilog with the blocks at the sides that are in use.
+
+    Parameters
+    ----------
+    netlist
+        What icebox_vlog writes with its comments, which name the wires of every net.
+    layout
+        What icepack unpacks the bitstream to.
+    kinds
+        Each finds the cells of one kind, in Verilog.
+    """
+    if not (tiles := _tiles_of(layout)):
+        return netlist
+    nets = _nets_of(netlist)
+    cells = [cell for kind in kinds for cell in kind(nets, tiles)]
     head, end, tail = netlist.rpartition("endmodule")
     return f"{head}{''.join(cells)}{end}{tail}"
+
+
+def nets_at(
+    nets: Nets, column: int, row: int, wires: Sequence[tuple[int, str]], left_open: str | None = None
+) -> tuple[str | None, ...]:
+    """The nets of a port: `wires` are its own, from bit 0 on, their rows counted from `row`.
+
+    One without a net has `left_open`.
+    """
+    return tuple(nets.get((column, row + above, name), left_open) for above, name in wires)

@@ -6,13 +6,13 @@ which bit of a tile brings a block in, is what Project IceStorm found out (``spr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from snnc.compiler.targets.ice40_sides import COLUMNS, instance, nets_of, tiles_of, with_cells
+from snnc.compiler.targets.ice40_sides import COLUMNS, Nets, Tiles, instance, nets_at
 
-__all__ = ["with_spram"]
+__all__ = ["sprams"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,30 +76,12 @@ _BLOCKS: Final = (
 )
 
 
-def with_spram(netlist: str, layout: str) -> str:
-    """icebox_vlog's Verilog with the blocks of SPRAM that are in use, as ``SB_SPRAM256KA``.
-
-    Parameters
-    ----------
-    netlist
-        What icebox_vlog writes with its comments, which name the wires of every net.
-    layout
-        What icepack unpacks the bitstream to.
-    """
-    tiles = tiles_of(layout)
-    enabled = [
-        (column, block)
-        for column in COLUMNS
-        for block in _BLOCKS
-        if (bits := tiles.get((column, 1))) and bits[block.enable][_ENABLE_COLUMN] == "1"
-    ]
-    if not enabled:
-        return netlist
-    nets = nets_of(netlist)
-    cells = []
-    for column, block in enabled:
-        ports = {
-            port: tuple(nets.get((column, row, wire)) for row, wire in wires) for port, wires in block.ports.items()
-        }
-        cells.append(instance("SB_SPRAM256KA", f"spram_{column}_{block.enable}", ports, outputs=("DATAOUT",)))
-    return with_cells(netlist, cells)
+def sprams(nets: Nets, tiles: Tiles) -> Iterator[str]:
+    """The blocks that are in use, as ``SB_SPRAM256KA`` (`ice40_sides.with_blocks`)."""
+    for column in COLUMNS:
+        enabling = tiles.get((column, 1))
+        for block in _BLOCKS:
+            if enabling is None or enabling[block.enable][_ENABLE_COLUMN] == "0":
+                continue
+            ports = {port: nets_at(nets, column, 0, wires) for port, wires in block.ports.items()}
+            yield instance("SB_SPRAM256KA", f"spram_{column}_{block.enable}", ports, outputs=("DATAOUT",))

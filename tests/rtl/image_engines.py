@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,7 +28,19 @@ from snnc.compiler.plan.residual import constant_fields_of, passes_of
 from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.walkers.image.plan import ImageWalk, mark_depth
 
-__all__ = ["WALKS", "Case", "Oracle", "Tap", "engine_plan", "input_plan", "oracle", "taps", "write_images"]
+__all__ = [
+    "WALKS",
+    "Case",
+    "Oracle",
+    "Tap",
+    "engine_plan",
+    "in_parts",
+    "input_plan",
+    "oracle",
+    "taps",
+    "visits",
+    "write_images",
+]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
@@ -124,6 +138,33 @@ def taps(case: Case, row: int, column: int, group: int) -> list[Tap]:
                 weight = ((channel * case.kernel[0] + u) * case.kernel[1] + v) * case.layout.groups + group
                 found.append((address, weight, not (rows and columns)))
     return found
+
+
+def in_parts(plan: EnginePlan, parts: int) -> EnginePlan:
+    """The engine as so many units, which it is in front of spike maps alone."""
+    if parts == 1:
+        return plan
+    assert isinstance(plan.kind, ImageKind)
+    return dataclasses.replace(plan, kind=dataclasses.replace(plan.kind, map_steps=2), column_banks=parts)
+
+
+def visits(
+    case: Case, part: int, parts: int, of_word: Callable[[list[Tap]], Iterable[Tap]] = lambda found: found
+) -> list[tuple[int, Tap, bool, bool]]:
+    """What a unit's walk visits, in order: the word, `of_word` of its taps, whether it is its last one, and the last
+    word's.
+    """
+    layout = case.layout
+    words = [
+        (layout.address(row, column, group), list(of_word(taps(case, row, column, group))))
+        for row in range(layout.rows)
+        for column in range(layout.columns)
+        if (column + row) % parts == part
+        for group in range(layout.groups)
+    ]
+    return [
+        (word, tap, k == len(found) - 1, word == words[-1][0]) for word, found in words for k, tap in enumerate(found)
+    ]
 
 
 def memory(name: str, kind: MemoryKind, width: int, depth: int, banks: int = 1) -> MemoryPlan:

@@ -125,10 +125,6 @@ def _multiplies(engine: EnginePlan) -> bool:
     return isinstance(engine.kind, ImageKind) and engine.kind.multiplies
 
 
-def _skips(engine: EnginePlan) -> bool:
-    return isinstance(engine.kind, ImageKind) and engine.kind.marks is not None
-
-
 def _over_kernels(engine: EnginePlan, digits: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     """Slots and digits of each position's taps, ``(row, column, batch)``; slots before a digit in the first row.
 
@@ -137,6 +133,7 @@ def _over_kernels(engine: EnginePlan, digits: IntArray) -> tuple[IntArray, IntAr
     layout, walk = engine.layout, engine.main.walk
     assert isinstance(walk, ImageWalk)
     kernel = walk.kernel
+    skips = isinstance(engine.kind, ImageKind) and engine.kind.marks is not None
     _, height, width, batch = digits.shape
 
     def inside(axis: int, at: int, size: int) -> list[int]:
@@ -153,7 +150,7 @@ def _over_kernels(engine: EnginePlan, digits: IntArray) -> tuple[IntArray, IntAr
                 taps = digits[:, h][:, :, w]
             else:
                 taps = np.zeros((len(digits), len(h) or 1, len(w) or 1, batch), dtype=np.int64)
-            if _skips(engine):  # what a kernel row has takes as many slots as one tap with all its digits would
+            if skips:  # what a kernel row has takes as many slots as one tap with all its digits would
                 taps = taps.sum(axis=2)
             taps = taps.reshape(-1, batch)
             slots[y, x] = np.maximum(taps, 1).sum(axis=0)

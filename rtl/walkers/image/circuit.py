@@ -11,7 +11,7 @@ from snnc.rtl.tables import constant_table, position_fields
 from snnc.rtl.walkers.image.plan import ImageWalk
 from snnc.rtl.word_counter import WordCounter
 
-__all__ = ["Walker", "Window", "Word", "windows", "words"]
+__all__ = ["Walker", "Window", "Word", "members", "table", "windows", "words"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +107,20 @@ class _Tap:
     end_row: Value
 
 
+def members(plan: EnginePlan, source: InputPlan) -> dict[str, wiring.Member]:
+    """The ports of a walk over an image, as `Walker` has them."""
+    return {
+        "moves": In(1),
+        "address": Out(source.layout.address_bits),
+        "row": Out(unsigned_bits(plan.main.weights.depth - 1)),
+        "last_tap": Out(1),
+        "last_word": Out(1),
+        "final": Out(1),
+        "blank": Out(1),
+        "word": Out(plan.layout.address_bits),
+    }
+
+
 class Walker(wiring.Component):
     """Visits the taps of all words in order: words by address, taps by channel, kernel row, kernel column.
 
@@ -157,18 +171,7 @@ class Walker(wiring.Component):
         self._walk = walk
         self._rows = windows(walk.kernel, 0, source.layout.rows, plan.layout.rows)
         self._columns = windows(walk.kernel, 1, source.layout.columns, plan.layout.columns)
-        super().__init__(
-            {
-                "moves": In(1),
-                "address": Out(source.layout.address_bits),
-                "row": Out(unsigned_bits(projection.weights.depth - 1)),
-                "last_tap": Out(1),
-                "last_word": Out(1),
-                "final": Out(1),
-                "blank": Out(1),
-                "word": Out(plan.layout.address_bits),
-            }
-        )
+        super().__init__(members(plan, source))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -205,23 +208,23 @@ class Walker(wiring.Component):
             self.last_tap.eq(end_column & end_row & (channel == image.groups - 1)),
             self.row.eq(weight_row),
             self.blank.eq(
-                _table(m, word.row, [w.blank for w in self._rows])
-                | _table(m, word.column, [w.blank for w in self._columns])
+                table(m, word.row, [w.blank for w in self._rows])
+                | table(m, word.column, [w.blank for w in self._columns])
             ),
         ]
         with m.If(self.moves):
             m.d.sync += [source_column.eq(source_column + kernel.dilation[1]), columns_left.eq(columns_left - 1)]
             with m.If(end_column):
                 m.d.sync += [
-                    source_column.eq(_table(m, word.next_column, [w.source for w in self._columns])),
-                    columns_left.eq(_table(m, word.next_column, [w.taps - 1 for w in self._columns])),
+                    source_column.eq(table(m, word.next_column, [w.source for w in self._columns])),
+                    columns_left.eq(table(m, word.next_column, [w.taps - 1 for w in self._columns])),
                     source_row.eq(source_row + kernel.dilation[0]),
                     rows_left.eq(rows_left - 1),
                 ]
                 with m.If(end_row):
                     m.d.sync += [
-                        source_row.eq(_table(m, word.next_row, [w.source for w in self._rows])),
-                        rows_left.eq(_table(m, word.next_row, [w.taps - 1 for w in self._rows])),
+                        source_row.eq(table(m, word.next_row, [w.source for w in self._rows])),
+                        rows_left.eq(table(m, word.next_row, [w.taps - 1 for w in self._rows])),
                     ]
                     if image.groups > 1:
                         m.d.sync += channel.eq(Mux(channel == image.groups - 1, 0, channel + 1))
@@ -236,17 +239,18 @@ class Walker(wiring.Component):
         beyond = Signal(len(tap.weight_row))
         m.d.comb += beyond.eq(stride)
         with m.If(tap.end_column):
-            m.d.comb += beyond.eq(_table(m, word.column, line))
+            m.d.comb += beyond.eq(table(m, word.column, line))
             if self._source.layout.groups > 1:
                 with m.If(tap.end_row):
-                    m.d.comb += beyond.eq(_table(m, word.column, line) + _table(m, word.row, plane))
+                    m.d.comb += beyond.eq(table(m, word.column, line) + table(m, word.row, plane))
         with m.If(self.moves):
             m.d.sync += tap.weight_row.eq(tap.weight_row + beyond)
             with m.If(self.last_tap):
-                across = _table(m, word.next_column, [w.kernel * stride for w in self._columns])
-                down = _table(m, word.next_row, [w.kernel * kernel_columns * stride for w in self._rows])
+                across = table(m, word.next_column, [w.kernel * stride for w in self._columns])
+                down = table(m, word.next_row, [w.kernel * kernel_columns * stride for w in self._rows])
                 m.d.sync += tap.weight_row.eq(down + across + word.next_group)
 
 
-def _table(m: Module, index: Value, values: list[int]) -> Signal:
+def table(m: Module, index: Value, values: list[int]) -> Signal:
+    """The value of a row, or of a column."""
     return constant_table(m, "found", index, values)

@@ -8,7 +8,7 @@ from snnc.compiler.plan import EnginePlan, InputPlan, unsigned_bits
 from snnc.rtl.spike_serialiser import at_most_one, lowest_set_bit
 from snnc.rtl.tables import constant_table, position_fields
 from snnc.rtl.views import Fields, Payload
-from snnc.rtl.walkers.image.circuit import windows, words
+from snnc.rtl.walkers.image.circuit import members, table, windows, words
 from snnc.rtl.walkers.image.plan import ImageWalk, mark_depth
 
 __all__ = ["SkippingWalker"]
@@ -109,14 +109,7 @@ class SkippingWalker(wiring.Component):
         self._unit = unit
         super().__init__(
             {
-                "moves": In(1),
-                "address": Out(source.layout.address_bits),
-                "row": Out(unsigned_bits(projection.weights.depth - 1)),
-                "last_tap": Out(1),
-                "last_word": Out(1),
-                "final": Out(1),
-                "blank": Out(1),
-                "word": Out(plan.layout.address_bits),
+                **members(plan, source),
                 "rewinds": In(1),
                 "fills": In(1),
                 "reads": Out(1),
@@ -252,7 +245,7 @@ class _KernelRows(wiring.Component):
             self.row.channel.eq(channel),
             self.row.source_row.eq(source_row),
             self.row.weight_row.eq(weight_row),
-            self.row.blank.eq(_table(m, word.row, [window.blank for window in inside])),
+            self.row.blank.eq(table(m, word.row, [window.blank for window in inside])),
         ]
         with m.If(self.moves):
             m.d.sync += [
@@ -262,21 +255,17 @@ class _KernelRows(wiring.Component):
             ]
             with m.If(end):
                 m.d.sync += [
-                    source_row.eq(_table(m, word.next_row, [window.source for window in inside])),
-                    left.eq(_table(m, word.next_row, [window.taps - 1 for window in inside])),
+                    source_row.eq(table(m, word.next_row, [window.source for window in inside])),
+                    left.eq(table(m, word.next_row, [window.taps - 1 for window in inside])),
                 ]
                 if image.groups > 1:
                     # Over what of the next channel is above the image, and of this one below it.
                     plane = [(kernel_rows - window.taps + 1) * line for window in inside]
                     m.d.sync += [
                         channel.eq(Mux(channel == image.groups - 1, 0, channel + 1)),
-                        weight_row.eq(weight_row + _table(m, word.row, plane)),
+                        weight_row.eq(weight_row + table(m, word.row, plane)),
                     ]
             with m.If(last_row):
-                down = _table(m, word.next_row, [window.kernel * line for window in inside])
+                down = table(m, word.next_row, [window.kernel * line for window in inside])
                 m.d.sync += weight_row.eq(down + word.next_group)
         return m
-
-
-def _table(m: Module, index: Value, values: list[int]) -> Signal:
-    return constant_table(m, "found", index, values)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from snnc.compiler.targets.ice40_dsp import _BITS, _ELSEWHERE, _PARAMETERS, _PORTS, _ROWS, with_multipliers
-from snnc.compiler.targets.ice40_sides import COLUMNS
+from snnc.compiler.targets.ice40_dsp import _BITS, _ELSEWHERE, _PARAMETERS, _PORTS, _ROWS, multipliers
+from snnc.compiler.targets.ice40_sides import COLUMNS, with_blocks
 
 NETLIST = """module top (input clk);
 
@@ -44,7 +44,7 @@ def layout() -> str:
 
 
 def test_those_in_use_get_their_nets_and_parameters() -> None:
-    found = with_multipliers(NETLIST, layout())
+    found = with_blocks(NETLIST, layout(), multipliers)
     cells = [line for line in found.splitlines() if line.startswith("SB_MAC16")]
     assert [re.findall(r"\) (\w+) \(", line)[0] for line in cells] == ["multiplier_0_5", "multiplier_25_10"]
     left, right = (dict(re.findall(r"\.(\w+)\(\{([^}]*)\}\)", line)) for line in cells)
@@ -63,7 +63,7 @@ def test_those_in_use_get_their_nets_and_parameters() -> None:
 
 def test_without_one_in_use_nothing_is_added() -> None:
     netlist = NETLIST.replace("mult/O", "slf_op")
-    assert with_multipliers(netlist, layout()) == netlist
+    assert with_blocks(netlist, layout(), multipliers) == netlist
 
 
 @pytest.mark.skipif(shutil.which("icebox_vlog") is None, reason="fpga-icestorm is not installed")

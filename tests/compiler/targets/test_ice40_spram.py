@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from snnc.compiler.targets.ice40_sides import COLUMNS
-from snnc.compiler.targets.ice40_spram import _BLOCKS, _ENABLE_COLUMN, with_spram
+from snnc.compiler.targets.ice40_sides import COLUMNS, with_blocks
+from snnc.compiler.targets.ice40_spram import _BLOCKS, _ENABLE_COLUMN, sprams
 
 NETLIST = """module top (input clk);
 
@@ -56,12 +56,12 @@ def ports(line):
 
 
 def test_without_a_block_in_use_nothing_is_added():
-    assert with_spram(NETLIST, layout()) == NETLIST
-    assert with_spram(NETLIST, ".ram_data 6 1\nff\n") == NETLIST
+    assert with_blocks(NETLIST, layout(), sprams) == NETLIST
+    assert with_blocks(NETLIST, ".ram_data 6 1\nff\n", sprams) == NETLIST
 
 
 def test_blocks_in_use_get_the_nets_of_their_ports():
-    found = with_spram(NETLIST, layout(at0=[1], at25=[0]))
+    found = with_blocks(NETLIST, layout(at0=[1], at25=[0]), sprams)
     cells = [line for line in found.splitlines() if line.startswith("SB_SPRAM256KA")]
     assert [line.split()[1] for line in cells] == ["spram_0_1", "spram_25_0"]
     left, right = map(ports, cells)

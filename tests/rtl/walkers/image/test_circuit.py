@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
 
-from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.walkers.image.circuit import Walker
 from tests.rtl.benches import paced, settled, simulate
-from tests.rtl.image_engines import WALKS, engine_plan, input_plan, taps
+from tests.rtl.image_engines import WALKS, engine_plan, in_parts, input_plan, visits
 
 
 @pytest.mark.parametrize("name", WALKS)
@@ -21,23 +19,9 @@ def test_every_words_taps_come_in_order(name: str, idle: float, part: int, parts
     plan = engine_plan(case)
     if parts > plan.layout.columns:
         return
-    if parts > 1:  # in front of spike maps alone
-        assert isinstance(plan.kind, ImageKind)
-        plan = dataclasses.replace(plan, kind=dataclasses.replace(plan.kind, map_steps=2), column_banks=parts)
+    plan = in_parts(plan, parts)
     unit = Walker(plan, input_plan(case), part)
-    layout = case.layout
-    words = [
-        (layout.address(row, column, group), taps(case, row, column, group))
-        for row in range(layout.rows)
-        for column in range(layout.columns)
-        if (column + row) % parts == part
-        for group in range(layout.groups)
-    ]
-    sequence = [
-        (word, tap, k == len(of_word) - 1, word == words[-1][0])
-        for word, of_word in words * 2
-        for k, tap in enumerate(of_word)
-    ]
+    sequence = visits(case, part, parts) * 2
 
     async def process(ctx: Any) -> None:
         goes_on = paced(idle, "go on")

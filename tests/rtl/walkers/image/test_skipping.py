@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from snnc.rtl.engines.image.plan import ImageKind
 from snnc.rtl.walkers.image.skipping import SkippingWalker
 from tests.rtl.benches import paced, simulate
-from tests.rtl.image_engines import WALKS, Case, Tap, engine_plan, input_plan, taps
+from tests.rtl.image_engines import WALKS, Case, Tap, engine_plan, in_parts, input_plan, visits
 
 DENSITIES = [0.0, 0.3, 1.0]
 
@@ -56,23 +55,10 @@ def test_only_marked_taps_come(name: str, density: float, idle: float, part: int
     plan = engine_plan(case)
     if parts > plan.layout.columns:
         return
-    if parts > 1:  # in front of spike maps alone
-        assert isinstance(plan.kind, ImageKind)
-        plan = dataclasses.replace(plan, kind=dataclasses.replace(plan.kind, map_steps=2), column_banks=parts)
+    plan = in_parts(plan, parts)
     unit = SkippingWalker(plan, input_plan(case), part, registered=registered)
-    layout, marks = case.layout, marked(case, density)
-    words = [
-        (layout.address(row, column, group), list(left_of(case, taps(case, row, column, group), marks)))
-        for row in range(layout.rows)
-        for column in range(layout.columns)
-        if (column + row) % parts == part
-        for group in range(layout.groups)
-    ]
-    sequence = [
-        (word, tap, k == len(of_word) - 1, word == words[-1][0])
-        for word, of_word in words
-        for k, tap in enumerate(of_word)
-    ]
+    marks = marked(case, density)
+    sequence = visits(case, part, parts, lambda of_word: left_of(case, of_word, marks))
 
     async def cycle(ctx: Any) -> None:
         """A clock edge, and what a memory behind the walker does at it."""
