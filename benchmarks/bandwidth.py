@@ -90,7 +90,7 @@ def measure(row: Row, root: Path, samples: int) -> tuple[str, ...]:
     trace = golden.run(graph, inputs, time_steps=graph.time_steps, membranes=False)
     count, needed = operations(graph, inputs, trace)
     spikes = {name: population.spikes for name, population in trace.populations.items()}
-    beats = stimulus(graph.source.encoding, inputs, time_steps=graph.time_steps)
+    beats = stimulus(design.complete_plan.input, inputs, time_steps=graph.time_steps)
     cycles = float(predict(design.complete_plan, beats, spikes).cycles.mean())
     bound = needed / bits_a_cycle(device)
     chosen = ",".join(engine.width for engine in design.complete_plan.engines)

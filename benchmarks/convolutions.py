@@ -154,7 +154,7 @@ def _whole_test_set(build: Build, inputs: np.ndarray, steps: int) -> tuple[np.nd
         piece = inputs[start : start + 250]
         trace = golden.run(graph, piece, time_steps=steps, membranes=False)
         spikes = {layer: population.spikes for layer, population in trace.populations.items()}
-        beats = stimulus(plan.input.encoding, piece, time_steps=steps)
+        beats = stimulus(plan.input, piece, time_steps=steps)
         classes.append(trace.classes)
         cycles.append(predict(plan, beats, spikes).cycles)
         bounds.append(pipeline_bound(plan, beats, spikes))

@@ -191,7 +191,7 @@ def limits(work: Path) -> Iterator[Row]:
         inputs = random_inputs(build.plan, 50, time_steps=6, density=0.15, seed=0)
         verdict = run(build, inputs, labels=None, time_steps=6, source="random events, 15 %")
         trace = golden.run(build.load_graph(), inputs, time_steps=6)
-        beats = stimulus(build.plan.input.encoding, inputs, time_steps=6)
+        beats = stimulus(build.plan.input, inputs, time_steps=6)
         spikes = {layer: population.spikes for layer, population in trace.populations.items()}
         # The run has shown that the predicted cycles are those of the hardware.
         cycles = predict(build.plan, beats, spikes).cycles

@@ -72,6 +72,8 @@ class Options:
         Weights may be in SPRAM, which has to be loaded after every reset.
     dsp
         Products may be taken in the device's multipliers.
+    wide_port
+        A beat of the input may bring the pixels of several channels.
     """
 
     time_steps: int | None = None
@@ -84,6 +86,7 @@ class Options:
     stream: bool = False
     spram: bool = True
     dsp: bool = True
+    wide_port: bool = True
 
     def of(self, device: Device) -> Device:
         """What of a device may be used."""

@@ -91,7 +91,7 @@ class InputBeat(Fields):
     event: Value
     marker: enum.EnumView[Marker]
     value: Value
-    """After a direct-encoded input only."""
+    """After a direct-encoded input only: the pixels of a word, the lowest channel in the lowest bits."""
 
 
 class SpikeWord(Fields):
@@ -192,7 +192,7 @@ def input_beat(plan: InputPlan) -> Payload[InputBeat]:
     """What the core's input port takes. A value is there for direct encoding only."""
     fields: dict[str, ShapeLike] = {"address": plan.layout.address_bits, "event": unsigned(1), "marker": Marker}
     if plan.encoding is Encoding.DIRECT:
-        fields["value"] = plan.value_bits
+        fields["value"] = plan.beat_value_bits
     return Payload(InputBeat, fields)
 
 

@@ -252,12 +252,14 @@ def compile_graph(
     device: str | None = "hx8k",
     spram: bool = False,
     engines: Engines = Engines.SCATTER,
+    wide_port: bool = True,
 ) -> Design:
     """Compile an integer network; `spram` forces its weights into that of an UP5K."""
     options = Options(
         lanes=None if lanes is None else tuple(lanes),
         column_banks=None if column_banks is None else tuple(column_banks),
         engines=engines,
+        wide_port=wide_port,
     )
     passes = [step for step in PASSES if step.name not in ("normalise", "quantise")]
     if spram:

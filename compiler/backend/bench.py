@@ -17,6 +17,7 @@ def bench_files(plan: Plan) -> Mapping[str, str]:
         "plan": plan,
         "direct": plan.input.encoding is Encoding.DIRECT,
         "address_bits": plan.input.layout.address_bits,
+        "pixels": plan.input.layout.lanes,
         "logit_bits": plan.readout.residual_bits,
         "index_bits": unsigned_bits(plan.readout.neurons - 1),
     }

@@ -85,6 +85,11 @@ _DRY_PASSES: Final = (IMPORT, *(step.name for step in _DEVICE_INDEPENDENT))
     default=True,
     help="Whether products of pixels may be taken in the multipliers of an iCE40.  [default: they may]",
 )
+@click.option(
+    "--wide-port/--no-wide-port",
+    default=True,
+    help="Whether an input beat may bring the pixels of several channels (docs/core.md).  [default: it may]",
+)
 @click.option("--weight-bits", type=click.IntRange(1, 8), metavar="N", help="Quantise again, to 1 to 8 bits.")
 @click.option(
     "--activity",
@@ -135,6 +140,7 @@ def compile_command(
     stream: bool,
     spram: bool,
     dsp: bool,
+    wide_port: bool,
     weight_bits: int | None,
     activity: str,
     dataset: str | None,
@@ -167,6 +173,7 @@ def compile_command(
         stream=stream,
         spram=spram,
         dsp=dsp,
+        wide_port=wide_port,
     )
     dataset = dataset_of(dataset, data)
     if dataset is not None and options.activity is ActivitySource.ASSUMED:

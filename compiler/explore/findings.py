@@ -21,7 +21,7 @@ from snnc.compiler.lanes.fit import lacking
 from snnc.compiler.lanes.streams import check_stream
 from snnc.compiler.passes.schedule import schedule
 from snnc.compiler.pipeline import begin, integer_network, passes_before, run_passes
-from snnc.compiler.plan import EnginePlan, MemoryPlan, Plan
+from snnc.compiler.plan import EnginePlan, InputPlan, MemoryPlan, Plan
 from snnc.compiler.targets import TARGETS, Device, find_device
 from snnc.sim.evaluation.activity import measure
 from snnc.sim.evaluation.energy import model_energy
@@ -88,14 +88,18 @@ class Timed:
     """A variant that needs only a device, and what it does on the samples whose cycles are counted."""
 
     design: Design
-    stimulus: Stimulus
+    inputs: npt.NDArray[Any]
     trace: golden.Trace
+    stimuli: dict[InputPlan, Stimulus] = dataclasses.field(default_factory=dict)
+    """Of all samples, by the port that takes them; there are few, of many plans."""
 
     def cycles(self, plan: Plan) -> npt.NDArray[np.int64]:
         """Of each sample, exactly."""
         spikes = {name: found.spikes for name, found in self.trace.populations.items()}
         ends = None if plan.exit is None else self.trace.steps
-        return predict(plan, self.stimulus, spikes, steps=ends).cycles
+        if plan.input not in self.stimuli:
+            self.stimuli[plan.input] = stimulus(plan.input, self.inputs, time_steps=self.design.graph.time_steps)
+        return predict(plan, self.stimuli[plan.input], spikes, steps=ends).cycles
 
 
 _GIVEN: list[tuple[Samples, Chosen]] = []
@@ -150,7 +154,7 @@ def _timed(variant: Variant) -> Timed:
     inputs = encode(graph.source, samples.images, time_steps=graph.time_steps, events=samples.events)
     return Timed(
         design=design,
-        stimulus=stimulus(graph.source.encoding, inputs, time_steps=graph.time_steps),
+        inputs=inputs,
         trace=golden.run(graph, inputs, time_steps=graph.time_steps, membranes=False),
     )
 

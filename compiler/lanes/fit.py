@@ -13,6 +13,7 @@ from snnc.compiler.lanes.area import total_cells
 from snnc.compiler.lanes.knapsack import chosen
 from snnc.compiler.lanes.layers import Layer
 from snnc.compiler.lanes.order import paced
+from snnc.compiler.lanes.port import port_lanes
 from snnc.compiler.lanes.queues import deepened
 from snnc.compiler.plan import EnginePlan, InputPlan, LayoutPlan, Plan
 from snnc.compiler.targets import Device
@@ -70,13 +71,15 @@ def _with_blocks(design: Design, blocks: int, sprams: int | None = None) -> Plan
 def place_anyway(design: Design) -> Plan:
     """The plan that leaves as little as possible to logic, whether or not it fits the device."""
     graph = design.graph
-    lanes = dict(zip((population.name for population in graph.layers), design.lanes, strict=True))
+    port = port_lanes(graph, design.gathered) if design.options.wide_port else 1
+    lanes = {graph.input.name: port}
+    lanes |= zip((population.name for population in graph.layers), design.lanes, strict=True)
     counts = design.column_banks or (1,) * len(graph.layers)
     banks = dict(zip((population.name for population in graph.layers), counts, strict=True))
     layers = []
     for population, bounds in zip(graph.layers, design.bounds, strict=True):
         joined = (population.name, *(projection.source for projection in graph.into(population.name)))
-        widths = tuple((name, lanes.get(name, 1), banks.get(name, 1)) for name in joined)
+        widths = tuple((name, lanes[name], banks.get(name, 1)) for name in joined)
         layers.append(_layer(graph, design.device, design.gathered, population, bounds, widths))
     taken = chosen({name: choices for layer in layers for name, choices in layer.menu.items()}, design.device)
     pipelines: dict[str, int] = {}
@@ -93,7 +96,7 @@ def place_anyway(design: Design) -> Plan:
         input=InputPlan(
             name=graph.input.name,
             encoding=graph.source.encoding,
-            layout=layout_of(graph.input, 1),
+            layout=layout_of(graph.input, port),
             value_bits=graph.source.bits,
         ),
         engines=tuple(engines),

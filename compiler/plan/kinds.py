@@ -56,6 +56,11 @@ class EngineKind(ABC):
         return False
 
     @property
+    def takes_words(self) -> bool:
+        """Whether it takes beats of the network's input that bring the pixels of several channels."""
+        return False
+
+    @property
     def apart(self) -> bool:
         """Whether each column bank is a *unit* that works on words of its own at its own pace.
 

@@ -19,7 +19,7 @@ class LayoutPlan:
     The channels fall into `groups` of `lanes`; channel ``c`` is lane ``c % lanes`` of group ``c // lanes``. A word's
     address is the bit fields ``{row, column, group}``, the group lowest, each as wide as its largest value needs: no
     hardware divides to find a position, and the price is addresses that stand for nothing. Fully connected layers have
-    one row and one column, so that their addresses are 0, 1, 2, ... The network's input has one lane.
+    one row and one column, so that their addresses are 0, 1, 2, ...
 
     Words are always visited in the order of their addresses.
     """

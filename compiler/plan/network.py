@@ -16,7 +16,7 @@ from snnc.compiler.plan.projections import ProjectionPlan, map_depth
 
 __all__ = ["PLAN_VERSION", "Plan"]
 
-PLAN_VERSION: Final = "2.7"
+PLAN_VERSION: Final = "2.8"
 """Major and minor: a file of another version is refused."""
 
 
@@ -166,8 +166,11 @@ class Plan:
                 yield Fault(f"engines[{k}].kind", "must do as the others with spike maps, since samples may end early")
         if self.stream and self.input.encoding is not Encoding.EVENTS:
             yield Fault("input.encoding", f"is '{self.input.encoding.value}', but a stream is one of events")
-        if sum(engine.main.source == self.input.name for engine in self.engines) != 1:
+        hearing = [engine for engine in self.engines if engine.main.source == self.input.name]
+        if len(hearing) != 1:
             yield Fault("input.name", f"is '{self.input.name}', which not exactly one main projection listens to")
+        elif self.input.layout.lanes > 1 and not hearing[0].kind.takes_words:
+            yield Fault("input.layout.lanes", f"is {self.input.layout.lanes}, but '{hearing[0].name}' takes one pixel")
 
 
 def _map_faults(at: str, projection: ProjectionPlan, writers: int, reader: EnginePlan) -> Iterator[Fault]:

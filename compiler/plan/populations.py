@@ -91,14 +91,27 @@ class PopulationPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputPlan:
-    """The network's input port: an event's address is that of its neuron's word in `layout`, which has one lane."""
+    """The network's input port: an event's address is that of its neuron's word in `layout`.
+
+    A word has one lane, but of an image it may have several: then a beat brings the pixels of a whole word, of
+    `layout.lanes` channels at a position.
+    """
 
     name: str
     encoding: Encoding
     layout: LayoutPlan
     value_bits: int
+    """Of a pixel."""
+
+    @property
+    def beat_value_bits(self) -> int:
+        """Of the pixels in a beat, side by side, the lowest channel in the lowest bits."""
+        return self.layout.lanes * self.value_bits
 
     def faults(self) -> Iterator[Fault]:
         yield from at_least(self, 1, "value_bits")
-        if self.layout.lanes != 1:
-            yield Fault("layout.lanes", f"is {self.layout.lanes}; an input has 1")
+        lanes = self.layout.lanes
+        if lanes > 1 and self.encoding is not Encoding.DIRECT:
+            yield Fault("layout.lanes", f"is {lanes}; an input of events has 1")
+        elif self.layout.channels % lanes or (self.layout.groups > 1 and lanes & (lanes - 1)):
+            yield Fault("layout.lanes", f"is {lanes}, which does not share out {self.layout.channels} channels")

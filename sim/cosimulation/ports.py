@@ -65,7 +65,7 @@ def input_widths(plan: Plan) -> Widths:
     """Fields of an input beat."""
     widths = {"address": unsigned_bits(int(_address(plan, plan.input.layout.neurons - 1))), "event": 1, "marker": 2}
     if plan.input.encoding is Encoding.DIRECT:
-        widths["value"] = plan.input.value_bits
+        widths["value"] = plan.input.beat_value_bits
     return widths
 
 
@@ -109,13 +109,16 @@ def pack_results(plan: Plan, logits: npt.NDArray[Any]) -> list[int]:
 
 
 def _address(plan: Plan, neuron: Any) -> Any:
-    """The port's address of a neuron (or of an array of them): the bit fields ``{row, column, channel}``."""
+    """The port's address of a neuron (or of an array of them): the bit fields ``{row, column, channel}``.
+
+    Where a beat brings several channels, the last field counts beats of a position.
+    """
     layout = plan.input.layout
     channel, position = np.divmod(neuron, layout.rows * layout.columns)
     row, column = np.divmod(position, layout.columns)
-    column_at = (layout.channels - 1).bit_length()
+    column_at = (layout.channels // layout.lanes - 1).bit_length()
     row_at = column_at + (layout.columns - 1).bit_length()
-    return (row << row_at) + (column << column_at) + channel
+    return (row << row_at) + (column << column_at) + channel // layout.lanes
 
 
 def serial_input_bits(plan: Plan) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snnc.compiler.ir import Encoding
+from snnc.compiler.plan import InputPlan, LayoutPlan
 
 __all__ = ["Marker", "Stimulus", "asking", "from_images", "from_spikes", "stimulus"]
 
@@ -41,9 +42,11 @@ class Stimulus:
     Attributes
     ----------
     address
-        Source neuron; 0 in a beat without an event. Shape ``(beat,)``, as the next three.
+        Source neuron; 0 in a beat without an event. Shape ``(beat,)``, as the next three. Of a beat with the pixels of
+        several channels, the neuron of the lowest one.
     value
-        Of the pixel; 1 for a spike, 0 in a beat without an event.
+        Of the pixel; 1 for a spike, 0 in a beat without an event. Of several pixels, all of them side by side as the
+        port takes them (`InputPlan.beat_value_bits`).
     event
         Whether the beat carries an event.
     marker
@@ -77,17 +80,28 @@ class Stimulus:
         return slice(int(self.offsets[index]), int(self.offsets[index + 1]))
 
 
-def stimulus(encoding: Encoding, inputs: npt.NDArray[Any], *, time_steps: int) -> Stimulus:
+def stimulus(port: InputPlan, inputs: npt.NDArray[Any], *, time_steps: int) -> Stimulus:
     """The beats for `inputs` in the shape that the golden model takes them."""
-    match encoding:
+    match port.encoding:
         case Encoding.DIRECT:
-            return from_images(inputs, time_steps=time_steps)
+            return from_images(_words(port.layout, port.value_bits, inputs), time_steps=time_steps)
         case Encoding.RATE | Encoding.EVENTS:
             if len(inputs) != time_steps:
                 raise ValueError(f"time_steps must be the spikes' first dimension, {len(inputs)}, not {time_steps}")
             return from_spikes(inputs)
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def _words(layout: LayoutPlan, value_bits: int, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The images; where words have several lanes, each word's pixels side by side at its lowest channel, alone."""
+    if layout.lanes == 1:
+        return images
+    shape = (len(images), layout.groups, layout.lanes, layout.rows * layout.columns)
+    pixels = images.reshape(shape).astype(np.int64)
+    found = np.zeros_like(pixels)
+    found[:, :, 0] = (pixels << value_bits * np.arange(layout.lanes)[:, None]).sum(axis=2)
+    return found
 
 
 def from_images(images: npt.NDArray[Any], *, time_steps: int) -> Stimulus:

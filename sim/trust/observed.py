@@ -51,7 +51,7 @@ def observed(build: Build, inputs: npt.NDArray[Any], *, time_steps: int) -> Mapp
         part = slice(start, min(start + batch, count))
         given = golden.take(encoding, inputs, part)
         trace = golden.run(graph, given, time_steps=time_steps, currents=True)
-        beats = stimulus(encoding, given, time_steps=time_steps)
+        beats = stimulus(build.plan.input, given, time_steps=time_steps)
         spikes = {name: found.spikes for name, found in trace.populations.items()}
         cycles[part] = predict(build.plan, beats, spikes, steps=trace.steps).cycles
         bound[part] = pipeline_bound(build.plan, beats, spikes)
@@ -115,7 +115,7 @@ def _first(build: Build, graph: Graph, inputs: npt.NDArray[Any], time_steps: int
     """The first sample: its timeline, its spikes, and the membrane of the neuron of each layer that fires most."""
     plan = build.plan
     trace = golden.run(graph, inputs, time_steps=time_steps)
-    beats: Stimulus = stimulus(plan.input.encoding, inputs, time_steps=time_steps)
+    beats: Stimulus = stimulus(plan.input, inputs, time_steps=time_steps)
     spikes = {name: found.spikes for name, found in trace.populations.items()}
     records = {engine.name: Record() for engine in plan.engines}
     cycles = int(predict(plan, beats, spikes, steps=trace.steps, records=records).cycles[0])

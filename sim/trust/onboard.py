@@ -109,7 +109,7 @@ def check_link(session: Session, logits: Sequence[int]) -> None:
 
 def answers(session: Session, build: Build, inputs: npt.NDArray[Any], *, time_steps: int) -> Iterator[Answer]:
     """Send samples, in the shape of the golden model, one after the other."""
-    beats = stimulus(build.plan.input.encoding, inputs, time_steps=time_steps)
+    beats = stimulus(build.plan.input, inputs, time_steps=time_steps)
     payloads = pack_inputs(build.plan, beats)
     size = session.identity.beat_bytes
     for number in range(len(beats)):

@@ -32,7 +32,7 @@ def vectors(build: Build, inputs: npt.NDArray[Any], *, time_steps: int, beat_cyc
     """
     plan = build.plan
     trace = golden.run(build.load_graph(), inputs, time_steps=time_steps)
-    beats = stimulus(plan.input.encoding, inputs, time_steps=time_steps)
+    beats = stimulus(plan.input, inputs, time_steps=time_steps)
     prediction = predict(plan, beats, {name: layer.spikes for name, layer in trace.populations.items()})
     return {
         "widths": {"i": input_widths(plan), "o": result_widths(plan)},

@@ -108,7 +108,7 @@ def write_trace(build: Build, inputs: npt.NDArray[Any], path: Path, *, time_step
             "compares the exits themselves."
         )
     trace = golden.run(graph, inputs, time_steps=time_steps)
-    beats = stimulus(plan.input.encoding, inputs, time_steps=time_steps)
+    beats = stimulus(plan.input, inputs, time_steps=time_steps)
     prediction = predict(plan, beats, {name: layer.spikes for name, layer in trace.populations.items()})
     _check_size(plan, prediction.cycles)
     recording = record(build, beats, longest=int(prediction.cycles.max()), seed=seed)
@@ -287,7 +287,10 @@ def _streams(plan: Plan, recording: Recording) -> list[Wave]:
                     title = "class" if field == "index" else "best_class"
                     waves.append(_wave(scope, title, Kind.INTEGER, values, valid))
                 case "value":
-                    waves.append(_wave(scope, field, Kind.INTEGER, values, valid))
+                    bits, several = plan.input.value_bits, plan.input.layout.lanes > 1
+                    for lane in range(plan.input.layout.lanes):
+                        pixels = values >> lane * bits & (1 << bits) - 1
+                        waves.append(_wave(scope, f"{field}{lane}" if several else field, Kind.INTEGER, pixels, valid))
                 case _:
                     waves.append(_wave(scope, field, Kind.BITS, values, valid, bits=width))
     return waves

@@ -214,7 +214,7 @@ class _Run:
         """
         plan = self.build.plan
         trace = golden.run(self.graph, inputs, time_steps=self.steps)
-        beats = stimulus(plan.input.encoding, inputs, time_steps=self.steps)
+        beats = stimulus(plan.input, inputs, time_steps=self.steps)
         spikes = {name: layer.spikes for name, layer in trace.populations.items()}
         prediction = predict(plan, beats, spikes, steps=trace.steps)
         start = time.perf_counter()
@@ -236,7 +236,7 @@ class _Run:
         """
         plan = self.build.plan
         trace = golden.run(self.graph, inputs, time_steps=self.steps)
-        beats = stimulus(plan.input.encoding, inputs, time_steps=self.steps)
+        beats = stimulus(plan.input, inputs, time_steps=self.steps)
         capture = simulate(self.build, beats, longest=longest, overlap=True, seed=self.seed, optimised=self.optimised)
         difference = compare(self.graph, plan, trace, None, capture, self.thresholds)
         if difference is not None:

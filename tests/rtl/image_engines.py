@@ -70,6 +70,7 @@ class Case:
     skips: bool = False
     late: bool = False  # marks go to a register
     summed: int = 0
+    pixels: int = 1  # channels that a beat brings
     seed: int = 0
 
     @property
@@ -90,7 +91,7 @@ class Case:
     @property
     def source_layout(self) -> LayoutPlan:
         channels, rows, columns = self.source
-        return LayoutPlan(channels=channels, rows=rows, columns=columns, lanes=1)
+        return LayoutPlan(channels=channels, rows=rows, columns=columns, lanes=self.pixels)
 
     def parameters(self) -> tuple[IntArray, IntArray, IntArray, IntArray]:
         """Weights ``(channel, source channel, row, column)``, and per channel bias, threshold, initial membrane."""
@@ -112,12 +113,14 @@ WALKS = {
     "tall dilation": Case(source=(1, 7, 3), channels=2, lanes=2, kernel=(3, 1), dilation=(2, 1)),
     "wide padding": Case(source=(1, 3, 3), channels=2, lanes=1, kernel=(3, 3), padding=(2, 2)),
     "no pixel": Case(source=(2, 2, 2), channels=2, lanes=2, kernel=(2, 2), padding=(4, 4), dilation=(4, 4)),
+    "two pixels": Case(source=(4, 4, 3), channels=3, lanes=2, kernel=(2, 2), padding=(0, 1), pixels=2),
+    "three pixels": Case(source=(3, 4, 5), channels=2, lanes=2, kernel=(3, 3), padding=(1, 1), pixels=3),
     "a row": Case(source=(1, 1, 7), channels=3, lanes=1, kernel=(1, 3), padding=(0, 1), stride=(1, 3)),
 }
 """Kernels and images of all sorts."""
 
 Tap = tuple[int, int, bool]
-"""Address of the pixel, weight row, and whether there is none."""
+"""Address of the pixel's word, weight row, and whether there is none."""
 
 
 def taps(case: Case, row: int, column: int, group: int) -> list[Tap]:
@@ -133,7 +136,7 @@ def taps(case: Case, row: int, column: int, group: int) -> list[Tap]:
                 address = case.source_layout.address(
                     row * stride[0] + u * dilation[0] - padding[0] if rows else 0,
                     column * stride[1] + v * dilation[1] - padding[1] if columns else 0,
-                    channel,
+                    channel // case.pixels,
                 )
                 weight = ((channel * case.kernel[0] + u) * case.kernel[1] + v) * case.layout.groups + group
                 found.append((address, weight, not (rows and columns)))
@@ -216,7 +219,7 @@ def engine_plan(case: Case) -> EnginePlan:
             multiplies=case.multiplies,
             marks_registered=case.late,
             summed=case.summed,
-            pixels=memory("pixels", MemoryKind.EBR, case.bits, case.source_layout.depth),
+            pixels=memory("pixels", MemoryKind.EBR, case.pixels * case.bits, case.source_layout.depth),
             marks=memory("marks", MemoryKind.EBR, case.source[2], mark_depth(case.source_layout))
             if case.skips
             else None,

@@ -122,7 +122,7 @@ def beats_for(case: Case, stimulus: Stimulus) -> list[dict[str, int]]:
     beats = []
     for k in range(stimulus.beats):
         flat = int(stimulus.address[k])
-        address = layout.address(flat // columns % rows, flat % columns, flat // (rows * columns))
+        address = layout.address(flat // columns % rows, flat % columns, flat // (rows * columns) // case.pixels)
         beats.append(
             {
                 "address": address,

@@ -10,6 +10,8 @@ says when.
 """
 
 import dataclasses
+import functools
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import unique
@@ -386,7 +388,7 @@ class ImageEngine(wiring.Component):
         if self._cancels:
             m.d.comb += self.clears.eq(clearing)
         loads = (phase == _Phase.LOAD) & self.i.valid & beat.event
-        m.d.comb += digits.value.eq(Mux(read.blank, 0, self._pixels(m, clearing, loads, reads)))
+        m.d.comb += digits.value.eq(self._pixel(m, self._image_word(m, clearing, loads, reads), reads, read))
         return _Issue(row=tap.row, idle=idle, last_step=last_step)
 
     def _fill(self, m: Module, walker: SkippingWalker, phase: Signal) -> None:
@@ -464,8 +466,21 @@ class ImageEngine(wiring.Component):
                 m.d.sync += [stepping.eq(0), step.eq(0)]
         return stepping
 
-    def _pixels(self, m: Module, clearing: Signal, loads: Value, reads: Value) -> Signal:
-        """The image, and what sets it to zeros; gives the pixel of the walker's tap, where that `reads`."""
+    def _pixel(self, m: Module, word: Signal, reads: Value, read: _Tap) -> Value:
+        """The pixel of a word of the image, for the tap that was `read` with it."""
+        bits, walker = self._image.value_bits, self._walker
+        if len(word) == bits:
+            return Mux(read.blank, 0, word)
+        assert isinstance(walker, Walker)
+        # Which of them it is, is decoded beside the memory: behind it, where a word may come late, is one choice alone.
+        chosen = Signal(len(word) // bits, reset_less=True)
+        with m.If(reads):
+            m.d.sync += chosen.eq(Mux(walker.blank, 0, 1 << walker.lane))
+        pixels = (word.word_select(k, bits) & one.replicate(bits) for k, one in enumerate(chosen))
+        return functools.reduce(operator.or_, pixels)
+
+    def _image_word(self, m: Module, clearing: Signal, loads: Value, reads: Value) -> Signal:
+        """The image, and what sets it to zeros; gives the word of the walker's tap, where that `reads`."""
         memory, beat = self._image.pixels, self.i.payload
         cleared = Signal(unsigned_bits(memory.depth - 1))
         with m.If(clearing):

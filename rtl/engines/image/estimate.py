@@ -24,9 +24,11 @@ class MeanSample:
         self._rows = shared_out(engine, cycles).cumsum(axis=0).max(axis=1)
         self._replays = 0 if engine.kind.into_maps else activity.time_steps - 1
         self.operations = self._gathering / engine.units + self._words * self._replays
-        # A beat for each pixel; in front of maps one for the end of each further step, too.
-        pixels = float(np.broadcast_to(activity.sources[plan.input.name].pixels, engine.main.source_layout.sizes).sum())
-        self._intake = max(0.0, pixels - 1) + activity.time_steps - 1 - self._replays
+        # A beat for each word with a pixel; in front of maps one for the end of each further step, too.
+        image = engine.main.source_layout
+        pixels = np.broadcast_to(activity.sources[plan.input.name].pixels, image.sizes) / image.channels
+        beats = image.groups * float((1 - (1 - np.clip(pixels, 0, 1)) ** image.lanes).sum())
+        self._intake = max(0.0, beats - 1) + activity.time_steps - 1 - self._replays
         if activity.again:
             self.operations, self._intake, self._rows = 0.0, 0.0, np.zeros(len(self._rows))
 

@@ -36,7 +36,7 @@ def own(facts: LayerFacts) -> Mapping[str, Choices]:
     """
     assert facts.pixels is not None
     later, source, layout = facts.time_steps - 1, facts.source_layout, facts.layout
-    wanted = [("pixels", facts.pixels.bits, source.depth, source.neurons * facts.pixels.bits)]
+    wanted = [("pixels", source.lanes * facts.pixels.bits, source.depth, source.neurons * facts.pixels.bits)]
     if facts.gathered:
         wanted.append(("marks", source.columns, mark_depth(source), source.neurons))
     if later and not facts.into_maps:

@@ -29,7 +29,7 @@ class ImageKind(EngineKind):
     multiplies
         Whether a weight row is multiplied by a pixel, in one operation, instead of added for each of its signed digits.
     pixels
-        The image: one pixel per word, at the address of its neuron in the source's layout.
+        The image, in the words of the source's layout.
     marks
         Where pixels of 0 are skipped, which pixels are not: a row of a channel per word, at its neurons' address
         without the column (`mark_depth`), the first column lowest. None where all are visited.
@@ -71,6 +71,10 @@ class ImageKind(EngineKind):
         return self.map_steps is not None
 
     @property
+    def takes_words(self) -> bool:
+        return self.marks is None
+
+    @property
     def apart(self) -> bool:
         return self.into_maps
 
@@ -87,8 +91,6 @@ class ImageKind(EngineKind):
         yield from at_least(self, 1, "value_bits", "current_bits", "map_steps")
         if self.map_steps is not None and self.spikes is not None:
             yield Fault("spikes", "is given, but all steps go into spike maps")
-        if self.pixels.width != self.value_bits:
-            yield Fault("pixels.width", f"is {self.pixels.width}, but a pixel has {self.value_bits} bits")
 
     def faults_in(self, engine: EnginePlan) -> Iterator[Fault]:
         if len(engine.projections) != 1 or not isinstance(engine.main.walk, ImageWalk):
@@ -105,6 +107,8 @@ class ImageKind(EngineKind):
             yield Fault("kind.spikes.width", f"is {self.spikes.width}, no multiple of the {engine.lanes} lanes")
         elif engine.column_banks > engine.units:
             yield Fault("column_banks", f"is {engine.column_banks}, but its spikes go into no maps")
+        elif self.pixels.width != (needed := engine.main.source_layout.lanes * self.value_bits):
+            yield Fault("kind.pixels.width", f"is {self.pixels.width}, but a word of the image has {needed} bits")
         elif self.pixels.depth < engine.main.source_layout.depth:
             yield Fault("kind.pixels.depth", f"is {self.pixels.depth}, less than the image")
         elif self.marks is not None:

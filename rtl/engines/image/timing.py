@@ -113,10 +113,15 @@ class Timing:
 
 def _slots_of_pixels(engine: EnginePlan, stimulus: Stimulus) -> IntArray:
     """Operations of a pixel at a tap, ``(channel, row, column, batch)``: digits that are not 0, or one product."""
+    assert isinstance(engine.kind, ImageKind)
     layout = engine.projections[0].source_layout
     sample = np.repeat(np.arange(len(stimulus)), np.diff(stimulus.offsets))
     values = np.zeros((layout.neurons, len(stimulus)), dtype=np.int64)
-    values[stimulus.address[stimulus.event], sample[stimulus.event]] = stimulus.value[stimulus.event]
+    events, positions = stimulus.event, layout.rows * layout.columns
+    bits = engine.kind.value_bits
+    for lane in range(layout.lanes):
+        pixels = stimulus.value[events] >> lane * bits & (1 << bits) - 1
+        values[stimulus.address[events] + lane * positions, sample[events]] = pixels
     slots = (values > 0).astype(np.int64) if _multiplies(engine) else digit_count(values)
     return slots.reshape(layout.channels, layout.rows, layout.columns, -1)
 

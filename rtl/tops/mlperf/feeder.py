@@ -1,6 +1,9 @@
 """A sample's tensor, from memory into the core's input port."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+import functools
+import operator
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -69,33 +72,42 @@ class Feeder(wiring.Component):
         m = Module()
         pixels = self._plan.encoding is Encoding.DIRECT
         beat, layout = self.o.payload, self._plan.layout
-        sizes = (layout.channels, layout.columns, layout.rows)
-        counts = [
-            Signal(range(size), name=name) for size, name in zip(sizes, ("channel", "column", "row"), strict=True)
-        ]
+        sizes = {"channel": layout.groups, "column": layout.columns, "row": layout.rows}
+        if layout.lanes > 1:
+            sizes = {"lane": layout.lanes, **sizes}
+        counts = {name: Signal(range(size), name=name) for name, size in sizes.items()}
         step, bit = Signal(range(max(self._steps, 2))), Signal(range(_BYTE))
         byte = Signal(_BYTE)
         last, final, moves, offered = Signal(), Signal(), Signal(), Signal()
-        ends: list[Value] = [count == size - 1 for count, size in zip(counts, sizes, strict=True)]
+        ends: dict[str, Value] = {name: count == sizes[name] - 1 for name, count in counts.items()}
         m.d.comb += [
-            last.eq(ends[0] & ends[1] & ends[2]),
+            last.eq(functools.reduce(operator.and_, ends.values())),
             final.eq(step == self._steps - 1),
             self.done.eq(self.o.valid & self.o.ready & (beat.marker == Marker.SAMPLE)),
         ]
         marker = Mux(final, Const(Marker.SAMPLE.value, 2), Const(Marker.STEP.value, 2))
         at = 0
-        for count, size in zip(counts, sizes, strict=True):
-            width = (size - 1).bit_length()
-            m.d.comb += Value.cast(beat.address)[at : at + width].eq(count)
+        for name in ("channel", "column", "row"):
+            width = (sizes[name] - 1).bit_length()
+            m.d.comb += Value.cast(beat.address)[at : at + width].eq(counts[name])
             at += width
+        fires = byte[0]
         if pixels:
-            m.d.comb += beat.value.eq(byte)
+            fires, value = byte.any(), Value.cast(byte)
+            if layout.lanes > 1:
+                bits = self._plan.value_bits
+                held = Signal((layout.lanes - 1) * bits)
+                value = Cat(held, byte[:bits])
+                fires = value.any() & ends["lane"]
+                with m.If(moves):
+                    m.d.sync += held.eq(value[bits:])
+            m.d.comb += beat.value.eq(value)
         with m.If(moves):
             carried: Value = Const(1)
-            for count, end in zip(counts, ends, strict=True):
+            for name, count in counts.items():
                 with m.If(carried):
-                    m.d.sync += count.eq(Mux(end, 0, count + 1))
-                carried = carried & end
+                    m.d.sync += count.eq(Mux(ends[name], 0, count + 1))
+                carried = carried & ends[name]
             m.d.sync += [bit.eq(bit + 1), byte.eq(byte >> 1)]
             with m.If(last):
                 m.d.sync += [bit.eq(0), step.eq(Mux(final, 0, step + 1))]
@@ -110,8 +122,8 @@ class Feeder(wiring.Component):
                 m.d.sync += [byte.eq(self.data), self.address.eq(self.address + 1)]
                 m.next = "GIVE"
             with m.State("GIVE"):
-                # A pixel of 0, and a place without a spike, are sent only where something ends with them.
-                m.d.comb += [offered.eq(byte.any() if pixels else byte[0]), self.o.valid.eq(offered | last)]
+                # Pixels of 0, and a place without a spike, are sent only where something ends with them.
+                m.d.comb += [offered.eq(fires), self.o.valid.eq(offered | last)]
                 m.d.comb += [beat.event.eq(offered), Value.cast(beat.marker).eq(Mux(last, marker, 0))]
                 with m.If(self.o.ready | ~self.o.valid):
                     m.d.comb += moves.eq(1)

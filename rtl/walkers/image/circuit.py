@@ -109,9 +109,11 @@ class _Tap:
 
 def members(plan: EnginePlan, source: InputPlan) -> dict[str, wiring.Member]:
     """The ports of a walk over an image, as `Walker` has them."""
+    lanes = source.layout.lanes
     return {
         "moves": In(1),
         "address": Out(source.layout.address_bits),
+        **({"lane": Out(unsigned_bits(lanes - 1))} if lanes > 1 else {}),
         "row": Out(unsigned_bits(plan.main.weights.depth - 1)),
         "last_tap": Out(1),
         "last_word": Out(1),
@@ -141,7 +143,9 @@ class Walker(wiring.Component):
     moves : In(1)
         Go on to the next tap.
     address : Out(range(depth of the source's layout))
-        Of the tap's pixel.
+        Of the word of the tap's pixel.
+    lane : Out(range(lanes of the source's layout))
+        Of the pixel in it (only where a word has several).
     row : Out(range(depth of the weights))
         The weight row of this tap and word.
     last_tap, last_word, final : Out(1)
@@ -154,6 +158,7 @@ class Walker(wiring.Component):
 
     moves: Signal
     address: Signal
+    lane: Signal
     row: Signal
     last_tap: Signal
     last_word: Signal
@@ -191,7 +196,9 @@ class Walker(wiring.Component):
         """The tap; its tables are read where a row of the kernel ends."""
         image, kernel = self._source.layout, self._walk.kernel
         kernel_rows, kernel_columns = kernel.size
-        channel = Signal(unsigned_bits(image.groups - 1)) if image.groups > 1 else Const(0, 1)
+        channel = Signal(unsigned_bits(image.channels - 1)) if image.channels > 1 else Const(0, 1)
+        # Of several lanes there are a power of two, or all channels: the lowest bits of a channel are its lane.
+        lane_bits = (image.lanes - 1).bit_length()
         first_row, first_column = self._rows[0], self._columns[self._unit]
         source_row = Signal(unsigned_bits(image.rows - 1), init=first_row.source)
         source_column = Signal(unsigned_bits(image.columns - 1), init=first_column.source)
@@ -203,15 +210,21 @@ class Walker(wiring.Component):
         end_column, end_row = columns_left == 0, rows_left == 0
         m.d.comb += [
             self.address.eq(
-                Cat(channel[: image.group_bits], source_column[: image.column_bits], source_row[: image.row_bits])
+                Cat(
+                    channel[lane_bits : lane_bits + image.group_bits],
+                    source_column[: image.column_bits],
+                    source_row[: image.row_bits],
+                )
             ),
-            self.last_tap.eq(end_column & end_row & (channel == image.groups - 1)),
+            self.last_tap.eq(end_column & end_row & (channel == image.channels - 1)),
             self.row.eq(weight_row),
             self.blank.eq(
                 table(m, word.row, [w.blank for w in self._rows])
                 | table(m, word.column, [w.blank for w in self._columns])
             ),
         ]
+        if lane_bits:
+            m.d.comb += self.lane.eq(channel[:lane_bits])
         with m.If(self.moves):
             m.d.sync += [source_column.eq(source_column + kernel.dilation[1]), columns_left.eq(columns_left - 1)]
             with m.If(end_column):
@@ -226,8 +239,8 @@ class Walker(wiring.Component):
                         source_row.eq(table(m, word.next_row, [w.source for w in self._rows])),
                         rows_left.eq(table(m, word.next_row, [w.taps - 1 for w in self._rows])),
                     ]
-                    if image.groups > 1:
-                        m.d.sync += channel.eq(Mux(channel == image.groups - 1, 0, channel + 1))
+                    if image.channels > 1:
+                        m.d.sync += channel.eq(Mux(channel == image.channels - 1, 0, channel + 1))
         return _Tap(weight_row=weight_row, end_column=end_column, end_row=end_row)
 
     def _weight_rows(self, m: Module, word: Word, tap: _Tap) -> None:
@@ -240,7 +253,7 @@ class Walker(wiring.Component):
         m.d.comb += beyond.eq(stride)
         with m.If(tap.end_column):
             m.d.comb += beyond.eq(table(m, word.column, line))
-            if self._source.layout.groups > 1:
+            if self._source.layout.channels > 1:
                 with m.If(tap.end_row):
                     m.d.comb += beyond.eq(table(m, word.column, line) + table(m, word.row, plane))
         with m.If(self.moves):

@@ -74,7 +74,7 @@ def test_the_command_builds_the_plan_of_the_point(student, tmp_path, objective):
     inputs = encode(graph.source, data.samples.images[:5], time_steps=2, events=False)
     trace = golden.run(graph, inputs, time_steps=2)
     spikes = {name: one.spikes for name, one in trace.populations.items()}
-    cycles = predict(build.plan, stimulus(graph.source.encoding, inputs, time_steps=2), spikes).cycles
+    cycles = predict(build.plan, stimulus(build.plan.input, inputs, time_steps=2), spikes).cycles
     assert found["cycles"] == float(cycles.mean())
     assert found["most_cycles"] == int(cycles.max())
 
@@ -107,7 +107,7 @@ def test_the_commands_build_the_plan_of_a_point_with_an_early_exit(student, tmp_
     inputs = inputs[:, : data.timed] if inputs.ndim == 5 else inputs[: data.timed]
     trace = golden.run(graph, inputs, time_steps=3)
     spikes = {name: one.spikes for name, one in trace.populations.items()}
-    given = stimulus(graph.source.encoding, inputs, time_steps=3)
+    given = stimulus(build.plan.input, inputs, time_steps=3)
     assert found["cycles"] == float(predict(build.plan, given, spikes, steps=trace.steps).cycles.mean())
 
 

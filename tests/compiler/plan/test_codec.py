@@ -151,7 +151,7 @@ def test_a_list_of_another_length(data):
         (0, "time_steps", True, "is true, not a whole number"),
         (2, "engines[0].projections[0].walk.kernel.stride", [1], "has 1 entries; it must have 2"),
         (2, "engines[0].projections[0].walk.kernel.stride[1]", 0, "is 0; 1 is the least"),
-        (3, "engines[0].kind.pixels.width", 9, "is 9, but a pixel has 4 bits"),
+        (3, "engines[0].kind.pixels.width", 9, "is 9, but a word of the image has 8 bits"),
         (4, "engines[0].kind.marks.width", 5, "is 5, but a row of the image has 6 pixels"),
         (4, "engines[0].kind.summed", 7, "is 7, but there are 6 lanes"),
     ],

@@ -41,7 +41,7 @@ def run(component, repository, tmp_path, *, pause, seed, spoil=0):
     for number, index in enumerate(trace.classes.tolist()):
         results[(number + 1) * classes - 1].append(index)
     results[2][0] += spoil
-    beats = stimulus(build.plan.input.encoding, inputs, time_steps=steps)
+    beats = stimulus(build.plan.input, inputs, time_steps=steps)
     low = build.plan.input.layout.words - 1
     addresses = (pack_inputs(build.plan, beats) & ((1 << low.bit_length()) - 1)).tolist()
     pins = []

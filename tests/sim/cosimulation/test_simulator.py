@@ -11,7 +11,6 @@ import pytest
 
 from snnc.compiler.commands.verify import random_inputs
 from snnc.compiler.errors import ToolError
-from snnc.compiler.ir import Encoding
 from snnc.sim.cosimulation import simulator
 from snnc.sim.cosimulation.simulator import Executable, build_executable, prepare, simulate
 from snnc.sim.models import golden
@@ -54,5 +53,5 @@ def test_an_executable_outlives_the_environment_that_it_was_linked_in(tmp_path, 
     monkeypatch.setattr(simulator, "prepare", lambda *_, **__: moved)
     inputs = random_inputs(build.plan, 2, time_steps=4, density=0.4, seed=0)
     trace = golden.run(graph, inputs, time_steps=4)
-    capture = simulate(build, stimulus(Encoding.EVENTS, inputs, time_steps=4), longest=1000)
+    capture = simulate(build, stimulus(build.plan.input, inputs, time_steps=4), longest=1000)
     np.testing.assert_array_equal(capture.logits, trace.logits)

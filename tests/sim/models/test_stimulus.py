@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snnc.compiler.ir import Encoding
+from snnc.compiler.plan import InputPlan, LayoutPlan
 from snnc.sim.models.stimulus import Stimulus, from_images, from_spikes, stimulus
 
 NONE, STEP, SAMPLE = 0, 1, 2
@@ -20,6 +21,12 @@ def beats(stimulus: Stimulus) -> list[list[tuple[int, int, bool, int]]]:
         list(zip(*(field[stimulus.sample(index)].tolist() for field in fields), strict=True))
         for index in range(len(stimulus))
     ]
+
+
+def port(encoding: Encoding) -> InputPlan:
+    """Of two neurons."""
+    layout = LayoutPlan(channels=2, rows=1, columns=1, lanes=1)
+    return InputPlan(name="input", encoding=encoding, layout=layout, value_bits=4)
 
 
 def test_an_image_comes_once_and_then_a_marker_per_step() -> None:
@@ -93,11 +100,22 @@ def test_images_round_trip(steps: int, batch: int, size: int, highest: int, seed
 def test_by_encoding() -> None:
     images = np.array([[0, 3], [1, 2]])
     spikes = np.array([[[0, 1]], [[1, 1]]])
-    assert beats(stimulus(Encoding.DIRECT, images, time_steps=2)) == beats(from_images(images, time_steps=2))
+    assert beats(stimulus(port(Encoding.DIRECT), images, time_steps=2)) == beats(from_images(images, time_steps=2))
     for encoding in (Encoding.RATE, Encoding.EVENTS):
-        assert beats(stimulus(encoding, spikes, time_steps=2)) == beats(from_spikes(spikes))
+        assert beats(stimulus(port(encoding), spikes, time_steps=2)) == beats(from_spikes(spikes))
         with pytest.raises(ValueError, match="first dimension, 2, not 3"):
-            stimulus(encoding, spikes, time_steps=3)
+            stimulus(port(encoding), spikes, time_steps=3)
+
+
+def test_a_beat_brings_the_pixels_of_a_word() -> None:
+    """Side by side, at the neuron of the lowest channel; a word of zeros is not sent."""
+    layout = LayoutPlan(channels=4, rows=1, columns=2, lanes=2)
+    words = InputPlan(name="input", encoding=Encoding.DIRECT, layout=layout, value_bits=4)
+    images = np.array([[[[1, 2]], [[3, 0]], [[0, 0]], [[0, 7]]]])  # channels of 1 x 2
+    assert beats(stimulus(words, images, time_steps=2)) == [
+        [(0, 1 | 3 << 4, True, NONE), (1, 2, True, NONE), (5, 7 << 4, True, STEP), (0, 0, False, SAMPLE)]
+    ]
+    assert beats(stimulus(words, images.reshape(1, 8), time_steps=2)) == beats(stimulus(words, images, time_steps=2))
 
 
 def test_images_are_flattened() -> None:

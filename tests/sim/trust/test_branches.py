@@ -54,7 +54,7 @@ def test_branches_do_not_serialise(tmp_path: Path) -> None:
     plan = build.plan
     inputs = random_inputs(plan, 20, time_steps=6, density=0.4, seed=0)
     trace = golden.run(graph, inputs, time_steps=6)
-    beats = stimulus(plan.input.encoding, inputs, time_steps=6)
+    beats = stimulus(plan.input, inputs, time_steps=6)
     spikes = {name: population.spikes for name, population in trace.populations.items()}
     cycles, bound = predict(plan, beats, spikes).cycles, pipeline_bound(plan, beats, spikes)
     assert (bound <= cycles).all()

@@ -72,13 +72,13 @@ def _reserved_marker(beats: list[Beat], build: Build, generator: np.random.Gener
 
 def _no_neuron(beats: list[Beat], build: Build, generator: np.random.Generator) -> list[Beat]:
     widths, layout = input_widths(build.plan), build.plan.input.layout
-    column_at = (layout.channels - 1).bit_length()
+    column_at = layout.group_bits
     row_at = column_at + (layout.columns - 1).bit_length()
     neurons = {
         row << row_at | column << column_at | channel
         for row in range(layout.rows)
         for column in range(layout.columns)
-        for channel in range(layout.channels)
+        for channel in range(layout.groups)
     }
     outside = sorted(set(range(1 << widths["address"])) - neurons)
     assert outside

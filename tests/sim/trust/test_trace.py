@@ -58,7 +58,7 @@ def test_the_golden_model_s_spikes_and_membranes_are_there_when_they_are_due(
     traced = write_trace(build, inputs, tmp_path / f"trace{suffix}", time_steps=steps)
     assert traced == Traced(path=traced.path, samples=samples, cycles=traced.cycles, differs=None, layer=None)
     model = golden.run(graph, inputs, time_steps=steps)
-    beats = stimulus(plan.input.encoding, inputs, time_steps=steps)
+    beats = stimulus(plan.input, inputs, time_steps=steps)
     prediction = predict(plan, beats, {name: layer.spikes for name, layer in model.populations.items()})
 
     waves = Waves(traced.path)

@@ -397,7 +397,7 @@ def _perfect(build: Build) -> tuple[golden.Trace, performance.Prediction, Captur
     graph, plan = build.load_graph(), build.plan
     inputs = _inputs(build, 0.3, samples=5)
     trace = golden.run(graph, inputs, time_steps=plan.time_steps)
-    beats = stimulus(plan.input.encoding, inputs, time_steps=plan.time_steps)
+    beats = stimulus(plan.input, inputs, time_steps=plan.time_steps)
     prediction = performance.predict(plan, beats, {name: layer.spikes for name, layer in trace.populations.items()})
     between = {layer.name: np.repeat(Residual.of(layer).back(), layer.size // layer.channels) for layer in graph.layers}
     engines = {

@@ -13,7 +13,7 @@ from snnc.compiler.ir import Reset
 from snnc.compiler.plan import MemoryKind
 from snnc.rtl.engines.image.circuit import ImageEngine
 from snnc.rtl.engines.image.timing import Timing
-from snnc.sim.models.stimulus import from_images
+from snnc.sim.models.stimulus import stimulus
 from tests.rtl.image_engines import Case, engine_plan, input_plan, write_images
 from tests.rtl.memories import simulate_memories
 from tests.rtl.word_engines import Receiver, beats_for, entering, existing, expected, images_for, run
@@ -44,11 +44,17 @@ CASES = {
     "summed and not": Case(
         source=(1, 4, 4), channels=8, lanes=4, kernel=(2, 2), banks=2, bits=5, multiplies=True, summed=2, shift=1
     ),
+    "two pixels": Case(source=(4, 3, 3), channels=3, lanes=2, kernel=(2, 2), padding=(1, 0), half=True, pixels=2),
+    "three pixels": Case(source=(3, 4, 5), channels=3, lanes=3, kernel=(2, 3), multiplies=True, pixels=3),
+    "three pixels, digits": Case(
+        source=(3, 3, 3), channels=4, lanes=2, kernel=(2, 2), padding=(3, 3), dilation=(3, 3), pixels=3, bits=6
+    ),
     "one bit": Case(source=(1, 3, 3), channels=2, lanes=2, kernel=(2, 2), bits=1, banks=2, time_steps=1),
 }
 CASES |= {
     f"{name}, skipping": dataclasses.replace(case, skips=True, late=bool(number % 2))
     for number, (name, case) in enumerate(CASES.items())
+    if case.pixels == 1
 }
 
 
@@ -68,8 +74,8 @@ def test_spikes_residuals_and_order(engine: Any, name: str, behind: int, gap: fl
     case = CASES[name]
     images = images_for(case, 2)
     time_steps = case.time_steps if gap else (case.time_steps + 1) // 2
-    stimulus = from_images(images, time_steps=time_steps)
-    found = run(engine(case, behind), beats_for(case, stimulus), behind=behind, gap=gap, service=service, hold=hold)
+    beats = stimulus(input_plan(case), images, time_steps=time_steps)
+    found = run(engine(case, behind), beats_for(case, beats), behind=behind, gap=gap, service=service, hold=hold)
     words, sweeps = expected(case, images, time_steps)
     assert existing(case, found.sweeps) == sweeps
     assert [word[1:] for word in found.words] == words
@@ -81,16 +87,16 @@ def test_cycles_are_those_of_the_contract(engine: Any, name: str, behind: int, s
     case = CASES[name]
     images = images_for(case, 3)
     time_steps = min(3, case.time_steps)
-    stimulus = from_images(images, time_steps=time_steps)
+    beats = stimulus(input_plan(case), images, time_steps=time_steps)
     pause = case.source_layout.depth + 40
-    found = run(engine(case, behind), beats_for(case, stimulus), behind=behind, service=service, pause=pause)
+    found = run(engine(case, behind), beats_for(case, beats), behind=behind, service=service, pause=pause)
 
     plan = engine_plan(case)
-    gathering = Timing(plan, stimulus)
+    gathering = Timing(plan, beats)
     link = Receiver(entering(case, images, time_steps), behind, service)
     gathering.outputs = link
     gathering.run()
-    bounds = [*(found.taken[k] for k in stimulus.offsets[:-1]), 1 << 60]
+    bounds = [*(found.taken[k] for k in beats.offsets[:-1]), 1 << 60]
     for sample, (start, end) in enumerate(itertools.pairwise(bounds)):
         emitted = [at - start for at, *_ in found.words if start <= at < end]
         assert emitted == [int(cycles[sample]) for cycles in link.executed if cycles[sample] >= 0]
@@ -106,14 +112,14 @@ def test_cycles_are_those_of_the_contract(engine: Any, name: str, behind: int, s
 @pytest.mark.parametrize("name", ["padding", "padding, skipping"])
 def test_the_next_sample_waits_until_the_image_is_cleared(engine: Any, name: str) -> None:
     case = CASES[name]
-    stimulus = from_images(images_for(case, 2), time_steps=1)
-    found = run(engine(case, 4), beats_for(case, stimulus), behind=4)
-    gathering = Timing(engine_plan(case), stimulus)
+    beats = stimulus(input_plan(case), images_for(case, 2), time_steps=1)
+    found = run(engine(case, 4), beats_for(case, beats), behind=4)
+    gathering = Timing(engine_plan(case), beats)
     gathering.outputs = Receiver(entering(case, images_for(case, 2), 1), 4, 1)
     gathering.run()
     # The last word's steps follow its transfer.
     cleared = int(gathering.last_execute[0]) + 2 * case.time_steps + case.source_layout.depth
-    assert found.taken[stimulus.offsets[1]] == cleared + 1
+    assert found.taken[beats.offsets[1]] == cleared + 1
     # What was offered meanwhile is not there twice, nor anything of the image before.
     again = [at - (cleared + 1) for at, *_ in found.words if at > cleared]
     assert again == [int(cycles[1]) for cycles in gathering.outputs.executed if cycles[1] >= 0]

@@ -18,11 +18,11 @@ from tests.rtl.benches import paced, simulate
 FIRST = 5
 
 
-def plan_of(shape, encoding, steps):
+def plan_of(shape, encoding, steps, lanes=1):
     """A plan whose input is of that shape; nothing else of it is used."""
     plan = random_design((12, 6, 3)).complete_plan
     channels, rows, columns = shape
-    layout = dataclasses.replace(plan.input.layout, channels=channels, rows=rows, columns=columns)
+    layout = dataclasses.replace(plan.input.layout, channels=channels, rows=rows, columns=columns, lanes=lanes)
     bits = 8 if encoding is Encoding.DIRECT else 1
     given = dataclasses.replace(plan.input, layout=layout, encoding=encoding, value_bits=bits)
     return dataclasses.replace(plan, input=given, time_steps=steps)
@@ -76,7 +76,18 @@ def without_bare_markers(plan, payloads):
 @pytest.mark.parametrize("shape", [(12, 1, 1), (3, 5, 4), (1, 3, 3)])
 @pytest.mark.parametrize("encoding", [Encoding.DIRECT, Encoding.EVENTS])
 def test_a_tensor_becomes_the_beats_of_its_sample(encoding, shape, steps, share):
-    plan = plan_of(shape, encoding, steps)
+    check(plan_of(shape, encoding, steps), share)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.6])
+@pytest.mark.parametrize(("shape", "lanes"), [((3, 5, 4), 3), ((4, 3, 3), 2), ((2, 1, 1), 2)])
+def test_a_beat_takes_the_bytes_of_its_pixels(shape, lanes, share):
+    check(plan_of(shape, Encoding.DIRECT, 3, lanes), share)
+
+
+def check(plan, share):
+    layout, encoding, steps = plan.input.layout, plan.input.encoding, plan.time_steps
+    shape = layout.channels, layout.rows, layout.columns
     generator = np.random.default_rng(steps)
     size = int(np.prod(shape))
     if encoding is Encoding.DIRECT:
@@ -85,7 +96,7 @@ def test_a_tensor_becomes_the_beats_of_its_sample(encoding, shape, steps, share)
     else:
         inputs = (generator.random((steps, 3, size)) < 0.3).astype(np.int64)
         inputs[:, 1] = 0
-    beats = stimulus(encoding, inputs, time_steps=steps)
+    beats = stimulus(plan.input, inputs, time_steps=steps)
     wanted = pack_inputs(plan, beats)
     for number, sample in enumerate(tensors(plan, inputs)):
         assert len(sample) == sample_bytes(plan.input, steps)

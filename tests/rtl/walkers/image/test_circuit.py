@@ -40,6 +40,9 @@ def test_every_words_taps_come_in_order(name: str, idle: float, part: int, parts
                     final=unit.final,
                     address=unit.address,
                 )
+                if case.pixels > 1:
+                    wanted = row // (case.kernel[0] * case.kernel[1] * case.layout.groups) % case.pixels
+                    assert ctx.get(unit.lane) == wanted
                 if blank:  # without a pixel, any; and a pixel 0 adds no weight
                     shown |= {"address": address, "row": row}
                 assert shown == {

@@ -51,7 +51,7 @@ def left_of(case: Case, of_word: list[Tap], marks: dict[int, int]) -> Iterator[T
 @pytest.mark.parametrize(("part", "parts"), [(0, 1), (1, 2)])
 @pytest.mark.parametrize("registered", [False, True])
 def test_only_marked_taps_come(name: str, density: float, idle: float, part: int, parts: int, registered: bool) -> None:
-    case = dataclasses.replace(WALKS[name], skips=True)
+    case = dataclasses.replace(WALKS[name], skips=True, pixels=1)
     plan = engine_plan(case)
     if parts > plan.layout.columns:
         return

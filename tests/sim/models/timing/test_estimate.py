@@ -46,7 +46,7 @@ def random_run(
         sources["input"] = SourceActivity(steps=(digits,), pixels=float((inputs != 0).sum(axis=1).mean()))
     else:
         sources["input"] = SourceActivity(steps=tuple(inputs.sum(axis=2).mean(axis=1)))
-    prediction = predict(plan, stimulus(plan.input.encoding, inputs, time_steps=time_steps), spikes)
+    prediction = predict(plan, stimulus(plan.input, inputs, time_steps=time_steps), spikes)
     return prediction, Activity(sources=sources, time_steps=time_steps)
 
 
@@ -118,7 +118,7 @@ def test_what_was_measured_gives_the_cycles(encoding: Encoding, target: str, dev
     tally.add(inputs, spikes)
     graph = dataclasses.replace(graph, activity=tally.record())
     plan = run_passes(design_of(graph, target=target, device=device), passes_before("emit")).complete_plan
-    prediction = predict(plan, stimulus(encoding, inputs, time_steps=5), spikes)
+    prediction = predict(plan, stimulus(plan.input, inputs, time_steps=5), spikes)
     found = estimate(plan, expected(graph))
     assert found.cycles == pytest.approx(prediction.cycles.mean(), rel=0.05)
     for engine in prediction.engines[1:]:
@@ -144,7 +144,7 @@ def test_a_list_of_pixels_is_gone_through_by_every_word(
     design = design_of(graph, device="up5k", options=Options(lanes=lanes, engines=Engines.GATHER))
     plan = run_passes(design, passes_before("emit")).complete_plan
     assert plan.engines[0].kind.kind == "pixel_list"
-    prediction = predict(plan, stimulus(DIRECT, inputs, time_steps=time_steps), spikes)
+    prediction = predict(plan, stimulus(plan.input, inputs, time_steps=time_steps), spikes)
     found = estimate(plan, expected(graph))
     assert found.cycles == pytest.approx(prediction.cycles.mean(), rel=0.03)
     assert found.operations["hidden0"] == pytest.approx(prediction.engines[0].operations.mean(), rel=0.01)
@@ -165,7 +165,7 @@ def test_sweeps_and_events_are_kept_apart_where_an_engine_forwards(architecture:
     plan = design.complete_plan
     assert plan.engines[0].forwards
     relayed = {engine.name: inputs for engine in plan.engines[:-1] if engine.name not in spikes}
-    prediction = predict(plan, stimulus(Encoding.EVENTS, inputs, time_steps=12), {**spikes, **relayed})
+    prediction = predict(plan, stimulus(plan.input, inputs, time_steps=12), {**spikes, **relayed})
     assert estimate(plan, expected(design.graph)).cycles == pytest.approx(prediction.cycles.mean(), rel=0.02)
 
 
@@ -194,7 +194,7 @@ def test_a_source_that_waits_in_its_first_pass_has_the_others_before_it(lanes: t
     assert len(first.passes) > 1
     few = dataclasses.replace(second.main, queue=QueuePlan(depth=4, latency=1))
     plan = dataclasses.replace(plan, engines=(first, dataclasses.replace(second, projections=(few,)), readout))
-    prediction = predict(plan, stimulus(Encoding.EVENTS, inputs, time_steps=8), spikes)
+    prediction = predict(plan, stimulus(plan.input, inputs, time_steps=8), spikes)
     assert estimate(plan, expected(graph)).cycles == pytest.approx(prediction.cycles.mean(), rel=0.02)
 
 
@@ -215,9 +215,7 @@ def test_samples_that_are_loud_in_turn_take_longer_than_their_mean() -> None:
     graph = dataclasses.replace(graph, activity=record)
     design = run_passes(design_of(graph, target="ecp5", device="45k"), passes_before("emit"))
     plan, lowered = design.complete_plan, design.graph
-    prediction = predict(
-        plan, stimulus(Encoding.EVENTS, inputs, time_steps=24), {**spikes, plan.engines[0].name: inputs}
-    )
+    prediction = predict(plan, stimulus(plan.input, inputs, time_steps=24), {**spikes, plan.engines[0].name: inputs})
     found = estimate(plan, expected(lowered))
     assert found.cycles == pytest.approx(prediction.cycles.mean(), rel=0.05)
     alone = dataclasses.replace(expected(lowered), typical=())
@@ -241,7 +239,7 @@ def test_words_that_gather_follow_each_other_by_rows(target: str, device: str, l
     plan = run_passes(design, passes_before("emit")).complete_plan
     assert [engine.kind.kind for engine in plan.engines] == ["image", "gather", "gather", "scatter"]
     assert (plan.engines[1].units > 1) == (lanes is None)
-    prediction = predict(plan, stimulus(DIRECT, inputs, time_steps=4), spikes)
+    prediction = predict(plan, stimulus(plan.input, inputs, time_steps=4), spikes)
     found = estimate(plan, expected(graph))
     assert found.cycles == pytest.approx(prediction.cycles.mean(), rel=0.05)
     for engine in prediction.engines[1:]:
@@ -267,9 +265,10 @@ def test_kernel_rows_without_a_pixel_take_a_slot(target: str, device: str) -> No
     cycles = {}
     for engines in (Engines.SCATTER, Engines.GATHER):
         options = Options(engines=engines, lanes=(6, 5))
-        plan = run_passes(design_of(graph, target=target, device=device, options=options), passes_before("emit"))
-        found = predict(plan.complete_plan, stimulus(DIRECT, inputs, time_steps=1), spikes).cycles.mean()
-        assert estimate(plan.complete_plan, expected(graph)).cycles == pytest.approx(found, rel=0.05)
+        design = run_passes(design_of(graph, target=target, device=device, options=options), passes_before("emit"))
+        plan = design.complete_plan
+        found = predict(plan, stimulus(plan.input, inputs, time_steps=1), spikes).cycles.mean()
+        assert estimate(plan, expected(graph)).cycles == pytest.approx(found, rel=0.05)
         cycles[engines] = found
     assert cycles[Engines.GATHER] < 0.6 * cycles[Engines.SCATTER]
 
@@ -307,7 +306,7 @@ def test_samples_that_end_early_count_as_many_as_do(
     design = dataclasses.replace(design_of(graph, target=target, device=device), options=Options(engines=engines))
     design = run_passes(design, passes_before("emit"))
     plan = design.complete_plan
-    cycles = predict(plan, stimulus(DIRECT, inputs, time_steps=4), spikes, steps=trace.steps).cycles
+    cycles = predict(plan, stimulus(plan.input, inputs, time_steps=4), spikes, steps=trace.steps).cycles
     known = expected(design.graph)
     assert estimate(plan, known).cycles == pytest.approx(cycles.mean(), rel=0.1)
     unknown = estimate(plan, dataclasses.replace(known, exits={}))

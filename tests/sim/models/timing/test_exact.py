@@ -278,7 +278,7 @@ def workloads(draw: st.DrawFn) -> tuple[Plan, Stimulus, dict[str, np.ndarray]]:
         < generator.choice([0, 0.1, 0.5, 1], size=(steps, batch, 1))
         for engine in plan.engines[:-1]
     }
-    return plan, stimulus(encoding, inputs, time_steps=steps), spikes
+    return plan, stimulus(plan.input, inputs, time_steps=steps), spikes
 
 
 @settings(max_examples=400)
@@ -305,7 +305,7 @@ def test_beats_that_do_nothing_take_a_cycle(
 @pytest.mark.parametrize(("depth", "first_issue"), [(1, 5), (2, 3)])
 def test_a_source_queue_of_one_entry_lets_through_every_other_cycle(depth: int, first_issue: int) -> None:
     plan = make_plan([4, 6], [2], depths=[depth])
-    made = stimulus(Encoding.EVENTS, np.ones((2, 1, 4), dtype=bool), time_steps=2)
+    made = stimulus(plan.input, np.ones((2, 1, 4), dtype=bool), time_steps=2)
     made = dataclasses.replace(made, event=np.arange(made.beats) >= 2)
     assert_equal(plan, made, {})
     assert predict(plan, made, {}).engines[0].first_issue.tolist() == [first_issue]
@@ -315,7 +315,7 @@ def test_back_pressure_reaches_through_several_engines() -> None:
     """A slow readout holds up the sweeps of every engine before it; the case is tight, and predicted."""
     plan = make_plan([4, 8, 8, 8, 5], [1, 1, 1, 1], depths=[2, 2, 2, 2], pipelines=[1, 2, 1, 3])
     spikes = {f"engine{index}": np.ones((4, 1, 8), dtype=bool) for index in range(3)}
-    made = stimulus(Encoding.EVENTS, np.ones((4, 1, 4), dtype=bool), time_steps=4)
+    made = stimulus(plan.input, np.ones((4, 1, 4), dtype=bool), time_steps=4)
     assert_equal(plan, made, spikes)
     deep = make_plan([4, 8, 8, 8, 5], [1, 1, 1, 1], depths=[99] * 4, pipelines=[1, 2, 1, 3])
     assert predict(deep, made, spikes).engines[0].last_execute < predict(plan, made, spikes).engines[0].last_execute
@@ -328,7 +328,7 @@ def test_by_hand() -> None:
     readout's sweep issues, 5 executes, 7 and 8 the two logits.
     """
     plan = make_plan([3, 2, 2], [2, 2])
-    made = stimulus(Encoding.EVENTS, np.zeros((1, 1, 3), dtype=bool), time_steps=1)
+    made = stimulus(plan.input, np.zeros((1, 1, 3), dtype=bool), time_steps=1)
     prediction = predict(plan, made, {"engine0": np.zeros((1, 1, 2), dtype=bool)})
     assert prediction.cycles.tolist() == [9]
     assert prediction.engines[0].first_issue.tolist() == [1]
@@ -341,12 +341,12 @@ def test_operations_are_the_limit_of_the_page() -> None:
     spikes = {"engine0": np.tile([True, False, True, True], (3, 1, 1))}
     images = np.array([[0, 7, 3, 8, 1, 11]])  # 2 + 2 + 1 + 1 + 3 digits
     direct = make_plan([6, 4, 6], [2, 2], encoding=Encoding.DIRECT)
-    prediction = predict(direct, stimulus(Encoding.DIRECT, images, time_steps=3), spikes)
+    prediction = predict(direct, stimulus(direct.input, images, time_steps=3), spikes)
     assert [engine.operations.tolist() for engine in prediction.engines] == [[2 * (9 + 6)], [3 * (9 + 3)]]
     assert prediction.busiest.name == "engine1"
     events = make_plan([6, 4, 6], [2, 2])
     arriving = np.tile(images != 0, (3, 1, 1))
-    prediction = predict(events, stimulus(Encoding.EVENTS, arriving, time_steps=3), spikes)
+    prediction = predict(events, stimulus(events.input, arriving, time_steps=3), spikes)
     assert prediction.engines[0].operations.tolist() == [2 * (15 + 3)]
 
 
@@ -356,13 +356,13 @@ def test_digit_count() -> None:
 
 def test_an_empty_batch() -> None:
     plan = make_plan([6, 4, 6], [2, 2])
-    made = stimulus(Encoding.EVENTS, np.zeros((2, 0, 6), dtype=bool), time_steps=2)
+    made = stimulus(plan.input, np.zeros((2, 0, 6), dtype=bool), time_steps=2)
     assert predict(plan, made, {"engine0": np.zeros((2, 0, 4), dtype=bool)}).cycles.shape == (0,)
 
 
 def test_two_queues_that_fill_are_refused() -> None:
     plan = make_plan([6, 4, 5, 6], [2, 2, 2])
-    made = stimulus(Encoding.EVENTS, np.zeros((1, 1, 6), dtype=bool), time_steps=1)
+    made = stimulus(plan.input, np.zeros((1, 1, 6), dtype=bool), time_steps=1)
     spikes = {"engine0": np.zeros((1, 1, 4), dtype=bool), "engine1": np.zeros((1, 1, 5), dtype=bool)}
     skip = dataclasses.replace(plan.engines[2].main, source="engine0")
     last = dataclasses.replace(plan.engines[2], projections=(skip, plan.engines[2].main))
@@ -373,7 +373,7 @@ def test_two_queues_that_fill_are_refused() -> None:
 
 def test_markers_must_match_the_steps() -> None:
     plan = make_plan([6, 6], [2])
-    made = stimulus(Encoding.EVENTS, np.zeros((2, 2, 6), dtype=bool), time_steps=2)
+    made = stimulus(plan.input, np.zeros((2, 2, 6), dtype=bool), time_steps=2)
     with pytest.raises(ValueError, match="3 end-of-step markers"):
         predict(plan, dataclasses.replace(made, time_steps=3), {})
     with pytest.raises(ValueError, match="2 end-of-step markers"):

@@ -20,7 +20,7 @@ def recorded(plan: Plan, graph, inputs, steps):
     trace = golden.run(graph, inputs, time_steps=steps)
     spikes = {name: found.spikes for name, found in trace.populations.items()}
     records = {engine.name: Record() for engine in plan.engines}
-    beats = stimulus(plan.input.encoding, inputs, time_steps=steps)
+    beats = stimulus(plan.input, inputs, time_steps=steps)
     return predict(plan, beats, spikes, steps=trace.steps, records=records), records, trace
 
 
