@@ -43,7 +43,7 @@ class Rom(wiring.Component):
     Attributes
     ----------
     latency
-        1; 2 with several banks, which have a register behind their multiplexer.
+        `MemoryPlan.latency`.
     """
 
     address: Signal
@@ -51,7 +51,7 @@ class Rom(wiring.Component):
 
     def __init__(self, plan: MemoryPlan) -> None:
         self._plan = plan
-        self.latency = 2 if plan.banks > 1 else 1
+        self.latency = plan.latency
         super().__init__({"address": In(unsigned_bits(plan.depth - 1)), "data": Out(plan.width)})
 
     def elaborate(self, platform: object) -> Module:
@@ -84,7 +84,7 @@ class Rom(wiring.Component):
                 o_data=output,
             )
             outputs.append(output)
-        _join_banks(m, outputs, self.address[row_bits:], self.data)
+        _join_banks(m, plan, outputs, self.address[row_bits:], self.data)
         return m
 
 
@@ -131,17 +131,29 @@ class RomPair(wiring.Component):
             outputs[0].append(first)
             outputs[1].append(second)
         for reader, found in enumerate(outputs):
-            _join_banks(m, found, self.address[reader][row_bits:], self.data[reader])
+            _join_banks(m, plan, found, self.address[reader][row_bits:], self.data[reader])
         return m
 
 
-def _join_banks(m: Module, outputs: list[Signal], bank: Value, data: Signal) -> None:
+def _join_banks(m: Module, plan: MemoryPlan, outputs: list[Signal], bank: Value, data: Signal) -> None:
     """Give `data` the output of the bank that was read; of several, through a register behind their multiplexer."""
+    if plan.registered:
+        outputs = [_held(m, output) for output in outputs]
     if len(outputs) == 1:
         m.d.comb += data.eq(outputs[0])
         return
     bank_index = Signal(len(bank), reset_less=True)
-    m.d.sync += [bank_index.eq(bank), data.eq(Array(outputs)[bank_index])]
+    m.d.sync += bank_index.eq(bank)
+    if plan.registered:
+        bank_index = _held(m, bank_index)
+    m.d.sync += data.eq(Array(outputs)[bank_index])
+
+
+def _held(m: Module, value: Signal) -> Signal:
+    """A register that follows."""
+    register = Signal.like(value, name=f"{value.name}_held", reset_less=True)
+    m.d.sync += register.eq(value)
+    return register
 
 
 class LoadedRom(wiring.Component):
@@ -159,7 +171,7 @@ class LoadedRom(wiring.Component):
     Attributes
     ----------
     latency
-        1; 2 with several banks, which have a register behind their multiplexer.
+        `MemoryPlan.latency`.
     """
 
     address: Signal
@@ -170,7 +182,7 @@ class LoadedRom(wiring.Component):
         if plan.kind is not MemoryKind.SPRAM:
             raise ValueError(f"A memory of kind {plan.kind!r} is not loaded")
         self._plan = plan
-        self.latency = 2 if plan.banks > 1 else 1
+        self.latency = plan.latency
         super().__init__(
             {"address": In(unsigned_bits(plan.depth - 1)), "data": Out(plan.width), "load": In(LoadPort(plan))}
         )
@@ -203,7 +215,7 @@ class LoadedRom(wiring.Component):
                     i_write_data=self.load.data[: len(data)],
                 )
             outputs.append(output)
-        _join_banks(m, outputs, self.address[row_bits:], self.data)
+        _join_banks(m, plan, outputs, self.address[row_bits:], self.data)
         return m
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from snnc.compiler.design import Bounds
@@ -356,7 +357,9 @@ class _Input:
         pairs = paired_memory(
             self._device, block.name, width=block.width, depth=block.depth, bits_used=used, copies=self._readers
         )
-        return each if pairs is None or each.blocks <= pairs.blocks else pairs
+        if pairs is None or each.blocks <= pairs.blocks:
+            return each
+        return replace(pairs, registered=block.registered)
 
     def _weights(self, *, loads: bool) -> Choices:
         """With the first of the possible row strides that takes the fewest blocks."""
@@ -364,7 +367,7 @@ class _Input:
         used = self._projection.weight.size * self.weight_bits
         depths = [self.sources * stride for stride in self._of_walk.strides(self._projection, self._layout)]
         blocks = [deep_memory(self._device, name, width=width, depth=depth, bits_used=used) for depth in depths]
-        block = min(blocks, key=lambda memory: memory.blocks)
+        block = replace(min(blocks, key=lambda memory: memory.blocks), registered=self._device.late_block_ram)
         logic = logic_memory(name, width=width, depth=block.depth, bits_used=used)
         sprams = [spram_memory(self._device, name, width=width, depth=depth, bits_used=used) for depth in depths]
         spram = min((choice for choice in sprams if choice), key=lambda choice: choice.sprams, default=None)

@@ -48,7 +48,7 @@ def registered_of(projections: Sequence[ProjectionPlan], *, pixels: bool, staged
 
 def pipeline_of(projections: Iterable[ProjectionPlan], *, registered: bool, staged: bool, further: int) -> int:
     """`EnginePlan.pipeline`; `further` are the registers that a kind of engine has beside these."""
-    longest = max(1 + (projection.weights.banks > 1) for projection in projections)
+    longest = max(projection.weights.latency for projection in projections)
     return longest + registered + staged + further
 
 

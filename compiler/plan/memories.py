@@ -51,6 +51,9 @@ class MemoryPlan:
     copies
         Memories of this shape that stand side by side, one for each column bank of an engine: read-only ones hold the
         same.
+    registered
+        Of weights in block RAM: what is read goes to a register before anything is made of it. Where block RAM is late,
+        the word's way across the chip is then a cycle of its own.
     """
 
     name: str
@@ -63,6 +66,12 @@ class MemoryPlan:
     bits_paid: int
     sprams: int = 0
     copies: int = 1
+    registered: bool = False
+
+    @property
+    def latency(self) -> int:
+        """Cycles from an address to a word, where it is read-only: with several banks one for choosing among them."""
+        return 1 + self.registered + (self.banks > 1)
 
     @property
     def banks(self) -> int:
@@ -84,5 +93,7 @@ class MemoryPlan:
             yield Fault("bank_depth", f"makes {self.banks} banks, which a memory in {self.kind.value} has none of")
         if self.blocks and self.kind is not MemoryKind.EBR:
             yield Fault("blocks", f"is {self.blocks}, but the memory is in {self.kind.value}")
+        if self.registered and self.kind is not MemoryKind.EBR:
+            yield Fault("registered", f"is true, but the memory is in {self.kind.value}")
         if self.sprams and self.kind is not MemoryKind.SPRAM:
             yield Fault("sprams", f"is {self.sprams}, but the memory is in {self.kind.value}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from pathlib import Path
 from typing import Any
@@ -41,15 +42,17 @@ def reads(depth: int) -> list[int]:
     return [*range(depth), *reversed(range(depth)), *(generator.randrange(depth) for _ in range(40))]
 
 
-@pytest.mark.parametrize("kind", [MemoryKind.EBR, MemoryKind.LUT])
+@pytest.mark.parametrize(
+    ("kind", "registered"), [(MemoryKind.EBR, False), (MemoryKind.EBR, True), (MemoryKind.LUT, False)]
+)
 @pytest.mark.parametrize(("depth", "banks"), [(1, 1), (5, 1), (8, 2), (7, 2), (11, 3), (9, 5)])
-def test_a_rom_gives_its_words(kind: MemoryKind, depth: int, banks: int, folder: Path) -> None:
-    plan = memory("weights", 7, depth, kind, banks=banks)
+def test_a_rom_gives_its_words(kind: MemoryKind, registered: bool, depth: int, banks: int, folder: Path) -> None:
+    plan = dataclasses.replace(memory("weights", 7, depth, kind, banks=banks), registered=registered)
     assert plan.banks == banks
     words = [(37 * k + 5) % 128 for k in range(depth)]
     write_words(folder, plan, words)
     rom = Rom(plan)
-    assert rom.latency == 1 + (banks > 1)
+    assert rom.latency == 1 + registered + (banks > 1)
 
     async def process(ctx: Any) -> None:
         addresses = reads(depth)
@@ -62,12 +65,13 @@ def test_a_rom_gives_its_words(kind: MemoryKind, depth: int, banks: int, folder:
     simulate(rom, process)
 
 
+@pytest.mark.parametrize("registered", [False, True])
 @pytest.mark.parametrize(("depth", "banks"), [(1, 1), (5, 1), (7, 2), (9, 5)])
-def test_a_pair_gives_each_reader_its_words(depth: int, banks: int, folder: Path) -> None:
-    plan = memory("weights", 7, depth, MemoryKind.EBR, banks=banks)
+def test_a_pair_gives_each_reader_its_words(depth: int, banks: int, registered: bool, folder: Path) -> None:
+    plan = dataclasses.replace(memory("weights", 7, depth, MemoryKind.EBR, banks=banks), registered=registered)
     words = [(37 * k + 5) % 128 for k in range(depth)]
     write_words(folder, plan, words)
-    pair, latency = RomPair(plan), 1 + (banks > 1)
+    pair, latency = RomPair(plan), 1 + registered + (banks > 1)
 
     async def process(ctx: Any) -> None:
         sequences = reads(depth), [*reads(depth)[7:], *range(7)]

@@ -63,5 +63,5 @@ class GatherKind(EngineKind):
             yield Fault(
                 "projections[0].queue.steps", f"is {engine.main.queue.steps}, not the {self.steps} of the engine"
             )
-        elif engine.pipeline != (needed := 2 + (engine.main.weights.banks > 1) + self.late):
+        elif engine.pipeline != (needed := 1 + engine.main.weights.latency + self.late):
             yield Fault("pipeline", f"is {engine.pipeline}, but its registers are {needed}")

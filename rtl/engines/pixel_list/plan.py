@@ -85,7 +85,7 @@ class PixelListKind(EngineKind):
                 yield Fault("kind.spikes.width", f"is {self.spikes.width}, not the {engine.lanes} lanes")
             if self.spikes.depth < depth:
                 yield Fault("kind.spikes.depth", f"is {self.spikes.depth}, but steps and words take {depth}")
-        if engine.pipeline != (needed := 3 + (engine.main.weights.banks > 1)):
+        if engine.pipeline != (needed := 2 + engine.main.weights.latency):
             yield Fault("pipeline", f"is {engine.pipeline}, but its registers are {needed}")
 
 

@@ -178,8 +178,10 @@ def test_rows_that_come_late_out_of_block_ram_pass_a_register(target, device, re
     for engine in (hidden, readout):
         assert engine.projections[0].weights.kind is MemoryKind.EBR
         assert engine.membrane.kind is MemoryKind.REGISTERS
+        # One behind the memory, so that the way across the chip is a cycle of its own; and one before the adder.
+        assert engine.projections[0].weights.registered == registered
         assert engine.registered == registered
-        assert engine.pipeline == 1 + registered
+        assert engine.pipeline == 1 + 2 * registered
     deep = random_design((64, 128, 10), target=target, device=device, lanes=(16, 10)).complete_plan.engines[0]
     assert deep.membrane.kind is MemoryKind.EBR
     assert deep.staged  # its adder has a register in front already
