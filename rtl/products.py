@@ -8,7 +8,7 @@ __all__ = ["ProductSums"]
 
 
 class ProductSums(wiring.Component):
-    """For each lane the sum of what its weights times the values are, two lanes in a multiplier (``products.v``).
+    """For each lane the sum of what its weights times the values are (``products.v``).
 
     Registers stand before and behind each multiplier, as they do in the lanes that multiply in logic.
 

@@ -1,4 +1,6 @@
-// Beside primitives.v, for cores that multiply in an iCE40's SB_MAC16.
+// Beside primitives.v, for cores that multiply in a chip's multipliers: what they do. Synthesis gets a family's own
+// blocks instead (products_ice40.v, products_ecp5.v).
+`ifndef YOSYS
 
 // Two sums of products, each of a signed weight and an unsigned value that both have. Registers stand before and behind
 // the multipliers; `adds` adds what came behind them at the last edge, `clear` sets the sums to 0 instead.
@@ -12,28 +14,6 @@ module snnc_multiply_pair #(
 );
     wire signed [7:0] wide_a = weight_a, wide_b = weight_b;
     wire [7:0] factor = value;
-`ifdef YOSYS
-    wire [31:0] sums;
-    SB_MAC16 #(
-        .A_REG(1'b1), .B_REG(1'b1), .C_REG(1'b0), .D_REG(1'b0),
-        .MODE_8x8(1'b1), .A_SIGNED(1'b1), .B_SIGNED(1'b0),
-        .TOP_8x8_MULT_REG(1'b1), .BOT_8x8_MULT_REG(1'b1),
-        .PIPELINE_16x16_MULT_REG1(1'b0), .PIPELINE_16x16_MULT_REG2(1'b0),
-        .TOPOUTPUT_SELECT(2'b01), .TOPADDSUB_LOWERINPUT(2'b01), .TOPADDSUB_UPPERINPUT(1'b0),
-        .TOPADDSUB_CARRYSELECT(2'b00),
-        .BOTOUTPUT_SELECT(2'b01), .BOTADDSUB_LOWERINPUT(2'b01), .BOTADDSUB_UPPERINPUT(1'b0),
-        .BOTADDSUB_CARRYSELECT(2'b00), .NEG_TRIGGER(1'b0)
-    ) block (
-        .CLK(clk), .CE(1'b1), .A({wide_b, wide_a}), .B({factor, factor}), .C(16'b0), .D(16'b0),
-        .AHOLD(1'b0), .BHOLD(1'b0), .CHOLD(1'b0), .DHOLD(1'b0),
-        .IRSTTOP(1'b0), .IRSTBOT(1'b0), .ORSTTOP(1'b0), .ORSTBOT(1'b0),
-        .OLOADTOP(clear), .OLOADBOT(clear), .OHOLDTOP(~(adds | clear)), .OHOLDBOT(~(adds | clear)),
-        .ADDSUBTOP(1'b0), .ADDSUBBOT(1'b0), .CI(1'b0), .ACCUMCI(1'b0), .SIGNEXTIN(1'b0),
-        .O(sums), .CO(), .ACCUMCO(), .SIGNEXTOUT()
-    );
-    assign sum_a = sums[SUM_BITS-1:0];
-    assign sum_b = sums[16 +: SUM_BITS];
-`else
     reg signed [7:0] given_a, given_b;
     reg [7:0] by;
     reg signed [15:0] product_a, product_b, total_a, total_b;
@@ -46,5 +26,5 @@ module snnc_multiply_pair #(
     end
     assign sum_a = total_a[SUM_BITS-1:0];
     assign sum_b = total_b[SUM_BITS-1:0];
-`endif
 endmodule
+`endif

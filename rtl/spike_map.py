@@ -176,9 +176,13 @@ class SpikeMap(wiring.Component):
         advances = Signal()
         complete = []
         for k, completed in enumerate(completes):
-            ahead = Signal(range(self._source.rows + 1), name=f"ahead{k}")
-            m.d.sync += ahead.eq(ahead + completed - advances)
-            complete.append(completed | (ahead != 0))
+            ahead, waits = Signal(range(self._source.rows + 1), name=f"ahead{k}"), Signal(name=f"waits{k}")
+            # Whether all advance is known last: both sums, and whether one is left, are made of registers beside it.
+            with m.If(completed & ~advances):
+                m.d.sync += [ahead.eq(ahead + 1), waits.eq(1)]
+            with m.Elif(~completed & advances):
+                m.d.sync += [ahead.eq(ahead - 1), waits.eq(ahead != 1)]
+            complete.append(completed | waits)
         m.d.comb += advances.eq(Cat(complete).all())
         return advances
 

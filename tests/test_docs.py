@@ -77,7 +77,7 @@ def test_lint_is_silent_with_the_waivers_of_the_build(
             for file, data in random_files(int(name.split()[1])).items():
                 (folder / file).parent.mkdir(parents=True, exist_ok=True)
                 (folder / file).write_bytes(data)
-    beside = [name for name in ("rtl/pairs.v", "rtl/products.v") if (folder / name).exists()]
+    beside = [name for name in ("rtl/pairs.v", "rtl/products.v", "rtl/products_ice40.v") if (folder / name).exists()]
     sources = ["rtl/core.v", "rtl/primitives.v", *beside, *(["rtl/shell.v"] if top == "shell" else [])]
 
     def lint(*waivers: str) -> subprocess.CompletedProcess[str]:

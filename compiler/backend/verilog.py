@@ -32,7 +32,7 @@ _PAIRS: Final = "pairs.v"
 """The memories that two units share, where there are any."""
 
 _PRODUCTS: Final = "products.v"
-"""Multipliers, where lanes use them."""
+"""Multipliers, where lanes use them; beside it stands the same for the synthesis of the family."""
 
 
 def emit_verilog(plan: Plan) -> Mapping[str, str]:
@@ -56,7 +56,7 @@ def emit_verilog(plan: Plan) -> Mapping[str, str]:
     if any(engine.pairs for engine in plan.engines):
         names.append(_PAIRS)
     if plan.dsps:
-        names.append(_PRODUCTS)
+        names += [_PRODUCTS, f"products_{plan.target}.v"]
     return files | {f"rtl/{name}": beside.joinpath(name).read_text(encoding="utf-8") for name in names}
 
 

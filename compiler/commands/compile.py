@@ -83,7 +83,7 @@ _DRY_PASSES: Final = (IMPORT, *(step.name for step in _DEVICE_INDEPENDENT))
 @click.option(
     "--dsp/--no-dsp",
     default=True,
-    help="Whether products of pixels may be taken in the multipliers of an iCE40.  [default: they may]",
+    help="Whether products of pixels may be taken in the multipliers of an iCE40 or an ECP5.  [default: they may]",
 )
 @click.option(
     "--wide-port/--no-wide-port",

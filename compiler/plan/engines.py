@@ -146,7 +146,7 @@ class EnginePlan:
     @property
     def dsps(self) -> int:
         """Multipliers of the chip that it takes."""
-        return self.units * -(-self.kind.multipliers // 2)
+        return self.units * -(-self.kind.in_multipliers // self.kind.lanes_each)
 
     def columns_at_once(self, projection: ProjectionPlan) -> int:
         """Columns side by side that an operation of `projection` updates at most."""

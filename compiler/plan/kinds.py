@@ -46,9 +46,14 @@ class EngineKind(ABC):
         return False
 
     @property
-    def multipliers(self) -> int:
-        """Lanes of each unit, the first ones, whose products are summed in a chip's multipliers, two lanes in each."""
+    def in_multipliers(self) -> int:
+        """Lanes of each unit, the first ones, whose products are taken in a chip's multipliers."""
         return 0
+
+    @property
+    def lanes_each(self) -> int:
+        """How many of these a multiplier takes: two, and adds up their products, or one."""
+        return 2
 
     @property
     def reads_maps(self) -> bool:
@@ -79,13 +84,15 @@ class EngineKind(ABC):
 
 
 def multiplier_fault(engine: EnginePlan, value_bits: int, sum_bits: int) -> Fault | None:
-    """What a kind that sums products in multipliers (`EngineKind.multipliers`) asks of them too much; None if nothing.
+    """What a kind that has products in multipliers (`EngineKind.in_multipliers`) asks too much of them; or None.
 
     They take 8 bits of a weight and of a value, and add up in 16.
     """
-    summed = engine.kind.multipliers
+    summed = engine.kind.in_multipliers
     if not 0 <= summed <= engine.lanes:
         return Fault("kind.summed", f"is {summed}, but there are {engine.lanes} lanes")
+    if engine.kind.lanes_each not in (1, 2):
+        return Fault("kind.lanes_each", f"is {engine.kind.lanes_each}; a multiplier takes 1 or 2 lanes")
     if summed and not multiplier_takes(engine.main.weight_bits, value_bits, sum_bits):
         return Fault("kind.summed", f"is {summed}, but weights, values or sums are wider than a multiplier is")
     return None

@@ -70,8 +70,9 @@ class Device:
         Number and shape of the large single-port RAMs, which no bitstream can initialise.
     dsps
         Multiplier blocks.
-    sums_products
-        Whether one of them takes the products of two lanes and adds them up (``rtl/products.v``).
+    dsp_lanes
+        Lanes whose products one of them takes (``rtl/products.v``): two, and adds them up, or one;
+        0: they are not used.
     packages
         The first is the default.
     default_mhz
@@ -101,15 +102,15 @@ class Device:
     spram_blocks: int = 0
     spram_mode: tuple[int, int] = (0, 0)
     dsps: int = 0
-    sums_products: bool = False
+    dsp_lanes: int = 0
     packages: tuple[Package, ...]
     default_mhz: float
     note: str = ""
 
     @property
     def summing_lanes(self) -> int:
-        """Lanes whose products the multiplier blocks can add up."""
-        return 2 * self.dsps if self.sums_products else 0
+        """Lanes whose products the multiplier blocks can take."""
+        return self.dsp_lanes * self.dsps
 
     def package(self, name: str | None = None) -> Package:
         """The package of that name, or the default one; :class:`OptionError` where there is none."""

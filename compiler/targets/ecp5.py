@@ -5,7 +5,8 @@ The numbers are those of Lattice's data sheet (FPGA-DS-02012) in the units of Pr
 speed grade 6, the slowest: what meets its timing meets that of the others.
 
 A block RAM (DP16KD) holds 18,432 bits, of which the shapes with 1, 2 and 4 bits reach 16,384. Yosys has its ports but
-no model of its behaviour: ``ecp5_dp16kd.v`` is one, written from the shapes that Yosys maps to.
+no model of its behaviour: ``ecp5_dp16kd.v`` is one, written from the shapes that Yosys maps to, and
+``ecp5_mult18x18d.v`` one of the multiplier.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from snnc.compiler.tools import yosys_folder, yowasp_tool
 __all__ = ["DEVICES", "TARGET", "Ecp5"]
 
 _BLOCK_RAM_MODEL = Path(__file__).with_name("ecp5_dp16kd.v")
+_MULTIPLIER_MODEL = Path(__file__).with_name("ecp5_mult18x18d.v")
 _SLICE_MODEL = Path(__file__).with_name("ecp5_slice.v")
 _PLL_MODEL = Path(__file__).with_name("ecp5_pll.v")
 
@@ -31,6 +33,7 @@ _MODELS: Mapping[str, str] = {
     "TRELLIS_FF": "snnc_trellis_ff",
     "DCCA": "snnc_dcca",
     "DP16KD": "snnc_dp16kd",
+    "MULT18X18D": "snnc_mult18x18d",
 }
 """By nextpnr's name of a cell, the module that is its model."""
 
@@ -63,6 +66,7 @@ def _device(
         multiplies=True,
         late_block_ram=True,  # 5.8 ns in speed grade 6
         dsps=dsps,
+        dsp_lanes=1,
         packages=tuple(Package(name=package, pins=pins) for package, pins in packages.items()),
         default_mhz=100,
         note=note,
@@ -168,7 +172,7 @@ class Ecp5(NextpnrTarget):
     def synthesis_command(self, device: Device) -> str:
         # No membrane word is read in the cycle in which it is written (see `snnc.rtl.memories.BlockMembrane`): Yosys
         # need not build what would give the old word, comparators and a further register in front of every memory.
-        # Of DSP blocks Yosys has no model to simulate; the few products here are small.
+        # Products that shall be in a multiplier say so themselves (``rtl/products.v``); others are small.
         return "synth_ecp5 -no-rw-check -nodsp"
 
     def constraints(self, pins: Sequence[Pin]) -> str:
@@ -189,14 +193,15 @@ class Ecp5(NextpnrTarget):
 
     def cell_models(self, folder: Path) -> tuple[Sequence[str], Sequence[Path]]:
         # Yosys's file has an empty module DP16KD.
-        return ["chtype -map DP16KD snnc_dp16kd"], [_without_includes(folder / "cells.v"), _BLOCK_RAM_MODEL]
+        mapped = [f"chtype -map {kind} {_MODELS[kind]}" for kind in ("DP16KD", "MULT18X18D")]
+        return mapped, [_without_includes(folder / "cells.v"), _BLOCK_RAM_MODEL, _MULTIPLIER_MODEL]
 
     def routed_cells(self, folder: Path) -> RoutedCells:
         return RoutedCells(
             model=_model,
             open_level=_open_level,
             pads={"TRELLIS_IO": ("B", "O", "I")},
-            files=[_SLICE_MODEL, _BLOCK_RAM_MODEL],
+            files=[_SLICE_MODEL, _BLOCK_RAM_MODEL, _MULTIPLIER_MODEL],
         )
 
 

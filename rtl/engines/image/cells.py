@@ -37,7 +37,7 @@ def further_cells(engine: EnginePlan, device: Device) -> Iterator[float]:
         yield (SKIP + SKIP_COLUMN * kind.marks.width) * engine.units
     in_logic = engine.lanes - kind.summed
     yield CURRENT_BIT * engine.units * in_logic * kind.current_bits
-    yield HELD_BIT * engine.units * kind.summed * kind.current_bits
+    yield (HELD_BIT if kind.lanes_each > 1 else CURRENT_BIT) * engine.units * kind.summed * kind.current_bits
     if kind.multiplies:
         yield MULTIPLIER_BIT * engine.units * in_logic * engine.main.weight_bits * kind.value_bits
     else:

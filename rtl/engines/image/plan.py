@@ -41,6 +41,8 @@ class ImageKind(EngineKind):
     summed
         Lanes of each unit, the first ones, that multiply in a chip's multipliers (`snnc.rtl.products`); the others do
         so in logic.
+    lanes_each
+        How many of these a multiplier takes: two, and adds up their products, or one, whose sum is in logic.
     map_steps
         The steps of the spike maps that its spikes go into, of each word one after another; None: into queues, step 0
         while words are gathered and the others out of `spikes`.
@@ -56,10 +58,11 @@ class ImageKind(EngineKind):
     spikes: MemoryPlan | None
     marks_registered: bool = False
     summed: int = 0
+    lanes_each: int = 2
     map_steps: int | None = None
 
     @property
-    def multipliers(self) -> int:
+    def in_multipliers(self) -> int:
         return self.summed
 
     @property

@@ -27,5 +27,6 @@ def further_cells(engine: EnginePlan, device: Device) -> Iterator[float]:
     kind = engine.kind
     assert isinstance(kind, PixelListKind)
     in_logic = engine.lanes - kind.summed
-    yield ((CURRENT_BIT + HELD_BIT) * in_logic + SUMMED_BIT * kind.summed) * kind.current_bits
+    summed = SUMMED_BIT if kind.lanes_each > 1 else CURRENT_BIT + HELD_BIT
+    yield ((CURRENT_BIT + HELD_BIT) * in_logic + summed * kind.summed) * kind.current_bits
     yield PRODUCT_BIT * in_logic * engine.main.weight_bits * kind.value_bits

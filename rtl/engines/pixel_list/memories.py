@@ -65,4 +65,5 @@ def record(facts: LayerFacts, chosen: Mapping[str, MemoryPlan]) -> PixelListKind
         pixels=chosen.get("pixels"),
         spikes=chosen.get("spikes"),
         summed=facts.summed,
+        lanes_each=facts.device.dsp_lanes or 2,
     )

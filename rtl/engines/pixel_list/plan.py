@@ -33,6 +33,8 @@ class PixelListKind(EngineKind):
         None for a layer of one word, which hears every pixel as it comes.
     summed
         Lanes, the first ones, that multiply in a chip's multipliers (`snnc.rtl.products`); the others do so in logic.
+    lanes_each
+        How many of these a multiplier takes: two, and adds up their products, or one, whose sum is in logic.
     spikes
         Of all steps but the first, which leave at once: ``lanes`` bits at the address ``{step - 1, word}``. None for
         networks of one step.
@@ -46,9 +48,10 @@ class PixelListKind(EngineKind):
     pixels: MemoryPlan | None
     spikes: MemoryPlan | None
     summed: int = 0
+    lanes_each: int = 2
 
     @property
-    def multipliers(self) -> int:
+    def in_multipliers(self) -> int:
         return self.summed
 
     @property

@@ -99,14 +99,15 @@ def test_what_skips_pixels_is_weighed_against_what_does_not() -> None:
 
 
 @pytest.mark.parametrize("units", [1, 2, 4, 8])
-def test_units_share_the_multipliers(units: int) -> None:
+@pytest.mark.parametrize(("target", "device", "each"), [("ice40", "up5k", 2), ("ecp5", "25k", 1)])
+def test_units_share_the_multipliers(target: str, device: str, each: int, units: int) -> None:
     design = scheduled(
-        target="ice40", device="up5k", lanes=(6, 8, 8, 5, 4), column_banks=(units, 1, 1, 1, 1), engines=Engines.GATHER
+        target=target, device=device, lanes=(6, 8, 8, 5, 4), column_banks=(units, 1, 1, 1, 1), engines=Engines.GATHER
     )
     image = design.complete_plan.engines[0]
     assert image.units == units
-    assert image.kind.multipliers == min(6, 2 * design.device.dsps // units)
-    assert image.dsps <= design.device.dsps
+    assert image.kind.in_multipliers == min(6, each * design.device.dsps // units)
+    assert image.dsps == units * -(-image.kind.in_multipliers // each) <= design.device.dsps
     without = schedule(bound(design_of(network(), target="ice40", device="up5k", options=Options(dsp=False))))
     assert without.complete_plan.dsps == 0
 

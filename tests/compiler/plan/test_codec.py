@@ -154,6 +154,7 @@ def test_a_list_of_another_length(data):
         (3, "engines[0].kind.pixels.width", 9, "is 9, but a word of the image has 8 bits"),
         (4, "engines[0].kind.marks.width", 5, "is 5, but a row of the image has 6 pixels"),
         (4, "engines[0].kind.summed", 7, "is 7, but there are 6 lanes"),
+        (4, "engines[0].kind.lanes_each", 3, "is 3; a multiplier takes 1 or 2 lanes"),
     ],
 )
 def test_the_sentence_names_the_field(number, path, value, sentence):
