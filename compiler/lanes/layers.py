@@ -271,6 +271,7 @@ class _Input:
         """
         self._shallow = shallow
         self._mapped = mapped
+        self._shortcut = gathered and bool(suffix)
         if isinstance(projection, Pooling):
             projection = as_convolution(projection)
         assert projection.bits is not None
@@ -381,8 +382,8 @@ class _Input:
         if logic_cells(logic) <= TINY_LOGIC:
             choices = logic, block
         elif self._readers > 1:
-            # Logic for each of several units is never worth it, and one port fills one memory.
-            return (self._for_units(block, used),)
+            # One port fills one memory. Logic for each of several units is worth it for a shortcut's few rows alone.
+            return (self._for_units(block, used), *((side_by_side(logic, self._readers),) if self._shortcut else ()))
         elif spram is None or not loads:
             choices = block, logic
         else:

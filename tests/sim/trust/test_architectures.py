@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from snnc.compiler.commands.verify import random_inputs
+from snnc.compiler.design import Engines
 from snnc.compiler.formats.random_network import RandomNetwork, random_graph
+from snnc.compiler.ir import Encoding
 from snnc.sim.trust.verify import verify_build
 from tests.networks import build_graph
 
@@ -14,4 +16,31 @@ from tests.networks import build_graph
 def test_taps_rectangles_and_late_skips_are_equal_to_the_golden_model(tmp_path, architecture):
     build = build_graph(random_graph(RandomNetwork(architecture=architecture, time_steps=6)), tmp_path / "build")
     inputs = random_inputs(build.plan, 8, time_steps=6, density=0.3, seed=1)
+    assert verify_build(build, inputs).samples == 8
+
+
+@pytest.mark.parametrize(
+    ("target", "device", "lanes", "units"),
+    [
+        ("ecp5", "25k", (6, 6, 3, 4, 8, 5), (1, 2, 4, 1, 2, 1)),
+        ("ecp5", "25k", (2, 6, 6, 8, 8, 5), (1, 1, 1, 1, 1, 1)),
+        ("ice40", "hx8k", (3, 3, 2, 4, 3, 5), (1, 1, 1, 1, 1, 1)),
+        ("ice40", "hx8k", (6, 6, 6, 8, 8, 5), (1, 1, 2, 1, 2, 1)),
+    ],
+)
+def test_residual_blocks_behind_pixels_gather(tmp_path, target, device, lanes, units):
+    """With the identity and with a convolution of 1 x 1 as their shortcuts."""
+    network = RandomNetwork(architecture="3x8x8-6c3-6r3-8r3s2-a4-5", encoding=Encoding.DIRECT, time_steps=3)
+    build = build_graph(
+        random_graph(network),
+        tmp_path / "build",
+        target=target,
+        device=device,
+        lanes=lanes,
+        column_banks=units,
+        engines=Engines.GATHER,
+    )
+    blocks = [engine for engine in build.plan.engines if len(engine.projections) > 1]
+    assert [engine.kind.kind for engine in blocks] == ["gather", "gather"]
+    inputs = random_inputs(build.plan, 8, time_steps=3, density=0.4, seed=1)
     assert verify_build(build, inputs).samples == 8
