@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from snnc.compiler.commands.verify import random_inputs
@@ -44,3 +46,24 @@ def test_residual_blocks_behind_pixels_gather(tmp_path, target, device, lanes, u
     assert [engine.kind.kind for engine in blocks] == ["gather", "gather"]
     inputs = random_inputs(build.plan, 8, time_steps=3, density=0.4, seed=1)
     assert verify_build(build, inputs).samples == 8
+
+
+def test_weights_of_a_block_that_take_unlike_cycles(tmp_path):
+    """Those of the main kernel are in banks, and come a cycle later than the shortcut's."""
+    network = RandomNetwork(architecture="2x4x4-16c1-16r3-3", encoding=Encoding.DIRECT, time_steps=2)
+    build = build_graph(random_graph(network), tmp_path / "build", lanes=(16, 16, 1, 3), engines=Engines.GATHER)
+    shortcut, main = build.plan.engine("hidden2").projections
+    assert (shortcut.weights.banks, main.weights.banks) == (1, 3)
+    assert build.plan.engine("hidden2").pipeline == 4
+    inputs = random_inputs(build.plan, 6, time_steps=2, density=0.4, seed=1)
+    assert verify_build(build, inputs).samples == 6
+
+
+def test_units_share_the_weights_of_a_shortcut_too(tmp_path):
+    network = RandomNetwork(architecture="2x4x4-8c1-64r1-3", encoding=Encoding.DIRECT, time_steps=2)
+    options: dict[str, Any] = {"lanes": (8, 64, 64, 3), "column_banks": (1, 1, 2, 1), "engines": Engines.GATHER}
+    build = build_graph(random_graph(network), tmp_path / "build", target="ecp5", device="85k", **options)
+    block = build.plan.engine("hidden2")
+    assert [block.shares(projection) for projection in block.projections] == [True, True]
+    inputs = random_inputs(build.plan, 6, time_steps=2, density=0.4, seed=1)
+    assert verify_build(build, inputs).samples == 6
