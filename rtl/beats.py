@@ -6,6 +6,7 @@ the low bits.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import unique
 
 from amaranth.hdl import ShapeLike, Value, signed, unsigned
@@ -124,6 +125,8 @@ class TapWord(Fields):
     begins: Value
     ends: Value
     last: Value
+    turn: Value
+    """Of which projection; only where there are several."""
 
 
 class Tap(Fields):
@@ -137,6 +140,8 @@ class Tap(Fields):
     """It is the last of its step,"""
     last: Value
     """which is the sample's last."""
+    turn: Value
+    """The projection whose spike map it is in; only where there are several."""
 
 
 class Operation(Fields):
@@ -222,18 +227,25 @@ def map_address_bits(projection: ProjectionPlan) -> int:
     return unsigned_bits(map_depth(projection.source_layout, projection.queue.steps) - 1)
 
 
-def tap(projection: ProjectionPlan) -> Payload[Tap]:
-    """A spike word to be read at `address` of the projection's spike map; its lane 0 has the weight row `base`."""
-    return Payload(Tap, {"address": map_address_bits(projection), **_of_tap(projection)})
+def tap(projections: Sequence[ProjectionPlan]) -> Payload[Tap]:
+    """A spike word to be read at `address` of a projection's spike map; its lane 0 has the weight row `base`.
+
+    Of several projections each field is as wide as the widest.
+    """
+    address = max(map_address_bits(projection) for projection in projections)
+    return Payload(Tap, {"address": address, **_of_tap(projections)})
 
 
-def tap_word(projection: ProjectionPlan) -> Payload[TapWord]:
-    """A spike word that was read."""
-    return Payload(TapWord, {"mask": projection.source_layout.lanes, **_of_tap(projection)})
+def tap_word(projections: Sequence[ProjectionPlan]) -> Payload[TapWord]:
+    """A spike word that was read; the lanes that its source lacks are 0."""
+    lanes = max(projection.source_layout.lanes for projection in projections)
+    return Payload(TapWord, {"mask": lanes, **_of_tap(projections)})
 
 
-def _of_tap(projection: ProjectionPlan) -> dict[str, ShapeLike]:
-    return {"base": unsigned_bits(projection.weights.depth - 1), "begins": 1, "ends": 1, "last": 1}
+def _of_tap(projections: Sequence[ProjectionPlan]) -> dict[str, ShapeLike]:
+    base = max(unsigned_bits(projection.weights.depth - 1) for projection in projections)
+    turn = {"turn": unsigned_bits(len(projections) - 1)} if len(projections) > 1 else {}
+    return {"base": base, "begins": 1, "ends": 1, "last": 1, **turn}
 
 
 def operation(engine: EnginePlan) -> Payload[Operation]:

@@ -60,7 +60,7 @@ class Replay(wiring.Component):
         m.submodules.reader = reader = MapReader(len(port.address), layout.lanes, tag, registers=self._registers)
         given, read = reader.i.payload, reader.o.payload
         group, column, row = position_fields(words.address, layout)
-        moves, last, complete, ends_row = Signal(), Signal(), Signal(), Signal()
+        moves, last, complete, ends_row, ends_sample, released = (Signal() for _ in range(6))
         ends: Value = Value.cast(Marker.SAMPLE)
         if self._attempts:
             ends = Mux(port.asks, Marker.ANSWER, Marker.SAMPLE)
@@ -70,7 +70,9 @@ class Replay(wiring.Component):
             reader.i.valid.eq(complete),
             moves.eq(reader.i.valid & reader.i.ready),
             words.step.eq(moves),
-            port.release.eq(moves & words.last & last),
+            ends_sample.eq(moves & words.last & last),
+            # What many wait for comes out of a register.
+            port.release.eq(released),
             given.address.eq(Cat(words.address[: layout.word_bits], step)),
             given.tag.word.eq(words.address),
             given.tag.marker.eq(Mux(words.last, Mux(last, ends, Marker.STEP), Marker.NONE)),
@@ -78,8 +80,9 @@ class Replay(wiring.Component):
         reader.reads_from(m, port)
         with m.If(moves & words.last):
             m.d.sync += step.eq(Mux(last, 0, step + 1))
+        m.d.sync += released.eq(ends_sample)
         # Whether the row of the next word is complete: a register, since whatever counts depends on it.
-        with m.If(port.release):
+        with m.If(ends_sample | released):
             m.d.sync += complete.eq(0)
         with m.Else():
             m.d.sync += complete.eq(Mux(moves & ends_row, words.last | (port.rows > row + 1), port.rows > row))

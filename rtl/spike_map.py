@@ -203,7 +203,12 @@ class SpikeMap(wiring.Component):
             for bank, write in enumerate(self.i)
         ]
         if len(banks) == 1:
-            return banks[0]
+            if not self._holds_banks:
+                return banks[0]
+            alone = Signal.like(banks[0], name=f"held{reader}", reset_less=True)
+            with m.If(port.moves):
+                m.d.sync += alone.eq(banks[0])
+            return alone
         _, column, row = position_fields(port.address, self._source)
         bank = Signal((len(banks) - 1).bit_length(), name=f"bank{reader}", reset_less=True)
         with m.If(port.reads):

@@ -7,7 +7,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from snnc.compiler.plan import EnginePlan, ProjectionPlan, unsigned_bits
+from snnc.compiler.plan import EnginePlan, unsigned_bits
 from snnc.rtl.beats import TapWord, tap_word
 from snnc.rtl.spike_serialiser import at_most_one, lowest_set_bit
 from snnc.rtl.views import Stream
@@ -37,8 +37,8 @@ class TapSerialiser(wiring.Component):
 
     Parameters
     ----------
-    engine, projection
-        Whose taps they are.
+    engine
+        Whose taps they are, of all its projections.
 
     Members
     -------
@@ -52,6 +52,8 @@ class TapSerialiser(wiring.Component):
         Of a sweep.
     last : Out(1)
         It belongs to the sample's last step.
+    turn : Out(range(projections))
+        The projection of an addition (only where there are several).
     """
 
     i: Stream[TapWord]
@@ -61,20 +63,24 @@ class TapSerialiser(wiring.Component):
     lane: Signal
     sweep_pass: Signal
     last: Signal
+    turn: Signal
 
-    def __init__(self, engine: EnginePlan, projection: ProjectionPlan) -> None:
+    def __init__(self, engine: EnginePlan) -> None:
         self._passes = len(engine.passes)
-        self._lanes = projection.source_layout.lanes
-        word = tap_word(projection)
+        self._lanes = max(projection.source_layout.lanes for projection in engine.projections)
+        self._several = len(engine.projections) > 1
+        word = tap_word(engine.projections)
+        row = max(unsigned_bits(projection.weights.depth - 1) for projection in engine.projections)
         super().__init__(
             {
                 "i": In(stream.Signature(word)),
                 "issue": Out(1),
                 "kind": Out(TapOperation),
-                "row": Out(unsigned_bits(projection.weights.depth - 1)),
+                "row": Out(row),
                 "lane": Out(unsigned_bits(self._lanes - 1)),
                 "sweep_pass": Out(unsigned_bits(self._passes - 1)),
                 "last": Out(1),
+                **({"turn": Out(unsigned_bits(len(engine.projections) - 1))} if self._several else {}),
             }
         )
 
@@ -107,6 +113,12 @@ class TapSerialiser(wiring.Component):
                 base.eq(given.base),
                 last.eq(given.last),
             ]
+        if self._several:
+            turn = Signal.like(self.turn, reset_less=True)
+            with m.If(self.i.ready):
+                m.d.sync += turn.eq(given.turn)
+            with m.If(takes):
+                m.d.sync += self.turn.eq(turn)
         # Which items are searched for the next one is known before it is known whether that is needed.
         left = Signal(count + 2)
         m.d.comb += left.eq(Mux(vacant | only, items, rest))

@@ -42,6 +42,7 @@ WITNESSES: Mapping[str, str] = {
     "members": "rtl",
     "neurons": "rtl",
     "skipping": "rtl",
+    "turns": "rtl",
     "timing": "sim.models",
     "estimate": "sim.models",
     "bound": "sim.models",

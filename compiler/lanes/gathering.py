@@ -1,8 +1,9 @@
 """Which layers can gather, and whose spikes then go into spike maps.
 
-An engine that gathers reads its source's spikes from a map, and takes all steps of a word at once. So its source must
-send every step of a word at once, too: an image engine or another that gathers. What hears one of these hears a map:
-an engine that gathers, or one with this projection alone, to which the map's words are replayed step after step.
+An engine that gathers reads its sources' spikes from maps, one for each projection, and takes all steps of a word at
+once. So its sources must send every step of a word at once, too: an image engine or another that gathers. What hears
+one of these hears a map: an engine that gathers, or one with this projection alone, to which the map's words are
+replayed step after step.
 
 A dense layer that hears pixels can gather a list of them (`listed`), which needs no map. A convolution of pixels
 gathers them in any case, and can skip those of 0 (`sparse`).
@@ -10,6 +11,7 @@ gathers them in any case, and can skip those of 0 (`sparse`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from snnc.compiler.ir import (
@@ -45,15 +47,23 @@ def gatherable(graph: Graph) -> tuple[str, ...]:
 def ways_to_gather(graph: Graph) -> tuple[tuple[str, ...], ...]:
     """The sets of layers that may gather together, the smallest first: those up to one of them, or none.
 
-    Where a layer can skip pixels of 0, it does in all of them but the first.
+    What would leave a layer with several projections to hear a map is not among them. Where a layer can skip pixels of
+    0, it does in all of them but the first.
     """
     if (first := listed(graph)) is not None:
         return (), (first,)
     layers = gatherable(graph)
     counts = range(len(layers) + 1) if graph.exit is None else sorted({0, len(layers)})
+    ways = [layers[:count] for count in counts if _closed(graph, layers[:count])]
     if (first := sparse(graph)) is None:
-        return tuple(layers[:count] for count in counts)
-    return (), *((first, *layers[:count]) for count in counts)
+        return tuple(ways)
+    return (), *((first, *way) for way in ways)
+
+
+def _closed(graph: Graph, layers: Sequence[str]) -> bool:
+    """Whether all that hears a map can, where just these layers gather spikes."""
+    senders = mapped(graph, frozenset(layers))
+    return all(_hears_map(graph, one, layers) for name in senders for one in graph.out_of(name))
 
 
 def listed(graph: Graph) -> str | None:
@@ -132,13 +142,14 @@ def _walks_kernels(graph: Graph, layer: Population) -> bool:
 
 
 def _hindrance(graph: Graph, layer: Population) -> str:
-    """What of the layer's own projection and neurons hinders it; or nothing."""
-    into = graph.into(layer.name)
+    """What of the layer's own projections and neurons hinders it; or nothing."""
     if not isinstance(layer.neuron, IntegrateAndFire):
         return "it is the readout, whose neurons do not fire"
-    if len(into) != 1:
-        return f"it hears {len(into)} populations, and words gather from one spike map"
-    (projection,) = into
+    return next((found for one in graph.into(layer.name) if (found := _unfit(graph, one))), "")
+
+
+def _unfit(graph: Graph, projection: Projection) -> str:
+    """What of a projection hinders the layer that hears it; or nothing."""
     if projection.source == graph.input.name:
         return "it hears the network's input, and not a spike map"
     if projection.delay:
@@ -164,14 +175,14 @@ def _has_blank_window(graph: Graph, convolution: Convolution) -> bool:
 
 
 def _misfit(graph: Graph, name: str, found: list[str]) -> str:
-    """What of the layers around it hinders it: its source must send all steps of a word at once, and everything that
-    hears one of the two must be able to hear a map.
+    """What of the layers around it hinders it: its sources must send all steps of a word at once, and everything that
+    hears it or one of them must be able to hear a map.
     """
-    (projection,) = graph.into(name)
-    source = projection.source
-    if source not in found and not _hears_pixels(graph, source):
-        return f"its source '{source}' neither gathers nor hears pixels, and sends step after step"
-    for sender in (name, source):
+    sources = [projection.source for projection in graph.into(name)]
+    for source in sources:
+        if source not in found and not _hears_pixels(graph, source):
+            return f"its source '{source}' neither gathers nor hears pixels, and sends step after step"
+    for sender in (name, *sources):
         for other in graph.out_of(sender):
             if not _hears_map(graph, other, found):
                 return f"'{other.target}' hears '{sender}' beside others or with a delay, and no spike map serves that"
@@ -185,6 +196,6 @@ def _hears_pixels(graph: Graph, name: str) -> bool:
     return direct and len(into) == 1 and into[0].source == graph.input.name and isinstance(into[0], Convolution)
 
 
-def _hears_map(graph: Graph, projection: Projection, found: list[str]) -> bool:
+def _hears_map(graph: Graph, projection: Projection, found: Sequence[str]) -> bool:
     alone = len(graph.into(projection.target)) == 1
     return projection.target in found or (alone and not projection.delay)

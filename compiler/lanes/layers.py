@@ -163,12 +163,14 @@ class Layer:
         """
         facts = self._facts
         own = {field: chosen[choices[0].name] for field, choices in self._own.items()}
-        projections = tuple(one.projection(chosen, own.get("current"), pipelines) for one in self._inputs)
+        late = facts.device.late_block_ram
+        # Of several maps that are read in turn each has as many as the one that needs most.
+        registers = map_registers(max(one.writers for one in self._inputs), late=late)
+        projections = tuple(one.projection(chosen, own.get("current"), pipelines, registers) for one in self._inputs)
         membrane = chosen[self._membrane[0].name]
         fields = self._constant_fields(membrane)
         # Of the same kind, as wide as the membranes that were chosen need them.
         constants = {choice.kind: choice for choice in self._constants(fields)}
-        late = facts.device.late_block_ram
         staged = staged_of(membrane, words=facts.layout.words, in_turn=facts.in_turn, late=late)
         registered = registered_of(
             projections, pixels=facts.pixels is not None, staged=staged, late=late and self._kind.ADDS_ROWS
@@ -246,6 +248,8 @@ class _Input:
         Its source, where that is an image.
     source_layout, weighted, sources
         How its source lies in words, the range of its weighted sum, and how many sources have rows of weights.
+    writers
+        Units that write its spike map; 1 without one.
     """
 
     def __init__(
@@ -268,6 +272,7 @@ class _Input:
         """
         self._shallow = shallow
         self._mapped = mapped
+        self._shortcut = gathered and bool(suffix)
         if isinstance(projection, Pooling):
             projection = as_convolution(projection)
         assert projection.bits is not None
@@ -276,7 +281,7 @@ class _Input:
         self._stem = f"{projection.target}{suffix and '_side' + suffix}"
         self._layout = layouts[projection.target]
         self._column_banks = column_banks[projection.target]
-        self._writers = column_banks[projection.source] if mapped else 1
+        self.writers = column_banks[projection.source] if mapped else 1
         self._readers = self._column_banks if gathered else 1
         self.source_layout = layouts[projection.source]
         self.weighted = weighted
@@ -297,9 +302,16 @@ class _Input:
         return [self._weights(loads=loads), *self._queue()]
 
     def projection(
-        self, chosen: Mapping[str, MemoryPlan], current: MemoryPlan | None, pipelines: Mapping[str, int]
+        self,
+        chosen: Mapping[str, MemoryPlan],
+        current: MemoryPlan | None,
+        pipelines: Mapping[str, int],
+        registers: int,
     ) -> ProjectionPlan:
-        """The projection with these ways to build its memories; `current` keeps an image's, where it is kept."""
+        """The projection with these ways to build its memories; `current` keeps an image's, where it is kept.
+
+        So many `registers` stand behind its spike map, where there is one.
+        """
         weights = chosen[f"{self._stem}.weights"]
         queue = chosen.get(f"{self._stem}.queue")
         held = queue if queue is not None and queue.kind is MemoryKind.EBR else None
@@ -328,9 +340,7 @@ class _Input:
             delay=self._projection.delay,
             queue=QueuePlan(
                 depth=depth,
-                latency=queue_latency(
-                    held, registers=map_registers(self._writers, late=self._mapped and self._device.late_block_ram)
-                ),
+                latency=queue_latency(held, registers=registers if self._mapped else 0),
                 memory=held,
                 steps=self._steps if self._mapped else None,
             ),
@@ -345,7 +355,7 @@ class _Input:
     def _queue(self) -> list[Choices]:
         """Where spike words wait, if they are more than a few."""
         if self._mapped:
-            units = {"writers": self._writers, "readers": self._readers}
+            units = {"writers": self.writers, "readers": self._readers}
             return [(map_memory(self._device, f"{self._stem}.map", self.source_layout, self._steps, **units),)]
         if self._from_port or self._shallow:
             return []
@@ -375,8 +385,8 @@ class _Input:
         if logic_cells(logic) <= TINY_LOGIC:
             choices = logic, block
         elif self._readers > 1:
-            # Logic for each of several units is never worth it, and one port fills one memory.
-            return (self._for_units(block, used),)
+            # One port fills one memory. Logic for each of several units is worth it for a shortcut's few rows alone.
+            return (self._for_units(block, used), *((side_by_side(logic, self._readers),) if self._shortcut else ()))
         elif spram is None or not loads:
             choices = block, logic
         else:

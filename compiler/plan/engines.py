@@ -140,8 +140,12 @@ class EnginePlan:
 
     @property
     def pairs(self) -> bool:
-        """Whether units ``2 k`` and ``2 k + 1`` share a copy of the weights, at a port each."""
-        return self.units > 1 and self.main.weights.copies * 2 == self.units
+        """Whether units ``2 k`` and ``2 k + 1`` share a copy of some projection's weights, at a port each."""
+        return any(self.shares(projection) for projection in self.projections)
+
+    def shares(self, projection: ProjectionPlan) -> bool:
+        """Whether they share one of the weights of `projection`."""
+        return self.units > 1 and projection.weights.copies * 2 == self.units
 
     @property
     def dsps(self) -> int:

@@ -133,7 +133,7 @@ def test_another_map_is_told_which_attempts_are_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("writers", "readers", "registers"), [(1, 2, 1), (2, 1, 0), (4, 2, 0), (2, 4, 1), (2, 1, 2), (4, 2, 2)]
+    ("writers", "readers", "registers"), [(1, 2, 1), (2, 1, 0), (4, 2, 0), (2, 4, 1), (2, 1, 2), (4, 2, 2), (1, 2, 2)]
 )
 def test_each_unit_has_a_bank_and_each_reader_all_of_them(
     writers: int, readers: int, registers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

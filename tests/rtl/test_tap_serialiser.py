@@ -9,7 +9,7 @@ import pytest
 
 from snnc.rtl.tap_serialiser import TapOperation, TapSerialiser
 from tests.rtl.benches import paced, settled, simulate
-from tests.rtl.gathering import gathering
+from tests.rtl.gathering import gathering, together
 from tests.rtl.plans import layout
 
 
@@ -19,7 +19,7 @@ from tests.rtl.plans import layout
 @pytest.mark.parametrize("gap", [0.0, 0.7])
 def test_operations_of_taps(lanes: int, floor: bool, density: float, gap: float) -> None:
     plan = gathering(layout(lanes, 3, 3, lanes=lanes), layout(4, 3, 3, lanes=4), size=(3, 3), neuron={"floor": floor})
-    unit = TapSerialiser(plan, plan.main)
+    unit = TapSerialiser(plan)
     passes = len(plan.passes)
     generator = random.Random(f"{lanes} {floor} {density}")
     taps: list[dict[str, int]] = []
@@ -64,3 +64,36 @@ def test_operations_of_taps(lanes: int, floor: bool, density: float, gap: float)
     if not gap and density == 0.5 and lanes >= 8:
         # Enough to do hides the taps without any: an operation in every cycle.
         assert at[-1] - at[0] < 1.15 * len(expected)
+
+
+def test_a_tap_keeps_its_projection() -> None:
+    target = layout(4, 3, 3, lanes=4)
+    plan = together(
+        gathering(layout(3, 3, 3, lanes=3), target, size=(1, 1), neuron={}),
+        gathering(layout(9, 3, 3, lanes=9), target, size=(3, 3), padding=(1, 1), neuron={}),
+    )
+    unit = TapSerialiser(plan)
+    generator = random.Random(1)
+    taps = [
+        {"mask": generator.randrange(8 if turn == 0 else 512), "base": generator.randrange(70), "turn": turn}
+        for turn in generator.choices((0, 1), k=80)
+    ]
+    lanes = [[k for k in range(9) if one["mask"] >> k & 1] for one in taps]
+    expected = [(one["turn"], one["base"] + k) for one, found in zip(taps, lanes, strict=True) for k in found]
+    got: list[tuple[int, int]] = []
+
+    async def process(ctx: Any) -> None:
+        number, cycle = 0, 0
+        while len(got) < len(expected):
+            ctx.set(unit.i.valid, number < len(taps))
+            ctx.set(unit.i.payload, taps[min(number, len(taps) - 1)])
+            if ctx.get(unit.issue):
+                op = settled(ctx, turn=unit.turn, row=unit.row, lane=unit.lane)
+                got.append((op["turn"], op["row"] + op["lane"]))
+            number += bool(number < len(taps) and ctx.get(unit.i.ready))
+            await ctx.tick()
+            cycle += 1
+            assert cycle < 2_000, "the unit hangs"
+
+    simulate(unit, process)
+    assert got == expected

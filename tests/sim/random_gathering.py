@@ -9,7 +9,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.ir import ActivityRecord, Encoding, Graph, Initial, Reset
+from snnc.compiler.ir import (
+    ActivityRecord,
+    Convolution,
+    Encoding,
+    Graph,
+    Initial,
+    IntegrateAndFire,
+    Pooling,
+    Population,
+    Projection,
+    Reset,
+    frozen,
+)
 from snnc.compiler.lanes.gathering import gatherable, mapped
 from snnc.sim.models import golden
 from snnc.sim.models.activity import ActivityTally
@@ -21,12 +33,16 @@ __all__ = ["GatheringCase", "gathering_case"]
 QUIET, LOUD = 0.03, 0.97
 SAMPLES = 10
 
+_TRIES = 12
+"""At a shortcut between two layers that a stride fits."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GatheringCase:
     """A network with at least one layer that can gather, lanes, units, and images for samples of `time_steps`.
 
-    Half of those in which all layers between image and readout can gather have an exit.
+    Some of its layers hear a second or a third one, as the sums of residual blocks do. Half of the networks in which
+    all layers between image and readout can gather have an exit.
     """
 
     graph: Graph
@@ -38,11 +54,12 @@ class GatheringCase:
 
 def gathering_case(seed: int) -> GatheringCase:
     """The first of the networks that `seed` gives whose layers all fire."""
-    generator = np.random.default_rng((seed, 14))
+    generator, shortcuts = (np.random.default_rng((seed, apart)) for apart in (14, 16))
     while True:
         graph = _network(generator)
         if not gatherable(graph):
             continue
+        graph = _with_shortcuts(graph, shortcuts)
         lanes = tuple(int(generator.integers(1, min(16, layer.channels) + 1)) for layer in graph.layers)
         units = _units(graph, generator)
         density = one_of(generator, [0.2, 0.5, 1.0])
@@ -58,6 +75,56 @@ def gathering_case(seed: int) -> GatheringCase:
             if density == 1.0:  # whose few pixels of 0 nobody skips, if somebody says so
                 graph = dataclasses.replace(graph, activity=_activity(graph, inputs, whole))
             return GatheringCase(graph=graph, lanes=lanes, units=units, inputs=inputs, time_steps=steps)
+
+
+def _with_shortcuts(graph: Graph, generator: np.random.Generator) -> Graph:
+    """`graph`, two times in three with projections from earlier layers beside those of its chain; drawn apart from
+    all else. All layers that could gather still can.
+    """
+    found, names = graph, gatherable(graph)
+    wanted = one_of(generator, [0, 1, 2])
+    for _ in range(_TRIES):
+        if len(found.projections) == len(graph.projections) + wanted:
+            break
+        target = graph.population(one_of(generator, list(names)))
+        place = graph.layers.index(target)
+        source = one_of(generator, list(graph.layers[:place]))
+        neuron = target.neuron
+        assert isinstance(neuron, IntegrateAndFire)
+        if (neuron.threshold == 1).all():  # a maximum of spikes is one of them alone
+            continue
+        shortcut = _shortcut(source, target, generator)
+        if shortcut is None:
+            continue
+        more = dataclasses.replace(found, projections=(*found.projections, shortcut))
+        if gatherable(more) == names:
+            found = more
+    return found
+
+
+def _shortcut(source: Population, target: Population, generator: np.random.Generator) -> Projection | None:
+    """The identity, times a number for each channel, or a convolution; None where no stride of a kernel fits both."""
+    common: dict[str, Any] = {"source": source.name, "target": target.name, "shift": int(generator.integers(0, 3))}
+    if source.shape == target.shape and generator.random() < 0.6:
+        values = generator.integers(1, 40, source.channels)
+        return Pooling(**common, weight=frozen(values), kernel=(1, 1), stride=(1, 1))
+    size = one_of(generator, [1, 1, 3])
+    strides = []
+    for have, wanted in zip(source.shape[1:], target.shape[1:], strict=True):
+        fitting = [s for s in (1, 2, 3, 4) if (have + 2 * (size // 2) - size) // s + 1 == wanted]
+        if not fitting:
+            return None
+        strides.append(one_of(generator, fitting))
+    bits = one_of(generator, [2, 4, 6])
+    largest = 2 ** (bits - 1) - 1
+    weight = generator.integers(-largest, largest + 1, (target.channels, source.channels, size, size))
+    return Convolution(
+        **common,
+        bits=bits,
+        weight=frozen(weight),
+        stride=(strides[0], strides[1]),
+        padding=(size // 2, size // 2),
+    )
 
 
 def _activity(graph: Graph, inputs: npt.NDArray[Any], trace: golden.Trace) -> ActivityRecord:

@@ -24,14 +24,15 @@ class Ideal:
         self, plan: Plan, engine: EnginePlan, stimulus: Stimulus, spikes: Mapping[str, npt.NDArray[np.bool_]]
     ) -> None:
         self._engine = engine
-        sent = spikes[engine.main.source][: stimulus.time_steps]
-        fixed = engine.words * (1 + stimulus.time_steps * len(engine.passes))
-        self._work = -(-(fixed + events_gathered(engine, sent)) // engine.units)
+        steps = stimulus.time_steps
+        added = [events_gathered(engine, one, spikes[one.source][:steps]) for one in engine.projections]
+        fixed = engine.words * (1 + steps * len(engine.passes))
+        self._work = -(-(fixed + np.sum(added, axis=0)) // engine.units)
 
     def step(self, t: int, first: dict[str, IntArray], last: dict[str, IntArray], ended: dict[str, IntArray]) -> None:
-        """Gather when the source's first spikes are known, and be done after its last."""
-        name, source = self._engine.name, self._engine.main.source
+        """Gather when the first spikes of all sources are known, and be done after their last."""
+        name, sources = self._engine.name, [one.source for one in self._engine.projections]
         if t == 0:
-            self._begun = np.maximum(ended[name], first[source])
-            ended[name] = np.maximum(self._begun + self._work, last[source])
+            self._begun = np.max([ended[name], *(first[source] for source in sources)], axis=0)
+            ended[name] = np.max([self._begun + self._work, *(last[source] for source in sources)], axis=0)
         first[name], last[name] = self._begun if t == 0 else ended[name], ended[name]

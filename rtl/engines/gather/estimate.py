@@ -22,23 +22,30 @@ class MeanSample:
 
     def __init__(self, plan: Plan, engine: EnginePlan, activity: Activity) -> None:
         self._engine = engine
-        walk, sizes = engine.main.walk, engine.main.source_layout.sizes
-        assert isinstance(walk, GatherWalk)
-        self._needed = _needed(walk.kernel, sizes[0], engine.layout.rows)
         steps = activity.time_steps
-        taps = _taps(engine.main.source_layout, activity.sources[engine.main.source], steps)
-        added, idle = (sums_below(engine, engine.main, walk.kernel, values) for values in taps)
+        self._needed: list[tuple[int, ...]] = []
+        added, idle = np.zeros(engine.layout.sizes), np.zeros(engine.layout.sizes)
+        for projection in engine.projections:
+            walk, source = projection.walk, projection.source_layout
+            assert isinstance(walk, GatherWalk)
+            self._needed.append(_needed(walk.kernel, source.rows, engine.layout.rows))
+            for total, values in zip(
+                (added, idle), _taps(source, activity.sources[projection.source], steps), strict=True
+            ):
+                total += sums_below(engine, projection, walk.kernel, values)
         fixed = 1 + steps * len(engine.passes)
         self.operations = float((fixed + added).sum()) * engine.layout.groups / engine.units
         self._rows = shared_out(engine, (fixed + added + idle) * engine.layout.groups)
 
     def step(self, t: int, free: dict[str, float], sent: dict[str, Sent]) -> None:
-        """A row begins when the rows that it sees are complete."""
+        """A row begins when the rows that it sees are complete, of every source."""
         engine = self._engine
         if t == 0:
-            come, now, rows = sent[engine.main.source].rows, np.full(engine.units, free[engine.name]), []
-            for needed, cycles in zip(self._needed, self._rows, strict=True):
-                now = np.maximum(now, come[needed]) + cycles
+            come = [sent[projection.source].rows for projection in engine.projections]
+            now, rows = np.full(engine.units, free[engine.name]), []
+            for *needed, cycles in zip(*self._needed, self._rows, strict=True):
+                complete = max(rows_of[last] for rows_of, last in zip(come, needed, strict=True))
+                now = np.maximum(now, complete) + cycles
                 rows.append(float(now.max()) + engine.pipeline + 6)
             free[engine.name] = float(now.max())
             self._sent = Sent(rows[0], rows[-1], 1 / len(rows), tuple(rows))

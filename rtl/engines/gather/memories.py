@@ -36,9 +36,14 @@ def own(facts: LayerFacts) -> Mapping[str, Choices]:
 
 def registers(facts: LayerFacts) -> int:
     """A weight row's address, and what is read where block RAM is late."""
-    return 1 + facts.device.late_block_ram
+    return 1 + _late(facts)
 
 
 def record(facts: LayerFacts, chosen: Mapping[str, MemoryPlan]) -> GatherKind:
     """The record."""
-    return GatherKind(steps=facts.time_steps, late=facts.device.late_block_ram)
+    return GatherKind(steps=facts.time_steps, late=_late(facts))
+
+
+def _late(facts: LayerFacts) -> bool:
+    """Behind the choice among several projections' rows there is a register in any case."""
+    return facts.device.late_block_ram and len(facts.walks) == 1

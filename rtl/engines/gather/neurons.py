@@ -9,7 +9,17 @@ from snnc.rtl.memories import constant_fields, constant_word
 from snnc.rtl.modules import place
 from snnc.rtl.neurons import at_pass, constant_members, constants_of, swept
 
-__all__ = ["GatherLane", "GatherNeurons"]
+__all__ = ["GatherLane", "GatherNeurons", "addend_bits", "least_shift"]
+
+
+def least_shift(plan: EnginePlan) -> int:
+    """By how much what is added has yet to be shifted to the left: the least shift of a projection."""
+    return min(projection.shift for projection in plan.projections)
+
+
+def addend_bits(plan: EnginePlan) -> int:
+    """Width of what is added in a lane before that shift: weights, those of a larger shift with zeros below."""
+    return max(projection.weight_bits + projection.shift for projection in plan.projections) - least_shift(plan)
 
 
 class GatherNeurons(wiring.Component):
@@ -22,7 +32,8 @@ class GatherNeurons(wiring.Component):
 
     Members
     -------
-    weights : In(width of a weight row)
+    weights : In(lanes * `addend_bits`)
+        A row of weights; of several projections, shifted by what a projection's shift is above the least.
     add : In(1)
         Add `weights` to the residuals.
     load : In(1)
@@ -56,7 +67,7 @@ class GatherNeurons(wiring.Component):
         group = unsigned_bits(plan.layout.groups - 1)
         super().__init__(
             {
-                "weights": In(plan.main.weights.width),
+                "weights": In(plan.lanes * addend_bits(plan)),
                 "add": In(1),
                 "load": In(1),
                 "sweep": In(1),
@@ -71,7 +82,7 @@ class GatherNeurons(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        plan, projection = self._plan, self._plan.main
+        plan = self._plan
         constants = constant_fields(plan, constant_word(m, plan, self.next_group, self.group))
         works, at_work = Signal(), Signal(len(plan.passes))
         m.d.comb += works.eq(self.add | self.load | self.sweep)
@@ -81,7 +92,7 @@ class GatherNeurons(wiring.Component):
             lane = place(m, platform, f"lane{k}", f"{plan.name}_lane", lambda: GatherLane(plan))
             m.d.comb += [
                 *(port.eq(constants[field][k]) for field, port in constants_of(lane, plan).items()),
-                lane.weight.eq(self.weights.word_select(k, projection.weight_bits)),
+                lane.weight.eq(self.weights.word_select(k, addend_bits(plan))),
                 lane.works.eq(works),
                 lane.load.eq(self.load),
                 lane.sweep.eq(self.sweep),
@@ -103,7 +114,7 @@ class GatherLane(wiring.Component):
 
     Members
     -------
-    weight : In(weight bits)
+    weight : In(`addend_bits`)
     works : In(1)
         Take over the sum: of the residual and the weight, or instead with
     load : In(1)
@@ -132,7 +143,7 @@ class GatherLane(wiring.Component):
         self._plan = plan
         super().__init__(
             {
-                "weight": In(signed(plan.main.weight_bits)),
+                "weight": In(signed(addend_bits(plan))),
                 "works": In(1),
                 "load": In(1),
                 "sweep": In(1),
@@ -150,7 +161,7 @@ class GatherLane(wiring.Component):
         constants = constants_of(self, plan)
         residual = Signal(signed(plan.residual_bits))
         base, added, spike = swept(plan, residual, list(self.at_work), constants)
-        gathered = Mux(self.load, constants[ConstantField.INITIAL], self.weight.shift_left(plan.main.shift))
+        gathered = Mux(self.load, constants[ConstantField.INITIAL], self.weight.shift_left(least_shift(plan)))
         m.d.comb += [self.total.eq(base + Mux(self.sweep, added, gathered)), self.spike.eq(spike)]
         with m.If(self.clear):
             m.d.sync += residual.eq(0)

@@ -24,7 +24,8 @@ class GatherKind(EngineKind):
     steps
         ``T_max``: those of the spike maps before and behind it.
     late
-        Whether a register stands behind the block RAM of its weights.
+        Whether a register stands behind the block RAM of its weights. Of several projections one stands behind the
+        choice among them in any case (`EnginePlan.registered`).
     """
 
     kind: ClassVar[str] = "gather"
@@ -55,13 +56,25 @@ class GatherKind(EngineKind):
         yield from at_least(self, 1, "steps")
 
     def faults_in(self, engine: EnginePlan) -> Iterator[Fault]:
-        if len(engine.projections) != 1 or not isinstance(engine.main.walk, GatherWalk):
-            yield Fault("projections", "must be one alone, with the walk of an engine that gathers spikes")
-        elif not engine.population.fires:
+        several = len(engine.projections) > 1
+        if not all(isinstance(projection.walk, GatherWalk) for projection in engine.projections):
+            yield Fault("projections", "must have the walk of an engine that gathers spikes")
+            return
+        if not engine.population.fires:
             yield Fault("population.reset", "is null, but spikes are gathered by neurons that fire")
-        elif engine.main.queue.steps != self.steps:
-            yield Fault(
-                "projections[0].queue.steps", f"is {engine.main.queue.steps}, not the {self.steps} of the engine"
-            )
-        elif engine.pipeline != (needed := 1 + engine.main.weights.latency + self.late):
+        for k, projection in enumerate(engine.projections):
+            steps, registers = projection.queue.steps, projection.queue.registers
+            if steps != self.steps:
+                yield Fault(f"projections[{k}].queue.steps", f"is {steps}, not the {self.steps} of the engine")
+            if registers != engine.main.queue.registers:
+                yield Fault(
+                    f"projections[{k}].queue.latency",
+                    f"is that of {registers} registers, not of {engine.main.queue.registers} as the main one's",
+                )
+        if several != engine.registered:
+            yield Fault("registered", f"is {engine.registered}, but it is for several projections, and for them alone")
+        if several and self.late:
+            yield Fault("kind.late", "is true, but of several projections a register is behind their choice")
+        latency = max(projection.weights.latency for projection in engine.projections)
+        if engine.pipeline != (needed := 1 + latency + self.late + several):
             yield Fault("pipeline", f"is {engine.pipeline}, but its registers are {needed}")

@@ -1,9 +1,10 @@
 """When a gathering engine works: ``docs/timing.md``, "Gathering engine", in NumPy.
 
-Nothing behind an engine keeps it waiting, so that each of its units is followed through a whole sample at once. When
-a word's stages are free follows from when they were before it, by sums and maxima alone: every time is the largest of
-five earlier ones, each with a number of cycles added. These numbers depend on the word's spikes, and not on the time:
-they are found tap by tap for many words together, all samples of a batch at once, and then applied word by word.
+An engine is followed when the maps of all its projections are complete. Nothing behind it keeps it waiting, so that
+each of its units is followed through a whole sample at once. When a word's stages are free follows from when they were
+before it, by sums and maxima alone: every time is the largest of five earlier ones, each with a number of cycles added.
+These numbers depend on the word's spikes, and not on the time: they are found tap by tap for many words together, all
+samples of a batch at once, and then applied word by word.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from snnc.compiler.plan import EnginePlan, LayoutPlan
+from snnc.compiler.plan import EnginePlan, LayoutPlan, ProjectionPlan
 from snnc.rtl.engines.gather.plan import GatherKind
 from snnc.rtl.walkers.convolution.timing import seen
 from snnc.rtl.walkers.gather.plan import GatherWalk
@@ -28,6 +29,9 @@ from snnc.sim.models.timing.walking import SpikeLink, Walker
 __all__ = ["Timing", "events_gathered"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
+
+_Words: TypeAlias = tuple[IntArray, IntArray]
+"""Of a projection's source, as `_per_word` gives them."""
 
 _BYTE: Final = 8
 
@@ -41,6 +45,8 @@ class Timing:
         Loads, additions and sweeps; shape ``(batch,)``, as all that follow.
     first_issue, first_execute, last_execute
         Of them; known when the engine has gathered.
+    read
+        The cycle in which all that was there has been read; -1 before.
     """
 
     def __init__(self, engine: EnginePlan, stimulus: Stimulus) -> None:
@@ -52,7 +58,9 @@ class Timing:
         self._engine = engine
         batch = len(stimulus)
         self._units = [_Unit(engine, unit, batch) for unit in range(engine.units)]
+        self._heard: dict[int, tuple[Sequence[IntArray], npt.NDArray[np.bool_]]] = {}
         empty = np.full(batch, -1, dtype=np.int64)
+        self.read: IntArray = empty
         self.operations, self.first_issue, self.first_execute, self.last_execute = empty, empty, empty, empty
 
     def run(self) -> None:
@@ -62,14 +70,26 @@ class Timing:
     def advance(self, t: int) -> None:
         """Nothing keeps it waiting: it has sent the step."""
 
-    def gather(self, rows: Sequence[IntArray], spikes: npt.NDArray[np.bool_]) -> IntArray:
-        """Gather `spikes`, ``(time, batch, neuron)``; row ``y`` of the source is counted from ``rows[y]`` on.
+    def hear(self, k: int, rows: Sequence[IntArray], spikes: npt.NDArray[np.bool_]) -> None:
+        """Of projection `k`, `spikes`, ``(time, batch, neuron)``; row ``y`` of its source counts from ``rows[y]`` on.
 
-        A further call is a further attempt of the samples. Gives the cycle in which all that was there has been read.
+        When all projections have theirs they are gathered. What comes then is a further attempt of the samples.
         """
+        self._heard[k] = rows, spikes
+        projections = self._engine.projections
+        if len(self._heard) < len(projections):
+            return
+        heard = [self._heard[number] for number in range(len(projections))]
+        self._heard = {}
+        words = [
+            _per_word(projection.source_layout, spikes)
+            for projection, (_, spikes) in zip(projections, heard, strict=True)
+        ]
+        self._gather([rows for rows, _ in heard], words, len(spikes))
+
+    def _gather(self, rows: Sequence[Sequence[IntArray]], words: Sequence[_Words], steps: int) -> None:
         outputs, pipeline = self.outputs, self._engine.pipeline
         assert outputs is not None
-        words = _per_word(self._engine.main.source_layout, spikes)
         # A sample's first word waits for the maps behind, if they hold what came before.
         allowed = outputs.left + 1 if isinstance(outputs, Maps) else 0
         for unit in self._units:
@@ -78,9 +98,9 @@ class Timing:
         self.first_issue = np.min([unit.first for unit in self._units], axis=0)
         self.first_execute = self.first_issue + pipeline
         self.last_execute = np.max([unit.done for unit in self._units], axis=0) + pipeline
-        outputs.finish(len(spikes) - 1)
-        read: IntArray = np.max([unit.fetched for unit in self._units], axis=0) + 1
-        return read
+        # What is behind may ask for it.
+        self.read = np.max([unit.fetched for unit in self._units], axis=0) + 1
+        outputs.finish(steps - 1)
 
 
 _NEVER: Final = -(1 << 60)
@@ -111,25 +131,25 @@ class _Unit:
 
     def gather(
         self,
-        rows: Sequence[IntArray],
-        spikes: tuple[IntArray, IntArray],
+        rows: Sequence[Sequence[IntArray]],
+        spikes: Sequence[_Words],
         outputs: SpikeLink,
         allowed: IntArray | int,
         record: Record | None,
     ) -> None:
-        """Gather all words, the first one from `allowed` on, in so many steps as there are `spikes`."""
+        """Gather all words, the first one from `allowed` on, in so many steps as there are `spikes`.
+
+        `rows` and `spikes` are those of each projection.
+        """
         engine, unit = self._engine, self._unit
-        layout, passes, walk = engine.layout, len(engine.passes), engine.main.walk
-        assert isinstance(walk, GatherWalk)
-        assert isinstance(engine.kind, GatherKind)
+        layout, passes = engine.layout, len(engine.passes)
         ways = _ways(engine, unit, spikes, every_tap=record is not None)
-        source = engine.main.source_layout.rows
-        # The last words wait for the whole map, which is given back with them.
-        needed = [_inside(walk, 0, y, source)[-1] for y in range(layout.rows - 1)] + [source - 1]
+        needed = [_needed(engine, projection) for projection in engine.projections]
         for number in layout.words_of(unit, engine.units):
             y, x = divmod(number // layout.groups, layout.columns)
             way = ways[y, x]
-            offered = np.maximum(np.maximum(self.fetched + 1, rows[needed[y]]), allowed) + 1
+            complete = np.max([of_map[last[y]] for of_map, last in zip(rows, needed, strict=True)], axis=0)
+            offered = np.maximum(np.maximum(self.fetched + 1, complete), allowed) + 1
             allowed = 0
             found = way.after(np.stack([offered, *self._free[1:]]))
             self._free, done = np.split(found, [len(self._free)])
@@ -181,44 +201,50 @@ class _Way:
         return found
 
 
-def _ways(
-    engine: EnginePlan, unit: int, spikes: tuple[IntArray, IntArray], *, every_tap: bool
-) -> dict[tuple[int, int], _Way]:
+def _ways(engine: EnginePlan, unit: int, spikes: Sequence[_Words], *, every_tap: bool) -> dict[tuple[int, int], _Way]:
     """By row and column of a unit's words; with the times of every tap, or of the first and each step's last."""
-    layout, source, walk = engine.layout, engine.main.source_layout, engine.main.walk
-    assert isinstance(walk, GatherWalk)
-    below = [[_inside(walk, axis, at, source.sizes[axis]) for at in range(layout.sizes[axis])] for axis in range(2)]
-    alike: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    layout = engine.layout
+    # By projection and axis, what each place of the target sees.
+    below = [
+        [[_inside(projection, axis, at) for at in range(layout.sizes[axis])] for axis in range(2)]
+        for projection in engine.projections
+    ]
+    alike: dict[tuple[int, ...], list[tuple[int, int]]] = {}
     for y in range(layout.rows):
         for x in layout.columns_of(y, unit, engine.units):
-            alike.setdefault((len(below[0][y]), len(below[1][x])), []).append((y, x))
-    some = max(1, _AT_ONCE // spikes[0].shape[-1])
+            many = tuple(len(of_axis[at]) for of_one in below for of_axis, at in zip(of_one, (y, x), strict=True))
+            alike.setdefault(many, []).append((y, x))
+    some = max(1, _AT_ONCE // spikes[0][0].shape[-1])
     ways: dict[tuple[int, int], _Way] = {}
     for places in alike.values():
         for begin in range(0, len(places), some):
             part = places[begin : begin + some]
-            seen = [np.array([below[axis][place[axis]] for place in part]) for axis in range(2)]
+            seen = [[np.array([of_one[axis][at[axis]] for at in part]) for axis in range(2)] for of_one in below]
             ways |= dict(zip(part, _followed(engine, seen, spikes, every_tap=every_tap), strict=True))
     return ways
 
 
 def _followed(
-    engine: EnginePlan, seen: Sequence[IntArray], spikes: tuple[IntArray, IntArray], *, every_tap: bool
+    engine: EnginePlan, seen: Sequence[Sequence[IntArray]], spikes: Sequence[_Words], *, every_tap: bool
 ) -> Iterator[_Way]:
-    """Of words that see as many rows and columns of the source, ``(word, row)`` and ``(word, column)``."""
-    (events, final_byte), passes = spikes, len(engine.passes)
-    shape, times_before = (len(seen[0]), events.shape[-1]), _stages(engine) + 3
+    """Of words that see as many rows and columns of each source, ``(word, row)`` and ``(word, column)``."""
+    steps, passes = len(spikes[0][0]), len(engine.passes)
+    shape, times_before = (len(seen[0][0]), spikes[0][0].shape[-1]), _stages(engine) + 3
     # Each time is what is added to those before, in the last axis.
     offered, *held, word_done, done = np.broadcast_to(
         np.where(np.eye(times_before, dtype=np.bool_), 0, _NEVER)[:, None, None], (times_before, *shape, times_before)
     )
-    taps = list(itertools.product(range(seen[0].shape[1]), range(seen[1].shape[1]), range(events.shape[3])))
+    taps = [
+        (k, *tap)
+        for k, ((rows, columns), (events, _)) in enumerate(zip(seen, spikes, strict=True))
+        for tap in itertools.product(range(rows.shape[1]), range(columns.shape[1]), range(events.shape[3]))
+    ]
     times, operations, waiting = [], [], np.zeros(shape, dtype=np.int64)
-    for t in range(len(events)):
-        for at, (row, column, group) in enumerate(taps):
+    for t in range(steps):
+        for at, (k, row, column, group) in enumerate(taps):
             begins, ends = t == 0 and at == 0, at == len(taps) - 1
-            tap = t, seen[0][:, row], seen[1][:, column], group
-            found, final = events[tap], final_byte[tap]
+            tap = t, seen[k][0][:, row], seen[k][1][:, column], group
+            found, final = (values[tap] for values in spikes[k])
             moved = fetched = np.maximum(offered, held[0])
             offered = fetched + 1
             for stage, ahead in enumerate([*held[1:], word_done]):
@@ -262,16 +288,26 @@ def _per_word(source: LayoutPlan, spikes: npt.NDArray[np.bool_]) -> tuple[IntArr
     return in_bytes.sum(axis=3).transpose(order).copy(), final.transpose(order).copy()
 
 
-def _inside(walk: GatherWalk, axis: int, at: int, size: int) -> list[int]:
+def _needed(engine: EnginePlan, projection: ProjectionPlan) -> list[int]:
+    """The last row of the source that each row of words waits for."""
+    # The last words wait for the whole map, which is given back with them.
+    return [
+        *(_inside(projection, 0, y)[-1] for y in range(engine.layout.rows - 1)),
+        projection.source_layout.rows - 1,
+    ]
+
+
+def _inside(projection: ProjectionPlan, axis: int, at: int) -> list[int]:
     """The places of the source that position `at` sees along an axis."""
-    kernel = walk.kernel
+    assert isinstance(projection.walk, GatherWalk)
+    kernel, size = projection.walk.kernel, projection.source_layout.sizes[axis]
     places = (at * kernel.stride[axis] + u * kernel.dilation[axis] for u in range(kernel.size[axis]))
     return [place - kernel.padding[axis] for place in places if 0 <= place - kernel.padding[axis] < size]
 
 
-def events_gathered(engine: EnginePlan, spikes: npt.NDArray[np.bool_]) -> IntArray:
-    """How often words add a weight row, for spikes ``(time, batch, neuron)``; shape ``(batch,)``."""
-    source, target, walk = engine.main.source_layout, engine.layout, engine.main.walk
+def events_gathered(engine: EnginePlan, projection: ProjectionPlan, spikes: npt.NDArray[np.bool_]) -> IntArray:
+    """How often words add a weight row of a projection, for spikes ``(time, batch, neuron)``; shape ``(batch,)``."""
+    source, target, walk = projection.source_layout, engine.layout, projection.walk
     assert isinstance(walk, GatherWalk)
     rows, columns = (seen(walk.kernel, axis, 1, source.sizes[axis], target.sizes[axis]) for axis in range(2))
     reached = np.outer([len(places) for places in rows], [len(places) for places in columns]) * target.groups

@@ -34,7 +34,8 @@ class Walker(wiring.Component):
     by kernel row, kernel column and source word.
 
     Between two words there is a cycle in which no tap is offered: a word begins in it, or waits there until the rows
-    of the source that it sees are complete. All that a tap is made of are registers.
+    of the source that it sees are complete. All that a tap is made of are registers. The walkers of an engine's several
+    projections begin a word together (`snnc.rtl.walkers.gather.turns`).
 
     Parameters
     ----------
@@ -56,6 +57,10 @@ class Walker(wiring.Component):
     o : Out(stream of `beats.tap`)
     release : Out(1)
         The sample's last tap moved on in the cycle before: nothing more of it will be read. Until then no word begins.
+    could : Out(1)
+        A word could begin (only where the engine has several projections), and
+    may : In(1)
+        does.
     """
 
     rows: Signal
@@ -63,6 +68,8 @@ class Walker(wiring.Component):
     allow: Signal
     o: Stream[Tap]
     release: Signal
+    could: Signal
+    may: Signal
 
     def __init__(self, engine: EnginePlan, projection: ProjectionPlan, unit: int = 0) -> None:
         walk, source, steps = projection.walk, projection.source_layout, projection.queue.steps
@@ -75,7 +82,8 @@ class Walker(wiring.Component):
         self._walk = walk
         self._rows = windows(walk.kernel, 0, source.rows, engine.layout.rows)
         self._columns = windows(walk.kernel, 1, source.columns, engine.layout.columns)
-        self._tap = tap(projection)
+        self._tap = tap([projection])
+        self._together = len(engine.projections) > 1
         super().__init__(
             {
                 "rows": In(range(source.rows + 1)),
@@ -83,6 +91,7 @@ class Walker(wiring.Component):
                 "allow": In(1),
                 "o": Out(stream.Signature(self._tap)),
                 "release": Out(1),
+                **({"could": Out(1), "may": In(1)} if self._together else {}),
             }
         )
 
@@ -127,8 +136,12 @@ class Walker(wiring.Component):
         back = (source.groups - 1) * source.lanes
         lines = [(kernel.size[1] - w.taps + 1) * plane - back for w in self._columns]
         ends_column, ends_step = Signal(), Signal()
+        could = ~released & (self.rows >= begins.needs) & (self.allow | ~first)
+        if self._together:
+            m.d.comb += [self.could.eq(could & ~valid), begin.eq(self.may)]
+        else:
+            m.d.comb += begin.eq(could)
         m.d.comb += [
-            begin.eq(~released & (self.rows >= begins.needs) & (self.allow | ~first)),
             advance.eq(Mux(valid, self.o.ready, begin)),
             ends_column.eq(end_group & end_column),
             ends_step.eq(ends_column & end_row),

@@ -184,7 +184,7 @@ def _maps(
     for listener, k in plan.listeners(source.name):
         timing = timings[listener.name]
         if listener.kind.reads_maps:
-            readers.append(_Gathered(timing, spikes))
+            readers.append(_Gathered(timing, k, spikes))
         else:
             timing.walkers[k].records = False
             readers.append(Replay(source.layout, counts, timing.walkers[k]))
@@ -192,16 +192,22 @@ def _maps(
 
 
 class _Gathered:
-    """A spike map that an engine gathers from."""
+    """A spike map that an engine gathers from, of its projection `k`."""
 
-    def __init__(self, timing: Any, spikes: npt.NDArray[Any]) -> None:
+    def __init__(self, timing: Any, k: int, spikes: npt.NDArray[Any]) -> None:
         self._timing = timing
+        self._k = k
         self._spikes = spikes
 
-    def read(self, rows: Sequence[IntArray], steps: int) -> IntArray:
-        """Everything that the engine does."""
-        read: IntArray = self._timing.gather(rows, self._spikes[:steps])
+    @property
+    def finished(self) -> IntArray:
+        """When the engine had read all its maps: they are given back together."""
+        read: IntArray = self._timing.read
         return read
+
+    def read(self, rows: Sequence[IntArray], steps: int) -> None:
+        """Everything that the engine does, if its other maps are complete."""
+        self._timing.hear(self._k, rows, self._spikes[:steps])
 
 
 def _spikes_per_word(layout: LayoutPlan, spikes: npt.NDArray[Any]) -> IntArray:

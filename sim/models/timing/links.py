@@ -81,11 +81,12 @@ class Outputs:
 class MapReader(Protocol):
     """What reads a spike map."""
 
-    def read(self, rows: Sequence[IntArray], steps: int) -> IntArray:
-        """A sample of so many steps, or an attempt, is complete: row ``y`` is counted from ``rows[y]`` on.
+    @property
+    def finished(self) -> IntArray:
+        """The cycle in which the map has been read, ``(batch,)``; known when all maps of a sample are complete."""
 
-        Gives the cycle in which the map has been read.
-        """
+    def read(self, rows: Sequence[IntArray], steps: int) -> None:
+        """A sample of so many steps, or an attempt, is complete: row ``y`` is counted from ``rows[y]`` on."""
 
 
 class Maps:
@@ -106,8 +107,15 @@ class Maps:
         self._readers = readers
         self._attempts = attempts
         self._rows: list[Any] = [0] * layout.rows
-        self.left: Any = -1
-        """The cycle in which the last of them has been read, ``(batch,)``; -1 before."""
+        self._read = False
+
+    @property
+    def left(self) -> Any:
+        """The cycle in which the last of them has been read, ``(batch,)``; -1 before.
+
+        It is asked for when the next attempt begins: what else is read beside them is complete by then.
+        """
+        return np.max([reader.finished for reader in self._readers], axis=0) if self._read else -1
 
     def granted(self) -> int:
         """At any time."""
@@ -123,7 +131,9 @@ class Maps:
         # A row is counted when the ones before it are.
         rows = list(itertools.accumulate(self._rows, np.maximum))
         for steps in self._attempts or (t + 1,):
-            self.left = np.max([reader.read(rows, steps) for reader in self._readers], axis=0)
+            for reader in self._readers:
+                reader.read(rows, steps)
+            self._read = True
         self._rows = [0] * len(rows)
 
 
@@ -148,8 +158,15 @@ class Replay:
         # When what was read last left the memory and each register behind it, for the queue or to be left out.
         self._left: list[Any] = [0] * (1 + consumer.projection.queue.registers)
         self._taken: tuple[Any, Any] = (-1, -1)  # when the last two that entered it were taken out of it
+        self._finished: Any = -1
 
-    def read(self, rows: Sequence[IntArray], steps: int) -> IntArray:
+    @property
+    def finished(self) -> IntArray:
+        """The cycle after that in which its last word was read."""
+        found: IntArray = self._finished
+        return found
+
+    def read(self, rows: Sequence[IntArray], steps: int) -> None:
         """Read a word a cycle, unless two that have spikes or a marker wait for the serialiser."""
         left = [at + np.zeros_like(rows[0]) for at in self._left]
         for t, counts in enumerate(self._counts[:steps], start=self._begun):
@@ -168,7 +185,6 @@ class Replay:
                     self._taken = newest, taken
                 else:
                     self._taken = np.where(present, newest, room), np.where(present, taken, newest)
-        left[0] = np.maximum(left[0], read + 2)
+        left[0] = np.maximum(left[0], read + 3)
         self._left, self._begun = left, self._begun + steps
-        finished: IntArray = read
-        return finished
+        self._finished = read + 1

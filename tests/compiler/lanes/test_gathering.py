@@ -11,6 +11,7 @@ import numpy as np
 from snnc.compiler.design import Engines
 from snnc.compiler.ir import ActivityRecord, Encoding, Exit, Graph, Pooling, frozen
 from snnc.compiler.lanes.gathering import gatherable, mapped, scattered, sparse, ways_to_gather
+from snnc.rtl.engines.gather.plan import GatherKind
 from tests.networks import Conv, Full, Pool, compile_graph, spatial_chain
 
 Layer: TypeAlias = Conv | Full | Pool
@@ -30,7 +31,10 @@ def network(layers: Sequence[Layer] | None = None, encoding: Encoding = Encoding
 
 def busy(layers: Sequence[Layer] | None = None, *, pixels: float = 0.95) -> Graph:
     """The network with a record: so many of its pixels are not 0."""
-    graph = network(layers)
+    return busy_of(network(layers), pixels=pixels)
+
+
+def busy_of(graph: Graph, *, pixels: float = 0.95) -> Graph:
     shares = frozen(np.full(graph.input.shape[1:], pixels))
     record = ActivityRecord(data="made up", samples=1, events={}, pixels=shares, digits=shares)
     return dataclasses.replace(graph, activity=record)
@@ -63,7 +67,7 @@ def test_nothing_can_behind_events_or_a_dense_layer() -> None:
 
 
 def test_what_cannot_is_scattered_with_what_is_behind_it() -> None:
-    # A layer that hears itself as well has two projections, so that neither it nor its source may write a map.
+    # A layer that hears itself as well has a delay, so that neither it nor its source may write a map.
     assert gatherable(beside(network(), "hidden2", "hidden2", delay=1)) == ()
     # The readout hears a map alone, or none.
     layers: list[Layer] = [*LAYERS[:4], Conv(channels=5, pool=2), Full(shape=(4, 1, 1))]
@@ -71,6 +75,52 @@ def test_what_cannot_is_scattered_with_what_is_behind_it() -> None:
     # The sums of windows are no taps.
     pooled: list[Layer] = [Conv(channels=6), Conv(channels=8, pool=2), Conv(channels=4), Full(shape=(4, 1, 1))]
     assert gatherable(network(pooled)) == ()
+
+
+BLOCK: list[Layer] = [Conv(channels=6), Conv(channels=6), Conv(channels=6), Conv(channels=5), Full(shape=(4, 1, 1))]
+
+
+def test_residual_sums_can() -> None:
+    block = beside(network(BLOCK), "hidden0", "hidden2")
+    assert gatherable(block) == ("hidden1", "hidden2", "hidden3")
+    assert scattered(block) == ()
+    # Where just the first convolution of the block gathered, its second one would hear two maps, and read none itself.
+    assert ways_to_gather(busy_of(block)) == ((), ("hidden1", "hidden2"), ("hidden1", "hidden2", "hidden3"))
+    # With a delay, neither can the block nor anything behind what it hears.
+    assert gatherable(beside(network(BLOCK), "hidden0", "hidden2", delay=1)) == ()
+
+
+def test_a_block_that_gathers_has_a_map_for_each_projection_and_a_register_behind_their_weights() -> None:
+    graph = beside(network(BLOCK), "hidden0", "hidden2")
+    options: dict[str, Any] = {"lanes": (6, 6, 6, 5, 4), "engines": Engines.GATHER}
+    for target, device in (("ecp5", "85k"), ("ice40", "hx8k")):
+        plan = compile_graph(graph, target=target, device=device, **options).complete_plan
+        block = plan.engine("hidden2")
+        assert [one.source for one in block.projections] == ["hidden0", "hidden1"]
+        assert all(one.queue.steps == graph.time_steps for one in block.projections)
+        assert block.registered
+        assert block.pipeline == 3 + any(one.weights.registered for one in block.projections)
+        assert not [*plan.faults()]
+
+
+def test_maps_that_are_read_in_turn_have_as_many_registers() -> None:
+    graph = beside(network(BLOCK), "hidden0", "hidden2")
+    options: dict[str, Any] = {"lanes": (6, 6, 6, 5, 4), "column_banks": (1, 2, 2, 1, 1), "engines": Engines.GATHER}
+    plan = compile_graph(graph, target="ecp5", device="85k", **options).complete_plan
+    block = plan.engine("hidden2")
+    # The first one alone would have one: a single bank is written.
+    assert [one.queue.registers for one in block.projections] == [2, 2]
+    assert plan.engine("hidden1").main.queue.registers == 1
+    first, main = block.projections
+    assert not [*block.faults()]
+    fewer = dataclasses.replace(first, queue=dataclasses.replace(first.queue, latency=3))
+    (fault,) = dataclasses.replace(block, projections=(fewer, main)).faults()
+    assert fault.field == "projections[0].queue.latency"
+    assert isinstance(block.kind, GatherKind)
+    late = dataclasses.replace(block, kind=dataclasses.replace(block.kind, late=True), pipeline=1 + block.pipeline)
+    assert [fault.field for fault in late.faults()] == ["kind.late"]
+    (fault,) = dataclasses.replace(block, registered=False).faults()
+    assert fault.field == "registered"
 
 
 def test_a_window_outside_its_source_cannot() -> None:
@@ -90,9 +140,7 @@ def test_what_is_scattered_is_said_by_name() -> None:
     assert compile_graph(graph, target="ecp5", device="25k", engines=Engines.GATHER).notes == scattered(graph)
     assert compile_graph(graph, target="ecp5", device="25k", engines=Engines.SCATTER).notes == ()
     recurrent = scattered(beside(network(), "hidden2", "hidden2", delay=1))
-    assert recurrent[1] == (
-        "Layer 'hidden2' is scattered, not gathered: it hears 2 populations, and words gather from one spike map."
-    )
+    assert recurrent[1] == ("Layer 'hidden2' is scattered, not gathered: it hears 'hidden2' with a delay.")
     assert "'hidden2' hears 'hidden1' beside others or with a delay" in recurrent[0]
     events = scattered(network(encoding=Encoding.EVENTS))
     assert events[0] == (

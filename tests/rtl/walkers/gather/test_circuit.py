@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,9 +11,8 @@ import pytest
 
 from snnc.compiler.plan import EnginePlan
 from snnc.rtl.walkers.gather.circuit import Walker
-from snnc.rtl.walkers.gather.plan import GatherWalk
 from tests.rtl.benches import paced, settled, simulate
-from tests.rtl.gathering import gathering
+from tests.rtl.gathering import Tap, gathering, words_seen
 from tests.rtl.plans import layout
 
 CASES = {
@@ -31,39 +31,15 @@ CASES = {
     ),
 }
 
-Expected = tuple[int, int, bool, bool, bool, int]
-"""Address, weight row of lane 0, begins, ends, last, and rows that must be complete."""
+Expected = tuple[Tap, int]
+"""A tap, and the rows that must be complete."""
 
 
 def taps(plan: EnginePlan, steps: int, part: int) -> Iterator[Expected]:
-    """By the contract's order, from the convolution's sum."""
-    projection, target = plan.main, plan.layout
-    source, walk = projection.source_layout, projection.walk
-    assert isinstance(walk, GatherWalk)
-    kernel = walk.kernel
-    for y in range(target.rows):
-        for x in (x for x in range(target.columns) if (x + y) % plan.units == part):
-            for g in range(target.groups):
-                seen = [
-                    (
-                        v,
-                        u,
-                        y * kernel.stride[0] + v * kernel.dilation[0] - kernel.padding[0],
-                        x * kernel.stride[1] + u * kernel.dilation[1] - kernel.padding[1],
-                        k,
-                    )
-                    for v in range(kernel.size[0])
-                    for u in range(kernel.size[1])
-                    for k in range(source.groups)
-                ]
-                seen = [at for at in seen if 0 <= at[2] < source.rows and 0 <= at[3] < source.columns]
-                needs = source.rows if y == target.rows - 1 else max(at[2] for at in seen) + 1
-                for t in range(steps):
-                    for number, (v, u, h, w, k) in enumerate(seen):
-                        address = (t << source.word_bits) + source.address(h, w, k)
-                        row = ((v * kernel.size[1] + u) * target.groups + g) * source.channels + k * source.lanes
-                        begins, ends = t == 0 and number == 0, number == len(seen) - 1
-                        yield address, row, begins, ends, t == steps - 1, needs
+    """One after another."""
+    for needs, of_steps in words_seen(plan, plan.main, steps, part):
+        for one in itertools.chain(*of_steps):
+            yield one, needs
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -96,8 +72,9 @@ def test_all_taps_in_order(name: str, stall: float, grow: float, part: int, part
                     found = settled(
                         ctx, address=out.address, row=out.base, begins=out.begins, ends=out.ends, last=out.last
                     )
-                    assert tuple(found.values()) == expected[number][:-1]
-                    assert rows >= expected[number][-1]
+                    tap, needs = expected[number]
+                    assert tuple(found.values()) == tap
+                    assert rows >= needs
                     assert cycle > 10
                     number += ready
                 assert not ctx.get(unit.release)
