@@ -76,7 +76,7 @@ class Rom(wiring.Component):
             m.submodules[f"bank{bank}"] = Instance(
                 primitive,
                 p_WIDTH=plan.width,
-                p_DEPTH=depth,
+                p_DEPTH=_declared(plan, depth),
                 p_ADDRESS_BITS=address_bits,
                 p_FILE=image_path(name),
                 i_clk=ClockSignal(),
@@ -119,7 +119,7 @@ class RomPair(wiring.Component):
             m.submodules[f"bank{bank}"] = Instance(
                 "snnc_rom_pair",
                 p_WIDTH=plan.width,
-                p_DEPTH=depth,
+                p_DEPTH=_declared(plan, depth),
                 p_ADDRESS_BITS=address_bits,
                 p_FILE=image_path(plan.name if plan.banks == 1 else f"{plan.name}.{bank}"),
                 i_clk=ClockSignal(),
@@ -147,6 +147,13 @@ def _join_banks(m: Module, plan: MemoryPlan, outputs: list[Signal], bank: Value,
     if plan.registered:
         bank_index = _held(m, bank_index)
     m.d.sync += data.eq(Array(outputs)[bank_index])
+
+
+def _declared(plan: MemoryPlan, depth: int) -> int:
+    """Words that synthesis is told of. Of other numbers than powers of two it may fold several words into a wide row of
+    fewer blocks, with a multiplexer between the block and the register that stands behind it for its lateness.
+    """
+    return 1 << unsigned_bits(depth - 1) if plan.registered else depth
 
 
 def _held(m: Module, value: Signal) -> Signal:

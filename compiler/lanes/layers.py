@@ -34,6 +34,7 @@ from snnc.compiler.lanes.memories import (
     queue_memories,
     side_by_side,
     spram_memory,
+    weights_in_logic,
 )
 from snnc.compiler.lanes.order import walk_order
 from snnc.compiler.lanes.rules import (
@@ -378,7 +379,7 @@ class _Input:
         depths = [self.sources * stride for stride in self._of_walk.strides(self._projection, self._layout)]
         blocks = [deep_memory(self._device, name, width=width, depth=depth, bits_used=used) for depth in depths]
         block = replace(min(blocks, key=lambda memory: memory.blocks), registered=self._device.late_block_ram)
-        logic = logic_memory(name, width=width, depth=block.depth, bits_used=used)
+        logic = weights_in_logic(self._device, name, width=width, depth=block.depth, bits_used=used)
         sprams = [spram_memory(self._device, name, width=width, depth=depth, bits_used=used) for depth in depths]
         spram = min((choice for choice in sprams if choice), key=lambda choice: choice.sprams, default=None)
         choices: Choices

@@ -22,6 +22,7 @@ __all__ = [
     "register_memory",
     "side_by_side",
     "spram_memory",
+    "weights_in_logic",
 ]
 
 TINY_LOGIC: Final = 48
@@ -38,6 +39,9 @@ _FEW_WORDS: Final = 8
 
 _LUT_ROWS: Final = 16
 """Words of one bit that a look-up table with four inputs holds."""
+
+_LOGIC_BANK: Final = 256
+"""Words of such a memory that are read in a cycle."""
 
 _LUT_JOIN: Final = 0.5
 """Further cells per look-up table of a deep read-only memory, for the multiplexers that join them."""
@@ -109,6 +113,12 @@ def spram_memory(device: Device, name: str, *, width: int, depth: int, bits_used
 def logic_memory(name: str, *, width: int, depth: int, bits_used: int) -> MemoryPlan:
     """Read-only, as logic."""
     return _plain(MemoryKind.LUT, name, width, depth, bits_used)
+
+
+def weights_in_logic(device: Device, name: str, *, width: int, depth: int, bits_used: int) -> MemoryPlan:
+    """The same; where block RAM is late, and other paths are faster, a deep one is read in two cycles, by banks."""
+    memory = logic_memory(name, width=width, depth=depth, bits_used=bits_used)
+    return dataclasses.replace(memory, bank_depth=min(depth, _LOGIC_BANK)) if device.late_block_ram else memory
 
 
 def register_memory(name: str, *, width: int, depth: int, bits_used: int) -> MemoryPlan:

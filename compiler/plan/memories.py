@@ -89,7 +89,7 @@ class MemoryPlan:
         yield from at_least(self, 0, "blocks", "sprams", "bits_used", "bits_paid")
         if self.bank_depth > self.depth:
             yield Fault("bank_depth", f"is {self.bank_depth}, more than the {self.depth} words of the memory")
-        if self.kind in (MemoryKind.REGISTERS, MemoryKind.LUT) and self.banks > 1:
+        if self.kind is MemoryKind.REGISTERS and self.banks > 1:
             yield Fault("bank_depth", f"makes {self.banks} banks, which a memory in {self.kind.value} has none of")
         if self.blocks and self.kind is not MemoryKind.EBR:
             yield Fault("blocks", f"is {self.blocks}, but the memory is in {self.kind.value}")

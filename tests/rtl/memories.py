@@ -41,6 +41,8 @@ class _Model(Elaboratable):
             contents = [noise.getrandbits(width) for _ in range(depth)]
         else:
             contents = [int(line, 16) for line in (self._folder / ports["p_FILE"]).read_text().split()]
+            if depth == 1 << ports["p_ADDRESS_BITS"]:  # the rows behind the last one may be missing
+                contents += [random.Random(depth).getrandbits(width) for _ in range(depth - len(contents))]
             assert len(contents) == depth
         memory: Any = Memory(shape=width, depth=depth, init=contents)
         m.submodules.memory = memory
