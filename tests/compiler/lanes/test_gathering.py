@@ -111,6 +111,9 @@ def test_maps_that_are_read_in_turn_have_as_many_registers() -> None:
     # The first one alone would have one: a single bank is written.
     assert [one.queue.registers for one in block.projections] == [2, 2]
     assert plan.engine("hidden1").main.queue.registers == 1
+    options["column_banks"] = (2, 1, 2, 1, 1)
+    other = compile_graph(graph, target="ecp5", device="85k", **options).complete_plan.engine("hidden2")
+    assert [one.queue.registers for one in other.projections] == [2, 2]
     first, main = block.projections
     assert not [*block.faults()]
     fewer = dataclasses.replace(first, queue=dataclasses.replace(first.queue, latency=3))
