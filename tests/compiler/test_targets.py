@@ -222,7 +222,7 @@ def test_ecp5_contents_are_in_block_ram_and_its_model_knows_every_parameter(widt
     )
     assert synthesis.cells["DP16KD"] == blocks
     assert synthesis.cells["TRELLIS_FF"] == 0  # the register is the block's own
-    netlist, cells, model = (path.read_text() for path in target.netlist_verilog(synthesis.netlist, folder=tmp_path))
+    netlist, cells, model, _ = (path.read_text() for path in target.netlist_verilog(synthesis.netlist, folder=tmp_path))
     assert netlist.count("snnc_dp16kd #(") == blocks
     head = model[model.index("module snnc_dp16kd") : model.index(");")]
     used = set(re.findall(r"^    \.([A-Z]\w+)\(\S+\),?$", netlist, re.MULTILINE))
