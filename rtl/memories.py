@@ -67,20 +67,27 @@ class Rom(wiring.Component):
             case _:
                 assert_never(plan.kind)
         row_bits = (plan.bank_depth - 1).bit_length()
+        in_logic = plan.kind is MemoryKind.LUT
         outputs = []
         for bank in range(plan.banks):
             depth = min(plan.bank_depth, plan.depth - bank * plan.bank_depth)
             name = plan.name if plan.banks == 1 else f"{plan.name}.{bank}"
             output = Signal(plan.width, name=f"bank{bank}")
             address_bits = unsigned_bits(depth - 1)
+            address: Value = self.address[:address_bits]
+            if in_logic and plan.registered:
+                address = Signal(address_bits, name=f"address{bank}", reset_less=True)
+                # It stays while others are read: registers that were all the same would be made one.
+                with m.If(self.address[row_bits:] == bank):
+                    m.d.sync += address.eq(self.address[:address_bits])
             m.submodules[f"bank{bank}"] = Instance(
                 primitive,
                 p_WIDTH=plan.width,
-                p_DEPTH=_declared(plan, depth),
+                p_DEPTH=depth if in_logic else _declared(plan, depth),
                 p_ADDRESS_BITS=address_bits,
                 p_FILE=image_path(name),
                 i_clk=ClockSignal(),
-                i_address=self.address[:address_bits],
+                i_address=address,
                 o_data=output,
             )
             outputs.append(output)
@@ -137,7 +144,7 @@ class RomPair(wiring.Component):
 
 def _join_banks(m: Module, plan: MemoryPlan, outputs: list[Signal], bank: Value, data: Signal) -> None:
     """Give `data` the output of the bank that was read; of several, through a register behind their multiplexer."""
-    if plan.registered:
+    if plan.registered and plan.kind is MemoryKind.EBR:
         outputs = [_held(m, output) for output in outputs]
     if len(outputs) == 1:
         m.d.comb += data.eq(outputs[0])

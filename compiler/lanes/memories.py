@@ -41,7 +41,7 @@ _LUT_ROWS: Final = 16
 """Words of one bit that a look-up table with four inputs holds."""
 
 _LOGIC_BANK: Final = 256
-"""Words of such a memory that are read in a cycle."""
+"""Words of such a memory in a bank."""
 
 _LUT_JOIN: Final = 0.5
 """Further cells per look-up table of a deep read-only memory, for the multiplexers that join them."""
@@ -116,9 +116,11 @@ def logic_memory(name: str, *, width: int, depth: int, bits_used: int) -> Memory
 
 
 def weights_in_logic(device: Device, name: str, *, width: int, depth: int, bits_used: int) -> MemoryPlan:
-    """The same; where block RAM is late, and other paths are faster, a deep one is read in two cycles, by banks."""
+    """The same; where block RAM is late, and other paths are faster, a deep one is read in three cycles, by banks."""
     memory = logic_memory(name, width=width, depth=depth, bits_used=bits_used)
-    return dataclasses.replace(memory, bank_depth=min(depth, _LOGIC_BANK)) if device.late_block_ram else memory
+    if not device.late_block_ram or depth <= _LOGIC_BANK:
+        return memory
+    return dataclasses.replace(memory, bank_depth=_LOGIC_BANK, registered=True)
 
 
 def register_memory(name: str, *, width: int, depth: int, bits_used: int) -> MemoryPlan:

@@ -53,7 +53,8 @@ class MemoryPlan:
         same.
     registered
         Of weights in block RAM: what is read goes to a register before anything is made of it. Where block RAM is late,
-        the word's way across the chip is then a cycle of its own.
+        the word's way across the chip is then a cycle of its own. Of banks in logic: each has a register for its
+        address, which many look-up tables hear.
     """
 
     name: str
@@ -93,7 +94,7 @@ class MemoryPlan:
             yield Fault("bank_depth", f"makes {self.banks} banks, which a memory in {self.kind.value} has none of")
         if self.blocks and self.kind is not MemoryKind.EBR:
             yield Fault("blocks", f"is {self.blocks}, but the memory is in {self.kind.value}")
-        if self.registered and self.kind is not MemoryKind.EBR:
+        if self.registered and self.kind is not MemoryKind.EBR and not (self.kind is MemoryKind.LUT and self.banks > 1):
             yield Fault("registered", f"is true, but the memory is in {self.kind.value}")
         if self.sprams and self.kind is not MemoryKind.SPRAM:
             yield Fault("sprams", f"is {self.sprams}, but the memory is in {self.kind.value}")

@@ -43,7 +43,8 @@ def reads(depth: int) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "registered"), [(MemoryKind.EBR, False), (MemoryKind.EBR, True), (MemoryKind.LUT, False)]
+    ("kind", "registered"),
+    [(MemoryKind.EBR, False), (MemoryKind.EBR, True), (MemoryKind.LUT, False), (MemoryKind.LUT, True)],
 )
 @pytest.mark.parametrize(("depth", "banks"), [(1, 1), (5, 1), (8, 2), (7, 2), (11, 3), (9, 5)])
 def test_a_rom_gives_its_words(kind: MemoryKind, registered: bool, depth: int, banks: int, folder: Path) -> None:
