@@ -38,8 +38,9 @@ __all__ = ["GatherEngine", "GatherUnit", "build"]
 class _Slot(Fields):
     """What is issued in a cycle, on its way to execution."""
 
+    works: Value
+    """It is an addition, a load or a sweep."""
     add: Value
-    load: Value
     sweep: Value
     sweep_pass: Value
     last: Value
@@ -124,8 +125,8 @@ class GatherUnit(wiring.Component):
             finishes.eq(now.sweep & at_pass(plan, now.sweep_pass, len(plan.passes) - 1)),
             closes.eq(finishes & now.last),
             words.step.eq(closes),
+            neurons.works.eq(now.works),
             neurons.add.eq(now.add),
-            neurons.load.eq(now.load),
             neurons.sweep.eq(now.sweep),
             neurons.sweep_pass.eq(now.sweep_pass),
             neurons.clear.eq(closes),
@@ -155,7 +156,7 @@ class GatherUnit(wiring.Component):
             m.d.comb += output.beat.asks.eq(asks)
         probe(
             m,
-            execute=now.add | now.load | now.sweep,
+            execute=now.works,
             sweep=now.sweep,
             word=words.address,
             spikes=neurons.spikes,
@@ -221,12 +222,12 @@ class GatherUnit(wiring.Component):
 
     def _pipeline(self, m: Module, serialiser: TapSerialiser) -> _Slot:
         """What executes: what was issued so many cycles before."""
-        layout = Payload(_Slot, {"add": 1, "load": 1, "sweep": 1, "sweep_pass": len(serialiser.sweep_pass), "last": 1})
+        layout = Payload(_Slot, {"works": 1, "add": 1, "sweep": 1, "sweep_pass": len(serialiser.sweep_pass), "last": 1})
         slots = [layout.signal(name=f"slot{k}") for k in range(self._plan.pipeline + 1)]
         issued = slots[0]
         m.d.comb += [
+            issued.works.eq(serialiser.issue),
             issued.add.eq(serialiser.issue & (serialiser.kind == TapOperation.ADD)),
-            issued.load.eq(serialiser.issue & (serialiser.kind == TapOperation.LOAD)),
             issued.sweep.eq(serialiser.issue & (serialiser.kind == TapOperation.SWEEP)),
             issued.sweep_pass.eq(serialiser.sweep_pass),
             issued.last.eq(serialiser.last),

@@ -34,12 +34,12 @@ class GatherNeurons(wiring.Component):
     -------
     weights : In(lanes * `addend_bits`)
         A row of weights; of several projections, shifted by what a projection's shift is above the least.
+    works : In(1)
+        The residuals take over a sum: of them and the initial ones, if they are 0 and it is neither
     add : In(1)
-        Add `weights` to the residuals.
-    load : In(1)
-        Add the initial residuals, to registers that are 0.
+        of them and `weights`, nor
     sweep : In(1)
-        Take the pass `sweep_pass` of a sweep.
+        the pass `sweep_pass` of a sweep.
     sweep_pass : In(range(passes))
     clear : In(1)
         The registers become 0 after it.
@@ -52,8 +52,8 @@ class GatherNeurons(wiring.Component):
     """
 
     weights: Signal
+    works: Signal
     add: Signal
-    load: Signal
     sweep: Signal
     sweep_pass: Signal
     clear: Signal
@@ -68,8 +68,8 @@ class GatherNeurons(wiring.Component):
         super().__init__(
             {
                 "weights": In(plan.lanes * addend_bits(plan)),
+                "works": In(1),
                 "add": In(1),
-                "load": In(1),
                 "sweep": In(1),
                 "sweep_pass": In(unsigned_bits(len(plan.passes) - 1)),
                 "clear": In(1),
@@ -84,8 +84,7 @@ class GatherNeurons(wiring.Component):
         m = Module()
         plan = self._plan
         constants = constant_fields(plan, constant_word(m, plan, self.next_group, self.group))
-        works, at_work = Signal(), Signal(len(plan.passes))
-        m.d.comb += works.eq(self.add | self.load | self.sweep)
+        at_work = Signal(len(plan.passes))
         for k in range(len(plan.passes)):
             m.d.comb += at_work[k].eq(self.sweep & at_pass(plan, self.sweep_pass, k))
         for k in range(plan.lanes):
@@ -93,8 +92,8 @@ class GatherNeurons(wiring.Component):
             m.d.comb += [
                 *(port.eq(constants[field][k]) for field, port in constants_of(lane, plan).items()),
                 lane.weight.eq(self.weights.word_select(k, addend_bits(plan))),
-                lane.works.eq(works),
-                lane.load.eq(self.load),
+                lane.works.eq(self.works),
+                lane.add.eq(self.add),
                 lane.sweep.eq(self.sweep),
                 lane.at_work.eq(at_work),
                 lane.clear.eq(self.clear),
@@ -115,12 +114,8 @@ class GatherLane(wiring.Component):
     Members
     -------
     weight : In(`addend_bits`)
-    works : In(1)
-        Take over the sum: of the residual and the weight, or instead with
-    load : In(1)
-        the initial residual, or with
-    sweep : In(1)
-        what the pass adds that `at_work` says of each whether it is.
+    works, add, sweep : In(1)
+        As of `GatherNeurons`; of a sweep, the sum is with what the pass adds that `at_work` says of each whether it is.
     clear : In(1)
         Become 0 instead.
     fired, silent, ... : In(residual_bits)
@@ -132,7 +127,7 @@ class GatherLane(wiring.Component):
 
     weight: Signal
     works: Signal
-    load: Signal
+    add: Signal
     sweep: Signal
     at_work: Signal
     clear: Signal
@@ -145,7 +140,7 @@ class GatherLane(wiring.Component):
             {
                 "weight": In(signed(addend_bits(plan))),
                 "works": In(1),
-                "load": In(1),
+                "add": In(1),
                 "sweep": In(1),
                 "at_work": In(len(plan.passes)),
                 "clear": In(1),
@@ -161,8 +156,11 @@ class GatherLane(wiring.Component):
         constants = constants_of(self, plan)
         residual = Signal(signed(plan.residual_bits))
         base, added, spike = swept(plan, residual, list(self.at_work), constants)
-        gathered = Mux(self.load, constants[ConstantField.INITIAL], self.weight.shift_left(least_shift(plan)))
-        m.d.comb += [self.total.eq(base + Mux(self.sweep, added, gathered)), self.spike.eq(spike)]
+        # In this order all that is said to every lane comes out of registers. Chosen by a signal of their own, initial
+        # residuals would have one table for the chip say to all bits that are 1 in all constants: a load or a sweep.
+        constant = Mux(self.sweep, added, constants[ConstantField.INITIAL])
+        operand = Mux(self.add, self.weight.shift_left(least_shift(plan)), constant)
+        m.d.comb += [self.total.eq(base + operand), self.spike.eq(spike)]
         with m.If(self.clear):
             m.d.sync += residual.eq(0)
         with m.Elif(self.works):

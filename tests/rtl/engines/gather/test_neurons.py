@@ -66,7 +66,7 @@ def test_words_take_all_steps(
             following = words[(number + 1) % len(words)]
             await cycle(group)
             ctx.set(unit.group, group)
-            await cycle(group, load=1)
+            await cycle(group, works=1)
             membranes = [each.initial for each in grouped[group]]
             steps = generator.randrange(1, 4)
             for step in range(steps):
@@ -74,7 +74,7 @@ def test_words_take_all_steps(
                 for _ in range(generator.randrange(5)):
                     await cycle(group)  # nothing happens
                     weights = [generator.randrange(-7, 8) for _ in range(lanes)]
-                    await cycle(group, add=1, weights=packed(weights, plan.main.weight_bits))
+                    await cycle(group, works=1, add=1, weights=packed(weights, plan.main.weight_bits))
                     sums = [total + weight for total, weight in zip(sums, weights, strict=True)]
                 stepped = [each.step(v, i) for each, v, i in zip(grouped[group], membranes, sums, strict=True)]
                 fired, membranes = [spikes for spikes, _ in stepped], [after for _, after in stepped]
@@ -88,6 +88,6 @@ def test_words_take_all_steps(
                     if k == len(plan.passes) - 1:
                         expected = [each.residual(v) for each, v in zip(grouped[group], membranes, strict=True)]
                         assert found == packed(expected, bits)
-                    await cycle(following if closes else group, sweep=1, sweep_pass=k, clear=closes)
+                    await cycle(following if closes else group, works=1, sweep=1, sweep_pass=k, clear=closes)
 
     simulate(unit, process)
