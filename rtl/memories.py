@@ -83,7 +83,7 @@ class Rom(wiring.Component):
             m.submodules[f"bank{bank}"] = Instance(
                 primitive,
                 p_WIDTH=plan.width,
-                p_DEPTH=depth if in_logic else _declared(plan, depth),
+                p_DEPTH=_declared(plan, depth),
                 p_ADDRESS_BITS=address_bits,
                 p_FILE=image_path(name),
                 i_clk=ClockSignal(),
@@ -160,7 +160,8 @@ def _declared(plan: MemoryPlan, depth: int) -> int:
     """Words that synthesis is told of. Of other numbers than powers of two it may fold several words into a wide row of
     fewer blocks, with a multiplexer between the block and the register that stands behind it for its lateness.
     """
-    return 1 << unsigned_bits(depth - 1) if plan.registered else depth
+    folds = plan.registered and plan.kind is MemoryKind.EBR
+    return 1 << unsigned_bits(depth - 1) if folds else depth
 
 
 def _held(m: Module, value: Signal) -> Signal:

@@ -269,7 +269,7 @@ class GatherUnit(wiring.Component):
         if plan.shares(projection):
             shared, shared_data = _shared_ports(plan, k)
             m.d.comb += getattr(self, shared).eq(address)
-            found, taken = getattr(self, shared_data), memory.latency
+            found = getattr(self, shared_data)
         else:
             weights: Rom | LoadedRom
             if memory.kind is MemoryKind.SPRAM:
@@ -279,8 +279,8 @@ class GatherUnit(wiring.Component):
                 weights = Rom(memory)
             m.submodules[f"weights{k}" if several else "weights"] = weights
             m.d.comb += weights.address.eq(address)
-            found, taken = weights.data, weights.latency
-        for stage in range(taken, latency):
+            found = weights.data
+        for stage in range(memory.latency, latency):
             held = Signal(len(found), name=f"held_row{k}_{stage}", reset_less=True)
             m.d.sync += held.eq(found)
             found = held
