@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from snnc.compiler.plan import LOAD_BITS, EnginePlan, MemoryKind, Plan, ProjectionPlan
 from snnc.rtl.beats import InputBeat, ResultBeat, SpikeWord, input_beat, result_beat, spike_word
 from snnc.rtl.block_queue import queue_of
+from snnc.rtl.byte_serialiser import ByteSerialiser
 from snnc.rtl.delay import Delay
 from snnc.rtl.engines import witness
 from snnc.rtl.exits import OneSample
@@ -167,7 +168,8 @@ class Core(wiring.Component):
         spikes: Stream[SpikeWord],
     ) -> None:
         """Join an engine's projection `k` to the spike words that it walks."""
-        serialiser = SpikeSerialiser(projection, spike_word(source))
+        # A queue of beats takes what it offers as the search gives it.
+        serialiser = (ByteSerialiser if projection.buffered else SpikeSerialiser)(projection, spike_word(source))
         m.submodules[f"spikes_{stem}"] = self._cancelled(serialiser)
         connect(m, spikes, serialiser.i)
         connect(m, serialiser.o, getattr(engine, f"i{k}"))

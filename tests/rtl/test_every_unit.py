@@ -7,6 +7,7 @@ from pathlib import Path
 ELSEWHERE = {
     "beats.py": "test_views.py holds the layouts and their classes equal",
     "block_queue.py": "test_queue.py puts both queues through the same streams",
+    "byte_serialiser.py": "test_serialisers.py",
     "core.py": "wires alone; tests/sim/cosimulation/ runs whole cores against the golden model and the timing",
     "digit_serialiser.py": "test_serialisers.py",
     "emit.py": "tests/test_emitted.py holds its text byte for byte",

@@ -11,6 +11,7 @@ import pytest
 from snnc.compiler.ir import Encoding
 from snnc.compiler.plan import InputPlan, LayoutPlan, MemoryKind, MemoryPlan, ProjectionPlan, QueuePlan
 from snnc.rtl.beats import Marker
+from snnc.rtl.byte_serialiser import ByteSerialiser
 from snnc.rtl.digit_serialiser import DigitSerialiser
 from snnc.rtl.spike_serialiser import SpikeSerialiser, at_most_one, lowest_set_bit
 from snnc.rtl.walkers.dense.plan import DenseWalk
@@ -44,14 +45,18 @@ def _word_layout(lanes: int, words: int) -> Any:
     return data.StructLayout({"word": max(1, (words - 1).bit_length()), "mask": lanes, "marker": Marker})
 
 
-@pytest.mark.parametrize(("lanes", "words"), [(1, 4), (2, 3), (5, 3), (8, 2), (16, 1)])
+@pytest.mark.parametrize("serialiser", [SpikeSerialiser, ByteSerialiser])
+@pytest.mark.parametrize(("lanes", "words"), [(1, 4), (2, 3), (5, 3), (8, 2), (16, 1), (35, 2)])
 @pytest.mark.parametrize("stall", [0.0, 0.5])
-def test_spike_words_become_events(lanes: int, words: int, stall: float) -> None:
+def test_spike_words_become_events(
+    serialiser: type[SpikeSerialiser | ByteSerialiser], lanes: int, words: int, stall: float
+) -> None:
     generator = random.Random(lanes)
     inputs, expected, needed = [], [], []
     for _ in range(80):
         word, marker = generator.randrange(words), generator.choice([Marker.NONE, Marker.STEP, Marker.SAMPLE])
-        mask = generator.getrandbits(lanes) if generator.random() < 0.7 else 0
+        density = generator.choice([0.0, 0.1, 0.5, 1.0])
+        mask = sum((generator.random() < density) << k for k in range(lanes))
         if not mask and marker is Marker.NONE:
             continue
         inputs.append({"word": word, "mask": mask, "marker": marker})
@@ -60,7 +65,7 @@ def test_spike_words_become_events(lanes: int, words: int, stall: float) -> None
         beats[-1] = (*beats[-1][:2], marker.value)
         expected += beats
         needed.append(len(beats))
-    unit = SpikeSerialiser(_projection(lanes, words), _word_layout(lanes, words))
+    unit = serialiser(_projection(lanes, words), _word_layout(lanes, words))
     got, taken, left = exchange(unit, inputs, len(expected), stall=stall)
     found = [
         ((beat["address"], beat["lane"]) if beat["event"] else None, beat["event"], beat["marker"]) for beat in got

@@ -1,0 +1,110 @@
+"""Wide spike words to single events, through a search that is no deeper than that of a byte."""
+
+import functools
+import operator
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from snnc.compiler.plan import ProjectionPlan
+from snnc.rtl.beats import EventBeat, Marker, SpikeWord, event_beat
+from snnc.rtl.spike_serialiser import at_most_one, lowest_set_bit
+from snnc.rtl.views import Payload, Stream
+
+__all__ = ["ByteSerialiser"]
+
+_BYTE = 8
+"""Lanes whose lowest spike is searched for at a time."""
+
+
+class ByteSerialiser(wiring.Component):
+    """A `SpikeSerialiser`, cycle for cycle, that stands in front of a queue: what it offers comes out of a search.
+
+    The lowest spike of every byte is found beside the lowest byte with a spike. That a spike is its byte's or the
+    word's last, and which bytes remain when it has gone, is in registers or follows from them beside all that: nothing
+    waits for the search, and no path goes through all lanes one after the other. A `SpikeSerialiser` offers a register
+    instead, and what its registers see is the search through what the search has left.
+
+    Parameters
+    ----------
+    plan
+        The projection whose source the spikes come from.
+    word_shape
+        Layout of a spike word (`beats.spike_word` of the source).
+
+    Members
+    -------
+    i : In(stream of spike words)
+    o : Out(stream of event beats)
+    """
+
+    i: Stream[SpikeWord]
+    o: Stream[EventBeat]
+
+    def __init__(self, plan: ProjectionPlan, word_shape: Payload[SpikeWord]) -> None:
+        self._plan = plan
+        super().__init__(
+            {"i": In(stream.Signature(word_shape)), "o": Out(stream.Signature(event_beat(plan.source_layout)))}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        lanes = self._plan.source_layout.lanes
+        starts = range(0, lanes, _BYTE)
+        given = self.i.payload
+        busy = Signal()
+        word = Signal.like(given.word, reset_less=True)
+        marker = Signal(Marker, reset_less=True)
+        event = Signal(reset_less=True)
+        # The spikes that are still to be offered; which bytes have any, whether one at most has, and which have one at
+        # most.
+        rest = Signal(lanes, reset_less=True)
+        filled = Signal(len(starts), reset_less=True)
+        alone = Signal(reset_less=True)
+        single = Signal(len(starts), reset_less=True)
+
+        byte, number = lowest_set_bit(m, filled)
+        searched = [lowest_set_bit(m, rest[at : at + _BYTE]) for at in starts]
+        lowest = Cat(bit for bit, _ in searched)
+        index = functools.reduce(operator.or_, (Mux(byte[k], found, 0) for k, (_, found) in enumerate(searched)))
+        final = Signal()
+        m.d.comb += [
+            final.eq(alone & single.all()),
+            self.o.valid.eq(busy),
+            self.o.payload.address.eq(word),
+            self.o.payload.lane.eq(index if len(starts) == 1 else Cat(index[: _BYTE.bit_length() - 1], number)),
+            self.o.payload.event.eq(event),
+            self.i.ready.eq(~busy | (self.o.ready & final)),
+        ]
+        with m.If(final):
+            m.d.comb += self.o.payload.marker.eq(marker)
+        given_filled = Cat(given.mask[at : at + _BYTE].any() for at in starts)
+        with m.If(self.i.ready):
+            m.d.sync += [
+                busy.eq(self.i.valid),
+                word.eq(given.word),
+                marker.eq(given.marker),
+                event.eq(given_filled.any()),
+            ]
+
+        left = rest & ~(lowest & Cat(byte[at // _BYTE] for at in range(lanes)))
+        emptied = byte & single
+        # Whether the next word follows is known early; whether anything moves, late, and that only lets registers
+        # change.
+        with m.If(~busy | self.o.ready):
+            with m.If(~busy | final):
+                m.d.sync += [
+                    rest.eq(given.mask),
+                    filled.eq(given_filled),
+                    alone.eq(at_most_one(m, given_filled)),
+                    single.eq(at_most_one(m, given.mask, _BYTE)),
+                ]
+            with m.Else():
+                m.d.sync += [
+                    rest.eq(left),
+                    filled.eq(filled & ~emptied),
+                    alone.eq(Mux(emptied.any(), at_most_one(m, filled & ~byte), alone)),
+                    single.eq(single | (byte & at_most_one(m, rest & ~lowest, _BYTE))),
+                ]
+        return m
