@@ -8,12 +8,14 @@ module snnc_multiply_pair #(
     input wire [VALUE_BITS-1:0] value, input wire adds, input wire clear,
     output wire [SUM_BITS-1:0] sum_a, output wire [SUM_BITS-1:0] sum_b
 );
-    wire signed [7:0] wide_a = weight_a, wide_b = weight_b;
-    wire [7:0] factor = value;
-    wire [15:0] product_a, product_b;
+    wire [WEIGHT_BITS+VALUE_BITS-1:0] product_a, product_b;
     reg signed [SUM_BITS-1:0] total_a, total_b;
-    snnc_multiplier multiplier_a (.clk(clk), .weight(wide_a), .value(factor), .product(product_a));
-    snnc_multiplier multiplier_b (.clk(clk), .weight(wide_b), .value(factor), .product(product_b));
+    snnc_multiplier #(.WEIGHT_BITS(WEIGHT_BITS), .VALUE_BITS(VALUE_BITS)) multiplier_a (
+        .clk(clk), .weight(weight_a), .value(value), .product(product_a)
+    );
+    snnc_multiplier #(.WEIGHT_BITS(WEIGHT_BITS), .VALUE_BITS(VALUE_BITS)) multiplier_b (
+        .clk(clk), .weight(weight_b), .value(value), .product(product_b)
+    );
     always @(posedge clk)
         if (clear) begin total_a <= 0; total_b <= 0; end
         else if (adds) begin
@@ -24,18 +26,22 @@ module snnc_multiply_pair #(
     assign sum_b = total_b;
 endmodule
 
-// One product, with the block's own registers before and behind it.
-module snnc_multiplier (input wire clk, input wire signed [7:0] weight, input wire [7:0] value, output wire [15:0] product);
-    wire [17:0] a = {{10{weight[7]}}, weight}, b = {10'b0, value};
+// One product, with the block's own registers before and behind it. Both factors stand in the upper bits of the block's, a
+// signed one and one without a sign: the bits below are constants, for which no wire is needed, as copies of a sign are.
+module snnc_multiplier #(parameter WEIGHT_BITS = 1, parameter VALUE_BITS = 1) (
+    input wire clk, input wire signed [WEIGHT_BITS-1:0] weight, input wire [VALUE_BITS-1:0] value,
+    output wire [WEIGHT_BITS+VALUE_BITS-1:0] product
+);
+    wire [17:0] a = {weight, {18-WEIGHT_BITS{1'b0}}}, b = {value, {18-VALUE_BITS{1'b0}}};
     wire [35:0] p;
-    assign product = p[15:0];
+    assign product = p[35-:WEIGHT_BITS+VALUE_BITS];
     MULT18X18D #(
         .REG_INPUTA_CLK("CLK0"), .REG_INPUTA_CE("CE0"), .REG_INPUTA_RST("RST0"),
         .REG_INPUTB_CLK("CLK0"), .REG_INPUTB_CE("CE0"), .REG_INPUTB_RST("RST0"),
         .REG_OUTPUT_CLK("CLK0"), .REG_OUTPUT_CE("CE0"), .REG_OUTPUT_RST("RST0"),
         .REG_PIPELINE_CLK("NONE"), .REG_INPUTC_CLK("NONE"), .GSR("DISABLED"), .RESETMODE("SYNC")
     ) block (
-        .CLK0(clk), .CE0(1'b1), .RST0(1'b0), .SIGNEDA(1'b1), .SIGNEDB(1'b1), .SOURCEA(1'b0), .SOURCEB(1'b0),
+        .CLK0(clk), .CE0(1'b1), .RST0(1'b0), .SIGNEDA(1'b1), .SIGNEDB(1'b0), .SOURCEA(1'b0), .SOURCEB(1'b0),
         .A0(a[0]), .A1(a[1]), .A2(a[2]), .A3(a[3]), .A4(a[4]), .A5(a[5]),
         .A6(a[6]), .A7(a[7]), .A8(a[8]), .A9(a[9]), .A10(a[10]), .A11(a[11]),
         .A12(a[12]), .A13(a[13]), .A14(a[14]), .A15(a[15]), .A16(a[16]), .A17(a[17]),
