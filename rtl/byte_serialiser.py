@@ -9,13 +9,10 @@ from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import ProjectionPlan
 from snnc.rtl.beats import EventBeat, Marker, SpikeWord, event_beat
-from snnc.rtl.spike_serialiser import at_most_one, lowest_set_bit
+from snnc.rtl.spike_serialiser import BYTE, at_most_one, lowest_set_bit
 from snnc.rtl.views import Payload, Stream
 
 __all__ = ["ByteSerialiser"]
-
-_BYTE = 8
-"""Lanes whose lowest spike is searched for at a time."""
 
 
 class ByteSerialiser(wiring.Component):
@@ -24,7 +21,7 @@ class ByteSerialiser(wiring.Component):
     The lowest spike of every byte is found beside the lowest byte with a spike. That a spike is its byte's or the
     word's last, and which bytes remain when it has gone, is in registers or follows from them beside all that: nothing
     waits for the search, and no path goes through all lanes one after the other. A `SpikeSerialiser` offers a register
-    instead, and what its registers see is the search through what the search has left.
+    instead, whose value the search through all lanes is for.
 
     Parameters
     ----------
@@ -51,7 +48,7 @@ class ByteSerialiser(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes = self._plan.source_layout.lanes
-        starts = range(0, lanes, _BYTE)
+        starts = range(0, lanes, BYTE)
         given = self.i.payload
         busy = Signal()
         word = Signal.like(given.word, reset_less=True)
@@ -65,7 +62,7 @@ class ByteSerialiser(wiring.Component):
         single = Signal(len(starts), reset_less=True)
 
         byte, number = lowest_set_bit(m, filled)
-        searched = [lowest_set_bit(m, rest[at : at + _BYTE]) for at in starts]
+        searched = [lowest_set_bit(m, rest[at : at + BYTE]) for at in starts]
         lowest = Cat(bit for bit, _ in searched)
         index = functools.reduce(operator.or_, (Mux(byte[k], found, 0) for k, (_, found) in enumerate(searched)))
         final = Signal()
@@ -73,13 +70,13 @@ class ByteSerialiser(wiring.Component):
             final.eq(alone & single.all()),
             self.o.valid.eq(busy),
             self.o.payload.address.eq(word),
-            self.o.payload.lane.eq(index if len(starts) == 1 else Cat(index[: _BYTE.bit_length() - 1], number)),
+            self.o.payload.lane.eq(index if len(starts) == 1 else Cat(index[: BYTE.bit_length() - 1], number)),
             self.o.payload.event.eq(event),
             self.i.ready.eq(~busy | (self.o.ready & final)),
         ]
         with m.If(final):
             m.d.comb += self.o.payload.marker.eq(marker)
-        given_filled = Cat(given.mask[at : at + _BYTE].any() for at in starts)
+        given_filled = Cat(given.mask[at : at + BYTE].any() for at in starts)
         with m.If(self.i.ready):
             m.d.sync += [
                 busy.eq(self.i.valid),
@@ -88,7 +85,7 @@ class ByteSerialiser(wiring.Component):
                 event.eq(given_filled.any()),
             ]
 
-        left = rest & ~(lowest & Cat(byte[at // _BYTE] for at in range(lanes)))
+        left = rest & ~(lowest & Cat(byte[at // BYTE] for at in range(lanes)))
         emptied = byte & single
         # Whether the next word follows is known early; whether anything moves, late, and that only lets registers
         # change.
@@ -98,13 +95,13 @@ class ByteSerialiser(wiring.Component):
                     rest.eq(given.mask),
                     filled.eq(given_filled),
                     alone.eq(at_most_one(m, given_filled)),
-                    single.eq(at_most_one(m, given.mask, _BYTE)),
+                    single.eq(at_most_one(m, given.mask, BYTE)),
                 ]
             with m.Else():
                 m.d.sync += [
                     rest.eq(left),
                     filled.eq(filled & ~emptied),
                     alone.eq(Mux(emptied.any(), at_most_one(m, filled & ~byte), alone)),
-                    single.eq(single | (byte & at_most_one(m, rest & ~lowest, _BYTE))),
+                    single.eq(single | (byte & at_most_one(m, rest & ~lowest, BYTE))),
                 ]
         return m

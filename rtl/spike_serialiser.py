@@ -11,7 +11,10 @@ from snnc.compiler.plan import ProjectionPlan
 from snnc.rtl.beats import EventBeat, Marker, SpikeWord, event_beat
 from snnc.rtl.views import Payload, Stream
 
-__all__ = ["SpikeSerialiser", "at_most_one", "lowest_set_bit"]
+__all__ = ["BYTE", "SpikeSerialiser", "at_most_one", "lowest_set_bit"]
+
+BYTE = 8
+"""Lanes that are searched for a spike at a time where a search has two levels."""
 
 
 def lowest_set_bit(m: Module, mask: Value) -> tuple[Value, Value]:

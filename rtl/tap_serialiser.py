@@ -9,13 +9,10 @@ from amaranth.lib.wiring import In, Out
 
 from snnc.compiler.plan import EnginePlan, unsigned_bits
 from snnc.rtl.beats import TapWord, tap_word
-from snnc.rtl.spike_serialiser import at_most_one, lowest_set_bit
+from snnc.rtl.spike_serialiser import BYTE, at_most_one, lowest_set_bit
 from snnc.rtl.views import Stream
 
 __all__ = ["TapOperation", "TapSerialiser"]
-
-_BYTE = 8
-"""Lanes that are searched for a spike at a time."""
 
 
 class TapOperation(enum.Enum, shape=2):
@@ -86,7 +83,7 @@ class TapSerialiser(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        count = -(-self._lanes // _BYTE)
+        count = -(-self._lanes // BYTE)
         given = self.i.payload
 
         # --- the word: the item that is handed over, and what is left; the load lowest, the sweep highest ---
@@ -98,9 +95,9 @@ class TapSerialiser(wiring.Component):
         base = Signal.like(given.base, reset_less=True)
         last = Signal(reset_less=True)
         takes = Signal()
-        bytes_given = [given.mask[k * _BYTE : (k + 1) * _BYTE] for k in range(count)]
+        bytes_given = [given.mask[k * BYTE : (k + 1) * BYTE] for k in range(count)]
         items = Signal(count + 2)
-        singles = at_most_one(m, given.mask, _BYTE)
+        singles = at_most_one(m, given.mask, BYTE)
         m.d.comb += [
             items.eq(Cat(given.begins, *(part.any() for part in bytes_given), given.ends)),
             self.i.ready.eq(vacant | (only & takes)),
@@ -130,14 +127,14 @@ class TapSerialiser(wiring.Component):
         # --- the byte, or the load, or the sweep; its spikes likewise ---
         valid, final = Signal(), Signal(reset_less=True)
         kind = Signal(TapOperation, reset_less=True)
-        bits = Signal(_BYTE, reset_less=True)  # without that of `index`
-        index = Signal(unsigned_bits(_BYTE - 1), reset_less=True)
+        bits = Signal(BYTE, reset_less=True)  # without that of `index`
+        index = Signal(unsigned_bits(BYTE - 1), reset_less=True)
         number = Signal(unsigned_bits(count - 1), reset_less=True)
         row, closing = Signal.like(base, reset_less=True), Signal(reset_less=True)
         sweep_pass = Signal.like(self.sweep_pass)
         loads, of_byte, sweeps = item[0], item[1:-1], item[-1]
-        chosen, spikes = Signal(_BYTE), Signal(_BYTE)
-        parts = [mask[k * _BYTE : (k + 1) * _BYTE] for k in range(count)]
+        chosen, spikes = Signal(BYTE), Signal(BYTE)
+        parts = [mask[k * BYTE : (k + 1) * BYTE] for k in range(count)]
         m.d.comb += [
             takes.eq(~valid | final),
             self.issue.eq(valid),
