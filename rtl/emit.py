@@ -17,11 +17,9 @@ __all__ = ["emit_core", "emit_encoder", "emit_top"]
 
 def emit_core(plan: Plan) -> str:
     """RTLIL of the core alone, top `snnc.rtl.tops.CORE`."""
-    # What an exit cancels is reset from outside.
-    modules = Modules(CORE) if plan.exit is None else None
+    modules = Modules(CORE)
     with _without_collection():
-        core = str(rtlil.convert(Core(plan), name=CORE, platform=modules, emit_src=False))
-        return core + (modules.text if modules is not None else "")
+        return str(rtlil.convert(Core(plan), name=CORE, platform=modules, emit_src=False)) + modules.text
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ _ComponentT = TypeVar("_ComponentT", bound=wiring.Component)
 class Modules:
     """The platform of a conversion to RTLIL that gathers the modules which `place` instantiates.
 
-    An instance is not reset by a `ResetInserter` around it: such a design is converted without.
+    An instance has the clock and the reset of its domain; a `ResetInserter` around it does not reset it.
 
     Parameters
     ----------

@@ -50,6 +50,8 @@ class ReadoutPort(wiring.Component):
         There is an answer in this cycle, the number of classes and two cycles after `ask`.
     exits : Out(1)
         And it ends the sample.
+    exiting : Out(1)
+        It will be so in the next cycle.
     """
 
     start: Signal
@@ -62,11 +64,12 @@ class ReadoutPort(wiring.Component):
     ask: Signal
     answered: Signal
     exits: Signal
+    exiting: Signal
 
     def __init__(self, plan: EnginePlan) -> None:
         self._plan = plan
         self._exit = plan.population.exit
-        asked = {} if self._exit is None else {"ask": In(1), "answered": Out(1), "exits": Out(1)}
+        asked = {} if self._exit is None else {"ask": In(1), "answered": Out(1), "exits": Out(1), "exiting": Out(1)}
         kept = {"keep": In(1)} if goes_on(plan) else {}
         super().__init__(
             {
@@ -165,7 +168,8 @@ class ReadoutPort(wiring.Component):
         m.d.comb += sure.eq(first | Mux(below < 0, below <= -margin, so_far & (below >= margin)))
         with m.If(judges):
             m.d.sync += so_far.eq(sure)
-        m.d.sync += [self.answered.eq(judges & last), self.exits.eq(judges & last & sure)]
+        m.d.comb += self.exiting.eq(judges & last & sure)
+        m.d.sync += [self.answered.eq(judges & last), self.exits.eq(self.exiting)]
         with m.If(self.ask):
             m.d.sync += asking.eq(1)
         with m.Elif(judges & last):

@@ -13,11 +13,11 @@ A folder holds a file for each witness, which stand on different floors and are 
 ``bound.py``       the fewest cycles that it could take: `Ideal`
 =================  =======================================================================
 
-A core with an early exit *cancels* samples: it resets an engine for a cycle, with all that stands in front of it
-(``ResetInserter``), whatever it is doing. (A readout resets its sequencer alone, and hands the logits out.) An engine
-that is built with ``cancels`` has a port for one promise: from the cycle after a reset on, ``clears`` is high until
-nothing depends any more on what its memories held. No beat comes while that of any engine is. A register with an
-initial value needs nothing more, and neither does a memory that is written before it is read.
+A core with an early exit *cancels* samples: it resets an engine for a cycle, with all that stands in front of it (by
+the reset of their clock domain), whatever it is doing. (A readout resets its sequencer alone, and hands the logits
+out.) An engine that is built with ``cancels`` has a port for one promise: from the cycle after a reset on, ``clears``
+is high until nothing depends any more on what its memories held. No beat comes while that of any engine is. A register
+with an initial value needs nothing more, and neither does a memory that is written before it is read.
 
 None of them imports another's witness of the same thing: a circuit knows no timing, and the other way round.
 """
