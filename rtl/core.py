@@ -52,7 +52,7 @@ class Core(wiring.Component):
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._begins, self._halts = (Signal(name=name, init=1) for name in ("begins", "halts"))
+        self._halts = Signal(name="halts", init=1)
         load = {"load": In(stream.Signature(LOAD_BITS))} if plan.loaded else {}
         super().__init__(
             {
@@ -70,38 +70,31 @@ class Core(wiring.Component):
             behind = tuple(other.projections[k].queue.depth for other, k in plan.listeners(engine.name))
             build = witness(engine.kind, "circuit").build
             engines[engine.name] = built = build(engine, plan.input, behind, cancels=plan.exit is not None)
-            m.submodules[f"engine_{engine.name}"] = (self._kept if engine is plan.readout else self._cancelled)(built)
+            m.submodules[f"engine_{engine.name}"] = built if engine is plan.readout else self._cancelled(built)
         (first,) = (engine for engine in plan.engines if engine.main.source == plan.input.name)
         hear_input = witness(first.kind, "circuit").hear_input
         beats = self._one_sample(m, engines, self._loaded(m, engines))
         hear_input(m, engines[first.name], first, plan.input, beats, self._cancelled)
         for engine in plan.engines:
             self._behind(m, engines, engine)
-        readout = engines[plan.readout.name]
-        connect(m, readout.o, flipped(self.o))
+        connect(m, engines[plan.readout.name].o, flipped(self.o))
         if plan.exit is not None:
-            self._resets(m, readout)
+            self._resets(m, engines[plan.readout.name])
         return m
 
     def _cancelled(self, component: Elaboratable) -> Elaboratable:
         """`component`, reset by a cancel where there is an exit."""
         return component if self.plan.exit is None else DomainRenamer("cancelled")(component)
 
-    def _kept(self, component: Elaboratable) -> Elaboratable:
-        """`component`, reset with what is cancelled, but by no cancel."""
-        return component if self.plan.exit is None else DomainRenamer("kept")(component)
-
     def _resets(self, m: Module, readout: _Engine) -> None:
-        """Where there is an exit: what thousands of registers are told at once comes out of one, with no logic between.
+        """What is cancelled is reset by a register, with no logic between it and the thousands that it is told to.
 
-        So a reset takes effect a cycle later, until when nothing passes the ports; a cancel is known a cycle before.
+        So a reset takes effect there a cycle later than elsewhere. Meanwhile no beat passes: what stands beside it is
+        clearing, or shut. A cancel is known in the cycle before.
         """
-        for name, reset in {"kept": self._begins, "cancelled": self._halts}.items():
-            m.domains += ClockDomain(name, local=True)
-            m.d.comb += [ClockSignal(name).eq(ClockSignal()), ResetSignal(name).eq(reset)]
-        m.d.sync += [self._begins.eq(0), self._halts.eq(readout.exiting & ~self._begins)]
-        with m.If(self._begins):
-            m.d.comb += self.o.valid.eq(0)
+        m.domains += ClockDomain("cancelled", local=True)
+        m.d.comb += [ClockSignal("cancelled").eq(ClockSignal()), ResetSignal("cancelled").eq(self._halts)]
+        m.d.sync += self._halts.eq(readout.exiting)
 
     def _one_sample(self, m: Module, engines: dict[str, _Engine], beats: Stream[InputBeat]) -> Stream[InputBeat]:
         """`beats`, of one sample at a time where there is an exit."""
@@ -113,7 +106,7 @@ class Core(wiring.Component):
         m.d.comb += [
             one_sample.cancel.eq(readout.exits),
             one_sample.finished.eq(readout.finished),
-            one_sample.clears.eq(self._begins | Cat(engine.clears for engine in engines.values()).any()),
+            one_sample.clears.eq(self._halts | Cat(engine.clears for engine in engines.values()).any()),
         ]
         return one_sample.o
 

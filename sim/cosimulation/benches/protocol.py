@@ -10,6 +10,8 @@ from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
 
 RESET_AT = 13
 """Cycles after which the load of a core with SPRAM is interrupted."""
+ROUNDS, RESETS = 5, 8
+"""How often samples are computed after so many resets in the middle of them."""
 
 _vectors = json.loads(Path(os.environ["SNNC_VECTORS"]).read_text())
 
@@ -97,3 +99,30 @@ async def gaps_and_stalls(dut, gap, stall):  # type: ignore[no-untyped-def]
     await FallingEdge(dut.clk)
     cocotb.start_soon(_send(dut, _vectors["beats"], gap, random.Random(f"{seed} send")))
     await _receive(dut, _vectors["results"], stall, random.Random(f"{seed} receive"))
+
+
+@cocotb.test()
+async def resets_in_the_middle(dut):  # type: ignore[no-untyped-def]
+    """A reset of a single cycle drops what is inside, and nothing of it comes out: all is as after the first one."""
+    generator = random.Random(os.environ.get("SNNC_SEED", "0"))
+    await _start(dut)
+    for _ in range(ROUNDS):
+        for _ in range(RESETS if dut.loaded.value else 1):
+            sending = cocotb.start_soon(_send(dut, _vectors["beats"], generator.choice([0.0, 0.5]), generator))
+            for _ in range(generator.randrange(1, 200)):
+                dut.o__ready.value = generator.random() < 0.5
+                await FallingEdge(dut.clk)
+            sending.cancel()
+            dut.i__valid.value = 0
+            dut.rst.value = 1
+            await FallingEdge(dut.clk)
+            dut.rst.value = 0
+            await ReadOnly()
+            assert not dut.o__valid.value, "the core offers a result after a reset"
+            await FallingEdge(dut.clk)
+            if not dut.loaded.value:
+                await RisingEdge(dut.loaded)
+                await FallingEdge(dut.clk)
+        cocotb.start_soon(_send(dut, _vectors["beats"], 0.0, generator))
+        await _receive(dut, _vectors["results"], 0.0, generator)
+        await FallingEdge(dut.clk)
