@@ -4,56 +4,26 @@ import functools
 import operator
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
 
-from snnc.compiler.plan import ProjectionPlan
-from snnc.rtl.beats import EventBeat, Marker, SpikeWord, event_beat
-from snnc.rtl.spike_serialiser import BYTE, at_most_one, lowest_set_bit
-from snnc.rtl.views import Payload, Stream
+from snnc.rtl.spike_serialiser import BYTE, SpikeSerialiser, at_most_one, lowest_set_bit
 
 __all__ = ["ByteSerialiser"]
 
 
-class ByteSerialiser(wiring.Component):
+class ByteSerialiser(SpikeSerialiser):
     """A `SpikeSerialiser`, cycle for cycle, that stands in front of a queue: what it offers comes out of a search.
 
     The lowest spike of every byte is found beside the lowest byte with a spike. That a spike is its byte's or the
     word's last, and which bytes remain when it has gone, is in registers or follows from them beside all that: nothing
     waits for the search, and no path goes through all lanes one after the other. A `SpikeSerialiser` offers a register
     instead, whose value the search through all lanes is for.
-
-    Parameters
-    ----------
-    plan
-        The projection whose source the spikes come from.
-    word_shape
-        Layout of a spike word (`beats.spike_word` of the source).
-
-    Members
-    -------
-    i : In(stream of spike words)
-    o : Out(stream of event beats)
     """
-
-    i: Stream[SpikeWord]
-    o: Stream[EventBeat]
-
-    def __init__(self, plan: ProjectionPlan, word_shape: Payload[SpikeWord]) -> None:
-        self._plan = plan
-        super().__init__(
-            {"i": In(stream.Signature(word_shape)), "o": Out(stream.Signature(event_beat(plan.source_layout)))}
-        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes = self._plan.source_layout.lanes
         starts = range(0, lanes, BYTE)
         given = self.i.payload
-        busy = Signal()
-        word = Signal.like(given.word, reset_less=True)
-        marker = Signal(Marker, reset_less=True)
-        event = Signal(reset_less=True)
         # The spikes that are still to be offered; which bytes have any, whether one at most has, and which have one at
         # most.
         rest = Signal(lanes, reset_less=True)
@@ -65,25 +35,11 @@ class ByteSerialiser(wiring.Component):
         searched = [lowest_set_bit(m, rest[at : at + BYTE]) for at in starts]
         lowest = Cat(bit for bit, _ in searched)
         index = functools.reduce(operator.or_, (Mux(byte[k], found, 0) for k, (_, found) in enumerate(searched)))
+        lane = index if len(starts) == 1 else Cat(index[: BYTE.bit_length() - 1], number)
         final = Signal()
-        m.d.comb += [
-            final.eq(alone & single.all()),
-            self.o.valid.eq(busy),
-            self.o.payload.address.eq(word),
-            self.o.payload.lane.eq(index if len(starts) == 1 else Cat(index[: BYTE.bit_length() - 1], number)),
-            self.o.payload.event.eq(event),
-            self.i.ready.eq(~busy | (self.o.ready & final)),
-        ]
-        with m.If(final):
-            m.d.comb += self.o.payload.marker.eq(marker)
+        m.d.comb += final.eq(alone & single.all())
         given_filled = Cat(given.mask[at : at + BYTE].any() for at in starts)
-        with m.If(self.i.ready):
-            m.d.sync += [
-                busy.eq(self.i.valid),
-                word.eq(given.word),
-                marker.eq(given.marker),
-                event.eq(given_filled.any()),
-            ]
+        busy = self._hold_word(m, lane, final, given_filled.any())
 
         left = rest & ~(lowest & Cat(byte[at // BYTE] for at in range(lanes)))
         emptied = byte & single

@@ -89,37 +89,36 @@ class SpikeSerialiser(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        lanes = self._plan.source_layout.lanes
-        busy = Signal()
-        word = Signal.like(self.i.payload.word, reset_less=True)
-        marker = Signal(Marker, reset_less=True)
-        event = Signal(reset_less=True)
         index = Signal.like(self.o.payload.lane, reset_less=True)
-        rest = Signal(lanes, reset_less=True)  # without the bit of `index`
+        rest = Signal(self._plan.source_layout.lanes, reset_less=True)  # without the bit of `index`
         final = Signal(reset_less=True)
-
-        m.d.comb += [
-            self.o.valid.eq(busy),
-            self.o.payload.address.eq(word),
-            self.o.payload.lane.eq(index),
-            self.o.payload.event.eq(event),
-            self.i.ready.eq(~busy | (self.o.ready & final)),
-        ]
-        with m.If(final):
-            m.d.comb += self.o.payload.marker.eq(marker)
-        with m.If(self.i.ready):
-            m.d.sync += [
-                busy.eq(self.i.valid),
-                word.eq(self.i.payload.word),
-                marker.eq(self.i.payload.marker),
-                event.eq(self.i.payload.mask.any()),
-            ]
+        busy = self._hold_word(m, index, final, self.i.payload.mask.any())
         # All that is offered is a register: the search for a bit is that for the next one. Where the next word's bits
         # would follow is known early; whether they do, late, and that only lets the registers change.
-        left = Signal(lanes)
+        left = Signal(len(rest))
         m.d.comb += left.eq(Mux(~busy | final, self.i.payload.mask, rest))
         onehot, found = lowest_set_bit(m, left)
         few = at_most_one(m, left)
         with m.If(~busy | self.o.ready):
             m.d.sync += [index.eq(found), rest.eq(left & ~onehot), final.eq(few)]
         return m
+
+    def _hold_word(self, m: Module, lane: Value, final: Value, any_spike: Value) -> Signal:
+        """Hold a word, and offer its spike in `lane`, until the `final` one has left; whether one is held."""
+        given = self.i.payload
+        busy = Signal()
+        word = Signal.like(given.word, reset_less=True)
+        marker = Signal(Marker, reset_less=True)
+        event = Signal(reset_less=True)
+        m.d.comb += [
+            self.o.valid.eq(busy),
+            self.o.payload.address.eq(word),
+            self.o.payload.lane.eq(lane),
+            self.o.payload.event.eq(event),
+            self.i.ready.eq(~busy | (self.o.ready & final)),
+        ]
+        with m.If(final):
+            m.d.comb += self.o.payload.marker.eq(marker)
+        with m.If(self.i.ready):
+            m.d.sync += [busy.eq(self.i.valid), word.eq(given.word), marker.eq(given.marker), event.eq(any_spike)]
+        return busy

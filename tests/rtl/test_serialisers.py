@@ -48,9 +48,7 @@ def _word_layout(lanes: int, words: int) -> Any:
 @pytest.mark.parametrize("serialiser", [SpikeSerialiser, ByteSerialiser])
 @pytest.mark.parametrize(("lanes", "words"), [(1, 4), (2, 3), (5, 3), (8, 2), (16, 1), (35, 2)])
 @pytest.mark.parametrize("stall", [0.0, 0.5])
-def test_spike_words_become_events(
-    serialiser: type[SpikeSerialiser | ByteSerialiser], lanes: int, words: int, stall: float
-) -> None:
+def test_spike_words_become_events(serialiser: type[SpikeSerialiser], lanes: int, words: int, stall: float) -> None:
     generator = random.Random(lanes)
     inputs, expected, needed = [], [], []
     for _ in range(80):
