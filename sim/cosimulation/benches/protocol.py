@@ -33,10 +33,19 @@ async def _start(dut):  # type: ignore[no-untyped-def]
             assert not dut.i__ready.value, "the core takes inputs before it is loaded"
             await FallingEdge(dut.clk)
         assert not dut.loaded.value, "the core was loaded before the reset"
-        dut.i__valid.value = 0
-        dut.rst.value = 1
-        await FallingEdge(dut.clk)
-        dut.rst.value = 0
+        await _reset(dut)
+
+
+async def _reset(dut):  # type: ignore[no-untyped-def]
+    """A reset of a single cycle, after which nothing comes out, and the load that may follow it."""
+    dut.i__valid.value = 0
+    dut.rst.value = 1
+    await FallingEdge(dut.clk)
+    dut.rst.value = 0
+    await ReadOnly()
+    assert not dut.o__valid.value, "the core offers a result after a reset"
+    await FallingEdge(dut.clk)
+    if not dut.loaded.value:
         await RisingEdge(dut.loaded)
         await FallingEdge(dut.clk)
 
@@ -113,16 +122,7 @@ async def resets_in_the_middle(dut):  # type: ignore[no-untyped-def]
                 dut.o__ready.value = generator.random() < 0.5
                 await FallingEdge(dut.clk)
             sending.cancel()
-            dut.i__valid.value = 0
-            dut.rst.value = 1
-            await FallingEdge(dut.clk)
-            dut.rst.value = 0
-            await ReadOnly()
-            assert not dut.o__valid.value, "the core offers a result after a reset"
-            await FallingEdge(dut.clk)
-            if not dut.loaded.value:
-                await RisingEdge(dut.loaded)
-                await FallingEdge(dut.clk)
+            await _reset(dut)
         cocotb.start_soon(_send(dut, _vectors["beats"], 0.0, generator))
         await _receive(dut, _vectors["results"], 0.0, generator)
         await FallingEdge(dut.clk)
