@@ -18,6 +18,8 @@ class ProductSums(wiring.Component):
         How many sums.
     weight_bits, value_bits, sum_bits
         Widths; of a weight, signed, and of a value 8 at most, of a sum 16.
+    lanes_each
+        How many share a multiplier.
 
     Members
     -------
@@ -37,10 +39,11 @@ class ProductSums(wiring.Component):
     clear: Signal
     sums: Signal
 
-    def __init__(self, lanes: int, *, weight_bits: int, value_bits: int, sum_bits: int) -> None:
+    def __init__(self, lanes: int, *, weight_bits: int, value_bits: int, sum_bits: int, lanes_each: int = 2) -> None:
         self._lanes = lanes
         self._weight_bits = weight_bits
         self._sum_bits = sum_bits
+        self._lanes_each = lanes_each
         super().__init__(
             {
                 "weights": In(lanes * weight_bits),
@@ -63,6 +66,7 @@ class ProductSums(wiring.Component):
                 p_WEIGHT_BITS=self._weight_bits,
                 p_VALUE_BITS=len(self.value),
                 p_SUM_BITS=self._sum_bits,
+                p_LANES_EACH=self._lanes_each,
                 i_clk=ClockSignal(),
                 i_weight_a=given[: self._weight_bits],
                 i_weight_b=Const(0, self._weight_bits) if alone else given.word_select(1, self._weight_bits),

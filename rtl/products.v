@@ -3,9 +3,11 @@
 `ifndef YOSYS
 
 // Two sums of products, each of a signed weight and an unsigned value that both have. Registers stand before and behind
-// the multipliers; `adds` adds what came behind them at the last edge, `clear` sets the sums to 0 instead.
+// the multipliers; `adds` adds what came behind them at the last edge, `clear` sets the sums to 0 instead. How many lanes
+// share a multiplier changes no sum.
+// verilator lint_off UNUSEDPARAM
 module snnc_multiply_pair #(
-    parameter WEIGHT_BITS = 1, parameter VALUE_BITS = 1, parameter SUM_BITS = 1
+    parameter WEIGHT_BITS = 1, parameter VALUE_BITS = 1, parameter SUM_BITS = 1, parameter LANES_EACH = 2
 ) (
     input wire clk,
     input wire signed [WEIGHT_BITS-1:0] weight_a, input wire signed [WEIGHT_BITS-1:0] weight_b,

@@ -1,26 +1,48 @@
-// The module of products.v for synthesis: an ECP5's MULT18X18D takes each product, and the sums are in logic.
+// The module of products.v for synthesis: products in an ECP5's MULT18X18D, each in its own or both in one, and their
+// sums in logic.
 `ifdef YOSYS
 module snnc_multiply_pair #(
-    parameter WEIGHT_BITS = 1, parameter VALUE_BITS = 1, parameter SUM_BITS = 1
+    parameter WEIGHT_BITS = 1, parameter VALUE_BITS = 1, parameter SUM_BITS = 1, parameter LANES_EACH = 2
 ) (
     input wire clk,
     input wire signed [WEIGHT_BITS-1:0] weight_a, input wire signed [WEIGHT_BITS-1:0] weight_b,
     input wire [VALUE_BITS-1:0] value, input wire adds, input wire clear,
     output wire [SUM_BITS-1:0] sum_a, output wire [SUM_BITS-1:0] sum_b
 );
-    wire [WEIGHT_BITS+VALUE_BITS-1:0] product_a, product_b;
+    localparam PRODUCT_BITS = WEIGHT_BITS + VALUE_BITS, PAIR_BITS = WEIGHT_BITS + 1 + PRODUCT_BITS;
+    wire signed [PRODUCT_BITS-1:0] product_a, product_b;
+    wire borrowed;
     reg signed [SUM_BITS-1:0] total_a, total_b;
-    snnc_multiplier #(.WEIGHT_BITS(WEIGHT_BITS), .VALUE_BITS(VALUE_BITS)) multiplier_a (
-        .clk(clk), .weight(weight_a), .value(value), .product(product_a)
-    );
-    snnc_multiplier #(.WEIGHT_BITS(WEIGHT_BITS), .VALUE_BITS(VALUE_BITS)) multiplier_b (
-        .clk(clk), .weight(weight_b), .value(value), .product(product_b)
-    );
+    generate
+        if (LANES_EACH == 2) begin : together
+            // 2^PRODUCT_BITS * weight_b + weight_a. Of its product, that of weight_a is the lower half, and where it is
+            // negative the upper half is 1 less than that of weight_b.
+            wire signed [WEIGHT_BITS:0] upper = weight_b - $signed({1'b0, weight_a[WEIGHT_BITS-1]});
+            wire signed [PRODUCT_BITS-1:0] lower = weight_a;
+            wire [PAIR_BITS+VALUE_BITS-1:0] products;
+            snnc_multiplier #(.WEIGHT_BITS(PAIR_BITS), .VALUE_BITS(VALUE_BITS)) multiplier (
+                .clk(clk), .weight({upper, lower}), .value(value), .product(products)
+            );
+            assign product_a = products[PRODUCT_BITS-1:0];
+            assign product_b = products[PRODUCT_BITS+:PRODUCT_BITS];
+            assign borrowed = product_a[PRODUCT_BITS-1];
+        end else begin : apart
+            snnc_multiplier #(.WEIGHT_BITS(WEIGHT_BITS), .VALUE_BITS(VALUE_BITS)) multiplier_a (
+                .clk(clk), .weight(weight_a), .value(value), .product(product_a)
+            );
+            snnc_multiplier #(.WEIGHT_BITS(WEIGHT_BITS), .VALUE_BITS(VALUE_BITS)) multiplier_b (
+                .clk(clk), .weight(weight_b), .value(value), .product(product_b)
+            );
+            assign borrowed = 1'b0;
+        end
+    endgenerate
+    // One adder, whose lowest bits make the carry of what was borrowed.
+    wire signed [SUM_BITS:0] next_b = $signed({total_b, 1'b1}) + $signed({product_b, borrowed});
     always @(posedge clk)
         if (clear) begin total_a <= 0; total_b <= 0; end
         else if (adds) begin
-            total_a <= total_a + $signed(product_a);
-            total_b <= total_b + $signed(product_b);
+            total_a <= total_a + product_a;
+            total_b <= next_b[SUM_BITS:1];
         end
     assign sum_a = total_a;
     assign sum_b = total_b;

@@ -1,7 +1,7 @@
 // The module of products.v for synthesis: an iCE40's SB_MAC16 takes both products and adds each to its sum.
 `ifdef YOSYS
 module snnc_multiply_pair #(
-    parameter WEIGHT_BITS = 1, parameter VALUE_BITS = 1, parameter SUM_BITS = 1
+    parameter WEIGHT_BITS = 1, parameter VALUE_BITS = 1, parameter SUM_BITS = 1, parameter LANES_EACH = 2
 ) (
     input wire clk,
     input wire signed [WEIGHT_BITS-1:0] weight_a, input wire signed [WEIGHT_BITS-1:0] weight_b,

@@ -140,9 +140,9 @@ class ValueRegister(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        event = Signal(reset_less=True)
         factor = Signal.like(self.factor, reset_less=True)
         with m.If(self.load):
-            m.d.sync += [factor.eq(self.value), event.eq(self.value.any())]
-        m.d.comb += [self.factor.eq(factor), self.event.eq(event), self.final.eq(1)]
+            m.d.sync += factor.eq(self.value)
+        # The value may come late out of a block RAM: what it is compared with stands behind the register.
+        m.d.comb += [self.factor.eq(factor), self.event.eq(factor.any()), self.final.eq(1)]
         return m

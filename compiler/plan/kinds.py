@@ -52,7 +52,7 @@ class EngineKind(ABC):
 
     @property
     def lanes_each(self) -> int:
-        """How many of these a multiplier takes: two, and adds up their products, or one."""
+        """How many of these share a multiplier: two or one."""
         return 2
 
     @property

@@ -70,9 +70,10 @@ class Device:
         Number and shape of the large single-port RAMs, which no bitstream can initialise.
     dsps
         Multiplier blocks.
-    dsp_lanes
-        Lanes whose products one of them takes (``rtl/products.v``): two, and adds them up, or one;
-        0: they are not used.
+    dsp_products
+        Products that one of them takes (``rtl/products.v``): two, and adds them up, or one; 0: they are not used.
+    dsp_factor_bits
+        Where it takes one: the width of its factor, in which the weights of two lanes may stand (`pairs_products`).
     packages
         The first is the default.
     default_mhz
@@ -102,15 +103,18 @@ class Device:
     spram_blocks: int = 0
     spram_mode: tuple[int, int] = (0, 0)
     dsps: int = 0
-    dsp_lanes: int = 0
+    dsp_products: int = 0
+    dsp_factor_bits: int = 0
     packages: tuple[Package, ...]
     default_mhz: float
     note: str = ""
 
-    @property
-    def summing_lanes(self) -> int:
-        """Lanes whose products the multiplier blocks can take."""
-        return self.dsp_lanes * self.dsps
+    def pairs_products(self, weight_bits: int, value_bits: int) -> bool:
+        """Whether one product of a multiplier block can be those of two lanes, of their weights and a shared value.
+
+        Two signed weights ``v`` and ``w`` stand in one factor as ``2^s v + w``, with ``s`` the bits of a product.
+        """
+        return 2 * weight_bits + value_bits < self.dsp_factor_bits
 
     def package(self, name: str | None = None) -> Package:
         """The package of that name, or the default one; :class:`OptionError` where there is none."""

@@ -66,7 +66,8 @@ def _device(
         multiplies=True,
         late_block_ram=True,  # 5.8 ns in speed grade 6
         dsps=dsps,
-        dsp_lanes=1,
+        dsp_products=1,
+        dsp_factor_bits=18,
         packages=tuple(Package(name=package, pins=pins) for package, pins in packages.items()),
         default_mhz=100,
         note=note,

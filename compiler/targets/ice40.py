@@ -70,7 +70,7 @@ def _device(
         spram_blocks=spram_blocks,
         spram_mode=(16384, 16) if spram_blocks else (0, 0),
         dsps=dsps,
-        dsp_lanes=2 if dsps else 0,
+        dsp_products=2 if dsps else 0,
         packages=tuple(Package(name=package, pins=pins) for package, pins in packages.items()),
         default_mhz=default_mhz,
         note=note,

@@ -75,8 +75,17 @@ class LayerFacts:
         assert self.pixels is not None
         if not multiplier_takes(self.weight_bits, self.pixels.bits, self.weighted.bits):
             return 0
-        lanes, there = self.layout.lanes, self.device.summing_lanes // self.units
-        return 0 if self.device.dsp_lanes == 1 and self.units > 1 and there < lanes else min(lanes, there)
+        lanes, there = self.layout.lanes, self.device.dsps // self.units * self.lanes_each
+        return 0 if self.device.dsp_products == 1 and self.units > 1 and there < lanes else min(lanes, there)
+
+    @property
+    def lanes_each(self) -> int:
+        """How many of these share a multiplier: where it has one product, two where there are too few for each."""
+        assert self.pixels is not None
+        device = self.device
+        enough = self.units * self.layout.lanes <= device.dsps
+        pairs = not enough and device.pairs_products(self.weight_bits, self.pixels.bits)
+        return 2 if pairs else device.dsp_products
 
     @property
     def in_turn(self) -> bool:

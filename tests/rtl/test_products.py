@@ -59,7 +59,9 @@ module bench;
     reg [{value_bits} - 1:0] value;
     wire [{sum_bits} - 1:0] sum_a, sum_b;
     integer k, seed = 3;
-    snnc_multiply_pair #(.WEIGHT_BITS({weight_bits}), .VALUE_BITS({value_bits}), .SUM_BITS({sum_bits})) unit (
+    snnc_multiply_pair #(
+        .WEIGHT_BITS({weight_bits}), .VALUE_BITS({value_bits}), .SUM_BITS({sum_bits}), .LANES_EACH({lanes_each})
+    ) unit (
         .clk(clk), .weight_a(a), .weight_b(b), .value(value), .adds(adds), .clear(clear), .sum_a(sum_a), .sum_b(sum_b)
     );
     initial begin
@@ -76,14 +78,35 @@ endmodule
 
 
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-@pytest.mark.parametrize("family", ["ice40", "ecp5"])
-@pytest.mark.parametrize(("weight_bits", "value_bits", "sum_bits"), [(2, 1, 9), (4, 4, 13), (8, 8, 16)])
+@pytest.mark.parametrize(
+    ("family", "lanes_each", "weight_bits", "value_bits", "sum_bits"),
+    [
+        ("ice40", 2, 2, 1, 9),
+        ("ice40", 2, 4, 4, 13),
+        ("ice40", 2, 8, 8, 16),
+        ("ecp5", 1, 2, 1, 9),
+        ("ecp5", 1, 4, 8, 16),
+        ("ecp5", 1, 8, 8, 16),
+        ("ecp5", 2, 1, 8, 12),
+        ("ecp5", 2, 4, 8, 16),
+        ("ecp5", 2, 5, 7, 11),
+        ("ecp5", 2, 8, 1, 16),
+    ],
+)
 def test_a_chips_multiplier_does_as_what_is_simulated(
-    family: str, weight_bits: int, value_bits: int, sum_bits: int, repository: Path, tmp_path: Path
+    family: str,
+    lanes_each: int,
+    weight_bits: int,
+    value_bits: int,
+    sum_bits: int,
+    repository: Path,
+    tmp_path: Path,
 ) -> None:
     """Yosys's own model of the block, or ours where it has none, with the settings that synthesis gets."""
     bench = tmp_path / "bench.v"
-    bench.write_text(BENCH.format(weight_bits=weight_bits, value_bits=value_bits, sum_bits=sum_bits))
+    bench.write_text(
+        BENCH.format(weight_bits=weight_bits, value_bits=value_bits, sum_bits=sum_bits, lanes_each=lanes_each)
+    )
     cells = yosys_folder() / "ice40" / "cells_sim.v"
     if family == "ecp5":
         model = (repository / "compiler" / "targets" / "ecp5_mult18x18d.v").read_text()

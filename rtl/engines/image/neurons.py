@@ -121,7 +121,11 @@ class ImageNeurons(wiring.Component):
             m.d.sync += weights.eq(self.weights)
         if kind.summed:
             m.submodules.products = products = ProductSums(
-                kind.summed, weight_bits=bits, value_bits=kind.value_bits, sum_bits=kind.current_bits
+                kind.summed,
+                weight_bits=bits,
+                value_bits=kind.value_bits,
+                sum_bits=kind.current_bits,
+                lanes_each=kind.lanes_each,
             )
             m.d.comb += [
                 products.weights.eq(self.weights),

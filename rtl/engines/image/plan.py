@@ -42,7 +42,7 @@ class ImageKind(EngineKind):
         Lanes of each unit, the first ones, that multiply in a chip's multipliers (`snnc.rtl.products`); the others do
         so in logic.
     lanes_each
-        How many of these a multiplier takes: two, and adds up their products, or one, whose sum is in logic.
+        How many of these share a multiplier: two or one.
     map_steps
         The steps of the spike maps that its spikes go into, of each word one after another; None: into queues, step 0
         while words are gathered and the others out of `spikes`.

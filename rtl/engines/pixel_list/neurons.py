@@ -93,7 +93,11 @@ class PixelListNeurons(wiring.Component):
         kind, bits = self._kind, plan.main.weight_bits
         if kind.summed:
             m.submodules.products = products = ProductSums(
-                kind.summed, weight_bits=bits, value_bits=kind.value_bits, sum_bits=kind.current_bits
+                kind.summed,
+                weight_bits=bits,
+                value_bits=kind.value_bits,
+                sum_bits=kind.current_bits,
+                lanes_each=kind.lanes_each,
             )
             m.d.comb += [
                 products.weights.eq(self.weights),

@@ -34,7 +34,7 @@ class PixelListKind(EngineKind):
     summed
         Lanes, the first ones, that multiply in a chip's multipliers (`snnc.rtl.products`); the others do so in logic.
     lanes_each
-        How many of these a multiplier takes: two, and adds up their products, or one, whose sum is in logic.
+        How many of these share a multiplier: two or one.
     spikes
         Of all steps but the first, which leave at once: ``lanes`` bits at the address ``{step - 1, word}``. None for
         networks of one step.

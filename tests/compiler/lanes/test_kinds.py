@@ -99,19 +99,31 @@ def test_what_skips_pixels_is_weighed_against_what_does_not() -> None:
 
 
 @pytest.mark.parametrize("units", [1, 2, 4, 8])
-@pytest.mark.parametrize(("target", "device", "each"), [("ice40", "up5k", 2), ("ecp5", "25k", 1)])
-def test_units_share_the_multipliers(target: str, device: str, each: int, units: int) -> None:
+@pytest.mark.parametrize(("target", "device"), [("ice40", "up5k"), ("ecp5", "12k"), ("ecp5", "25k")])
+def test_units_share_the_multipliers(target: str, device: str, units: int) -> None:
     design = scheduled(
         target=target, device=device, lanes=(6, 8, 8, 5, 4), column_banks=(units, 1, 1, 1, 1), engines=Engines.GATHER
     )
-    image = design.complete_plan.engines[0]
+    image, there = design.complete_plan.engines[0], design.device.dsps // units
     assert image.units == units
-    there = each * design.device.dsps // units
-    # Of several units with a multiplier for each lane, all lanes or none.
-    assert image.kind.in_multipliers == (0 if each == 1 and units > 1 and there < 6 else min(6, there))
-    assert image.dsps == units * -(-image.kind.in_multipliers // each) <= design.device.dsps
+    if target == "ice40":
+        assert image.kind.in_multipliers == min(6, 2 * there)
+    else:  # of several units, all lanes or none; two share one where there is not one for each
+        assert image.kind.in_multipliers == (6 if 2 * there >= 6 else 0)
+        assert image.kind.lanes_each == (1 if there >= 6 else 2)
+    assert image.dsps == units * -(-image.kind.in_multipliers // image.kind.lanes_each) <= design.device.dsps
     without = schedule(bound(design_of(network(), target="ice40", device="up5k", options=Options(dsp=False))))
     assert without.complete_plan.dsps == 0
+
+
+@pytest.mark.parametrize(
+    ("weight_bits", "value_bits", "pairs"), [(4, 8, True), (5, 7, True), (5, 8, False), (8, 1, True)]
+)
+def test_products_of_two_lanes_are_one_where_both_weights_stand_in_its_factor(
+    weight_bits: int, value_bits: int, pairs: bool
+) -> None:
+    assert find_device("ecp5").pairs_products(weight_bits, value_bits) is pairs
+    assert not find_device("ice40", "up5k").pairs_products(weight_bits, value_bits)
 
 
 def test_the_fewest_cycles_have_a_price() -> None:
