@@ -1,6 +1,6 @@
 """A queue of streams in flip-flops."""
 
-from amaranth.hdl import Module, ShapeLike, Signal
+from amaranth.hdl import Module, Mux, ShapeLike, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -57,16 +57,12 @@ class Queue(wiring.Component):
         for k in range(self.depth):
             behind_used = used[k + 1] if k + 1 < self.depth else 0
             below_used = used[k - 1] if k > 0 else 1
+            behind = entries[k + 1] if k + 1 < self.depth else self.i.payload
+            # Where an entry is free, so are those behind it: what it takes is chosen by a register alone.
+            with m.If(leave | ~used[k]):
+                m.d.sync += entries[k].eq(Mux(behind_used, behind, self.i.payload))
             with m.If(leave):
-                if k + 1 < self.depth:
-                    with m.If(behind_used):
-                        m.d.sync += entries[k].eq(entries[k + 1])
-                    with m.Else():
-                        m.d.sync += entries[k].eq(self.i.payload)
-                else:
-                    m.d.sync += entries[k].eq(self.i.payload)
                 m.d.sync += used[k].eq(behind_used | (enter & used[k]))
             with m.Elif(~used[k]):
-                m.d.sync += entries[k].eq(self.i.payload)
                 m.d.sync += used[k].eq(enter & below_used)
         return m
