@@ -142,11 +142,14 @@ class ReadoutPort(wiring.Component):
         with m.Elif(ready):
             m.d.sync += valid.eq(0)
 
-        best_value = Signal.like(value)
+        # Of the largest so far its complement is kept: a carry chain then adds what registers hold, and a logit exceeds
+        # the largest by 1 more than the sum.
+        complement = Signal.like(value)
         best_index = Signal.like(current)
         better = Signal()
+        excess = value + complement
         m.d.comb += [
-            better.eq((current == 0) | (value > best_value)),
+            better.eq((current == 0) | ~excess[-1]),
             self.o.valid.eq(valid if self._exit is None else valid & ~asking),
             beat.logit.eq(value),
             beat.index.eq(current),
@@ -154,18 +157,19 @@ class ReadoutPort(wiring.Component):
             beat.last.eq(is_last),
         ]
         with m.If(holds & ready & better):
-            m.d.sync += [best_value.eq(value), best_index.eq(current)]
+            m.d.sync += [complement.eq(~value), best_index.eq(current)]
         if self._exit is not None:
             assert isinstance(asking, Signal)
-            self._answer(m, self._exit.margin, asking, asking & valid, is_last, current == 0, best_value - value)
+            self._answer(m, self._exit.margin, asking, asking & valid, is_last, current == 0, excess)
         return m
 
     def _answer(
-        self, m: Module, margin: int, asking: Signal, judges: Value, last: Value, first: Value, below: Value
+        self, m: Module, margin: int, asking: Signal, judges: Value, last: Value, first: Value, excess: Value
     ) -> None:
-        """Judge one logit, `below` the largest before it by so much; a larger one is so by less than 0."""
+        """Judge one logit, which exceeds the largest before it by 1 more than `excess`."""
         sure, so_far = Signal(), Signal(reset_less=True)
-        m.d.comb += sure.eq(first | Mux(below < 0, below <= -margin, so_far & (below >= margin)))
+        larger = ~excess[-1]
+        m.d.comb += sure.eq(first | Mux(larger, excess >= margin - 1, so_far & (excess < -margin)))
         with m.If(judges):
             m.d.sync += so_far.eq(sure)
         m.d.comb += self.exiting.eq(judges & last & sure)
