@@ -9,23 +9,24 @@ module snnc_multiply_pair #(
     input wire [VALUE_BITS-1:0] value, input wire adds, input wire clear,
     output wire [SUM_BITS-1:0] sum_a, output wire [SUM_BITS-1:0] sum_b
 );
-    localparam PRODUCT_BITS = WEIGHT_BITS + VALUE_BITS, PAIR_BITS = WEIGHT_BITS + 1 + PRODUCT_BITS;
+    localparam PRODUCT_BITS = WEIGHT_BITS + VALUE_BITS, PAIR_BITS = WEIGHT_BITS + PRODUCT_BITS;
     wire signed [PRODUCT_BITS-1:0] product_a, product_b;
-    wire borrowed;
     reg signed [SUM_BITS-1:0] total_a, total_b;
     generate
         if (LANES_EACH == 2) begin : together
-            // 2^PRODUCT_BITS * weight_b + weight_a. Of its product, that of weight_a is the lower half, and where it is
-            // negative the upper half is 1 less than that of weight_b.
-            wire signed [WEIGHT_BITS:0] upper = weight_b - $signed({1'b0, weight_a[WEIGHT_BITS-1]});
-            wire signed [PRODUCT_BITS-1:0] lower = weight_a;
+            // 2^PRODUCT_BITS * weight_b + weight_a + 2^(WEIGHT_BITS-1): what is added leaves weight_a no sign, of which
+            // the factor would need copies, and is taken from the lower half of the product again.
+            wire [PAIR_BITS-1:0] weights = {
+                weight_b, {VALUE_BITS{1'b0}}, weight_a ^ {1'b1, {WEIGHT_BITS-1{1'b0}}}
+            };
             wire [PAIR_BITS+VALUE_BITS-1:0] products;
+            reg [VALUE_BITS-1:0] given, by;
+            always @(posedge clk) begin given <= value; by <= given; end
             snnc_multiplier #(.WEIGHT_BITS(PAIR_BITS), .VALUE_BITS(VALUE_BITS)) multiplier (
-                .clk(clk), .weight({upper, lower}), .value(value), .product(products)
+                .clk(clk), .weight(weights), .value(value), .product(products)
             );
-            assign product_a = products[PRODUCT_BITS-1:0];
+            assign product_a = products[PRODUCT_BITS-1:0] - {by, {WEIGHT_BITS-1{1'b0}}};
             assign product_b = products[PRODUCT_BITS+:PRODUCT_BITS];
-            assign borrowed = product_a[PRODUCT_BITS-1];
         end else begin : apart
             snnc_multiplier #(.WEIGHT_BITS(WEIGHT_BITS), .VALUE_BITS(VALUE_BITS)) multiplier_a (
                 .clk(clk), .weight(weight_a), .value(value), .product(product_a)
@@ -33,16 +34,13 @@ module snnc_multiply_pair #(
             snnc_multiplier #(.WEIGHT_BITS(WEIGHT_BITS), .VALUE_BITS(VALUE_BITS)) multiplier_b (
                 .clk(clk), .weight(weight_b), .value(value), .product(product_b)
             );
-            assign borrowed = 1'b0;
         end
     endgenerate
-    // One adder, whose lowest bits make the carry of what was borrowed.
-    wire signed [SUM_BITS:0] next_b = $signed({total_b, 1'b1}) + $signed({product_b, borrowed});
     always @(posedge clk)
         if (clear) begin total_a <= 0; total_b <= 0; end
         else if (adds) begin
             total_a <= total_a + product_a;
-            total_b <= next_b[SUM_BITS:1];
+            total_b <= total_b + product_b;
         end
     assign sum_a = total_a;
     assign sum_b = total_b;

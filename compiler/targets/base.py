@@ -112,9 +112,10 @@ class Device:
     def pairs_products(self, weight_bits: int, value_bits: int) -> bool:
         """Whether one product of a multiplier block can be those of two lanes, of their weights and a shared value.
 
-        Two signed weights ``v`` and ``w`` stand in one factor as ``2^s v + w``, with ``s`` the bits of a product.
+        Two signed weights ``v`` and ``w`` of ``b`` bits stand in one factor as ``2^s v + w + 2^(b - 1)``, with ``s``
+        the bits of a product.
         """
-        return 2 * weight_bits + value_bits < self.dsp_factor_bits
+        return 2 * weight_bits + value_bits <= self.dsp_factor_bits
 
     def package(self, name: str | None = None) -> Package:
         """The package of that name, or the default one; :class:`OptionError` where there is none."""

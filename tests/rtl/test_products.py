@@ -89,8 +89,8 @@ endmodule
         ("ecp5", 1, 8, 8, 16),
         ("ecp5", 2, 1, 8, 12),
         ("ecp5", 2, 4, 8, 16),
-        ("ecp5", 2, 5, 7, 11),
-        ("ecp5", 2, 8, 1, 16),
+        ("ecp5", 2, 5, 8, 11),
+        ("ecp5", 2, 8, 2, 16),
     ],
 )
 def test_a_chips_multiplier_does_as_what_is_simulated(

@@ -117,7 +117,7 @@ def test_units_share_the_multipliers(target: str, device: str, units: int) -> No
 
 
 @pytest.mark.parametrize(
-    ("weight_bits", "value_bits", "pairs"), [(4, 8, True), (5, 7, True), (5, 8, False), (8, 1, True)]
+    ("weight_bits", "value_bits", "pairs"), [(4, 8, True), (5, 8, True), (6, 7, False), (8, 2, True), (8, 3, False)]
 )
 def test_products_of_two_lanes_are_one_where_both_weights_stand_in_its_factor(
     weight_bits: int, value_bits: int, pairs: bool
