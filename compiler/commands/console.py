@@ -65,6 +65,14 @@ def show_build(folder: Path, design: Design) -> None:
         f"{device.logic_cells:,} {device.logic_name}s; about {_cycles(design):,.0f} cycles a sample of "
         f"{plan.time_steps} steps, {_activity(design.graph)}.",
     )
+    if device.placed_mhz is not None:
+        slowest, fastest = device.placed_mhz
+        times = " to ".join(f"{_cycles(design) / mhz:,.3g}" for mhz in (fastest, slowest))
+        console.print(
+            f"Designs placed on {device.title} reached {slowest:g} to {fastest:g} MHz: {times} us a sample. "
+            "Of this one snnc synth says it.",
+            soft_wrap=True,
+        )
     if plan.loaded:
         console.print(
             f"SPRAM is filled after every reset: {plan.load_words:,} words of {LOAD_BITS} bits, {LOAD_IMAGE} "

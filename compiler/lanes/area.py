@@ -1,75 +1,93 @@
 """Logic cells, estimated from a plan, so that what cannot fit is refused before a minute of synthesis.
 
-The terms follow the hardware's structure; their factors were fitted to what nextpnr packs on iCE40 for 13 fully
-connected networks of 64-32-10 to 784-32-10 with 1 to 16 lanes, and for convolutional ones, scattered and gathered, with
-1 to 32; the devices of another family say by how much to scale. The serial shell is included.
+A plan has so much of each *term* that follows the hardware's structure: so many units that gather, bits of membranes,
+lanes that a serialiser looks through. What one of each takes differs from family to family (`Target.logic`), since
+carry chains, multiplexers and flip-flops share a cell in one and not in another. `benchmarks/logic.py` fits it to what
+nextpnr packs of the designs in `benchmarks/packed`, with the serial shell, and says how far off the estimate is.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
-from snnc.compiler.lanes.memories import logic_cells
-from snnc.compiler.plan import EnginePlan, Plan, unsigned_bits
-from snnc.compiler.targets import Device, find_device
+from snnc.compiler.ir.neurons import Reset
+from snnc.compiler.lanes.memories import MARKER_BITS, logic_cells
+from snnc.compiler.plan import EnginePlan, MemoryKind, MemoryPlan, Plan, ProjectionPlan, unsigned_bits
+from snnc.compiler.targets import Device, load_target
 from snnc.rtl.engines import witness
 
-__all__ = ["CURRENT_BIT", "engine_cells", "shifter_cells", "total_cells"]
-
-STATE_BIT: Final = 2.3
-"""Per bit of a membrane word: the adder with the ring's last word, and the choice of what is added."""
-
-CURRENT_BIT: Final = 1.4
-"""Per bit of a word of an image's stored current: the adder with the ring's last word."""
-
-SHIFTER_BIT: Final = 0.9
-"""Per bit of a shifted weight and per level of its shifter."""
-
-QUEUE: Final = 60
-"""A queue in block RAM: its addresses, its credits, and the words in front of and behind the memory."""
-
-SIDE: Final = 130
-"""A side projection's walker, queue and serialiser."""
-
-JOIN_BIT: Final = 1.0
-"""Per bit of a membrane word and side projection: the choice among rows, and its register."""
-
-STAGE_BIT: Final = 0.4
-"""Per bit of a membrane word and a register in front of the adder: most share a cell with the choice that they hold."""
-
-FORWARD_BIT: Final = 2.4
-"""The same where what is written is kept for a cycle and may come back."""
-
-PASS_BIT: Final = 1.0
-"""Per bit of a membrane word and further pass of a sweep: the choice of what is added."""
-
-LOADER: Final = 40
-"""What fills the SPRAM at start-up: its counters, whatever their widths."""
+__all__ = ["engine_cells", "shifter_bits", "terms_of", "total_cells"]
 
 
 def total_cells(plan: Plan) -> int:
     """Estimated logic cells, in the device's own kind, of the core in its serial shell."""
-    device = find_device(plan.target, plan.device)
-    cells = sum(engine_cells(engine, device) for engine in plan.engines) + LOADER * bool(plan.loaded)
-    return round(device.logic_scale * cells)
+    logic = load_target(plan.target).logic
+    return round(sum(_cells(engine, logic) for engine in plan.engines))
 
 
 def engine_cells(engine: EnginePlan, device: Device) -> int:
-    """Estimated logic cells of one engine, its memories included, in such of which the device has `logic_scale`."""
+    """The same of one engine, its memories included; of the readout, with its port and the shell."""
+    return round(_cells(engine, load_target(device.family).logic))
+
+
+def _cells(engine: EnginePlan, logic: Mapping[str, float]) -> float:
+    return sum(logic.get(term, 0) * amount for term, amount in terms_of(engine).items())
+
+
+def terms_of(engine: EnginePlan) -> Mapping[str, float]:
+    """How much there is of everything in an engine that takes logic, by the term's name."""
+    found: Counter[str] = Counter()
+    for term, amount in (*_of_every_kind(engine), *witness(engine.kind, "cells").terms(engine)):
+        found[term] += amount
+    return {term: amount for term, amount in found.items() if amount}
+
+
+def shifter_bits(engine: EnginePlan, value_bits: int) -> int:
+    """Bits of all levels of what brings a unit's weights to the position of a digit."""
+    return engine.lanes * (engine.main.weight_bits + value_bits) * unsigned_bits(value_bits)
+
+
+def _of_every_kind(engine: EnginePlan) -> Iterator[tuple[str, float]]:
     bits = engine.column_banks * engine.lanes * engine.residual_bits
-    cells = device.engine + STATE_BIT * bits
-    cells += (SIDE + JOIN_BIT * bits) * (len(engine.projections) - 1)
-    queues = [projection.queue for projection in engine.projections if projection.queue.steps is None]
-    cells += QUEUE * sum(queue.memory is not None and queue.memory.blocks > 0 for queue in queues)
-    cells += PASS_BIT * bits * (len(engine.passes) - 1)
-    if engine.staged:
-        cells += (FORWARD_BIT if engine.forwards else STAGE_BIT) * bits
-    cells += sum(memory.copies * logic_cells(memory) for memory in engine.memories)
-    for part in witness(engine.kind, "cells").further_cells(engine, device):
-        cells += part
-    return round(cells)
+    yield "pass bit", bits * (len(engine.passes) - 1)
+    yield "hard reset bit", bits * (engine.reset is Reset.HARD)
+    # Of a single group the constants are none of a memory's, but part of the logic that adds them.
+    yield "group bit", bits * (engine.layout.groups > 1)
+    yield "stage bit", engine.units * engine.pipeline * engine.layout.address_bits
+    yield "side", len(engine.projections) - 1
+    yield "side bit", bits * (len(engine.projections) - 1)
+    for projection in engine.projections:
+        yield from _of_projection(engine, projection)
+    if not engine.population.fires:
+        yield "readout", 1  # with the serial shell
+        yield "readout bit", bits
+        yield "exit", engine.population.exit is not None
+    for memory in engine.memories:
+        yield _term_of(engine, memory), memory.copies * logic_cells(memory)
 
 
-def shifter_cells(engine: EnginePlan, value_bits: int) -> float:
-    """What brings a weight to the position of a digit."""
-    return SHIFTER_BIT * engine.lanes * (engine.main.weight_bits + value_bits) * unsigned_bits(value_bits)
+def _of_projection(engine: EnginePlan, projection: ProjectionPlan) -> Iterator[tuple[str, float]]:
+    queue, source = projection.queue, projection.source_layout
+    addresses = unsigned_bits(projection.weights.depth - 1) + engine.layout.address_bits + source.address_bits
+    yield f"{projection.walk.kind} address bit", engine.units * addresses
+    if queue.memory is None:
+        yield "queue bit", queue.depth * (source.lanes + source.address_bits + MARKER_BITS)
+    elif queue.steps is None:
+        yield "queue", 1
+    else:
+        yield "map", 1
+        yield "map lane", queue.memory.copies * source.lanes  # who reads chooses among the banks of who writes
+    yield "delay", projection.delay > 0
+    yield "source lane", engine.units * source.lanes
+
+
+def _term_of(engine: EnginePlan, memory: MemoryPlan) -> str:
+    match memory.kind:
+        case MemoryKind.LUT:
+            # Neurons' constants have many bits alike, weights have not.
+            return "constant cell" if memory is engine.constants else "table cell"
+        case MemoryKind.REGISTERS:
+            return "ring cell"
+        case MemoryKind.EBR | MemoryKind.SPRAM:
+            return "memory cell"

@@ -77,7 +77,7 @@ def explained(design: Design) -> tuple[LayerChoice, ...]:
             kind=engine.kind.kind,
             width=engine.width,
             operations=operations[engine.name],
-            cells=round(device.logic_scale * engine_cells(engine, device)),
+            cells=engine_cells(engine, device),
             blocks=sum(memory.blocks for memory in engine.memories),
             sprams=sum(memory.sprams for memory in engine.memories),
             wider=_wider(design, engine, population),

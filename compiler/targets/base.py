@@ -45,13 +45,7 @@ class Device:
     logic_cells, logic_name
         Look-up tables, each with a flip-flop, that the data sheet grants; and what people call one (``LC``, ``LUT``).
     logic_scale
-        How many of them take the place of one iCE40 logic cell, in which `snnc.compiler.lanes.area` estimates.
-    engine
-        In the same unit: what every engine takes, whatever its lanes: walker, pipeline of operations, queue and
-        serialiser; of the readout, its port and the shell.
-    residual_bit
-        In the same unit: what a bit of a gathering word's residual takes. On an iCE40 its register, the adder in front
-        of it and the choice of what is added share a cell; where a carry chain has cells of its own they do not.
+        How many of them take the place of one iCE40 logic cell, where devices of several families are compared.
     flip_flops
         How many flip-flops there are; None for one to each look-up table.
     widest_lanes
@@ -79,6 +73,9 @@ class Device:
     default_mhz
         The clock that the tools are told unless asked for another. nextpnr places by relative criticality: on the
         64-32-10 core its result is the same for any clock from 20 to 100 MHz.
+    placed_mhz
+        The lowest and the highest Fmax in MHz of designs that were placed and routed on it, each the median over its
+        seeds, as README.md and docs state them; None where they state none.
     note
         Where the silicon differs from the data sheet; else empty.
     """
@@ -89,8 +86,6 @@ class Device:
     logic_cells: int
     logic_name: str
     logic_scale: float
-    engine: float = 205
-    residual_bit: float = 0.9
     flip_flops: int | None = None
     widest_lanes: int
     block_rams: int
@@ -107,6 +102,7 @@ class Device:
     dsp_factor_bits: int = 0
     packages: tuple[Package, ...]
     default_mhz: float
+    placed_mhz: tuple[float, float] | None = None
     note: str = ""
 
     def pairs_products(self, weight_bits: int, value_bits: int) -> bool:
@@ -226,6 +222,9 @@ class Target(ABC):
         Names of the family's PLLs that `plls` knows, and Verilog of them in the time of a simulation.
     reserve
         Of the clock that one placement reaches, how much another one is counted on to reach.
+    logic
+        Cells that one of each term of the estimate of logic takes (`snnc.compiler.lanes.area`); a term that is not
+        there takes none. Fitted to packed designs: ``python benchmarks/logic.py fit`` prints it.
 
     Every method writes its files beside their final place and renames them when the tool has succeeded: a failed run
     never replaces the result of a good one. Logs are kept in either case.
@@ -238,6 +237,7 @@ class Target(ABC):
     pll_cells: Sequence[str] = ()
     pll_models: Sequence[Path] = ()
     reserve: float = 0.95
+    logic: Mapping[str, float]
 
     @property
     @abstractmethod

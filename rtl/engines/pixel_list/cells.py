@@ -1,32 +1,22 @@
-"""Logic cells of a pixel list engine beside what every engine has."""
+"""What takes logic in a pixel list engine beside what every engine has."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
-from snnc.compiler.lanes.area import CURRENT_BIT
 from snnc.compiler.plan import EnginePlan
-from snnc.compiler.targets import Device
 from snnc.rtl.engines.pixel_list.plan import PixelListKind
 
-__all__ = ["further_cells"]
-
-PRODUCT_BIT: Final = 2.4
-"""Per bit of a weight and bit of the pixel that it is multiplied by: two products, and their sum."""
-
-HELD_BIT: Final = 1.0
-"""Per bit of a current that is held while the next word's is gathered: a register that shares its cell with nothing."""
-
-SUMMED_BIT: Final = 1.5
-"""The same of one that comes out of a multiplier: its register, and the choice behind it in cells of its own."""
+__all__ = ["terms"]
 
 
-def further_cells(engine: EnginePlan, device: Device) -> Iterator[float]:
-    """Estimated iCE40 cells, part by part: a word's current, held and gathered, and the products."""
+def terms(engine: EnginePlan) -> Iterator[tuple[str, float]]:
+    """How much there is of each term: residuals, currents that are gathered and held, and the products."""
     kind = engine.kind
     assert isinstance(kind, PixelListKind)
     in_logic = engine.lanes - kind.summed
-    summed = SUMMED_BIT if kind.lanes_each > 1 else CURRENT_BIT + HELD_BIT
-    yield ((CURRENT_BIT + HELD_BIT) * in_logic + summed * kind.summed) * kind.current_bits
-    yield PRODUCT_BIT * in_logic * engine.main.weight_bits * kind.value_bits
+    yield "list", 1
+    yield "list bit", engine.lanes * engine.residual_bits
+    yield "list current bit", in_logic * kind.current_bits
+    yield "list summed bit", kind.summed * kind.current_bits
+    yield "list product bit", in_logic * engine.main.weight_bits * kind.value_bits  # two halves, and their sum
