@@ -125,15 +125,15 @@ def test_a_leaky_readout_of_streams_keeps_its_membranes(classes: int, lanes: int
     simulate(unit, process)
 
 
-MARGIN = 3
-
-
+@pytest.mark.parametrize("margin", [1, 3])
 @pytest.mark.parametrize("classes", [2, 5, 8])
 @pytest.mark.parametrize("lanes", [1, 2, 3, 8])
 @pytest.mark.parametrize("attempts", [False, True])
-def test_an_answer_without_a_beat_and_a_hand_out_by_itself(classes: int, lanes: int, attempts: bool) -> None:
+def test_an_answer_without_a_beat_and_a_hand_out_by_itself(
+    classes: int, lanes: int, attempts: bool, margin: int
+) -> None:
     plan = engine(layout(classes, lanes=lanes), readout=True, residual_bits=BITS, membrane=MemoryKind.REGISTERS)
-    population = dataclasses.replace(plan.population, exit=ExitPlan(margin=MARGIN, steps=(1,)))
+    population = dataclasses.replace(plan.population, exit=ExitPlan(margin=margin, steps=(1,)))
     queue = dataclasses.replace(plan.main.queue, steps=3 if attempts else None)
     projections = (dataclasses.replace(plan.main, queue=queue),)
     unit = ReadoutPort(dataclasses.replace(plan, population=population, projections=projections))
@@ -145,7 +145,7 @@ def test_an_answer_without_a_beat_and_a_hand_out_by_itself(classes: int, lanes: 
             logits = [generator.randrange(-(2 ** (BITS - 1)), 2 ** (BITS - 1)) for _ in range(classes)]
             if sample % 3:  # near the margin, and ties
                 logits = [generator.randrange(3) for _ in range(classes)]
-                logits[generator.randrange(classes)] = max(logits) + generator.choice([0, MARGIN - 1, MARGIN])
+                logits[generator.randrange(classes)] = max(logits) + generator.choice([0, margin - 1, margin])
             first, second = sorted(logits)[:-3:-1]
             ring = [packed((logits + [7] * (-classes % lanes))[k : k + lanes], BITS) for k in range(0, classes, lanes)]
             before = list(ring)
@@ -164,7 +164,7 @@ def test_an_answer_without_a_beat_and_a_hand_out_by_itself(classes: int, lanes: 
                 assert ctx.get(unit.restore) == (attempts and cycle == classes + 2 and not exits)
                 await ctx.tick()
             assert ring == before
-            assert exits == (first - second >= MARGIN)
+            assert exits == (first - second >= margin)
             seen.add((first - second, exits))
             found = []
             ctx.set(unit.o.ready, 1)
@@ -182,4 +182,4 @@ def test_an_answer_without_a_beat_and_a_hand_out_by_itself(classes: int, lanes: 
                 assert found[-1]["best"] == logits.index(first)
 
     simulate(unit, process)
-    assert {(MARGIN, 1), (MARGIN - 1, 0), (0, 0)} <= seen
+    assert {(margin, 1), (margin - 1, 0), (0, 0)} <= seen
