@@ -73,10 +73,11 @@ class LayerFacts:
         was routed for 81 MHz in place of 95.
         """
         assert self.pixels is not None
-        if not multiplier_takes(self.weight_bits, self.pixels.bits, self.weighted.bits):
+        products = self.device.dsp_products
+        if not products or not multiplier_takes(self.weight_bits, self.pixels.bits, self.weighted.bits):
             return 0
         lanes, there = self.layout.lanes, self.device.dsps // self.units * self.lanes_each
-        return 0 if self.device.dsp_products == 1 and self.units > 1 and there < lanes else min(lanes, there)
+        return 0 if products == 1 and self.units > 1 and there < lanes else min(lanes, there)
 
     @property
     def lanes_each(self) -> int:
@@ -84,8 +85,8 @@ class LayerFacts:
         assert self.pixels is not None
         device = self.device
         enough = self.units * self.layout.lanes <= device.dsps
-        pairs = not enough and device.pairs_products(self.weight_bits, self.pixels.bits)
-        return 2 if pairs else device.dsp_products
+        alone = enough or not device.pairs_products(self.weight_bits, self.pixels.bits)
+        return 1 if device.dsp_products == 1 and alone else 2
 
     @property
     def in_turn(self) -> bool:

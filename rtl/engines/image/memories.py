@@ -72,7 +72,7 @@ def record(facts: LayerFacts, chosen: Mapping[str, MemoryPlan]) -> ImageKind:
         current_bits=facts.weighted.bits,
         multiplies=_multiplies(facts),
         summed=facts.summed,
-        lanes_each=facts.lanes_each or 2,
+        lanes_each=facts.lanes_each,
         pixels=chosen["pixels"],
         marks=chosen.get("marks"),
         marks_registered="marks" in chosen and facts.device.late_block_ram,

@@ -65,5 +65,5 @@ def record(facts: LayerFacts, chosen: Mapping[str, MemoryPlan]) -> PixelListKind
         pixels=chosen.get("pixels"),
         spikes=chosen.get("spikes"),
         summed=facts.summed,
-        lanes_each=facts.lanes_each or 2,
+        lanes_each=facts.lanes_each,
     )
