@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from amaranth.hdl import Elaboratable, Module, Signal, Value, signed
+from amaranth.hdl import Elaboratable, Module, Mux, Signal, Value, signed
 from amaranth.lib.memory import Memory
 
 __all__ = ["simulate_memories"]
@@ -60,8 +60,12 @@ class _Model(Elaboratable):
                 write.en.eq(ports["i_write"]),
                 read.en.eq(ports["i_read"]),
                 read.addr.eq(ports["i_read_address"]),
-                ports["o_read_data"].eq(read.data),
             ]
+            # What is written in the cycle of its read may be read as anything.
+            collides, seed = Signal(), random.Random(width).getrandbits(width) | 1
+            with m.If(read.en):
+                m.d.sync += collides.eq(write.en & (write.addr == read.addr))
+            m.d.comb += ports["o_read_data"].eq(read.data ^ Mux(collides, seed, 0))
         elif self._primitive == "snnc_ram_huge":
             write = memory.write_port()
             read = memory.read_port()  # one port: a write leaves what was read as it was

@@ -201,7 +201,7 @@ class ImageEngine(wiring.Component):
             if marks is None
             else SkippingWalker(plan, input_plan, unit, registered=plan.kind.marks_registered)
         )
-        self._marks = None if marks is None else Marks(marks, input_plan.layout)
+        self._marks = None if marks is None else Marks(marks, input_plan.layout, registered=plan.kind.marks_registered)
         register = ValueRegister if plan.kind.multiplies else DigitRegister
         self._digits: DigitRegister | ValueRegister = register(plan.kind.value_bits)
         self._weights = Rom(projection.weights)
@@ -382,8 +382,8 @@ class ImageEngine(wiring.Component):
                     m.d.sync += [phase.eq(_Phase.LOAD), clearing.eq(1)]
         if isinstance(output, SpikeOutput):
             self._replay(m, pipeline, output, phase, step)
-        if isinstance(walker, SkippingWalker):
-            self._fill(m, walker, phase)
+        if isinstance(walker, SkippingWalker) and self._marks is not None:
+            self._fill(m, walker, self._marks.delay, phase)
 
         if self._cancels:
             m.d.comb += self.clears.eq(clearing)
@@ -391,14 +391,16 @@ class ImageEngine(wiring.Component):
         m.d.comb += digits.value.eq(self._pixel(m, self._image_word(m, clearing, loads, reads), reads, read))
         return _Issue(row=tap.row, idle=idle, last_step=last_step)
 
-    def _fill(self, m: Module, walker: SkippingWalker, phase: Signal) -> None:
-        """Bring the walker's first kernel rows on their way, once the last pixel is marked."""
-        fill = Signal(range(walker.filling + 1))
+    def _fill(self, m: Module, walker: SkippingWalker, marking: int, phase: Signal) -> None:
+        """Bring the walker's first kernel rows on their way, once the last pixel is marked, which takes `marking`."""
+        last = walker.filling + marking - 1
+        fill = Signal(range(last + 1))
         filling = phase == _Phase.FILL
-        m.d.comb += [walker.rewinds.eq(phase == _Phase.LOAD), walker.fills.eq(filling & (fill != 0))]
+        marked = fill != 0 if marking == 1 else fill >= marking
+        m.d.comb += [walker.rewinds.eq(phase == _Phase.LOAD), walker.fills.eq(filling & marked)]
         with m.If(filling):
             m.d.sync += fill.eq(fill + 1)
-            with m.If(fill == walker.filling):
+            with m.If(fill == last):
                 m.d.sync += [fill.eq(0), phase.eq(_Phase.READ)]
 
     def _replay(self, m: Module, pipeline: _Pipeline, output: SpikeOutput, phase: Signal, step: Signal) -> None:

@@ -14,8 +14,8 @@ __all__ = ["Marks"]
 class Marks(wiring.Component):
     """A bit for each pixel, a row of a channel per word of a block RAM (`ImageKind.marks`).
 
-    Pixels may come in any order, one a cycle: a word is read, and written back with its new bit in the next cycle. What
-    was written in that same cycle is not in the word that was read, and comes from a register.
+    Pixels may come in any order, one a cycle: a word is read, and written back with its new bit `delay` cycles later.
+    What was written from the cycle of the read on is not in the word that was read, and comes from registers.
 
     Parameters
     ----------
@@ -23,15 +23,23 @@ class Marks(wiring.Component):
         The memory.
     image
         How the image lies in words.
+    registered
+        The word goes to a register before its bit is set: behind late block RAM, reading, setting and writing in one
+        cycle would be a chip's longest path.
+
+    Attributes
+    ----------
+    delay
+        Cycles from `mark` to the write: 1, or 2 where the word is registered.
 
     Members
     -------
     mark : In(1)
-        The pixel at `address` is not 0. It can be read of two cycles later.
+        The pixel at `address` is not 0. Its word can be read `delay` + 1 cycles later.
     address : In(image.address_bits)
         As the port has it.
     clear : In(1)
-        Set the word `cleared` to zeros; not in a cycle with `mark`, nor in the next one.
+        Set the word `cleared` to zeros; not in a cycle with `mark`, nor in the two behind it.
     cleared : In(range(depth))
     reads : In(1)
         Read the word `row`; not in a cycle with `mark`.
@@ -48,7 +56,8 @@ class Marks(wiring.Component):
     row: Signal
     marks: Signal
 
-    def __init__(self, plan: MemoryPlan, image: LayoutPlan) -> None:
+    def __init__(self, plan: MemoryPlan, image: LayoutPlan, *, registered: bool = False) -> None:
+        self.delay = 1 + registered
         self._plan = plan
         self._image = image
         words = unsigned_bits(plan.depth - 1)
@@ -71,10 +80,11 @@ class Marks(wiring.Component):
         at, bit = Signal.like(self.row, reset_less=True), Signal(len(column), reset_less=True)
         written, value = Signal.like(self.marks), Signal.like(self.marks)
         marked: Value = Cat(group, row) if len(group) + len(row) else Const(0, 1)
+        reading, reading_at, reading_bit = self._reading(m, marked, column)
         m.d.sync += [
-            pending.eq(self.mark),
-            at.eq(marked),
-            bit.eq(column),
+            pending.eq(reading),
+            at.eq(reading_at),
+            bit.eq(reading_bit),
             again.eq(pending & (marked == at)),
             # Zeros but behind a mark: that is what clears.
             written.eq(Mux(pending, value, 0)),
@@ -91,5 +101,28 @@ class Marks(wiring.Component):
             value=value,
         )
         new = Cat(pending & (bit == k) for k in range(self._plan.width))
-        m.d.comb += [value.eq(Mux(again | self.clear, written, read) | new), self.marks.eq(read)]
+        word: Value = Mux(again | self.clear, written, read)
+        if self.delay == 2:
+            newest, fresh = (
+                Signal(),
+                Signal(),
+            )  # the mark in front is of the same word; the memory was not just writing it
+            m.d.sync += [
+                newest.eq(self.mark & reading & (marked == reading_at)),
+                fresh.eq(self.mark & ~(pending & (marked == at))),
+            ]
+            # Bits are only set: what the memory gives is right, but may lack the newest. One gate is behind it.
+            known = Mux(newest, value, Mux(reading & again, written, 0))
+            word = Signal.like(self.marks)
+            m.d.sync += word.eq(read & fresh.replicate(len(read)) | known)
+        m.d.comb += [value.eq(word | new), self.marks.eq(read)]
         return m
+
+    def _reading(self, m: Module, marked: Value, column: Value) -> tuple[Value, Value, Value]:
+        """The mark that is written next, its word and its bit, while its word is on the way to where it is written."""
+        if self.delay == 1:
+            return self.mark, marked, column
+        reading = Signal()
+        at, bit = Signal.like(self.row, reset_less=True), Signal(len(column), reset_less=True)
+        m.d.sync += [reading.eq(self.mark), at.eq(marked), bit.eq(column)]
+        return reading, at, bit

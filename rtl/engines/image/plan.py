@@ -37,7 +37,8 @@ class ImageKind(EngineKind):
         Of all steps but the first, which leave at once: at a word's address, ``lanes`` bits per step, step 1 lowest.
         None for networks of one step, and with `map_steps`.
     marks_registered
-        Whether marks go to a register in front of the choice of a window: where block RAM is late.
+        Whether marks go to a register when they are set, and in front of the choice of a window: where block RAM is
+        late.
     summed
         Lanes of each unit, the first ones, that multiply in a chip's multipliers (`snnc.rtl.products`); the others do
         so in logic.

@@ -53,7 +53,7 @@ class Timing:
         self._into_maps = engine.kind.into_maps
         self._stimulus = stimulus
         self._all_steps = engine.kind.all_steps(engine.lanes)
-        self._read_ahead = 0 if engine.kind.marks is None else 4 + engine.kind.marks_registered
+        self._read_ahead = 0 if engine.kind.marks is None else 4 + 2 * engine.kind.marks_registered
         slots = _slots_of_pixels(engine, stimulus)
         self._groups = engine.layout.groups
         self._slots, self._digits, self._leading = _over_kernels(engine, slots)
