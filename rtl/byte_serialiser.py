@@ -31,9 +31,11 @@ class ByteSerialiser(SpikeSerialiser):
         alone = Signal(reset_less=True)
         single = Signal(len(starts), reset_less=True)
 
-        byte, number = lowest_set_bit(m, filled)
+        first, number = lowest_set_bit(m, filled)
         searched = [lowest_set_bit(m, rest[at : at + BYTE]) for at in starts]
-        lowest = Cat(bit for bit, _ in searched)
+        # As signals: an expression would be written down again wherever a bit of it is used.
+        byte, lowest = Signal.like(filled), Signal.like(rest)
+        m.d.comb += [byte.eq(first), lowest.eq(Cat(bit for bit, _ in searched))]
         index = functools.reduce(operator.or_, (Mux(byte[k], found, 0) for k, (_, found) in enumerate(searched)))
         lane = index if len(starts) == 1 else Cat(index[: BYTE.bit_length() - 1], number)
         final = Signal()
