@@ -14,10 +14,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from snnc.compiler.pll import Pll
 from snnc.compiler.targets.base import Device, Package, Pin
+from snnc.compiler.targets.ecp5_registers import absorb_registers
 from snnc.compiler.targets.nextpnr import PLL_MODEL, NextpnrTarget
 from snnc.compiler.targets.routed import Cell, RoutedCells
 from snnc.compiler.tools import yosys_folder, yowasp_tool
@@ -225,6 +226,9 @@ class Ecp5(NextpnrTarget):
         # need not build what would give the old word, comparators and a further register in front of every memory.
         # Products that shall be in a multiplier say so themselves (``rtl/products.v``); others are small.
         return "synth_ecp5 -no-rw-check -nodsp"
+
+    def improve(self, module: dict[str, Any]) -> bool:
+        return absorb_registers(module) > 0
 
     def constraints(self, pins: Sequence[Pin]) -> str:
         lines = []

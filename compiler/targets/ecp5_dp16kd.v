@@ -1,5 +1,5 @@
 // The ECP5's block RAM (DP16KD), of which Yosys has the ports alone, as far as Yosys's mapping uses it: one port that
-// reads or writes, one that reads, rising edges, no output registers.
+// reads or writes, one that reads, rising edges; and as far as `ecp5_registers.py` uses its output registers.
 //
 // Addresses count bits, eight to a byte of nine. A port of 1, 2 or 4 bits reaches eight of the nine; one of 9, 18 or 36
 // takes whole bytes, and the lowest address pins of the two widest are byte enables of a write. 36 bits are written to
@@ -84,7 +84,8 @@ module snnc_dp16kd #(
     reg [35:0] read_a, read_b;
     integer word;
     initial begin
-        if (CLKAMUX != "CLKA" || CLKBMUX != "CLKB" || REGMODE_A != "NOREG" || REGMODE_B != "NOREG"
+        if (CLKAMUX != "CLKA" || CLKBMUX != "CLKB"
+            || REGMODE_A != REGMODE_B && (DATA_WIDTH_A > 18 || DATA_WIDTH_B > 18)
             || CSDECODE_A != "0b000" || CSDECODE_B != "0b000" || WRITEMODE_A == "WRITETHROUGH")
             $fatal(1, "This configuration of the block RAM is not modelled: see ecp5_dp16kd.v.");
         for (word = 0; word < 1024; word = word + 1)
@@ -107,8 +108,15 @@ module snnc_dp16kd #(
         if (selected_b) read_b <= (memory[address_b[13:5]] ^ {36{collides}}) >> place_b & MASK_B;
     end
 
+    reg [17:0] held_a;
+    reg [35:0] held_b;
+    always @(posedge CLKA) if (OCEA) held_a <= read_a[17:0];
+    always @(posedge CLKB) if (OCEB) held_b <= read_b;
+    wire [17:0] out_a = REGMODE_A == "OUTREG" ? held_a : read_a[17:0];
+    wire [35:0] out_b = REGMODE_B == "OUTREG" ? held_b : read_b;
+
     // Only a port of 36 bits uses the pins of both.
-    wire [35:0] wide = DATA_WIDTH_B > 18 ? read_b : {read_b[17:0], read_a[17:0]};
+    wire [35:0] wide = DATA_WIDTH_B > 18 ? out_b : {out_b[17:0], out_a};
     assign {
         DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1,
         DOB0, DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2,

@@ -84,6 +84,13 @@ class NextpnrTarget(Target):
         """What the packer is told."""
         return layout, bitstream
 
+    def improve(self, module: dict[str, Any]) -> bool:
+        """Do what Yosys could have done better to a module that it has synthesised; gives whether there was anything.
+
+        What is simulated of a netlist is what comes of it.
+        """
+        return False
+
     def free_pins(self, ports: Sequence[str], package: Package) -> str | None:
         """Pin constraints for a design that comes without any; None where nextpnr chooses pins by itself.
 
@@ -133,6 +140,8 @@ class NextpnrTarget(Target):
         arguments = ["-s", _relative(script, cwd)]
         result = run_tool(YOSYS, arguments, cwd=cwd, log=folder / "yosys.log", produces=[part], timeout=timeout)
         design = _read_json(part, YOSYS.title, result.log)
+        if self.improve(design["modules"][top]):
+            part.write_text(json.dumps(design), encoding="utf-8")
         cells = Counter(cell["type"] for cell in design["modules"][top]["cells"].values())
         part.replace(netlist)
         return Synthesis(netlist=netlist, log=result.log, cells=cells, seconds=result.seconds)
