@@ -24,8 +24,8 @@ class Marks(wiring.Component):
     image
         How the image lies in words.
     registered
-        The word goes to a register before its bit is set: behind late block RAM, reading, setting and writing in one
-        cycle would be a chip's longest path.
+        A word goes to a register, and nowhere else, as it comes out of the memory: where that is late, reading, setting
+        and writing in one cycle would be a chip's longest path.
 
     Attributes
     ----------
@@ -45,7 +45,8 @@ class Marks(wiring.Component):
         Read the word `row`; not in a cycle with `mark`.
     row : In(range(depth))
     marks : Out(columns)
-        The word that was read last.
+        The word that was read last; where it is registered the one that was read before that, from a cycle after the
+        last read on.
     """
 
     mark: Signal
@@ -101,21 +102,22 @@ class Marks(wiring.Component):
             value=value,
         )
         new = Cat(pending & (bit == k) for k in range(self._plan.width))
-        word: Value = Mux(again | self.clear, written, read)
-        if self.delay == 2:
-            newest, fresh = (
-                Signal(),
-                Signal(),
-            )  # the mark in front is of the same word; the memory was not just writing it
-            m.d.sync += [
-                newest.eq(self.mark & reading & (marked == reading_at)),
-                fresh.eq(self.mark & ~(pending & (marked == at))),
-            ]
-            # Bits are only set: what the memory gives is right, but may lack the newest. One gate is behind it.
-            known = Mux(newest, value, Mux(reading & again, written, 0))
-            word = Signal.like(self.marks)
-            m.d.sync += word.eq(read & fresh.replicate(len(read)) | known)
-        m.d.comb += [value.eq(word | new), self.marks.eq(read)]
+        if self.delay == 1:
+            m.d.comb += [value.eq(Mux(again | self.clear, written, read) | new), self.marks.eq(read)]
+            return m
+        # Of the same word is the mark in front; the memory was not writing it. Bits are only set: what the memory gives
+        # is right, but may lack the newest.
+        newest, fresh, kept = Signal(), Signal(), Signal()
+        word, known = Signal.like(self.marks, reset_less=True), Signal.like(self.marks)
+        m.d.sync += [
+            newest.eq(self.mark & reading & (marked == reading_at)),
+            fresh.eq(self.mark & ~(pending & (marked == at))),
+            kept.eq(fresh),
+            known.eq(Mux(newest, value, Mux(reading & again, written, 0))),
+        ]
+        with m.If(self.reads | reading):
+            m.d.sync += word.eq(read)
+        m.d.comb += [value.eq(word & kept.replicate(len(word)) | known | new), self.marks.eq(word)]
         return m
 
     def _reading(self, m: Module, marked: Value, column: Value) -> tuple[Value, Value, Value]:

@@ -60,7 +60,7 @@ class SkippingWalker(wiring.Component):
     unit
         Of the engine's, whose words are visited.
     registered
-        Marks go to a register first.
+        Marks come by way of a register.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class SkippingWalker(wiring.Component):
         Read the marks of `mark_row`.
     mark_row : Out(range(depth of the marks))
     marks : In(columns of the source)
-        Those that were read last.
+        Those that were read last; where they are registered, the ones before that.
     """
 
     moves: Signal
@@ -141,17 +141,16 @@ class SkippingWalker(wiring.Component):
         marked = Cat(rows.row.channel, rows.row.source_row)
         if len(marked):
             m.d.comb += self.mark_row.eq(marked)
-        arrived, marks = read, self.marks
+        arrived = read
         if self._registered:
             arrived = shape.signal(name="arrived", reset_less=True)
-            marks = Signal.like(self.marks, name="marks_arrived", reset_less=True)
             with m.If(advances):
-                m.d.sync += [arrived.eq(read), marks.eq(self.marks)]
+                m.d.sync += arrived.eq(read)
         with m.If(advances):
             m.d.sync += [
                 read.eq(rows.row),
                 taken.eq(arrived),
-                window.eq(Mux(arrived.blank, 0, self._window(arrived.word, marks))),
+                window.eq(Mux(arrived.blank, 0, self._window(arrived.word))),
                 visited.eq(taken),
             ]
         # The search for a pixel is that for the next one, as in a `SpikeSerialiser`.
@@ -185,13 +184,13 @@ class SkippingWalker(wiring.Component):
         ]
         return m
 
-    def _window(self, word: Value, marks: Signal) -> Value:
+    def _window(self, word: Value) -> Value:
         """Of a row's marks those below the kernel's columns at a word."""
         layout, kernel, columns = self._plan.layout, self._walk.kernel, self._source.layout.columns
         _, column, _ = position_fields(word, layout)
 
         def mark(at: int) -> Value:
-            return marks[at] if 0 <= at < columns else Const(0, 1)
+            return self.marks[at] if 0 <= at < columns else Const(0, 1)
 
         found = []
         for v in range(kernel.size[1]):

@@ -68,8 +68,10 @@ def test_what_was_marked_is_read_and_cleared(
                 ctx.set(unit.reads, 1)
                 ctx.set(unit.row, row << image.group_bits | channel)
                 await ctx.tick()
-                ctx.set(unit.reads, 0)
                 ctx.set(unit.row, 0)
+                if registered:
+                    await ctx.tick()
+                ctx.set(unit.reads, 0)
                 await ctx.tick()
                 assert ctx.get(unit.marks) == sum(
                     1 << column for column in range(columns) if (row, column, channel) in marks

@@ -60,12 +60,15 @@ def test_only_marked_taps_come(name: str, density: float, idle: float, part: int
     marks = marked(case, density)
     sequence = visits(case, part, parts, lambda of_word: left_of(case, of_word, marks))
 
+    words = [0]
+
     async def cycle(ctx: Any) -> None:
         """A clock edge, and what a memory behind the walker does at it."""
         read = marks[ctx.get(unit.mark_row)] if ctx.get(unit.reads) else None
         await ctx.tick()
         if read is not None:
-            ctx.set(unit.marks, read)
+            words.append(read)
+            ctx.set(unit.marks, words[-1 - registered])
 
     async def process(ctx: Any) -> None:
         goes_on = paced(idle, "go on")
