@@ -8,7 +8,7 @@ goes to a flip-flop and nowhere else, and all of these change alike, they are th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -66,19 +66,17 @@ def _outputs(cell: Mapping[str, Any], ports: str) -> Mapping[str, Any]:
 def _readers(module: Mapping[str, Any], nets: set[Any]) -> Mapping[Any, list[tuple[str, str]]]:
     """Of each of these nets the inputs that hear it: a cell and its pin, or a port of the module."""
     found = defaultdict[Any, list[tuple[str, str]]](list)
-
-    def hear(bits: Iterator[Any], reader: tuple[str, str]) -> None:
+    heard = [
+        (bits, (name, pin))
+        for name, cell in module["cells"].items()
+        for pin, bits in cell["connections"].items()
+        if cell["port_directions"][pin] != "output"
+    ]
+    heard += [(port["bits"], ("", name)) for name, port in module["ports"].items() if port["direction"] != "input"]
+    for bits, reader in heard:
         for bit in bits:
             if bit in nets:
                 found[bit].append(reader)
-
-    for name, cell in module["cells"].items():
-        for pin, bits in cell["connections"].items():
-            if cell["port_directions"][pin] != "output":
-                hear(iter(bits), (name, pin))
-    for name, port in module["ports"].items():
-        if port["direction"] != "input":
-            hear(iter(port["bits"]), ("", name))
     return found
 
 

@@ -105,8 +105,8 @@ class Marks(wiring.Component):
         if self.delay == 1:
             m.d.comb += [value.eq(Mux(again | self.clear, written, read) | new), self.marks.eq(read)]
             return m
-        # Of the same word is the mark in front; the memory was not writing it. Bits are only set: what the memory gives
-        # is right, but may lack the newest.
+        # Newest: the mark in front is of the same word. Fresh: the memory was not just writing that word, so that what
+        # it gives is right; as bits are only set, all that this can lack is what is known of the mark in front.
         newest, fresh, kept = Signal(), Signal(), Signal()
         word, known = Signal.like(self.marks, reset_less=True), Signal.like(self.marks)
         m.d.sync += [
