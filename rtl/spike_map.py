@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from amaranth.hdl import Array, Cat, Module, Mux, ShapeLike, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, ShapeLike, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
@@ -281,28 +281,42 @@ class MapReader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         given, out = self.i.payload, self.o.payload
-        read, tag = Signal(), Signal.like(given.tag, reset_less=True)
+        # A word is behind the memory, and then in each register.
+        holds = [Signal() for _ in range(1 + self._registers)]
         leaves = Signal()
+        moves = self._moves(m, holds, leaves)
         # While a word waits nothing else is read.
-        m.d.comb += [self.i.ready.eq(~read | leaves), self.address.eq(given.address), self.reads.eq(self.i.ready)]
-        with m.If(self.i.ready):
-            m.d.sync += [read.eq(self.i.valid), tag.eq(given.tag)]
+        m.d.comb += [self.i.ready.eq(moves[0]), self.address.eq(given.address), self.reads.eq(self.i.ready)]
+        valid, tag, word = self.i.valid, given.tag, self.data
+        for k, (hold, takes) in enumerate(zip(holds, [self.i.ready, *moves[1:]], strict=True)):
+            its_tag = Signal.like(given.tag, name=f"tag{k}" if k else "tag", reset_less=True)
+            with m.If(takes):
+                m.d.sync += [hold.eq(valid), its_tag.eq(tag)]
+            valid, tag = hold, its_tag
+        if self._registers:
+            word = Signal.like(self.data, name="word", reset_less=True)
+            with m.If(moves[-1]):
+                m.d.sync += word.eq(self.data)
         if self._registers > 1:
-            held, held_tag, moves = Signal(), Signal.like(tag, reset_less=True), Signal()
-            m.d.comb += [leaves.eq(~held | moves), self.moves.eq(leaves)]
-            with m.If(leaves):
-                m.d.sync += [held.eq(read), held_tag.eq(tag)]
-            read, tag, leaves = held, held_tag, moves
-        if not self._registers:
-            m.d.comb += [self.o.valid.eq(read), out.mask.eq(self.data), out.tag.eq(tag), leaves.eq(self.o.ready)]
-            return m
-        valid, word, its_tag = Signal(), Signal.like(self.data, reset_less=True), Signal.like(tag, reset_less=True)
-        m.d.comb += [
-            leaves.eq(~valid | self.o.ready),
-            self.o.valid.eq(valid),
-            out.mask.eq(word),
-            out.tag.eq(its_tag),
-        ]
-        with m.If(leaves):
-            m.d.sync += [valid.eq(read), word.eq(self.data), its_tag.eq(tag)]
+            m.d.comb += self.moves.eq(moves[1])
+        m.d.comb += [self.o.valid.eq(valid), out.mask.eq(word), out.tag.eq(tag), leaves.eq(self.o.ready)]
         return m
+
+    def _moves(self, m: Module, holds: list[Signal], leaves: Value) -> list[Value]:
+        """When each of the places, which hold a word or not, takes what is before it.
+
+        That is when the last word leaves, or when this place or one behind it is free. The latter is a register of
+        each place's own: what is behind a map says late whether it takes a word, and the memories hear it across the
+        die.
+        """
+        moves: list[Value] = []
+        moving: Value = Const(1)
+        waiting: Value = Const(1)
+        for k, hold in reversed(list(enumerate(holds))):
+            comes = holds[k - 1] if k else self.i.valid
+            full = hold if k == len(holds) - 1 else Signal(name=f"full{k}")
+            moves.insert(0, ~full | leaves)
+            moving, waiting = moving & comes, full | (comes & waiting)
+            if full is not hold:
+                m.d.sync += full.eq(Mux(leaves, moving, waiting))
+        return moves

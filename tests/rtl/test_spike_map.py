@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import Module, Signal
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from snnc.compiler.plan import LayoutPlan
@@ -226,8 +226,31 @@ class _Read(wiring.Component):
         return m
 
 
+class _Line(wiring.Component):
+    """Places in a line; each takes what is before it when it is free or its own word leaves."""
+
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        super().__init__({"i": In(stream.Signature(4)), "o": Out(stream.Signature(4))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        valid = [self.i.valid, *(Signal(name=f"valid{k}") for k in range(self._places))]
+        word = [self.i.payload, *(Signal(4, name=f"word{k}") for k in range(self._places))]
+        takes = [*(Signal(name=f"takes{k}") for k in range(self._places)), self.o.ready]
+        m.d.comb += [self.i.ready.eq(takes[0]), self.o.valid.eq(valid[-1]), self.o.payload.eq(word[-1])]
+        for k in range(self._places):
+            m.d.comb += takes[k].eq(~valid[k + 1] | takes[k + 1])
+            with m.If(takes[k]):
+                m.d.sync += [valid[k + 1].eq(valid[k]), word[k + 1].eq(word[k])]
+        return m
+
+
 @pytest.mark.parametrize("registers", [0, 1, 2])
-@pytest.mark.parametrize(("gap", "stall"), PACES)
+@pytest.mark.parametrize(("gap", "stall"), [*PACES, (0.6, 0.3), (0.4, 0.4)])
 def test_a_word_is_read_for_every_address(gap: float, stall: float, registers: int) -> None:
     generator = random.Random(2)
     inputs = [{"address": generator.randrange(16), "tag": generator.randrange(16)} for _ in range(200)]
@@ -236,6 +259,8 @@ def test_a_word_is_read_for_every_address(gap: float, stall: float, registers: i
     for given, found in zip(inputs, got, strict=True):
         assert found["mask"] == ~given["address"] & 15
         assert found["tag"] == given["tag"]
+    plain = exchange(_Line(1 + registers), range(len(inputs)), len(inputs), gap=gap, stall=stall)
+    assert (taken, left) == plain[1:]
     if not gap and not stall:
         assert left == [cycle + 1 + registers for cycle in taken]
         assert taken == list(range(200))
