@@ -170,6 +170,7 @@ _FACTS: Final[Sequence[tuple[str, Sequence[tuple[str, Pick]]]]] = (
             ("device", _report("device", "title")),
             ("block RAM", _report("device", "blocks_needed")),
             ("SPRAM", _report("device", "sprams_needed")),
+            ("DSP", _report("device", "dsps_needed")),
             ("logic cells, estimated", _report("device", "cells_needed")),
             ("words to load", _report("device", "load_words")),
         ),

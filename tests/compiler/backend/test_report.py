@@ -7,6 +7,7 @@ import json
 import pytest
 
 from snnc.compiler.backend.report import compile_report
+from snnc.compiler.build.build_page import render_build_page
 from snnc.compiler.build.report import Section, render_report, report_json, update_report
 from snnc.compiler.design import Engines
 from snnc.compiler.ir import Encoding
@@ -46,6 +47,18 @@ def test_spram_is_named():
     assert "| SPRAM | 4 | 4 |" in text
     assert "25,088 words, `images/load.hex`" in text
     assert "| SPRAM | 0 | 4 |" in render_report(compile_report(DESIGN))
+
+
+def test_multipliers_are_named():
+    plan = LOADED.complete_plan
+    assert plan.dsps
+    report = compile_report(LOADED)
+    assert f"| DSP | {plan.dsps} | 8 |" in render_report(report)
+    assert f'<td>DSP</td><td class="n">{plan.dsps}</td><td class="n">8</td>' in render_build_page(report, {})
+    # A build that was made before its report told them is still shown.
+    del report["device"]["dsps"], report["device"]["dsps_needed"]
+    assert "DSP" not in render_report(report)
+    assert "<td>DSP" not in render_build_page(report, {})
 
 
 @pytest.mark.parametrize("design", [DESIGN, LOADED], ids=["EBR", "SPRAM"])
