@@ -84,8 +84,8 @@ class NextpnrTarget(Target):
         """What the packer is told."""
         return layout, bitstream
 
-    def improve(self, module: dict[str, Any]) -> bool:
-        """Do what Yosys could have done better to a module that it has synthesised; gives whether there was anything.
+    def improve(self, module: dict[str, Any], device: Device) -> bool:
+        """Do what Yosys could have done better for a device to a module; gives whether there was anything.
 
         What is simulated of a netlist is what comes of it.
         """
@@ -140,7 +140,7 @@ class NextpnrTarget(Target):
         arguments = ["-s", _relative(script, cwd)]
         result = run_tool(YOSYS, arguments, cwd=cwd, log=folder / "yosys.log", produces=[part], timeout=timeout)
         design = _read_json(part, YOSYS.title, result.log)
-        if self.improve(design["modules"][top]):
+        if self.improve(design["modules"][top], device):
             part.write_text(json.dumps(design), encoding="utf-8")
         cells = Counter(cell["type"] for cell in design["modules"][top]["cells"].values())
         part.replace(netlist)

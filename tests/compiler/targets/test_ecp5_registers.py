@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from snnc.compiler.targets import load_target
 from snnc.compiler.targets.ecp5_registers import absorb_registers
 
 CLOCK, ENABLE, RESET = 2, 3, 4
@@ -100,3 +101,11 @@ def test_a_port_of_36_bits_is_read_by_the_pins_of_both_sides() -> None:
     assert [cell["connections"][pin] for pin in ("DOA0", "DOA1", "DOB0")] == [[30], [31], [40]]
     for side in "AB":
         assert (cell["parameters"][f"REGMODE_{side}"], cell["connections"][f"OCE{side}"]) == ("OUTREG", [ENABLE])
+
+
+@pytest.mark.parametrize(("die", "moved"), [("25k", True), ("45k", True), ("85k", False)])
+def test_on_the_largest_die_none_is_moved(die: str, moved: bool) -> None:
+    target = load_target("ecp5")
+    found = module(first=register(10, 30), second=register(11, 31))
+    assert target.improve(found, target.device(die)) is moved  # type: ignore[attr-defined]  # of those with nextpnr
+    assert ("first" not in found["cells"]) is moved
