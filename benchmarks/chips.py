@@ -8,8 +8,8 @@ Each row is what ``snnc compile`` chooses, with the serial shell as placed. Accu
 test set: the golden model's classes, and the exact prediction, which the images that go through the RTL confirm. Fmax
 is the median over nextpnr's seeds.
 
-What is done is kept in ``build/chips/NAME/measured.json``, with the core's hash and the tools' versions: a run that was
-cut short goes on with the next seed, and nothing that was measured of another core counts.
+What is done is kept in ``build/chips/NAME/measured.json``: a run that was cut short goes on with the next seed. Nothing
+counts that was measured of another core or model, with other tools or with another description of the families.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from snnc.sim.trust.verify import verify_build
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 STUDENTS: Final = REPOSITORY / "examples" / "students"
+TARGETS: Final = REPOSITORY / "compiler" / "targets"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,15 +174,15 @@ class Measured:
     Parameters
     ----------
     path
-        The file; what is in it counts if it is of the same `core` and `tools`.
+        The file; what is in it counts if it is of the same `identity`.
     """
 
-    def __init__(self, path: Path, core: str, tools: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
         self._path = path
-        self.facts: dict[str, Any] = {"core": core, "tools": dict(tools), "seeds": {}}
+        self.facts: dict[str, Any] = {"identity": dict(identity), "seeds": {}}
         if path.exists():
             known = json.loads(path.read_text(encoding="utf-8"))
-            if all(known.get(what) == self.facts[what] for what in ("core", "tools")):
+            if known.get("identity") == self.facts["identity"]:
                 self.facts = known
 
     def add(self, **facts: Any) -> None:
@@ -195,10 +196,8 @@ def measure(name: str, data: Path, output: Path, *, seeds: int, verified: int, e
     folder = output / name
     folder.mkdir(parents=True, exist_ok=True)
     compiled = _compile(case, data, folder)
-    target = load_target(case.device[0])
     with using_build(folder / "build") as build:
-        core = hashlib.sha256((build.path / "rtl" / "core.v").read_bytes()).hexdigest()
-        known = Measured(folder / "measured.json", core, tool_versions(target.tools))
+        known = Measured(folder / "measured.json", _identity(build))
         for step in _steps(case, build, data, known, seeds, verified):
             if time.monotonic() > ends:
                 break
@@ -206,12 +205,30 @@ def measure(name: str, data: Path, output: Path, *, seeds: int, verified: int, e
     return known.facts | compiled
 
 
+def _identity(build: Build) -> dict[str, Any]:
+    """What figures of a build depend on."""
+    families = hashlib.sha256()
+    for path in sorted(TARGETS.iterdir()):
+        if path.is_file():
+            families.update(path.name.encode() + path.read_bytes())
+    return {
+        "core": _digest(build.path / "rtl" / "core.v"),
+        "model": build.model_hash,
+        "families": families.hexdigest()[:12],
+        "tools": dict(tool_versions(load_target(build.plan.target).tools)),
+    }
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
 def _compile(case: Case, data: Path, folder: Path) -> dict[str, Any]:
     """Make the row's build, and say what of."""
     student = STUDENTS / case.student
-    digest = hashlib.sha256(student.read_bytes()).hexdigest()[:12]
+    digest = _digest(student)
     if case.exit is not None:
-        exits = folder / "exit.pt"
+        exits = folder / f"exit-{digest}-{case.exit.agreement}-{case.exit.samples}.pt"
         if not exits.exists():
             options = ("--steps", "1", "--agreement", f"{case.exit.agreement}", "--samples", f"{case.exit.samples}")
             _snnc(
