@@ -169,7 +169,8 @@ def run(
         for block in _blocks(graph):
             hearing = [layers[k] for k in block.layers]
             # What hears itself, perhaps through others, goes step by step.
-            stride = 1 if block.returns else max(weighted.together for weighted in into[hearing[0].name])
+            spoken = [weighted.together for weighted in into[hearing[0].name] if not weighted.direct]
+            stride = 1 if block.returns else max(spoken, default=time_steps)
             for first in range(0, time_steps, stride):
                 steps = range(first, min(first + stride, time_steps))
                 for layer in hearing:
@@ -290,10 +291,11 @@ def _currents(
 ) -> AnyArray:
     """What reaches a layer in steps that follow each other, ``(step, batch, neuron)``.
 
-    `constants` keeps what a direct source brings to every step.
+    `constants` keeps what a direct source brings to every step. Where nothing else arrives, all steps are one and the
+    same array.
     """
-    found = np.empty((len(steps), *layer.membrane.shape), layer.kind)
-    found[...] = layer.bias
+    shape = (len(steps), *layer.membrane.shape)
+    found = layer.bias[np.newaxis, np.newaxis]
     for weighted in incoming:
         delay, emitted = weighted.projection.delay, outputs[weighted.projection.source]
         heard = range(max(0, steps.start - delay), steps.stop - delay)
@@ -304,8 +306,12 @@ def _currents(
             sums = weighted.several(emitted, heard, layer.kind)
         if weighted.direct:
             constants[weighted] = sums
-        found[len(steps) - len(heard) :] += sums
-    return found
+        if len(heard) < len(steps):
+            found = np.broadcast_to(found, shape).copy()
+            found[len(steps) - len(heard) :] += sums
+        else:
+            found = np.add(found, sums, out=None if weighted.direct else sums)
+    return np.broadcast_to(found, shape)
 
 
 @functools.lru_cache(maxsize=4)  # graphs never change, and one is run batch after batch

@@ -54,7 +54,9 @@ class Layer:
                 case _ as unreachable:
                     assert_never(unreachable)
         self._start = start
-        self.membrane: AnyArray = np.broadcast_to(start, (batch, self.size))
+        self.membrane: AnyArray = np.empty((batch, self.size), kind)
+        self._subtrahend = np.empty_like(self.membrane)
+        self.restart()
 
     def record(self, spikes: BoolArray, membranes: IntArray) -> None:
         """Keep the further steps, from number 0 on, in these ``(time, batch, neuron)``."""
@@ -62,38 +64,36 @@ class Layer:
 
     def restart(self) -> None:
         """Go on from what a sample begins with."""
-        self.membrane = np.broadcast_to(self._start, self.membrane.shape)
+        self.membrane[...] = self._start
 
     def _per_neuron(self, channels: Array) -> AnyArray:
         return np.repeat(channels.astype(self.kind), self._repeat)
 
     def step(self, t: int, current: AnyArray) -> None:
-        """One time step for the batch; `current` is ``(batch, neuron)``, and becomes the membrane."""
+        """One time step for the batch; `current` is ``(batch, neuron)``, and stays as it is."""
+        membrane, less = self.membrane, self._subtrahend
+        if self.neuron.leak_shift is not None:
+            # No membrane reaches the last two bits, so that a longer shift gives the same 0 or -1; C leaves shifts by a
+            # number's width and more open.
+            membrane -= np.right_shift(membrane, min(self.neuron.leak_shift, 8 * membrane.itemsize - 2), out=less)
+        membrane += current
         match self.neuron:
-            case IntegrateAndFire(leak_shift=leak, reset=reset):
-                current += self.membrane
-                if leak is not None:
-                    # No membrane reaches the last two bits, so that a longer shift gives the same 0 or -1; C leaves
-                    # shifts by a number's width and more open.
-                    current -= self.membrane >> min(leak, 8 * current.itemsize - 2)
-                spikes = np.greater_equal(current, self._threshold, out=self.spikes[t])
+            case IntegrateAndFire(reset=reset):
+                spikes = np.greater_equal(membrane, self._threshold, out=self.spikes[t])
                 match reset:
                     case Reset.SOFT:
-                        current -= self._subtracted * spikes
+                        membrane -= np.multiply(self._subtracted, spikes, out=less)
                     case Reset.HARD:
-                        current *= ~spikes
+                        membrane *= ~spikes
                     case _ as unreachable_reset:
                         assert_never(unreachable_reset)
                 if self._floor is not None:
-                    np.maximum(current, self._floor, out=current)
+                    np.maximum(membrane, self._floor, out=membrane)
                 if self._stuck is not None:
                     np.copyto(spikes, self._stuck == 1, where=self._stuck >= 0)
-            case Readout(leak_shift=leak):
-                current += self.membrane
-                if leak is not None:
-                    current -= self.membrane >> min(leak, 8 * current.itemsize - 2)
+            case Readout():
+                pass
             case _ as unreachable:
                 assert_never(unreachable)
-        self.membrane = current
         if len(self.membranes):
-            self.membranes[t] = current
+            self.membranes[t] = membrane
