@@ -160,16 +160,30 @@ class ReadoutPort(wiring.Component):
             m.d.sync += [complement.eq(~value), best_index.eq(current)]
         if self._exit is not None:
             assert isinstance(asking, Signal)
-            self._answer(m, self._exit.margin, asking, asking & valid, is_last, current == 0, excess)
+            self._answer(m, self._exit.margin, asking, asking & valid, is_last, current == 0, value, better)
         return m
 
     def _answer(
-        self, m: Module, margin: int, asking: Signal, judges: Value, last: Value, first: Value, excess: Value
+        self,
+        m: Module,
+        margin: int,
+        asking: Signal,
+        judges: Value,
+        last: Value,
+        first: Value,
+        value: Signal,
+        better: Value,
     ) -> None:
-        """Judge one logit, which exceeds the largest before it by 1 more than `excess`."""
+        """Judge a logit, which is `better` than all before it or not: the margin is in what is kept of the largest, so
+        that both questions are one carry chain each, beside the one that finds which is larger.
+        """
+        above, below = ~value - (margin - 1), ~value + margin
+        reached = Signal(above.shape(), reset_less=True)
+        missed = Signal(below.shape(), reset_less=True)
+        with m.If(judges & better):
+            m.d.sync += [reached.eq(above), missed.eq(below)]
         sure, so_far = Signal(), Signal(reset_less=True)
-        larger = ~excess[-1]
-        m.d.comb += sure.eq(first | Mux(larger, excess >= margin - 1, so_far & (excess < -margin)))
+        m.d.comb += sure.eq(first | Mux(better, value + reached >= 0, so_far & (value + missed < 0)))
         with m.If(judges):
             m.d.sync += so_far.eq(sure)
         m.d.comb += self.exiting.eq(judges & last & sure)
