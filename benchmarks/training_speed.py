@@ -8,17 +8,20 @@ The same network (a student that ships: convolutions with batch norm, IF neurons
 detached reset, T = 4, batches of 128, cross-entropy of the time-mean logits, SGD) with random data.  All three compute
 the first layer's current once.  SpikingJelly runs in its multi-step mode, in which time is folded into the batch;
 snnTorch has no such mode and loops over the steps.  Each of the two is measured in both memory formats, with the same
-input tensor as ours, and its faster one counts.  All take turns, with each number of threads, so that whatever else the
+input tensor as ours, and its faster one counts.  Each has a process of its own, and ours uses the processor as `snnc
+distill` does (`snnc.distill.processor`).  All take turns, with each number of threads, so that whatever else the
 machine does disturbs them alike; the figure is the median of the rounds, and the ratios are those of the same run.
 """
 
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
 from typing import Any
 
 import click
@@ -32,6 +35,7 @@ from snnc.compiler.ir.architecture import Architecture, parse_architecture
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
 from snnc.distill.encoding import channels_last
 from snnc.distill.neurons import NeuronSettings, Surrogate
+from snnc.distill.processor import use_processor
 from snnc.distill.students import Phase, Student, StudentConfig
 
 BATCH = 128
@@ -85,7 +89,7 @@ def _layers(architecture: Architecture) -> tuple[list[dict[str, Any]], tuple[int
     return found, (inputs, classes)
 
 
-def spikingjelly(architecture: Architecture) -> nn.Module:
+def spikingjelly(architecture: Architecture, _: int) -> nn.Module:
     """Multi-step mode; the first convolution and its batch norm run once, in front of it."""
     from spikingjelly.activation_based import functional, layer, neuron, surrogate
 
@@ -114,7 +118,7 @@ def spikingjelly(architecture: Architecture) -> nn.Module:
     return _Logits(run, nn.ModuleList([first, rest]))
 
 
-def snntorch(architecture: Architecture) -> nn.Module:
+def snntorch(architecture: Architecture, _: int) -> nn.Module:
     """A loop over the steps; the first convolution and its batch norm run once, in front of it."""
     import snntorch
     from snntorch import surrogate
@@ -163,6 +167,30 @@ def _round(model: nn.Module, shape: tuple[int, ...], classes: int, updates: int,
     return updates * BATCH / (time.perf_counter() - start)
 
 
+CONTENDERS: dict[tuple[str, str], tuple[Callable[[Architecture, int], nn.Module], bool]] = {
+    ("snnc", "its own"): (ours, True),
+    ("SpikingJelly", "contiguous"): (spikingjelly, False),
+    ("SpikingJelly", "channels last"): (spikingjelly, True),
+    ("snnTorch", "contiguous"): (snntorch, False),
+    ("snnTorch", "channels last"): (snntorch, True),
+}
+"""By name and memory format; whether the format is channels last."""
+
+
+def contend(key: tuple[str, str], student: str, updates: int, turns: Connection) -> None:
+    """Train whenever a number of threads comes, and say how fast that was: a process of its own, until None comes."""
+    torch.manual_seed(0)
+    text, input_bits = STUDENTS[student]
+    architecture = parse_architecture(text)
+    build, fast_format = CONTENDERS[key]
+    model = build(architecture, input_bits)
+    set_threads = use_processor if key[0] == "snnc" else torch.set_num_threads
+    while (threads := turns.recv()) is not None:
+        set_threads(threads)
+        classes = architecture.populations[-1].shape[0]
+        turns.send(_round(model, architecture.shape, classes, updates, fast_format=fast_format))
+
+
 @click.command()
 @click.option("--student", type=click.Choice(list(STUDENTS)), default="mnist", show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), multiple=True, default=(1,), show_default=True)
@@ -170,24 +198,21 @@ def _round(model: nn.Module, shape: tuple[int, ...], classes: int, updates: int,
 @click.option("--updates", default=8, show_default=True, help="Per contender and round.")
 def main(student: str, threads: Sequence[int], rounds: int, updates: int) -> None:
     """Measure training images a second of three frameworks."""
-    torch.manual_seed(0)
-    text, input_bits = STUDENTS[student]
-    architecture = parse_architecture(text)
-    classes = architecture.populations[-1].shape[0]
-    contenders = {
-        ("snnc", "its own"): (ours(architecture, input_bits), True),
-        ("SpikingJelly", "contiguous"): (spikingjelly(architecture), False),
-        ("SpikingJelly", "channels last"): (spikingjelly(architecture), True),
-        ("snnTorch", "contiguous"): (snntorch(architecture), False),
-        ("snnTorch", "channels last"): (snntorch(architecture), True),
-    }
+    text, _ = STUDENTS[student]
+    processes = multiprocessing.get_context("spawn")
+    turns: dict[tuple[str, str], Connection] = {}
+    for key in CONTENDERS:
+        turns[key], theirs = processes.Pipe()
+        processes.Process(target=contend, args=(key, student, updates, theirs), daemon=True).start()
     rates: dict[tuple[str, str, int], list[float]] = {}
     for index, count in itertools.product(range(rounds + 1), threads):
-        torch.set_num_threads(count)
-        for key, (model, fast_format) in contenders.items():
-            rate = _round(model, architecture.shape, classes, updates, fast_format=fast_format)
+        for key, turn in turns.items():
+            turn.send(count)
+            rate = turn.recv()
             if index:  # the first round warms up
                 rates.setdefault((*key, count), []).append(rate)
+    for turn in turns.values():
+        turn.send(None)
     medians = {key: statistics.median(values) for key, values in rates.items()}
     table = Table(title=f"Training images a second, {text}, torch {torch.__version__}, {platform.machine()}")
     against = f"against {threads[0]} thread" + "s" * (threads[0] > 1)

@@ -29,6 +29,7 @@ from snnc.distill.data import Dataset, Split
 from snnc.distill.data.regime import labelled_only, restrict
 from snnc.distill.fitting import EpochReport, Stage, fit
 from snnc.distill.objective import encode_for
+from snnc.distill.processor import use_processor
 from snnc.distill.students import Phase, Student, StudentOutputs
 
 __all__ = ["RivalAnswers", "ask_rival", "rival_config", "rival_epochs", "train_rival"]
@@ -100,7 +101,7 @@ def train_rival(
     save, on_epoch
         Called after every epoch.
     """
-    torch.set_num_threads(config.threads)
+    use_processor(config.threads)
     torch.manual_seed(generator(config.seed, Purpose.WEIGHTS, 1).initial_seed())
     rival = Student(
         dataclasses.replace(

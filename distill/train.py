@@ -38,6 +38,7 @@ from snnc.distill.objective import (
     mixed_precision,
 )
 from snnc.distill.optimisers import Optimiser
+from snnc.distill.processor import use_processor
 from snnc.distill.standstill import answer_metrics
 from snnc.distill.students import Phase, Student, StudentOutputs
 from snnc.distill.teachers import SpikingTeacher, Teacher, as_input, build_teacher, teacher_logits
@@ -144,7 +145,7 @@ def find_training_device(name: str) -> torch.device:
 
 
 def _prepare(config: TrainingConfig, device: torch.device) -> None:
-    torch.set_num_threads(config.threads)
+    use_processor(config.threads)
     if device.type == "cuda":
         # The folded student counts in float32, and TF32 has 10 bits of the 24 that it needs.
         torch.backends.cudnn.allow_tf32 = False
