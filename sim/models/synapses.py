@@ -108,9 +108,8 @@ class WeightedSum:
         maps = values.reshape(len(values), *self._source)
         match self.projection:
             case Dense(pool=pool):
-                heard = _lit(values) if self.direct and pool == 1 else slice(None)
-                source = values[:, heard] if pool == 1 else self._pooled(maps, pool).reshape(len(values), -1)
-                result = (source.astype(self.weight.dtype, copy=False) @ self.weight[heard]).astype(kind)
+                pooled = self._pooled(maps, pool)
+                result = (pooled.reshape(len(values), len(self.weight)) @ self.weight).astype(kind)
             case Convolution(pool=pool) as projection:
                 result = convolved(self._pooled(maps, pool), projection, self.weight, self._target, kind)
             case Pooling(kernel=kernel, stride=stride):
@@ -124,12 +123,6 @@ class WeightedSum:
         if pool == 1:
             return maps.astype(self.weight.dtype, copy=False)
         return _window_sums(maps, (pool, pool), (pool, pool), self.weight.dtype)
-
-
-def _lit(values: AnyArray) -> slice:
-    """From the first to the last column of ``(batch, source)`` that is lit in any sample: images have dark borders."""
-    lit = np.flatnonzero(values.any(axis=0))
-    return slice(int(lit[0]), int(lit[-1]) + 1) if len(lit) else slice(0)
 
 
 def _largest_row(projection: Projection) -> int:

@@ -322,21 +322,6 @@ def test_borders_of_a_convolution_have_fewer_synapses() -> None:
     assert trace.populations["hidden"].membranes.sum(axis=(0, 2)).tolist() == [8, 12, 8, 12, 18, 12, 8, 12, 8]
 
 
-@pytest.mark.parametrize("lit", [[], [0], [3], [1, 2], [0, 3]])
-def test_dark_borders_of_images_change_nothing(lit: list[int]) -> None:
-    weights = np.array([[1, -2, 3, -4]], dtype=np.int64)
-    graph = chain(fire(2**40), encoding=Encoding.DIRECT, bits=8)
-    source = dataclasses.replace(graph.input, shape=(1, 2, 2))
-    first = dataclasses.replace(graph.projections[0], weight=weights)
-    graph = dataclasses.replace(
-        graph, populations=(source, *graph.populations[1:]), projections=(first, graph.projections[1])
-    )
-    images = np.zeros((3, 4), dtype=np.uint8)
-    images[1, lit] = 200
-    membranes = golden.run(graph, images, time_steps=2).populations["hidden"].membranes
-    assert membranes[:, :, 0].tolist() == [[0, steps * 200 * int(weights[0, lit].sum()), 0] for steps in (1, 2)]
-
-
 @pytest.mark.parametrize("piece", [1, 300])
 def test_a_convolution_in_pieces_is_the_same(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
     weight = integers(-7, 7, (1, 3, 3, 3), np.random.default_rng(0))
