@@ -2,7 +2,7 @@
 
 from typing import Any, TypeAlias
 
-from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Elaboratable, Module, ResetSignal, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Elaboratable, Module, ResetSignal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -52,7 +52,6 @@ class Core(wiring.Component):
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._halts = Signal(name="halts", init=1)
         load = {"load": In(stream.Signature(LOAD_BITS))} if plan.loaded else {}
         super().__init__(
             {
@@ -90,11 +89,10 @@ class Core(wiring.Component):
         """What is cancelled is reset by a register, with no logic between it and the thousands that it is told to.
 
         So a reset takes effect there a cycle later than elsewhere. Meanwhile no beat passes: what stands beside it is
-        clearing, or shut. A cancel is known in the cycle before.
+        clearing, or shut.
         """
         m.domains += ClockDomain("cancelled", local=True)
-        m.d.comb += [ClockSignal("cancelled").eq(ClockSignal()), ResetSignal("cancelled").eq(self._halts)]
-        m.d.sync += self._halts.eq(readout.exiting)
+        m.d.comb += [ClockSignal("cancelled").eq(ClockSignal()), ResetSignal("cancelled").eq(readout.halts)]
 
     def _one_sample(self, m: Module, engines: dict[str, _Engine], beats: Stream[InputBeat]) -> Stream[InputBeat]:
         """`beats`, of one sample at a time where there is an exit."""
@@ -106,7 +104,7 @@ class Core(wiring.Component):
         m.d.comb += [
             one_sample.cancel.eq(readout.exits),
             one_sample.finished.eq(readout.finished),
-            one_sample.clears.eq(self._halts | Cat(engine.clears for engine in engines.values()).any()),
+            one_sample.clears.eq(readout.halts | Cat(engine.clears for engine in engines.values()).any()),
         ]
         return one_sample.o
 

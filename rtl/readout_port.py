@@ -50,8 +50,8 @@ class ReadoutPort(wiring.Component):
         There is an answer in this cycle, the number of classes and two cycles after `ask`.
     exits : Out(1)
         And it ends the sample.
-    exiting : Out(1)
-        It will be so in the next cycle.
+    halts : Out(1)
+        The same as a register with nothing behind it; high after a reset, too.
     """
 
     start: Signal
@@ -64,12 +64,12 @@ class ReadoutPort(wiring.Component):
     ask: Signal
     answered: Signal
     exits: Signal
-    exiting: Signal
+    halts: Signal
 
     def __init__(self, plan: EnginePlan) -> None:
         self._plan = plan
         self._exit = plan.population.exit
-        asked = {} if self._exit is None else {"ask": In(1), "answered": Out(1), "exits": Out(1), "exiting": Out(1)}
+        asked = {} if self._exit is None else {"ask": In(1), "answered": Out(1), "exits": Out(1), "halts": Out(1)}
         kept = {"keep": In(1)} if goes_on(plan) else {}
         super().__init__(
             {
@@ -186,8 +186,10 @@ class ReadoutPort(wiring.Component):
         m.d.comb += sure.eq(first | Mux(better, value + reached >= 0, so_far & (value + missed < 0)))
         with m.If(judges):
             m.d.sync += so_far.eq(sure)
-        m.d.comb += self.exiting.eq(judges & last & sure)
-        m.d.sync += [self.answered.eq(judges & last), self.exits.eq(self.exiting)]
+        # One register for all who are told: a second one would be as far from the first as these are from here.
+        halts = Signal(init=1)
+        m.d.sync += [self.answered.eq(judges & last), halts.eq(judges & last & sure)]
+        m.d.comb += [self.halts.eq(halts), self.exits.eq(self.answered & halts)]
         with m.If(self.ask):
             m.d.sync += asking.eq(1)
         with m.Elif(judges & last):

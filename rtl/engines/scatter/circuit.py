@@ -55,9 +55,9 @@ class Engine(wiring.Component):
         The last operation of a step, and of a sample, is issued.
     clears : Out(1)
         The memories are being given what a sample begins with, and nothing may come (only where `cancels`).
-    exits, exiting, finished : Out(1)
-        A sample ends early: cancel it everywhere else. It will in the next cycle. The last result beat of a sample
-        leaves. (Only in a readout with an exit.)
+    exits, halts, finished : Out(1)
+        A sample ends early: cancel it everywhere else. The same out of a register, and after a reset. The last result
+        beat of a sample leaves. (Only in a readout with an exit.)
     load0, load1, ... : In(LoadPort)
         Fill the projections' weights (only where they are in SPRAM). No beat may come until the loader is done.
 
@@ -70,7 +70,7 @@ class Engine(wiring.Component):
     sample: Signal
     clears: Signal
     exits: Signal
-    exiting: Signal
+    halts: Signal
     finished: Signal
 
     def __init__(self, plan: EnginePlan, behind: tuple[int, ...], *, cancels: bool = False) -> None:
@@ -85,7 +85,7 @@ class Engine(wiring.Component):
         if cancels:
             ports |= {"clears": Out(1)}
         if self._exit is not None:
-            ports |= {"exits": Out(1), "exiting": Out(1), "finished": Out(1)}
+            ports |= {"exits": Out(1), "halts": Out(1), "finished": Out(1)}
         for k, projection in enumerate(plan.projections):
             ports[f"i{k}"] = In(getattr(self._sequencer, f"i{k}").signature.flip())
             if projection.weights.kind is MemoryKind.SPRAM:
@@ -180,7 +180,7 @@ class Engine(wiring.Component):
                 exited = Signal()
                 m.d.comb += [
                     self.exits.eq(port.exits),
-                    self.exiting.eq(port.exiting),
+                    self.halts.eq(port.halts),
                     self.finished.eq(port.finished),
                 ]
                 with m.If(port.exits):
