@@ -34,6 +34,7 @@ from torch.nn import functional as F
 from snnc.compiler.ir.architecture import Architecture, parse_architecture
 from snnc.compiler.ir.neurons import Encoding, Initial, Reset
 from snnc.distill.encoding import channels_last
+from snnc.distill.fused import use_fused
 from snnc.distill.neurons import NeuronSettings, Surrogate
 from snnc.distill.processor import use_processor
 from snnc.distill.students import Phase, Student, StudentConfig
@@ -169,6 +170,7 @@ def _round(model: nn.Module, shape: tuple[int, ...], classes: int, updates: int,
 
 CONTENDERS: dict[tuple[str, str], tuple[Callable[[Architecture, int], nn.Module], bool]] = {
     ("snnc", "its own"): (ours, True),
+    ("snnc --fused", "its own"): (ours, True),
     ("SpikingJelly", "contiguous"): (spikingjelly, False),
     ("SpikingJelly", "channels last"): (spikingjelly, True),
     ("snnTorch", "contiguous"): (snntorch, False),
@@ -184,7 +186,8 @@ def contend(key: tuple[str, str], student: str, updates: int, turns: Connection)
     architecture = parse_architecture(text)
     build, fast_format = CONTENDERS[key]
     model = build(architecture, input_bits)
-    set_threads = use_processor if key[0] == "snnc" else torch.set_num_threads
+    set_threads = use_processor if key[0].startswith("snnc") else torch.set_num_threads
+    use_fused(key[0] == "snnc --fused")
     while (threads := turns.recv()) is not None:
         set_threads(threads)
         classes = architecture.populations[-1].shape[0]

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from snnc.compiler.ir.neurons import Initial, Reset
+from snnc.distill import fused
 
 __all__ = ["NeuronSettings", "Surrogate", "count_levels", "initial_membrane", "integrate_and_fire", "leaky_additions"]
 
@@ -140,6 +141,56 @@ class _IntegrateAndFire(torch.autograd.Function):
         return of_current, of_threshold, of_loop, None, None, None, None, None
 
 
+class _Fused(_IntegrateAndFire):
+    """The same in compiled steps; gradients of membranes are not."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        current: Tensor,
+        threshold: Tensor,
+        loop: Tensor | None,
+        start: Tensor,
+        time_steps: int,
+        constant: bool,
+        whole: bool,
+        settings: NeuronSettings,
+    ) -> tuple[Tensor, Tensor]:
+        spikes, membranes = fused.forward(
+            current,
+            threshold,
+            start,
+            time_steps=time_steps,
+            constant=constant,
+            whole=whole,
+            hard=settings.reset is Reset.HARD,
+            leak=settings.leak_shift,
+        )
+        ctx.save_for_backward(membranes, threshold, spikes, loop)
+        ctx.constant, ctx.settings = constant, settings
+        ctx.set_materialize_grads(False)
+        return spikes, membranes
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        of_spikes, of_membranes = gradients
+        if of_spikes is None or of_membranes is not None:
+            return _IntegrateAndFire.backward(ctx, *gradients)
+        membranes, threshold, _, _ = ctx.saved_tensors
+        settings: NeuronSettings = ctx.settings
+        of_current, of_threshold = fused.backward(
+            of_spikes,
+            membranes,
+            threshold,
+            constant=ctx.constant,
+            hard=settings.reset is Reset.HARD,
+            leak=settings.leak_shift,
+            triangle=settings.surrogate is Surrogate.TRIANGLE,
+            learns=ctx.needs_input_grad[1],
+        )
+        return of_current, of_threshold, None, None, None, None, None, None
+
+
 def _steps_like(one: Tensor, time_steps: int) -> Tensor:
     """Room for ``[T, B, ...]``, every step (and all of them folded into the batch) in the memory format of ``one``."""
     channels_last = one.dim() == 4 and one.is_contiguous(memory_format=torch.channels_last)
@@ -239,7 +290,9 @@ def integrate_and_fire(
     start = initial_membrane(threshold, settings.initial, whole=whole)
     if settings.leak_shift is not None:
         start = _leaked(start, settings.leak_shift, whole)
-    spikes, membranes = _IntegrateAndFire.apply(current, threshold, loop, start, time_steps, constant, whole, settings)
+    compiled = loop is None and current.requires_grad and fused.takes(current if constant else current[0])
+    steps = _Fused if compiled else _IntegrateAndFire
+    spikes, membranes = steps.apply(current, threshold, loop, start, time_steps, constant, whole, settings)
     return spikes, membranes
 
 

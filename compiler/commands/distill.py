@@ -31,6 +31,7 @@ from snnc.distill.class_weights import read_class_weights
 from snnc.distill.config import TrainingConfig, defaults_for, has_twin, parse_augmentation, plain
 from snnc.distill.conversion import converted_student
 from snnc.distill.data import Dataset, chosen, load
+from snnc.distill.fused import use_fused
 from snnc.distill.hardware import check_fit, named_device
 from snnc.distill.losses.interface import parse_options
 from snnc.distill.options import OPTIONS
@@ -54,6 +55,7 @@ def distill(
     assistants: tuple[str, ...],
     chip: str | None,
     device: str,
+    fused: bool,
     **options: Any,
 ) -> None:
     """Train an ANN teacher, distil it into an integrate-and-fire student, and write its integers to OUTPUT.
@@ -96,6 +98,7 @@ def distill(
         config, data=images.digest(), class_weights=read_class_weights(config.class_weights, images.classes)
     )
     where = find_training_device(device)
+    use_fused(fused)
     if assistants and state is None:
         if teacher_only or start_file is not None:
             raise OptionError("--assistant trains students in between: leave --teacher-only and --start-from out.")
