@@ -137,6 +137,7 @@ OPTIONS: Final[tuple[click.Option, ...]] = (
     _option(
         "--fused",
         is_flag=True,
+        default=False,
         help="On a processor, compile what neurons do: updates of convolutional students take two thirds of the time "
         "after the first minute. Needs a C++ compiler; gradients differ in their last bits.",
     ),
