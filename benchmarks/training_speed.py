@@ -188,9 +188,9 @@ def contend(key: tuple[str, str], student: str, updates: int, turns: Connection)
     model = build(architecture, input_bits)
     set_threads = use_processor if key[0].startswith("snnc") else torch.set_num_threads
     use_fused(key[0] == "snnc --fused")
+    classes = architecture.populations[-1].shape[0]
     while (threads := turns.recv()) is not None:
         set_threads(threads)
-        classes = architecture.populations[-1].shape[0]
         turns.send(_round(model, architecture.shape, classes, updates, fast_format=fast_format))
 
 

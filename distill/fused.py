@@ -15,14 +15,14 @@ import sysconfig
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor
 
 from snnc.compiler.errors import OptionError
 
-__all__ = ["backward", "forward", "takes", "use_fused"]
+__all__ = ["Steps", "backward", "forward", "takes", "use_fused"]
 
 _SHAPES: Final = 256
 """Widths and kinds of layers that torch may compile: more than any student has; torch begins with 8."""
@@ -69,47 +69,39 @@ def _maps(rows: Tensor, like: Tensor) -> Tensor:
     return rows.unflatten(-2, (batch, height, width)).movedim(-1, -3)
 
 
-def forward(
-    current: Tensor,
-    threshold: Tensor,
-    start: Tensor,
-    *,
-    time_steps: int,
-    constant: bool,
-    whole: bool,
-    hard: bool,
-    leak: int | None,
-) -> tuple[Tensor, Tensor]:
+class Steps(NamedTuple):
+    """What steps are like, apart from the numbers in them.
+
+    Attributes
+    ----------
+    number, constant, whole
+        As `integrate_and_fire` has them: ``T``, whether the current is the same in all, whether it is of integers.
+    hard, leak, triangle
+        Of the neurons: the reset, the shift of the leak, the surrogate.
+    """
+
+    number: int
+    constant: bool
+    whole: bool
+    hard: bool
+    leak: int | None
+    triangle: bool
+
+
+def forward(current: Tensor, threshold: Tensor, start: Tensor, steps: Steps) -> tuple[Tensor, Tensor]:
     """Spikes and membranes ``[T, B, C, H, W]``; `current` as `integrate_and_fire` has it, the others ``[C, 1, 1]``."""
-    one = current if constant else current[0]
-    spikes, membranes = _compiled(_forward)(
-        _varying(_rows(current)), threshold.flatten(), start.flatten(), time_steps, constant, whole, hard, leak
-    )
+    one = current if steps.constant else current[0]
+    rows = _varying(_rows(current))
+    spikes, membranes = _compiled(_forward)(rows, threshold.flatten(), start.flatten(), steps)
     return _maps(spikes, one), _maps(membranes, one)
 
 
 def backward(
-    of_spikes: Tensor,
-    membranes: Tensor,
-    threshold: Tensor,
-    *,
-    constant: bool,
-    hard: bool,
-    leak: int | None,
-    triangle: bool,
-    learns: bool,
+    of_spikes: Tensor, membranes: Tensor, threshold: Tensor, steps: Steps, *, learns: bool
 ) -> tuple[Tensor, Tensor | None]:
     """Gradients of the current, and of the threshold if it `learns`."""
-    of_current, of_threshold = _compiled(_backward)(
-        _varying(_rows(of_spikes)),
-        _varying(_rows(membranes)),
-        threshold.flatten(),
-        constant,
-        hard,
-        leak,
-        triangle,
-        learns,
-    )
+    rows = _varying(_rows(of_spikes)), _varying(_rows(membranes))
+    of_current, of_threshold = _compiled(_backward)(*rows, threshold.flatten(), steps, learns)
     return _maps(of_current, membranes[0]), None if of_threshold is None else of_threshold.view_as(threshold)
 
 
@@ -132,56 +124,40 @@ def _varying(rows: Tensor) -> Tensor:
     return rows
 
 
-def _forward(
-    current: Tensor,
-    threshold: Tensor,
-    start: Tensor,
-    time_steps: int,
-    constant: bool,
-    whole: bool,
-    hard: bool,
-    leak: int | None,
-) -> tuple[Tensor, Tensor]:
+def _forward(current: Tensor, threshold: Tensor, start: Tensor, steps: Steps) -> tuple[Tensor, Tensor]:
     spikes, membranes = [], []
     membrane = start
-    for t in range(time_steps):
-        if leak is not None and t:
-            part = membrane * 2.0**-leak
-            membrane = membrane - (torch.floor(part) if whole else part)
-        before = membrane + (current if constant else current[t])
+    for t in range(steps.number):
+        if steps.leak is not None and t:
+            part = membrane * 2.0**-steps.leak
+            membrane = membrane - (torch.floor(part) if steps.whole else part)
+        before = membrane + (current if steps.constant else current[t])
         fires = before >= threshold
         spikes.append(fires.to(current.dtype))
         membranes.append(before)
-        membrane = torch.where(fires, 0.0 if hard else before - threshold, before)
+        membrane = torch.where(fires, 0.0 if steps.hard else before - threshold, before)
     return torch.stack(spikes), torch.stack(membranes)
 
 
 def _backward(
-    of_spikes: Tensor,
-    membranes: Tensor,
-    threshold: Tensor,
-    constant: bool,
-    hard: bool,
-    leak: int | None,
-    triangle: bool,
-    learns: bool,
+    of_spikes: Tensor, membranes: Tensor, threshold: Tensor, steps: Steps, learns: bool
 ) -> tuple[Tensor, Tensor | None]:
-    keep = 1.0 if leak is None else 1 - 2.0**-leak
+    keep = 1.0 if steps.leak is None else 1 - 2.0**-steps.leak
     inverse = threshold.reciprocal()
     of_current: list[Tensor] = []
     of_threshold: Tensor | None = None
     carried: Tensor | None = None
-    for t in reversed(range(membranes.shape[0])):
+    for t in reversed(range(steps.number)):
         x = (membranes[t] - threshold) * inverse
-        slope = (1 - x.abs()).clamp(min=0) if triangle else 1 / (1 + math.pi**2 * x.square())
+        slope = (1 - x.abs()).clamp(min=0) if steps.triangle else 1 / (1 + math.pi**2 * x.square())
         gradient = slope * inverse * of_spikes[t]
         fires = membranes[t] >= threshold
         if learns:
-            part = gradient if carried is None or hard else gradient + torch.where(fires, carried, 0.0)
+            part = gradient if carried is None or steps.hard else gradient + torch.where(fires, carried, 0.0)
             of_threshold = -part if of_threshold is None else of_threshold - part
         if carried is not None:
-            gradient = gradient + (torch.where(fires, 0.0, carried) if hard else carried)
+            gradient = gradient + (torch.where(fires, 0.0, carried) if steps.hard else carried)
         of_current.insert(0, gradient)
         carried = gradient * keep
-    whole = sum(of_current[1:], of_current[0]) if constant else torch.stack(of_current)
+    whole = sum(of_current[1:], of_current[0]) if steps.constant else torch.stack(of_current)
     return whole, None if of_threshold is None else of_threshold.sum(dim=0)

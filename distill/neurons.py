@@ -72,25 +72,19 @@ class _IntegrateAndFire(torch.autograd.Function):
         settings: NeuronSettings,
     ) -> tuple[Tensor, Tensor]:
         one = current if constant else current[0]
-        membranes = _steps_like(one, time_steps)
-        spikes = _steps_like(one, time_steps)
-        membrane = start.expand_as(one)
-        for t in range(time_steps):
-            if settings.leak_shift is not None and t:
-                membrane = _leaked(membrane, settings.leak_shift, whole)
-            torch.add(membrane, current if constant else current[t], out=membranes[t])
-            if loop is not None and t:
-                membranes[t].add_((spikes[t - 1].flatten(1) @ loop.T).view_as(one))
-            # The comparison is made on the numbers themselves, so that it is exact for integers held in floats.
-            torch.ge(membranes[t], threshold, out=spikes[t])
-            if t + 1 < time_steps:
-                match settings.reset:
-                    case Reset.SOFT:
-                        membrane = torch.addcmul(membranes[t], spikes[t], threshold, value=-1)
-                    case Reset.HARD:
-                        membrane = torch.addcmul(membranes[t], spikes[t], membranes[t], value=-1)
-                    case _:
-                        assert_never(settings.reset)
+        ctx.fused = None
+        if loop is None and ctx.needs_input_grad[0] and fused.takes(one):
+            ctx.fused = fused.Steps(
+                number=time_steps,
+                constant=constant,
+                whole=whole,
+                hard=settings.reset is Reset.HARD,
+                leak=settings.leak_shift,
+                triangle=settings.surrogate is Surrogate.TRIANGLE,
+            )
+            spikes, membranes = fused.forward(current, threshold, start, ctx.fused)
+        else:
+            spikes, membranes = _integrated(current, threshold, loop, start, time_steps, constant, whole, settings)
         ctx.save_for_backward(membranes, threshold, spikes, loop)
         ctx.constant, ctx.settings = constant, settings
         ctx.set_materialize_grads(False)  # else a tensor of zeros is made for unused membranes, in every backward pass
@@ -101,9 +95,13 @@ class _IntegrateAndFire(torch.autograd.Function):
         membranes, threshold, spikes, loop = ctx.saved_tensors
         settings: NeuronSettings = ctx.settings
         of_spikes, of_membranes = gradients
+        if ctx.fused is not None and of_spikes is not None and of_membranes is None:
+            learns = ctx.needs_input_grad[1]
+            of_current, of_threshold = fused.backward(of_spikes, membranes, threshold, ctx.fused, learns=learns)
+            return of_current, of_threshold, None, None, None, None, None, None
         of_current = torch.empty_like(membranes) if not ctx.constant else torch.zeros_like(membranes[0])
         of_loop = None if loop is None else torch.zeros_like(loop)
-        of_threshold: Tensor | None = None
+        of_threshold = None
         keep = 1.0 if settings.leak_shift is None else 1 - 2.0**-settings.leak_shift
         carried: Tensor | None = None  # gradient of the membrane after the step's reset
         inverse = threshold.reciprocal()
@@ -141,54 +139,38 @@ class _IntegrateAndFire(torch.autograd.Function):
         return of_current, of_threshold, of_loop, None, None, None, None, None
 
 
-class _Fused(_IntegrateAndFire):
-    """The same in compiled steps; gradients of membranes are not."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        current: Tensor,
-        threshold: Tensor,
-        loop: Tensor | None,
-        start: Tensor,
-        time_steps: int,
-        constant: bool,
-        whole: bool,
-        settings: NeuronSettings,
-    ) -> tuple[Tensor, Tensor]:
-        spikes, membranes = fused.forward(
-            current,
-            threshold,
-            start,
-            time_steps=time_steps,
-            constant=constant,
-            whole=whole,
-            hard=settings.reset is Reset.HARD,
-            leak=settings.leak_shift,
-        )
-        ctx.save_for_backward(membranes, threshold, spikes, loop)
-        ctx.constant, ctx.settings = constant, settings
-        ctx.set_materialize_grads(False)
-        return spikes, membranes
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        of_spikes, of_membranes = gradients
-        if of_spikes is None or of_membranes is not None:
-            return _IntegrateAndFire.backward(ctx, *gradients)
-        membranes, threshold, _, _ = ctx.saved_tensors
-        settings: NeuronSettings = ctx.settings
-        of_current, of_threshold = fused.backward(
-            of_spikes,
-            membranes,
-            threshold,
-            constant=ctx.constant,
-            hard=settings.reset is Reset.HARD,
-            leak=settings.leak_shift,
-            triangle=settings.surrogate is Surrogate.TRIANGLE,
-            learns=ctx.needs_input_grad[1],
-        )
-        return of_current, of_threshold, None, None, None, None, None, None
+def _integrated(
+    current: Tensor,
+    threshold: Tensor,
+    loop: Tensor | None,
+    start: Tensor,
+    time_steps: int,
+    constant: bool,
+    whole: bool,
+    settings: NeuronSettings,
+) -> tuple[Tensor, Tensor]:
+    """Spikes and membranes, an operation after another."""
+    one = current if constant else current[0]
+    membranes = _steps_like(one, time_steps)
+    spikes = _steps_like(one, time_steps)
+    membrane = start.expand_as(one)
+    for t in range(time_steps):
+        if settings.leak_shift is not None and t:
+            membrane = _leaked(membrane, settings.leak_shift, whole)
+        torch.add(membrane, current if constant else current[t], out=membranes[t])
+        if loop is not None and t:
+            membranes[t].add_((spikes[t - 1].flatten(1) @ loop.T).view_as(one))
+        # The comparison is made on the numbers themselves, so that it is exact for integers held in floats.
+        torch.ge(membranes[t], threshold, out=spikes[t])
+        if t + 1 < time_steps:
+            match settings.reset:
+                case Reset.SOFT:
+                    membrane = torch.addcmul(membranes[t], spikes[t], threshold, value=-1)
+                case Reset.HARD:
+                    membrane = torch.addcmul(membranes[t], spikes[t], membranes[t], value=-1)
+                case _:
+                    assert_never(settings.reset)
+    return spikes, membranes
 
 
 def _steps_like(one: Tensor, time_steps: int) -> Tensor:
@@ -290,9 +272,7 @@ def integrate_and_fire(
     start = initial_membrane(threshold, settings.initial, whole=whole)
     if settings.leak_shift is not None:
         start = _leaked(start, settings.leak_shift, whole)
-    compiled = loop is None and current.requires_grad and fused.takes(current if constant else current[0])
-    steps = _Fused if compiled else _IntegrateAndFire
-    spikes, membranes = steps.apply(current, threshold, loop, start, time_steps, constant, whole, settings)
+    spikes, membranes = _IntegrateAndFire.apply(current, threshold, loop, start, time_steps, constant, whole, settings)
     return spikes, membranes
 
 
