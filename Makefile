@@ -43,12 +43,13 @@ lint: $(stamp)
 quick: lint
 	@$(bin)/python -m pytest -m "not nightly and not heavy" -n auto --dist worksteal $(PYTEST_ARGS)
 
-# pytest comes last and says the last word: its closing line is the summary.
+# pytest comes last and says the last word: its closing line is the summary. A module's tests stay in one worker, for
+# they share what it compiled.
 test: lint
-	@$(bin)/python -m pytest -m "not nightly" $(PYTEST_ARGS)
+	@$(bin)/python -m pytest -m "not nightly" -n auto --dist loadscope $(PYTEST_ARGS)
 
 nightly: $(stamp)
-	@$(bin)/python -m pytest -m nightly $(PYTEST_ARGS)
+	@$(bin)/python -m pytest -m nightly -n auto --dist worksteal $(PYTEST_ARGS)
 
 benchmarks: $(stamp)
 	@$(bin)/python benchmarks/run.py
