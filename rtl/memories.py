@@ -52,20 +52,20 @@ class Rom(wiring.Component):
     def __init__(self, plan: MemoryPlan) -> None:
         self._plan = plan
         self.latency = plan.latency
+        match plan.kind:
+            case MemoryKind.EBR:
+                self._primitive = "snnc_rom_block"
+            case MemoryKind.LUT:
+                self._primitive = "snnc_rom_logic"
+            case MemoryKind.REGISTERS | MemoryKind.SPRAM:
+                raise ValueError(f"A read-only memory cannot be of kind {plan.kind!r}")
+            case _:
+                assert_never(plan.kind)
         super().__init__({"address": In(unsigned_bits(plan.depth - 1)), "data": Out(plan.width)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         plan = self._plan
-        match plan.kind:
-            case MemoryKind.EBR:
-                primitive = "snnc_rom_block"
-            case MemoryKind.LUT:
-                primitive = "snnc_rom_logic"
-            case MemoryKind.REGISTERS | MemoryKind.SPRAM:
-                raise ValueError(f"A read-only memory cannot be of kind {plan.kind!r}")
-            case _:
-                assert_never(plan.kind)
         row_bits = (plan.bank_depth - 1).bit_length()
         in_logic = plan.kind is MemoryKind.LUT
         outputs = []
@@ -81,7 +81,7 @@ class Rom(wiring.Component):
                 with m.If(self.address[row_bits:] == bank):
                     m.d.sync += address.eq(self.address[:address_bits])
             m.submodules[f"bank{bank}"] = Instance(
-                primitive,
+                self._primitive,
                 p_WIDTH=plan.width,
                 p_DEPTH=_declared(plan, depth),
                 p_ADDRESS_BITS=address_bits,

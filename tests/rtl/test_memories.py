@@ -184,7 +184,7 @@ def test_memories_of_the_wrong_kind_are_refused() -> None:
         LoadedRom(memory("weights", 4, 4, MemoryKind.EBR))
     for kind in (MemoryKind.SPRAM, MemoryKind.REGISTERS):
         with pytest.raises(ValueError, match="cannot be of kind"):
-            Rom(memory("weights", 4, 4, kind)).elaborate(None)
+            Rom(memory("weights", 4, 4, kind))
 
 
 @pytest.mark.parametrize("depth", [1, 6])
