@@ -1,6 +1,6 @@
 """Cycles of the students that ship against the bound that their chip's memories set.
 
-    SNNC_DATA=DIR python benchmarks/bandwidth.py [--samples 100]
+    SNNC_DATA=DIR python -m benchmarks.bandwidth [--samples 100]
 
 A synaptic operation needs its weight, and a pixel one for each of its signed digits. If all block RAMs and SPRAMs of a
 chip were full of weights, and each gave its widest word in every cycle, a sample could not take fewer cycles than
@@ -17,39 +17,17 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
-from snnc.compiler.design import Options
+from benchmarks.planned import Row, planned, publish
 from snnc.compiler.ir import Encoding, Graph, Pooling
-from snnc.compiler.pipeline import begin, passes_before, run_passes
 from snnc.compiler.targets import Device, find_device
-from snnc.distill.data import load
 from snnc.sim.models import golden
-from snnc.sim.models.inputs import encode
-from snnc.sim.models.stimulus import stimulus
 from snnc.sim.models.synapses import fan_out
 from snnc.sim.models.timing.digits import digit_count
-from snnc.sim.models.timing.exact import predict
-
-REPOSITORY: Final = Path(__file__).resolve().parents[1]
-STUDENTS: Final = REPOSITORY / "examples" / "students"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A student on a chip, with the engines and lanes that ``snnc compile`` chooses."""
-
-    student: str
-    data: str
-    family: str
-    device: str
-
 
 ROWS: Final = (
     Row("digits-64-32-10-int4", "digits", "ice40", "up5k"),
@@ -84,25 +62,18 @@ def operations(graph: Graph, inputs: np.ndarray, trace: golden.Trace) -> tuple[f
 def measure(row: Row, root: Path, samples: int) -> tuple[str, ...]:
     """Its line of the table."""
     device = find_device(row.family, row.device)
-    design = run_passes(begin(STUDENTS / f"{row.student}.pt", device, Options()), passes_before("emit"))
-    graph, tests = design.graph, load(row.data, root).test
-    inputs = encode(graph.source, tests.images[:samples], time_steps=graph.time_steps, events=tests.images.ndim == 5)
-    trace = golden.run(graph, inputs, time_steps=graph.time_steps, membranes=False)
-    count, needed = operations(graph, inputs, trace)
-    spikes = {name: population.spikes for name, population in trace.populations.items()}
-    beats = stimulus(design.complete_plan.input, inputs, time_steps=graph.time_steps)
-    cycles = float(predict(design.complete_plan, beats, spikes).cycles.mean())
+    found = planned(row, root, samples)
+    count, needed = operations(found.design.graph, found.inputs, found.trace)
     bound = needed / bits_a_cycle(device)
-    chosen = ",".join(engine.width for engine in design.complete_plan.engines)
     return (
         row.student,
         device.name,
-        chosen,
+        found.lanes,
         f"{count:,.0f}",
         f"{bits_a_cycle(device):,}",
         f"{bound:,.0f}",
-        f"{cycles:,.0f}",
-        f"{cycles / bound:.2f}",
+        f"{found.cycles:,.0f}",
+        f"{found.cycles / bound:.2f}",
     )
 
 
@@ -113,14 +84,7 @@ def main() -> None:
     samples = parser.parse_args().samples
     headings = ("student", "chip", "lanes", "operations", "bits a cycle", "bound", "cycles", "ratio")
     lines = [measure(row, Path(os.environ["SNNC_DATA"]), samples) for row in ROWS]
-    table = Table(*headings, title=f"Mean of the first {samples} test samples")
-    for line in lines:
-        table.add_row(*line)
-    Console(width=140).print(table)
-    output = REPOSITORY / "build" / "benchmarks" / "bandwidth.md"
-    output.parent.mkdir(parents=True, exist_ok=True)
-    written = [" | ".join(cells) for cells in (headings, ["---"] * len(headings), *lines)]
-    output.write_text("".join(f"| {line} |\n" for line in written))
+    publish(f"Mean of the first {samples} test samples", headings, lines, "bandwidth.md")
 
 
 if __name__ == "__main__":
