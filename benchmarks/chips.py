@@ -178,7 +178,7 @@ class Measured:
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
-        self._path = path
+        self.path = path
         self.facts: dict[str, Any] = {"identity": dict(identity), "seeds": {}}
         if path.exists():
             known = json.loads(path.read_text(encoding="utf-8"))
@@ -187,7 +187,7 @@ class Measured:
 
     def add(self, **facts: Any) -> None:
         self.facts |= facts
-        replace_file(self._path, json.dumps(self.facts, indent=2) + "\n")
+        replace_file(self.path, json.dumps(self.facts, indent=2) + "\n")
 
 
 def measure(name: str, data: Path, output: Path, *, seeds: int, verified: int, ends: float) -> dict[str, Any]:
@@ -305,7 +305,8 @@ def _place(case: Case, build: Build, known: Measured, seed: int) -> None:
     """Place and route with a seed; the netlist is made once for a core."""
     target = load_target(case.device[0])
     device = target.device(case.device[1])
-    netlist = build.path / "placed" / f"{SHELL.module}.json"
+    # Not in the build, which every call makes anew.
+    netlist = known.path.parent / "placed" / f"{SHELL.module}.json"
     if known.facts.get("netlist") is None or not netlist.exists():
         made = target.synthesise(
             build.verilog, top=SHELL.module, device=device, folder=netlist.parent, base=build.path, timeout=None
