@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 import torch
 from torch import Tensor
@@ -58,6 +58,27 @@ class NeuronSettings:
     loop_gradient: float = 0.0
 
 
+class _Steps(NamedTuple):
+    """All but the tensors of what `integrate_and_fire` is asked for."""
+
+    number: int
+    constant: bool
+    whole: bool
+    settings: NeuronSettings
+
+    @property
+    def compiled(self) -> fused.Steps:
+        """As `snnc.distill.fused` takes them."""
+        return fused.Steps(
+            number=self.number,
+            constant=self.constant,
+            whole=self.whole,
+            hard=self.settings.reset is Reset.HARD,
+            leak=self.settings.leak_shift,
+            triangle=self.settings.surrogate is Surrogate.TRIANGLE,
+        )
+
+
 class _IntegrateAndFire(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -66,27 +87,17 @@ class _IntegrateAndFire(torch.autograd.Function):
         threshold: Tensor,
         loop: Tensor | None,
         start: Tensor,
-        time_steps: int,
-        constant: bool,
-        whole: bool,
-        settings: NeuronSettings,
+        steps: _Steps,
     ) -> tuple[Tensor, Tensor]:
-        one = current if constant else current[0]
+        one = current if steps.constant else current[0]
         ctx.fused = None
         if loop is None and ctx.needs_input_grad[0] and fused.takes(one):
-            ctx.fused = fused.Steps(
-                number=time_steps,
-                constant=constant,
-                whole=whole,
-                hard=settings.reset is Reset.HARD,
-                leak=settings.leak_shift,
-                triangle=settings.surrogate is Surrogate.TRIANGLE,
-            )
+            ctx.fused = steps.compiled
             spikes, membranes = fused.forward(current, threshold, start, ctx.fused)
         else:
-            spikes, membranes = _integrated(current, threshold, loop, start, time_steps, constant, whole, settings)
+            spikes, membranes = _integrated(current, threshold, loop, start, steps)
         ctx.save_for_backward(membranes, threshold, spikes, loop)
-        ctx.constant, ctx.settings = constant, settings
+        ctx.constant, ctx.settings = steps.constant, steps.settings
         ctx.set_materialize_grads(False)  # else a tensor of zeros is made for unused membranes, in every backward pass
         return spikes, membranes
 
@@ -98,7 +109,7 @@ class _IntegrateAndFire(torch.autograd.Function):
         if ctx.fused is not None and of_spikes is not None and of_membranes is None:
             learns = ctx.needs_input_grad[1]
             of_current, of_threshold = fused.backward(of_spikes, membranes, threshold, ctx.fused, learns=learns)
-            return of_current, of_threshold, None, None, None, None, None, None
+            return of_current, of_threshold, None, None, None
         of_current = torch.empty_like(membranes) if not ctx.constant else torch.zeros_like(membranes[0])
         of_loop = None if loop is None else torch.zeros_like(loop)
         of_threshold = None
@@ -136,33 +147,27 @@ class _IntegrateAndFire(torch.autograd.Function):
             later = gradient
         if of_threshold is not None:
             of_threshold = of_threshold.sum_to_size(threshold.shape)
-        return of_current, of_threshold, of_loop, None, None, None, None, None
+        return of_current, of_threshold, of_loop, None, None
 
 
 def _integrated(
-    current: Tensor,
-    threshold: Tensor,
-    loop: Tensor | None,
-    start: Tensor,
-    time_steps: int,
-    constant: bool,
-    whole: bool,
-    settings: NeuronSettings,
+    current: Tensor, threshold: Tensor, loop: Tensor | None, start: Tensor, steps: _Steps
 ) -> tuple[Tensor, Tensor]:
     """Spikes and membranes, an operation after another."""
-    one = current if constant else current[0]
-    membranes = _steps_like(one, time_steps)
-    spikes = _steps_like(one, time_steps)
+    settings = steps.settings
+    one = current if steps.constant else current[0]
+    membranes = _steps_like(one, steps.number)
+    spikes = _steps_like(one, steps.number)
     membrane = start.expand_as(one)
-    for t in range(time_steps):
+    for t in range(steps.number):
         if settings.leak_shift is not None and t:
-            membrane = _leaked(membrane, settings.leak_shift, whole)
-        torch.add(membrane, current if constant else current[t], out=membranes[t])
+            membrane = _leaked(membrane, settings.leak_shift, steps.whole)
+        torch.add(membrane, current if steps.constant else current[t], out=membranes[t])
         if loop is not None and t:
             membranes[t].add_((spikes[t - 1].flatten(1) @ loop.T).view_as(one))
         # The comparison is made on the numbers themselves, so that it is exact for integers held in floats.
         torch.ge(membranes[t], threshold, out=spikes[t])
-        if t + 1 < time_steps:
+        if t + 1 < steps.number:
             match settings.reset:
                 case Reset.SOFT:
                     membrane = torch.addcmul(membranes[t], spikes[t], threshold, value=-1)
@@ -272,7 +277,8 @@ def integrate_and_fire(
     start = initial_membrane(threshold, settings.initial, whole=whole)
     if settings.leak_shift is not None:
         start = _leaked(start, settings.leak_shift, whole)
-    spikes, membranes = _IntegrateAndFire.apply(current, threshold, loop, start, time_steps, constant, whole, settings)
+    steps = _Steps(number=time_steps, constant=constant, whole=whole, settings=settings)
+    spikes, membranes = _IntegrateAndFire.apply(current, threshold, loop, start, steps)
     return spikes, membranes
 
 
