@@ -16,26 +16,16 @@ which this bound does not know.
 from __future__ import annotations
 
 import argparse
-import os
-from pathlib import Path
-from typing import Final
 
 import numpy as np
 
-from benchmarks.planned import Row, planned, publish
+from benchmarks.planned import SHIPPED, Row, first_samples, lanes_of, mean_cycles, planned, publish
+from snnc.compiler.design import Options
 from snnc.compiler.ir import Encoding, Graph, Pooling
-from snnc.compiler.targets import Device, find_device
+from snnc.compiler.targets import Device
 from snnc.sim.models import golden
 from snnc.sim.models.synapses import fan_out
 from snnc.sim.models.timing.digits import digit_count
-
-ROWS: Final = (
-    Row("digits-64-32-10-int4", "digits", "ice40", "up5k"),
-    Row("mnist-784-128-10-int4", "mnist", "ice40", "up5k"),
-    Row("mnist-conv-int4", "mnist", "ice40", "up5k"),
-    Row("fashion-mnist-conv-int4", "fashion-mnist", "ecp5", "45k"),
-    Row("cifar10-conv-int4", "cifar10", "ecp5", "85k"),
-)
 
 
 def bits_a_cycle(device: Device) -> int:
@@ -59,21 +49,23 @@ def operations(graph: Graph, inputs: np.ndarray, trace: golden.Trace) -> tuple[f
     return count, needed
 
 
-def measure(row: Row, root: Path, samples: int) -> tuple[str, ...]:
+def measure(row: Row, samples: int) -> tuple[str, ...]:
     """Its line of the table."""
-    device = find_device(row.family, row.device)
-    found = planned(row, root, samples)
-    count, needed = operations(found.design.graph, found.inputs, found.trace)
+    design = planned(row, Options())
+    device, plan = design.device, design.complete_plan
+    inputs, trace = first_samples(row, design.graph, samples)
+    count, needed = operations(design.graph, inputs, trace)
+    cycles = mean_cycles(plan, inputs, trace)
     bound = needed / bits_a_cycle(device)
     return (
         row.student,
         device.name,
-        found.lanes,
+        lanes_of(plan),
         f"{count:,.0f}",
         f"{bits_a_cycle(device):,}",
         f"{bound:,.0f}",
-        f"{found.cycles:,.0f}",
-        f"{found.cycles / bound:.2f}",
+        f"{cycles:,.0f}",
+        f"{cycles / bound:.2f}",
     )
 
 
@@ -83,7 +75,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=100, help="of the test set, from the first (100)")
     samples = parser.parse_args().samples
     headings = ("student", "chip", "lanes", "operations", "bits a cycle", "bound", "cycles", "ratio")
-    lines = [measure(row, Path(os.environ["SNNC_DATA"]), samples) for row in ROWS]
+    lines = [measure(row, samples) for row in SHIPPED]
     publish(f"Mean of the first {samples} test samples", headings, lines, "bandwidth.md")
 
 

@@ -1,4 +1,4 @@
-"""A student on a chip as ``snnc compile`` plans it, and what the first test samples take there, without any Verilog.
+"""The students that ship on chips, as ``snnc compile`` plans them, and what samples take there, without any Verilog.
 
 Cycles are those of the exact model of ``docs/timing.md``, which `snnc verify` holds against the hardware.
 """
@@ -15,8 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from snnc.compiler.design import Design, Options
+from snnc.compiler.ir import Graph
 from snnc.compiler.pipeline import begin, passes_before, run_passes
+from snnc.compiler.plan import Plan
 from snnc.compiler.targets import find_device
+from snnc.distill.checkpoint import read_checkpoint
 from snnc.distill.data import load
 from snnc.sim.models import golden
 from snnc.sim.models.inputs import encode
@@ -29,48 +32,59 @@ STUDENTS: Final = REPOSITORY / "examples" / "students"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A student that ships, its data set, and a chip."""
+    """A student that ships, and a chip."""
 
     student: str
-    data: str
     family: str
     device: str
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """A row's design, and what the samples do in it.
-
-    Attributes
-    ----------
-    inputs, trace
-        The samples as the network hears them, and what it does.
-    cycles
-        Of the mean sample.
-    """
-
-    design: Design
-    inputs: np.ndarray
-    trace: golden.Trace
-    cycles: float
-
     @property
-    def lanes(self) -> str:
-        """Of each engine, as ``--lanes`` takes them."""
-        return ",".join(engine.width for engine in self.design.complete_plan.engines)
+    def path(self) -> Path:
+        """Of the student's file."""
+        return STUDENTS / f"{self.student}.pt"
 
 
-def planned(row: Row, root: Path, samples: int, options: Options | None = None) -> Planned:
-    """The row's plan, and the first samples of its test set in it; `root` is the folder of the data sets."""
-    student = begin(STUDENTS / f"{row.student}.pt", find_device(row.family, row.device), options or Options())
-    design = run_passes(student, passes_before("emit"))
-    graph, tests = design.graph, load(row.data, root).test
-    inputs = encode(graph.source, tests.images[:samples], time_steps=graph.time_steps, events=tests.images.ndim == 5)
-    trace = golden.run(graph, inputs, time_steps=graph.time_steps, membranes=False)
+SHIPPED: Final = (
+    Row("digits-64-32-10-int4", "ice40", "up5k"),
+    Row("mnist-784-32-10-int4", "ice40", "up5k"),
+    Row("mnist-784-128-10-int4", "ice40", "up5k"),
+    Row("mnist-a2-160-100-10-int4", "ice40", "up5k"),
+    Row("mnist-conv-int4", "ice40", "up5k"),
+    Row("mnist-conv-int4", "ecp5", "25k"),
+    Row("mnist-conv-taught-int4", "ice40", "up5k"),
+    Row("mnist-conv-ternary", "ice40", "up5k"),
+    Row("fashion-mnist-conv-int4", "ecp5", "45k"),
+    Row("fashion-mnist-conv-taught-int4", "ecp5", "45k"),
+    Row("cifar10-conv-int4", "ecp5", "85k"),
+    Row("spoken-digits-conv-int4", "ecp5", "25k"),
+    Row("spoken-events-int4", "ecp5", "25k"),
+    Row("watch-fine-int4", "ecp5", "25k"),
+    Row("saccade-mnist-conv-int4", "ice40", "up5k"),
+)
+
+
+def planned(row: Row, options: Options) -> Design:
+    """The row's design, as far as its plan."""
+    return run_passes(begin(row.path, find_device(row.family, row.device), options), passes_before("emit"))
+
+
+def first_samples(row: Row, graph: Graph, count: int) -> tuple[np.ndarray, golden.Trace]:
+    """The first samples of the student's test set, as the network hears them, and what it does."""
+    images = load(read_checkpoint(row.path)["config"]["dataset"]).test.images
+    inputs = encode(graph.source, images[:count], time_steps=graph.time_steps, events=images.ndim == 5)
+    return inputs, golden.run(graph, inputs, time_steps=graph.time_steps, membranes=False)
+
+
+def mean_cycles(plan: Plan, inputs: np.ndarray, trace: golden.Trace) -> float:
+    """Of a sample, in the network's own number of steps."""
     spikes = {name: population.spikes for name, population in trace.populations.items()}
-    beats = stimulus(design.complete_plan.input, inputs, time_steps=graph.time_steps)
-    cycles = float(predict(design.complete_plan, beats, spikes).cycles.mean())
-    return Planned(design=design, inputs=inputs, trace=trace, cycles=cycles)
+    beats = stimulus(plan.input, inputs, time_steps=plan.time_steps)
+    return float(predict(plan, beats, spikes).cycles.mean())
+
+
+def lanes_of(plan: Plan) -> str:
+    """Of each engine, as ``--lanes`` takes them."""
+    return ",".join(engine.width for engine in plan.engines)
 
 
 def publish(title: str, headings: Sequence[str], lines: Sequence[Sequence[str]], name: str) -> None:
